@@ -1,0 +1,1 @@
+"""Kinds, schemas, defaults, validation, patches and printing: pure functions over API objects."""
