@@ -1,0 +1,96 @@
+"""Fixtures shared by the whole suite: the programs that some tests need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HINTS = {
+    "kubectl": "install kubectl (Debian: apt-get install kubernetes-client) and put it on the PATH",
+    "curl": "apt-get install curl",
+    "git": "apt-get install git",
+}
+"""Program → how a user gets it."""
+
+
+def missing(program: str) -> None:
+    """Skip the test for want of ``program``, or fail where the suite must be complete.
+
+    ``.ci/run`` sets ``ORCHESTRATOR_TEST_COMPLETE`` after it installed every part; a part that is
+    missing there is a fault of the installation, not a reason to skip.
+    """
+    text = f"{program} is not on this machine: {HINTS.get(program, 'install it')}"
+    if os.environ.get("ORCHESTRATOR_TEST_COMPLETE"):
+        pytest.fail(text)
+    pytest.skip(f"needs a part: {text}")
+
+
+@pytest.fixture(scope="session")
+def require_program() -> Callable[[str], str]:
+    """Return a function that finds a program, or skips and says how to install it."""
+
+    def find(program: str) -> str:
+        found = shutil.which(program)
+        if found is None:
+            missing(program)
+        return str(found)
+
+    return find
+
+
+def kubectl_binaries() -> list[Path]:
+    """Return every kubectl on the machine, oldest first.
+
+    Some installations put a dispatcher on the PATH and one binary for each version beside the
+    program it points to (``kubectl.1.31``); all of them count. A lone kubectl is enough.
+    """
+    found = shutil.which("kubectl")
+    if found is None:
+        return []
+    program = Path(found).resolve()
+    versions = [
+        path
+        for path in program.parent.glob("kubectl.1.*")
+        if path.name.rsplit(".", 1)[-1].isdigit() and os.access(path, os.X_OK)
+    ]
+    versions.sort(key=lambda path: int(path.name.rsplit(".", 1)[-1]))
+    return versions or [program]
+
+
+@pytest.fixture(scope="session")
+def kubectls() -> list[Path]:
+    """Every kubectl at hand, or a skip that says how to get one."""
+    found = kubectl_binaries()
+    if not found:
+        missing("kubectl")
+    return found
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that take ``any_kubectl`` once for each kubectl version at hand."""
+    if "any_kubectl" in metafunc.fixturenames:
+        found = kubectl_binaries()
+        metafunc.parametrize(
+            "any_kubectl",
+            found or [None],
+            indirect=True,
+            ids=[path.name for path in found] or ["none"],
+        )
+
+
+@pytest.fixture
+def any_kubectl(request: pytest.FixtureRequest) -> Path:
+    """One kubectl; the test runs for each that the machine has."""
+    if request.param is None:
+        missing("kubectl")
+    return Path(request.param)
+
+
+@pytest.fixture(scope="session")
+def kubectl(kubectls: list[Path]) -> Path:
+    """The newest kubectl at hand."""
+    return kubectls[-1]
