@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+
+from orchestrator.resources._kind_table import ALL_VERBS, SINCE, SUBRESOURCES, TABLE, VERBS
+from orchestrator.resources.definitions import DEFAULT_VERSION, Definitions, definitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +49,123 @@ class Kind:
     def resource(self) -> str:
         """The store's name for it: ``pods``, ``deployments.apps``."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """One subresource as discovery lists it.
+
+    Attributes:
+        name: ``scale``.
+        kind: Kind of the object it takes and returns.
+        group: That kind's group.
+        version: That kind's version.
+        verbs: What can be done.
+    """
+
+    name: str
+    kind: str
+    group: str
+    version: str
+    verbs: tuple[str, ...]
+
+
+def subresource(kind: Kind, name: str) -> Subresource:
+    """Describe a subresource; KeyError for one upstream does not know at all.
+
+    Custom kinds may have ``status`` and ``scale``, so this does not look at ``kind.subresources``.
+    """
+    served, group, version, verbs = SUBRESOURCES[name]
+    if not served:
+        return Subresource(name, kind.kind, kind.group, kind.version, verbs)
+    if name == "proxy":
+        served = f"{kind.kind}{served}"
+    return Subresource(name, served, group, version, verbs)
+
+
+class KindRegistry:
+    """The kinds that one Kubernetes version serves. Immutable; `extended` makes a larger one."""
+
+    def __init__(self, version: str, kinds: Iterable[Kind]) -> None:
+        """Index ``kinds``; of several versions of a group the first one listed is preferred."""
+        self.version = version
+        self._kinds = tuple(kinds)
+        self._by_path = {(kind.group, kind.version, kind.plural): kind for kind in self._kinds}
+        self._by_name = {(kind.api_version, kind.kind): kind for kind in self._kinds}
+        self._by_key: dict[str, Kind] = {}
+        self._groups: dict[str, list[str]] = {}
+        for kind in self._kinds:
+            self._by_key.setdefault(kind.resource, kind)
+            versions = self._groups.setdefault(kind.group, [])
+            if kind.version not in versions:
+                versions.append(kind.version)
+
+    def by_resource(self, group: str, version: str, plural: str) -> Kind | None:
+        """Find the kind behind a path: ``("apps", "v1", "deployments")``."""
+        return self._by_path.get((group, version, plural))
+
+    def by_kind(self, api_version: str, kind: str) -> Kind | None:
+        """Find the kind an object claims to be: ``("apps/v1", "Deployment")``."""
+        return self._by_name.get((api_version, kind))
+
+    def by_key(self, resource: str) -> Kind:
+        """Return the preferred version of a store resource; KeyError when it is not served."""
+        return self._by_key[resource]
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """All kinds, by group in upstream's order; several versions of one resource included."""
+        return self._kinds
+
+    def in_group(self, group: str, version: str) -> tuple[Kind, ...]:
+        """Kinds of one group and version."""
+        return tuple(k for k in self._kinds if k.group == group and k.version == version)
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Group name (empty for core) to its versions, the preferred one first."""
+        return {group: tuple(versions) for group, versions in self._groups.items()}
+
+    def extended(self, kinds: Iterable[Kind]) -> KindRegistry:
+        """Return a registry that serves further kinds too."""
+        return KindRegistry(self.version, (*self._kinds, *kinds))
+
+
+@cache
+def registry(version: str = DEFAULT_VERSION) -> KindRegistry:
+    """Return the built-in kinds of a Kubernetes version (``1.35``).
+
+    Raises:
+        ValueError: The installed definitions do not carry that version.
+    """
+    return KindRegistry(version, _built_in(definitions(version)))
+
+
+def _built_in(known: Definitions) -> Iterator[Kind]:
+    names = {
+        (found[0]["group"], found[0]["version"], found[0]["kind"]): name
+        for name in known.names()
+        if len(found := known.kinds_of(name)) == 1
+    }
+    major, _, minor = known.version.partition(".")
+    served_version = (int(major), int(minor))
+    for (group, version), rows in TABLE.items():
+        for kind, plural, namespaced, short_names, categories, subresources in rows:
+            definition = names.get((group, version, kind))
+            if definition is None:
+                continue
+            yield Kind(
+                group=group,
+                version=version,
+                kind=kind,
+                plural=plural,
+                singular=kind.lower(),
+                namespaced=namespaced,
+                short_names=tuple(short_names.split()),
+                categories=tuple(categories.split()),
+                verbs=VERBS.get(kind, ALL_VERBS),
+                subresources=tuple(
+                    name
+                    for name in subresources.split()
+                    if SINCE.get(name, served_version) <= served_version
+                ),
+                definition=definition,
+            )
