@@ -1,0 +1,98 @@
+"""Commands and their options. What a command does stands in a module of its own."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="A Kubernetes-API-compatible orchestrator in pure Python.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class RuntimeName(enum.StrEnum):
+    """What runs the containers of the nodes that `up` starts."""
+
+    process = "process"
+    simulated = "simulated"
+
+
+@app.command()
+def up(
+    *,
+    nodes: Annotated[int, typer.Option(min=0, max=5000, help="How many nodes.")] = 3,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where the cluster keeps its state. Without it, all ends with the run."),
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Write a kubeconfig for this cluster here.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address the API server listens on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API server; 0 takes a free one.")
+    ] = 6443,
+    insecure_http: Annotated[
+        bool,
+        typer.Option("--insecure-http", help="Plain HTTP, no token; on a loopback address only."),
+    ] = False,
+    runtime: Annotated[
+        RuntimeName, typer.Option(help="Real processes, or pods that only pretend to run.")
+    ] = RuntimeName.process,
+    kubernetes_version: Annotated[
+        str, typer.Option(help="The Kubernetes version to serve, such as 1.35.")
+    ] = "1.35",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="One JSON object a line instead of text.")
+    ] = False,
+) -> None:
+    """Start a cluster in the foreground; Ctrl-C or SIGTERM stops it cleanly."""
+    from orchestrator.cli.up import UpOptions, run_up
+
+    raise typer.Exit(
+        run_up(
+            UpOptions(
+                nodes=nodes,
+                data_dir=data_dir,
+                kubeconfig=kubeconfig,
+                host=host,
+                port=port,
+                insecure_http=insecure_http,
+                runtime=runtime.value,
+                kubernetes_version=kubernetes_version,
+                log_level=log_level,
+                log_json=log_json,
+            )
+        )
+    )
+
+
+@app.command()
+def demo(
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the cluster up at the end, until Ctrl-C.")
+    ] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
+    ] = False,
+) -> None:
+    """Show a three-node cluster at work: serve, scale, update, roll back, lose a node."""
+    from orchestrator.cli.demo.story import run_demo
+
+    raise typer.Exit(run_demo(keep=keep, json_output=json_output))
+
+
+@app.command()
+def version() -> None:
+    """Print the version of the program and of the Kubernetes API it serves."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"orchestrator {installed('orchestrator')}, Kubernetes API v1.35.0")

@@ -1,0 +1,1 @@
+"""`orchestrator demo`: a cluster shown at work in under a minute."""

@@ -1,0 +1,89 @@
+"""`orchestrator up`: one cluster in the foreground until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from orchestrator.cli.logs import configure_logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """What the command line asked for; see the options of ``orchestrator up``."""
+
+    nodes: int
+    data_dir: Path | None
+    kubeconfig: Path | None
+    host: str
+    port: int
+    insecure_http: bool
+    runtime: Literal["process", "simulated"]
+    kubernetes_version: str
+    log_level: str
+    log_json: bool
+
+
+def run_up(options: UpOptions) -> int:
+    """Run the cluster; return the exit code: 0 after a clean stop, 1 when it can't start."""
+    import uvloop
+
+    from orchestrator.cluster import ClusterError
+
+    try:
+        configure_logs(options.log_level, as_json=options.log_json)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(options))
+    except (ClusterError, ValueError) as error:
+        print(f"orchestrator up: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(options: UpOptions) -> None:
+    from orchestrator.cluster import Cluster, ClusterConfig
+
+    began = time.perf_counter()
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    cluster = Cluster(
+        ClusterConfig(
+            nodes=options.nodes,
+            data_dir=options.data_dir,
+            kubeconfig=options.kubeconfig,
+            host=options.host,
+            port=options.port,
+            insecure_http=options.insecure_http,
+            runtime=options.runtime,
+            kubernetes_version=options.kubernetes_version,
+        )
+    )
+    log = structlog.get_logger("orchestrator")
+    try:
+        await cluster.start()
+        print(_ready_text(options, cluster.url, time.perf_counter() - began), flush=True)
+        await stop.wait()
+        log.info("stopping", url=cluster.url)
+    finally:
+        await cluster.stop()
+    print("orchestrator: stopped", flush=True)
+
+
+def _ready_text(options: UpOptions, url: str, seconds: float) -> str:
+    nodes = "1 node" if options.nodes == 1 else f"{options.nodes} nodes"
+    lines = [f"orchestrator: ready in {seconds:.2f} s, {nodes}, {url}"]
+    if options.data_dir is None:
+        lines.append("  nothing is kept: without --data-dir the cluster ends with this process")
+    if options.kubeconfig is not None:
+        lines.append(f"  export KUBECONFIG={options.kubeconfig}")
+    lines.append("  Ctrl-C stops it")
+    return "\n".join(lines)
