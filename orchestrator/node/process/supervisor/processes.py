@@ -1,0 +1,182 @@
+"""Starting, identifying and ending process trees on Linux.
+
+A container is a session of its own. What its processes leave behind when they fork twice and
+call ``setsid`` is found all the same: the supervisor is their subreaper, so that every orphan
+becomes its child, and each carries the container's id in its environment (`MARKER`).
+"""
+
+# ruff: noqa: PTH - pathlib costs a megabyte of a process that is to be small
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MARKER = "ORCHESTRATOR_CONTAINER"
+"""Environment variable with the container's id, by which stray descendants are known."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class StartError(Exception):
+    """The process could not be started; the text is what the container's status says."""
+
+
+class Launch(NamedTuple):
+    """What to execute.
+
+    Attributes:
+        argv: Command and arguments; the command is looked up in the ``PATH`` of ``env``.
+        env: The whole environment.
+        cwd: Working directory, or ``""`` for the supervisor's own (``/``).
+        uid: User to become, or None to stay.
+        gid: Group to become, or None to stay.
+        no_new_privileges: Set the kernel flag that makes setuid programs harmless.
+    """
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    uid: int | None
+    gid: int | None
+    no_new_privileges: bool
+
+
+def become_subreaper() -> None:
+    """Make orphaned descendants children of this process; OSError where the kernel refuses."""
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def boot_id() -> str:
+    """Return the kernel's id of this boot; a pid means nothing in another one."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """Return when ``pid`` started, in clock ticks since boot, or None when it is gone.
+
+    Together with `boot_id` it tells a process from a later one with the same number.
+    """
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields of ``/proc/PID/stat`` from the state on: 0 state, 1 parent, 3 session, 19 start."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _is_marked(pid: int, container: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return f"{MARKER}={container}".encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def children() -> list[int]:
+    """Return the pids whose parent is this process."""
+    me = os.getpid()
+    try:
+        with open(f"/proc/self/task/{me}/children", encoding="ascii") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+        return [pid for pid in _pids() if (stat := _stat(pid)) and stat[1] == str(me)]
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def belongs(pid: int, session: int, container: str) -> bool:
+    """Whether ``pid`` is of the container with this session and id."""
+    stat = _stat(pid)
+    return stat is not None and (stat[3] == str(session) or _is_marked(pid, container))
+
+
+def marked(container: str) -> list[int]:
+    """Find all processes of a container anywhere on the machine, by their environment."""
+    me = os.getpid()
+    return [pid for pid in _pids() if pid != me and _is_marked(pid, container)]
+
+
+def send(pid: int, number: int, *, group: bool = False) -> None:
+    """Send a signal to a process or to its group; that it is gone already is fine."""
+    try:
+        if group:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def spawn(launch: Launch, stdout: int, stderr: int) -> int:
+    """Start ``launch`` as leader of a new session and return its pid.
+
+    Blocks until the new program has replaced the fork, which tells success from failure.
+
+    Raises:
+        StartError: With the reason in runc's words.
+    """
+    failure, report = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become(launch, stdout, stderr, report)
+    os.close(report)
+    with os.fdopen(failure, "rb") as file:
+        text = file.read().decode(errors="replace")
+    if text:
+        os.waitpid(pid, 0)
+        raise StartError(text)
+    return pid
+
+
+def _become(launch: Launch, stdout: int, stderr: int, report: int) -> None:
+    """Turn the fork into the container; never returns."""
+    what = ""
+    try:
+        os.setsid()
+        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        null = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        os.umask(0o022)
+        if launch.gid is not None:
+            what = f"setgid {launch.gid}"
+            os.setgroups([])
+            os.setgid(launch.gid)
+        if launch.uid is not None:
+            what = f"setuid {launch.uid}"
+            os.setuid(launch.uid)
+        if launch.no_new_privileges:
+            _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if launch.cwd:
+            what = f'chdir to cwd ("{launch.cwd}")'
+            os.chdir(launch.cwd)
+        what = f'exec: "{launch.argv[0]}"'
+        os.execvpe(launch.argv[0], launch.argv, launch.env)  # noqa: S606 - executing what the user names is the job
+    except FileNotFoundError:
+        looked_up = what.startswith("exec") and "/" not in launch.argv[0]
+        why = "executable file not found in $PATH" if looked_up else "no such file or directory"
+        os.write(report, f"{what}: {why}".encode())
+    except PermissionError:
+        os.write(report, f"{what}: permission denied".encode())
+    except BaseException as error:  # noqa: BLE001 - a fork must never return into the supervisor
+        os.write(report, f"{what}: {error}".encode())
+    finally:
+        os._exit(127)

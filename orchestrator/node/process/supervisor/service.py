@@ -1,0 +1,448 @@
+"""The supervisor's loop: clients on a Unix socket, pipes, signals and deadlines in one selector.
+
+Requests are ``{"id": n, "op": ...}``, answered by ``{"id": n, "ok": ...}`` or
+``{"id": n, "error": text}``; a container's end is told to every client as
+``{"event": "exited", "container": record}``. Records stay until ``remove``, so a client that
+was away learns from ``list`` what it missed.
+"""
+
+# ruff: noqa: PTH - pathlib costs a megabyte of a process that is to be small
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+
+from . import processes, records, recovery, wire
+from .containers import Container
+
+PROTOCOL = 1
+"""Raised when a daemon of another version could not work with this supervisor."""
+
+_BACKLOG = 8 * 1024 * 1024
+"""Bytes that may wait for a client that does not read, before it is dropped."""
+_LONELY = 60.0
+"""Seconds without a client and without a container after which the supervisor leaves."""
+_TICK = 10.0
+"""Seconds between looks at whether the data directory still exists."""
+_OVERDUE = 10.0
+"""Seconds that SIGKILLed descendants (in the kernel, perhaps) may hold up a container's end."""
+
+
+class _Client:
+    __slots__ = ("decoder", "out", "socket")
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self.socket = connection
+        self.decoder = wire.Decoder()
+        self.out = bytearray()
+
+
+class Supervisor:
+    """All containers of one directory; `run` until told to shut down or left alone."""
+
+    def __init__(self, directory: str, lonely: float = _LONELY) -> None:
+        """Recover what an earlier supervisor left and listen.
+
+        Args:
+            directory: Private to this supervisor; holds socket, records and logs.
+            lonely: Seconds without client and container after which to exit.
+        """
+        self._directory = directory
+        self._lonely = lonely
+        self._boot = processes.boot_id()
+        processes.become_subreaper()
+        self._records = recovery.recover(directory, self._boot)
+        self._live: dict[str, Container] = {}
+        self._readers: dict[int, Container] = {}
+        self._clients: dict[int, _Client] = {}
+        self._poll = select.epoll()
+        self._listener = _listen(directory)
+        self._poll.register(self._listener.fileno(), select.EPOLLIN)
+        self._wake = _signal_pipe()
+        self._poll.register(self._wake, select.EPOLLIN)
+        self._alone_since = time.monotonic()
+        self._leaving = False
+
+    def run(self) -> None:
+        """Serve until the last container is gone after ``shutdown``, or until left alone."""
+        while not self._is_over():
+            try:
+                ready = self._poll.poll(self._timeout())
+            except InterruptedError:
+                continue
+            for descriptor, events in ready:
+                if descriptor == self._listener.fileno():
+                    self._accept()
+                elif descriptor == self._wake:
+                    os.read(self._wake, 4096)
+                elif descriptor in self._readers:
+                    self._pump(descriptor)
+                elif descriptor in self._clients:
+                    self._serve(self._clients[descriptor], events)
+            self._reap()
+            self._enforce(time.monotonic())
+        self._flush_all()
+
+    def _is_over(self) -> bool:
+        if self._live:
+            return False
+        alone = not self._clients and time.monotonic() - self._alone_since > self._lonely
+        return self._leaving or alone
+
+    def _timeout(self) -> float:
+        """Seconds to the next deadline, at most a tick."""
+        deadlines = [
+            at for item in self._live.values() for at in (item.kill_at, item.overdue_at) if at
+        ]
+        if not self._clients and not self._live:
+            deadlines.append(self._alone_since + self._lonely)
+        if not deadlines:
+            return _TICK
+        return min(_TICK, max(0.0, min(deadlines) - time.monotonic() + 0.001))
+
+    # -- clients
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        if struct.unpack("3i", peer)[1] not in (0, os.getuid()):
+            connection.close()
+            return
+        client = _Client(connection)
+        self._clients[connection.fileno()] = client
+        self._poll.register(connection.fileno(), select.EPOLLIN)
+
+    def _drop(self, client: _Client) -> None:
+        descriptor = client.socket.fileno()
+        if self._clients.pop(descriptor, None):
+            self._poll.unregister(descriptor)
+            client.socket.close()
+        if not self._clients:
+            self._alone_since = time.monotonic()
+
+    def _serve(self, client: _Client, events: int) -> None:
+        if events & select.EPOLLOUT:
+            self._flush(client)
+        if not events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
+            return
+        try:
+            data = client.socket.recv(1 << 18)
+            if not data:
+                self._drop(client)
+                return
+            requests = client.decoder.feed(data)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError):
+            self._drop(client)
+            return
+        for request in requests:
+            self._send(client, {"id": request.get("id"), **self._answer(request)})
+
+    def _send(self, client: _Client, message: wire.Message) -> None:
+        client.out += wire.encode(message)
+        if len(client.out) > _BACKLOG:
+            self._drop(client)
+        else:
+            self._flush(client)
+
+    def _flush(self, client: _Client) -> None:
+        if client.socket.fileno() not in self._clients:
+            return
+        try:
+            sent = client.socket.send(client.out)
+            del client.out[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(client)
+            return
+        wanted = select.EPOLLIN | (select.EPOLLOUT if client.out else 0)
+        self._poll.modify(client.socket.fileno(), wanted)
+
+    def _flush_all(self) -> None:
+        for client in list(self._clients.values()):
+            client.socket.settimeout(1.0)
+            try:
+                client.socket.sendall(client.out)
+            except OSError:
+                continue
+
+    def _tell_exited(self, record: records.Record) -> None:
+        for client in list(self._clients.values()):
+            self._send(client, {"event": "exited", "container": record})
+
+    # -- requests
+
+    def _answer(self, request: wire.Message) -> wire.Message:
+        try:
+            match request.get("op"):
+                case "hello":
+                    return {"ok": {"protocol": PROTOCOL, "pid": os.getpid(), "boot": self._boot}}
+                case "list":
+                    return {"ok": list(self._records.values())}
+                case "start":
+                    return self._start(request)
+                case "stop":
+                    return self._stop(request["container"], float(request["grace"]))
+                case "remove":
+                    return self._remove(request["container"])
+                case "shutdown":
+                    return self._shutdown(float(request["grace"]))
+                case other:
+                    return {"error": f"unknown operation {other!r}"}
+        except (KeyError, TypeError, ValueError) as error:
+            return {"error": f"malformed request: {error!r}"}
+        except OSError as error:
+            return {"error": str(error)}
+
+    def _start(self, request: wire.Message) -> wire.Message:
+        identity = str(request["container"])
+        if identity in self._records:
+            return {"ok": self._records[identity]}
+        if self._leaving:
+            return {"error": "the supervisor is shutting down"}
+        if not identity.isalnum():
+            raise ValueError("a container's id is letters and digits")
+        record = records.Record(
+            id=identity,
+            labels=dict(request["labels"]),
+            log=str(request["log"]),
+            state="created",
+            pid=0,
+            start_time=0,
+            boot=self._boot,
+            started_at=0.0,
+            finished_at=0.0,
+            exit_code=0,
+            signal=0,
+            lost="",
+        )
+        launch = processes.Launch(
+            argv=[str(word) for word in request["argv"]],
+            env={**request["env"], processes.MARKER: identity},
+            cwd=str(request["cwd"]),
+            uid=request.get("uid"),
+            gid=request.get("gid"),
+            no_new_privileges=bool(request.get("no_new_privileges")),
+        )
+        # Saved before the fork: should this process die in between, the id in the environment
+        # still finds the container.
+        records.save(self._directory, record)
+        container = Container(record, int(request["log_limit"]), int(request["log_files"]))
+        try:
+            container.start(launch, self._boot)
+        except processes.StartError as error:
+            records.forget(self._directory, identity)
+            _remove_logs(record["log"])
+            return {"error": str(error), "refused": True}
+        records.save(self._directory, record)
+        self._records[identity] = record
+        self._live[identity] = container
+        for descriptor in container.pipes:
+            self._readers[descriptor] = container
+            self._poll.register(descriptor, select.EPOLLIN)
+        return {"ok": record}
+
+    def _stop(self, identity: str, grace: float) -> wire.Message:
+        container = self._live.get(identity)
+        if container is None:
+            return {"ok": self._records.get(identity)}
+        deadline = time.monotonic() + grace
+        if grace <= 0:
+            container.kill()
+        else:
+            if container.status is None and container.kill_at is None:
+                processes.send(container.pid, signal.SIGTERM)
+            container.kill_at = min(container.kill_at or deadline, deadline)
+        return {"ok": container.record}
+
+    def _remove(self, identity: str) -> wire.Message:
+        if identity in self._live:
+            return {"error": "the container runs; stop it first"}
+        record = self._records.pop(identity, None)
+        records.forget(self._directory, identity)
+        if record is not None:
+            _remove_logs(record["log"])
+        return {"ok": None}
+
+    def _shutdown(self, grace: float) -> wire.Message:
+        self._leaving = True
+        for identity in list(self._live):
+            self._stop(identity, grace)
+        return {"ok": None}
+
+    # -- ends
+
+    def _pump(self, descriptor: int) -> None:
+        if not self._readers[descriptor].pump(descriptor):
+            # Its process may close stdout and run on: the pipe is only no longer watched.
+            del self._readers[descriptor]
+            self._poll.unregister(descriptor)
+
+    def _reap(self) -> None:
+        leaders = {item.pid: item for item in self._live.values()}
+        reaped = False
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            reaped = True
+            if pid in leaders:
+                leader = leaders[pid]
+                leader.status = status
+                leader.overdue_at = time.monotonic() + _OVERDUE
+                leader.kill()
+        if reaped:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Finish the containers whose main process ended and that left nobody behind."""
+        ending = [item for item in self._live.values() if item.status is not None]
+        if not ending:
+            return
+        leaders = {item.pid for item in self._live.values() if item.status is None}
+        orphans = [pid for pid in processes.children() if pid not in leaders]
+        now = time.monotonic()
+        for container in ending:
+            identity = container.record["id"]
+            theirs = [pid for pid in orphans if processes.belongs(pid, container.pid, identity)]
+            if len(self._live) == 1:
+                theirs = orphans  # whatever hides from both marks: nobody else is left to own it
+            for pid in theirs:
+                processes.send(pid, signal.SIGKILL)
+            if not theirs or now >= (container.overdue_at or now):
+                self._finish(container)
+
+    def _finish(self, container: Container) -> None:
+        for descriptor in container.pipes:
+            if self._readers.pop(descriptor, None):
+                self._poll.unregister(descriptor)
+        container.finish()
+        del self._live[container.record["id"]]
+        records.save(self._directory, container.record)
+        self._tell_exited(container.record)
+        if not self._live:
+            self._alone_since = time.monotonic()
+
+    def _enforce(self, now: float) -> None:
+        """Kill what is past its grace; end everything when the directory was removed."""
+        for container in list(self._live.values()):
+            if container.kill_at is not None and now >= container.kill_at:
+                container.kill()
+        if any(item.overdue_at and now >= item.overdue_at for item in self._live.values()):
+            self._settle()
+        if not self._clients and not os.path.exists(f"{self._directory}/containers"):
+            self._leaving = True
+            for container in self._live.values():
+                container.kill()
+
+
+def _remove_logs(path: str) -> None:
+    """Remove a log with its rotated parts, and the directories that this empties."""
+    directory, _, name = path.rpartition("/")
+    try:
+        for entry in os.listdir(directory):
+            if entry == name or entry.startswith(f"{name}."):
+                os.unlink(f"{directory}/{entry}")
+        os.rmdir(directory)
+        os.rmdir(os.path.dirname(directory))
+    except OSError:  # not empty: other attempts, other containers
+        return
+
+
+def _listen(directory: str) -> socket.socket:
+    """Listen on ``supervisor.sock``, for the owner only.
+
+    The path goes through a descriptor, because a socket's path may have 107 bytes at most.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    path = f"/proc/self/fd/{descriptor}/supervisor.sock"
+    try:
+        if os.path.lexists(path):
+            os.unlink(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        previous = os.umask(0o177)
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(previous)
+        listener.listen(16)
+    finally:
+        os.close(descriptor)
+    return listener
+
+
+def _signal_pipe() -> int:
+    """Make SIGCHLD readable, and ignore what would end a daemon's companion by accident."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    return read
+
+
+def main(arguments: list[str]) -> int:
+    """Go to the background and serve ``--directory DIR [--lonely SECONDS]``.
+
+    Returns in the starting process once the socket accepts: 0, or 1 with the reason on stderr.
+    One directory has one supervisor; where one runs already, that is success too.
+    """
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    directory = os.path.abspath(options["--directory"])
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    lock = os.open(f"{directory}/supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0
+    ready, report = os.pipe()
+    if os.fork():
+        os.close(report)
+        with os.fdopen(ready, "rb") as file:
+            problem = file.read().decode(errors="replace")
+        if problem != "ready":
+            sys.stderr.write(problem or "the supervisor ended before it was ready\n")
+            return 1
+        return 0
+    os.close(ready)
+    os.setsid()
+    os.chdir("/")
+    try:
+        supervisor = Supervisor(directory, float(options.get("--lonely", _LONELY)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the starter must be told
+        os.write(report, f"cannot supervise {directory}: {error}\n".encode())
+        return 1
+    _detach(directory)
+    os.write(report, b"ready")
+    os.close(report)
+    supervisor.run()
+    return 0
+
+
+def _detach(directory: str) -> None:
+    """Leave the starter's standard streams; errors go to ``supervisor.log``."""
+    null = os.open("/dev/null", os.O_RDONLY)
+    log = os.open(f"{directory}/supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(null)
+    os.close(log)
