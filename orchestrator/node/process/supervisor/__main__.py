@@ -1,6 +1,7 @@
 """Script entry: ``python -I -S <this directory> --directory DIR``."""
 
-# ruff: noqa: PTH - pathlib costs a megabyte of a process that is to be small
+# pathlib would cost a megabyte of a process that is to be small:
+# ruff: noqa: PTH100, PTH120
 
 import importlib
 import os

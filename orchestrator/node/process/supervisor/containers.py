@@ -1,6 +1,5 @@
 """One container as the supervisor holds it: main process, pipes, log, end."""
 
-# ruff: noqa: PTH - pathlib costs a megabyte of a process that is to be small
 
 from __future__ import annotations
 
@@ -62,11 +61,13 @@ class Container:
         for descriptor in self.pipes:
             os.set_blocking(descriptor, False)
         self.record.update(
-            state="running",
-            pid=pid,
-            start_time=processes.start_time(pid) or 0,
-            boot=boot,
-            started_at=time.time(),
+            {
+                "state": "running",
+                "pid": pid,
+                "start_time": processes.start_time(pid) or 0,
+                "boot": boot,
+                "started_at": time.time(),
+            }
         )
 
     def pump(self, descriptor: int) -> bool:
@@ -106,8 +107,10 @@ class Container:
         status = self.status or 0
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         self.record.update(
-            state="exited",
-            finished_at=time.time(),
-            exit_code=128 + number if number else os.WEXITSTATUS(status),
-            signal=number,
+            {
+                "state": "exited",
+                "finished_at": time.time(),
+                "exit_code": 128 + number if number else os.WEXITSTATUS(status),
+                "signal": number,
+            }
         )

@@ -4,7 +4,8 @@ Lines longer than 16 KiB, and an end without a newline, are written as partial (
 containerd does. Files rotate by size: ``0.log`` becomes ``0.log.1`` and so on.
 """
 
-# ruff: noqa: PTH - pathlib costs a megabyte of a process that is to be small
+# pathlib would cost a megabyte of a process that is to be small:
+# ruff: noqa: PTH103, PTH105, PTH120
 
 from __future__ import annotations
 

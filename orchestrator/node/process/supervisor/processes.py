@@ -5,7 +5,8 @@ call ``setsid`` is found all the same: the supervisor is their subreaper, so tha
 becomes its child, and each carries the container's id in its environment (`MARKER`).
 """
 
-# ruff: noqa: PTH - pathlib costs a megabyte of a process that is to be small
+# pathlib would cost a megabyte of a process that is to be small:
+# ruff: noqa: PTH123, PTH208
 
 from __future__ import annotations
 

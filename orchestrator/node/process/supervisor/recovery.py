@@ -24,13 +24,15 @@ def recover(directory: str, boot: str) -> dict[str, records.Record]:
         if same_boot:
             _end(record)
         record.update(
-            state="exited",
-            finished_at=time.time(),
-            exit_code=137,
-            signal=int(signal.SIGKILL),
-            lost="The supervisor of the container's pipes died; the container was ended"
-            if same_boot
-            else "The machine was restarted",
+            {
+                "state": "exited",
+                "finished_at": time.time(),
+                "exit_code": 137,
+                "signal": int(signal.SIGKILL),
+                "lost": "The supervisor of the container's pipes died; the container was ended"
+                if same_boot
+                else "The machine was restarted",
+            }
         )
         records.save(directory, record)
     return found

@@ -6,7 +6,8 @@ Requests are ``{"id": n, "op": ...}``, answered by ``{"id": n, "ok": ...}`` or
 was away learns from ``list`` what it missed.
 """
 
-# ruff: noqa: PTH - pathlib costs a megabyte of a process that is to be small
+# pathlib would cost a megabyte of a process that is to be small:
+# ruff: noqa: PTH100, PTH103, PTH106, PTH108, PTH110, PTH120, PTH208
 
 from __future__ import annotations
 
