@@ -1,6 +1,5 @@
 """One container as the supervisor holds it: main process, pipes, log, end."""
 
-
 from __future__ import annotations
 
 import os

@@ -1,0 +1,92 @@
+"""Pod addresses of one node: handed out in turn, given back with a delay."""
+
+from __future__ import annotations
+
+from collections import deque
+from ipaddress import IPv4Network
+
+REUSE_DELAY = 30.0
+"""Seconds before an address is given to another pod: clients and proxies may still hold it."""
+
+
+class AddressesExhaustedError(Exception):
+    """Every address of the node's range is held by a pod."""
+
+
+class AddressPool:
+    """The addresses of one range that no pod holds.
+
+    Fresh addresses go first, then those given back longest ago; the delay is cut short only
+    when nothing else is left.
+    """
+
+    __slots__ = ("_fresh", "_held", "_last", "_network", "_prefix", "_released")
+
+    def __init__(self, cidr: str) -> None:
+        """Manage ``cidr`` without its network, first (the node's own) and broadcast address."""
+        self._network = IPv4Network(cidr)
+        self._prefix = ""
+        if self._network.prefixlen == 24:
+            self._prefix = str(self._network.network_address).rpartition(".")[0] + "."
+        self._fresh = 2
+        self._last = self._network.num_addresses - 2
+        self._held: set[str] = set()
+        self._released: deque[tuple[float, str]] = deque()
+
+    def __contains__(self, address: str) -> bool:
+        return address in self._held
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def take(self, now: float) -> str:
+        """Hand out an address; ``now`` is monotonic seconds.
+
+        Raises:
+            AddressesExhaustedError: Try again when a pod has gone.
+        """
+        if self._released and now - self._released[0][0] >= REUSE_DELAY:
+            return self._reuse()
+        while self._fresh <= self._last:
+            address = self._format(self._fresh)
+            self._fresh += 1
+            if address not in self._held:
+                self._held.add(address)
+                return address
+        if self._released:
+            return self._reuse()
+        raise AddressesExhaustedError(
+            f"all {len(self._held)} pod addresses of {self._network} are in use"
+        )
+
+    def _reuse(self) -> str:
+        _, address = self._released.popleft()
+        self._held.add(address)
+        return address
+
+    def _format(self, offset: int) -> str:
+        if self._prefix:
+            return f"{self._prefix}{offset}"
+        return str(self._network[offset])
+
+    def claim(self, address: str) -> bool:
+        """Hold an address that a pod has already; False when it is not this range's to give."""
+        if address in self._held:
+            return False
+        try:
+            offset = int(self._network.network_address.__class__(address)) - int(
+                self._network.network_address
+            )
+        except ValueError:
+            return False
+        if not 2 <= offset <= self._last:
+            return False
+        self._released = deque(item for item in self._released if item[1] != address)
+        self._held.add(address)
+        return True
+
+    def release(self, address: str, now: float) -> None:
+        """Take an address back; one that is not held is ignored."""
+        if address in self._held:
+            self._held.remove(address)
+            self._released.append((now, address))

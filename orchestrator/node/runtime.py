@@ -1,0 +1,191 @@
+"""The border between a node and what runs its containers.
+
+A runtime answers through events, never by a value that must be awaited: a node handles thousands
+of pods in one turn, and what was asked for may come true at once (`simulated`) or later
+(`process`). Events may arrive inside the call that causes them, so a listener only notes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+from orchestrator.resources.objects import Object
+
+
+class ContainerOf(NamedTuple):
+    """Which container of which pod, and for the how-manieth time.
+
+    Attributes:
+        node: Node name.
+        uid: The pod's uid.
+        container: Name within the pod.
+        attempt: 0 for the first start; equals the restart count.
+    """
+
+    node: str
+    uid: str
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """User and rights of a container's processes.
+
+    Attributes:
+        uid: None keeps the daemon's user.
+        gid: None keeps the daemon's group.
+        no_new_privileges: Whether setuid programs lose their effect.
+    """
+
+    uid: int | None = None
+    gid: int | None = None
+    no_new_privileges: bool = False
+
+
+_SAME = Identity()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """A container to start.
+
+    Attributes:
+        id: From `Runtime.identify`; part of ``containerID``.
+        of: Whose it is.
+        pod: The pod as it is now; runtimes read names and annotations from it.
+        container: Its entry in ``spec.containers``.
+        address: The pod's IP.
+        argv: Command and arguments after expansion; empty for runtimes that execute nothing.
+        env: The whole environment.
+        working_directory: Or ``""``.
+        identity: User and rights.
+    """
+
+    id: str
+    of: ContainerOf
+    pod: Object
+    container: Object
+    address: str = ""
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_directory: str = ""
+    identity: Identity = _SAME
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStarted:
+    """The container runs."""
+
+    id: str
+    of: ContainerOf
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRefused:
+    """The container could not be started, ``message`` says why; nothing of it is left."""
+
+    id: str
+    of: ContainerOf
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerExited:
+    """The container and everything it started has ended.
+
+    Attributes:
+        exit_code: 128 + n after signal n.
+        signal: The signal's number, or 0.
+        started_at: Seconds since the epoch.
+        finished_at: Seconds since the epoch.
+        lost: Why the end was not seen (the exit code is a guess then), or ``""``.
+    """
+
+    id: str
+    of: ContainerOf
+    exit_code: int
+    signal: int
+    started_at: float
+    finished_at: float
+    lost: str = ""
+
+
+RuntimeEvent: TypeAlias = ContainerStarted | ContainerRefused | ContainerExited
+Listener: TypeAlias = Callable[[RuntimeEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRecord:
+    """A container that the runtime still knows, for a node that takes it over.
+
+    Attributes:
+        started: How it runs.
+        exited: How it ended, or None while it runs.
+        address: The pod's IP it was started with.
+    """
+
+    started: ContainerStarted
+    exited: ContainerExited | None
+    address: str
+
+
+class Runtime(Protocol):
+    """What runs containers for any number of nodes.
+
+    Attributes:
+        name: Prefix of ``containerID`` and of the node's ``containerRuntimeVersion``.
+        executes: Whether commands, environment and users matter; where not, a node spares
+            itself computing them.
+    """
+
+    @property
+    def name(self) -> str:
+        """Prefix of container ids: ``process``, ``simulated``."""
+
+    @property
+    def executes(self) -> bool:
+        """Whether containers are programs that need a command and an environment."""
+
+    async def open(self) -> None:
+        """Get ready; find what an earlier daemon left running.
+
+        Raises:
+            RuntimeUnavailableError: With what is wrong and what to do.
+        """
+
+    async def close(self, *, grace: float | None) -> None:
+        """Let go.
+
+        Args:
+            grace: Seconds that containers get to end after SIGTERM; None leaves them running
+                for the next daemon. Returns when nothing is left, at most a few seconds later.
+        """
+
+    def attach(self, node: str, listener: Listener) -> list[ContainerRecord]:
+        """Send a node's events to ``listener`` from now on; return its known containers."""
+
+    def detach(self, node: str) -> None:
+        """Stop sending events to the node; its containers stay."""
+
+    def identify(self) -> str:
+        """Return a new container id: letters and digits, never used before."""
+
+    def start(self, spec: ContainerSpec) -> None:
+        """Start a container; answered by `ContainerStarted` or `ContainerRefused`."""
+
+    def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
+        """End a container, at once when ``grace`` seconds are 0; answered by `ContainerExited`.
+
+        May be repeated: a shorter grace replaces a longer one. Unknown ids are ignored.
+        """
+
+    def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
+        """Forget an ended container and remove its logs; unknown ids are ignored."""
+
+
+class RuntimeUnavailableError(Exception):
+    """The runtime cannot work; the text says why and what to do."""

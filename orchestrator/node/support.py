@@ -1,0 +1,133 @@
+"""Fields that ask for what a node cannot do: such a pod waits and says so, it is never half-run.
+
+The simulated runtime executes nothing, so whatever concerns a program's surroundings (volumes,
+users, host namespaces) holds there trivially, and only what changes a pod's course is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from orchestrator.resources.objects import Object, spec_of
+
+
+class Unsupported(NamedTuple):
+    """One field that cannot be honoured.
+
+    Attributes:
+        path: ``spec.containers[0].livenessProbe``.
+        why: Completes a sentence that begins with the path.
+    """
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}"
+
+
+_LATER = "is not supported by this node"
+_COURSE = ("initContainers", "ephemeralContainers", "resourceClaims")
+_HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
+_POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead", "activeDeadlineSeconds")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
+_CONTAINER = ("volumeDevices", "stdin", "tty", "restartPolicy", "restartPolicyRules")
+_POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
+_SECURITY = ("privileged", "readOnlyRootFilesystem", "seLinuxOptions", "windowsOptions")
+_PROJECTED = "kube-api-access-"
+"""Prefix of the volume that admission adds for the service account's token."""
+
+
+def find_unsupported(pod: Object, *, executes: bool, user: int) -> tuple[Unsupported, ...]:
+    """List the fields of ``pod`` that the node cannot honour.
+
+    Args:
+        pod: Any pod.
+        executes: Whether the runtime starts programs.
+        user: The daemon's uid; only 0 can become another user.
+    """
+    spec = spec_of(pod)
+    found = [Unsupported(f"spec.{name}", _LATER) for name in _COURSE if spec.get(name)]
+    if executes:
+        found += _pod_level(spec, user)
+        for index, container in enumerate(spec.get("containers") or ()):
+            found += _container_level(container, f"spec.containers[{index}]", user)
+    else:
+        for index, container in enumerate(spec.get("containers") or ()):
+            if container.get("restartPolicy"):
+                found.append(Unsupported(f"spec.containers[{index}].restartPolicy", _LATER))
+    return tuple(found)
+
+
+def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
+    for name in (*_HOST, *_POD):
+        if spec.get(name):
+            yield Unsupported(f"spec.{name}", _LATER)
+    if spec.get("dnsPolicy") == "None":
+        yield Unsupported("spec.dnsPolicy", 'must not be "None": processes use the machine\'s DNS')
+    if spec.get("hostUsers") is False:
+        yield Unsupported("spec.hostUsers", "must not be false: processes have no user namespace")
+    if ((spec.get("os") or {}).get("name") or "linux") != "linux":
+        yield Unsupported("spec.os.name", "must be linux")
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        if not volume.get("name", "").startswith(_PROJECTED):
+            kind = next((key for key in volume if key != "name"), "emptyDir")
+            yield Unsupported(f"spec.volumes[{index}]", f"a volume of type {kind} {_LATER}")
+    security = spec.get("securityContext") or {}
+    for name in _POD_SECURITY:
+        if security.get(name):
+            yield Unsupported(f"spec.securityContext.{name}", _LATER)
+    yield from _users(security, "spec.securityContext", user)
+
+
+def _container_level(container: Object, path: str, user: int) -> Iterator[Unsupported]:
+    for name in (*_PROBES, *_CONTAINER):
+        if container.get(name):
+            yield Unsupported(f"{path}.{name}", _LATER)
+    for index, mount in enumerate(container.get("volumeMounts") or ()):
+        if not mount.get("name", "").startswith(_PROJECTED):
+            yield Unsupported(f"{path}.volumeMounts[{index}]", f"a mount {_LATER}")
+    for index, port in enumerate(container.get("ports") or ()):
+        if port.get("hostPort"):
+            yield Unsupported(f"{path}.ports[{index}].hostPort", _LATER)
+    if (container.get("resources") or {}).get("claims"):
+        yield Unsupported(f"{path}.resources.claims", _LATER)
+    if container.get("terminationMessagePath", "/dev/termination-log") != "/dev/termination-log":
+        yield Unsupported(f"{path}.terminationMessagePath", "a termination message file " + _LATER)
+    security = container.get("securityContext") or {}
+    for name in _SECURITY:
+        if security.get(name):
+            yield Unsupported(f"{path}.securityContext.{name}", _LATER)
+    yield from _capabilities(security, f"{path}.securityContext", user)
+    yield from _users(security, f"{path}.securityContext", user)
+
+
+def _capabilities(security: Object, path: str, user: int) -> Iterator[Unsupported]:
+    """Dropping is what leaving root does anyway; a root process would keep all it has."""
+    capabilities = security.get("capabilities") or {}
+    if capabilities.get("add"):
+        yield Unsupported(f"{path}.capabilities.add", _LATER)
+    if capabilities.get("drop") and user == 0 and not security.get("runAsUser"):
+        yield Unsupported(f"{path}.capabilities.drop", f"for a process of root {_LATER}")
+
+
+def _users(security: Object, path: str, user: int) -> Iterator[Unsupported]:
+    for name in ("runAsUser", "runAsGroup"):
+        wanted = security.get(name)
+        if wanted is not None and user != 0 and wanted != user:
+            yield Unsupported(
+                f"{path}.{name}", f"the daemon runs as uid {user} and cannot become {wanted}"
+            )
+    profile = (security.get("seccompProfile") or {}).get("type")
+    if profile not in (None, "Unconfined"):
+        yield Unsupported(f"{path}.seccompProfile", f"type {profile} {_LATER}")
+
+
+def limits_of(pod: Object) -> list[str]:
+    """Paths of resource limits, which a process node counts but does not enforce."""
+    return [
+        f"spec.containers[{index}].resources.limits"
+        for index, container in enumerate(spec_of(pod).get("containers") or ())
+        if (container.get("resources") or {}).get("limits")
+    ]
