@@ -1,0 +1,47 @@
+"""An append-only event log: one protocol, in memory or in SQLite.
+
+Records have a key and a sequence; appends may state what they expect of their key, and get a
+conflict as a value when it is otherwise. See `EventLog` for what every implementation promises.
+"""
+
+from actors.log.errors import (
+    Compacted,
+    LogClosed,
+    LogCorrupt,
+    LogError,
+    LogFailed,
+    LogFormat,
+    LogFull,
+    LogLocked,
+)
+from actors.log.memory import MemoryLog
+from actors.log.protocol import (
+    Append,
+    Appended,
+    Conflict,
+    Entry,
+    EventLog,
+    Record,
+    Snapshot,
+)
+from actors.log.sqlite import SqliteLog
+
+__all__ = [
+    "Append",
+    "Appended",
+    "Compacted",
+    "Conflict",
+    "Entry",
+    "EventLog",
+    "LogClosed",
+    "LogCorrupt",
+    "LogError",
+    "LogFailed",
+    "LogFormat",
+    "LogFull",
+    "LogLocked",
+    "MemoryLog",
+    "Record",
+    "Snapshot",
+    "SqliteLog",
+]
