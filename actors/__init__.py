@@ -1,0 +1,68 @@
+"""Actors on asyncio: cheap at rest, supervised, bounded, and deterministic when asked to be."""
+
+from actors._actors import Actor, BatchActor, Overflow
+from actors._bus import Bus, LocalBus, Subscription
+from actors._clocks import Clock, RealClock, TimerHandle, VirtualClock
+from actors._contexts import Context, Job, Timer
+from actors._dead_letters import DeadLetter, DeadLetters
+from actors._envelopes import DEFERRED, Deferred, Envelope
+from actors._errors import (
+    ActorError,
+    ActorStopped,
+    AskTimeout,
+    MailboxFull,
+    NameTaken,
+    SystemFailed,
+)
+from actors._refs import ActorRef
+from actors._statistics import ActorStatistics, SystemStatistics
+from actors._supervision import (
+    Backoff,
+    Decision,
+    Exhausted,
+    Restart,
+    Strategy,
+    Supervision,
+    Verdict,
+    decide_restart,
+)
+from actors._system import ActorSystem
+
+__all__ = [
+    "DEFERRED",
+    "Actor",
+    "ActorError",
+    "ActorRef",
+    "ActorStatistics",
+    "ActorStopped",
+    "ActorSystem",
+    "AskTimeout",
+    "Backoff",
+    "BatchActor",
+    "Bus",
+    "Clock",
+    "Context",
+    "DeadLetter",
+    "DeadLetters",
+    "Decision",
+    "Deferred",
+    "Envelope",
+    "Exhausted",
+    "Job",
+    "LocalBus",
+    "MailboxFull",
+    "NameTaken",
+    "Overflow",
+    "RealClock",
+    "Restart",
+    "Strategy",
+    "Subscription",
+    "Supervision",
+    "SystemFailed",
+    "SystemStatistics",
+    "Timer",
+    "TimerHandle",
+    "Verdict",
+    "VirtualClock",
+    "decide_restart",
+]
