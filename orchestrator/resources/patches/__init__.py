@@ -1,0 +1,13 @@
+"""Patches of every type the API takes, as pure functions from object and patch to object."""
+
+from orchestrator.resources.patches.errors import PatchRejectedError
+from orchestrator.resources.patches.json_patch import apply_json_patch
+from orchestrator.resources.patches.merge_patch import apply_merge_patch
+from orchestrator.resources.patches.strategic import apply_strategic_merge_patch
+
+__all__ = [
+    "PatchRejectedError",
+    "apply_json_patch",
+    "apply_merge_patch",
+    "apply_strategic_merge_patch",
+]
