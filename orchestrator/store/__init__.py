@@ -1,0 +1,31 @@
+"""The store: one sequencer, one projection, and everything that follows them."""
+
+from orchestrator.resources.objects import Key
+from orchestrator.store.events import ObjectEvent, WatchEvent
+from orchestrator.store.following import Follower
+from orchestrator.store.operations import (
+    Change,
+    Create,
+    Delete,
+    DeleteOptions,
+    Modify,
+    Operation,
+)
+from orchestrator.store.store import Store
+from orchestrator.store.window import Expired, WindowLimits
+
+__all__ = [
+    "Change",
+    "Create",
+    "Delete",
+    "DeleteOptions",
+    "Expired",
+    "Follower",
+    "Key",
+    "Modify",
+    "ObjectEvent",
+    "Operation",
+    "Store",
+    "WatchEvent",
+    "WindowLimits",
+]

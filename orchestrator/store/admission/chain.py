@@ -1,0 +1,148 @@
+"""The chain: default, mutate, prepare, validate; in the request's own task, on a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from orchestrator.resources.errors import bad_request, invalid
+from orchestrator.resources.kinds import Kind, KindRegistry
+from orchestrator.resources.objects import Key, Object
+from orchestrator.resources.strategies import Strategy
+from orchestrator.store._strategies import strategy_of
+from orchestrator.store.admission.plugins import PLUGINS, Mutation
+
+
+class Reader(Protocol):
+    """What plugins may look at: the committed state."""
+
+    def get(self, resource: str, namespace: str, name: str) -> Object | None:
+        """Return one object."""
+
+
+class _Template(NamedTuple):
+    """What admission made of one pod template's spec, for every pod made from it."""
+
+    source: dict[str, Any]
+    spec: dict[str, Any]
+    status: dict[str, Any] | None
+    metadata: dict[str, Any]
+
+
+_TEMPLATES = 512
+Strategies: TypeAlias = Callable[[Kind], Strategy]
+
+
+class Admission:
+    """Runs the chain. Remembers what it made of pod templates, by identity of their spec."""
+
+    def __init__(
+        self, registry: KindRegistry, reader: Reader, plugins: Iterable[Mutation] = PLUGINS
+    ) -> None:
+        self._registry = registry
+        self._reader = reader
+        self._plugins: dict[str, list[Callable[[Object, Reader], Object]]] = {}
+        for plugin in plugins:
+            for resource in plugin.resources:
+                self._plugins.setdefault(resource, []).append(plugin.apply)
+        self._templates: dict[tuple[int, str], _Template] = {}
+
+    def mutate(self, resource: str, obj: Object) -> Object:
+        """Run the mutating plugins of a resource on a new object."""
+        for apply in self._plugins.get(resource, ()):
+            obj = apply(obj, self._reader)
+        return obj
+
+    def admit_create(self, kind: Kind, namespace: str, obj: Object) -> Object:
+        """Return what a user's new object becomes.
+
+        Raises:
+            StatusError: 400, 403 or 422.
+        """
+        obj = _placed(kind, namespace, obj)
+        strategy = strategy_of(kind)
+        obj = self.mutate(kind.resource, strategy.default(obj))
+        obj = strategy.prepare_create(obj)
+        problems = strategy.validate_create(obj)
+        if problems:
+            name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""
+            raise invalid(kind.kind, kind.group, name, problems)
+        return obj
+
+    def admit_update(self, kind: Kind, current: Object, wanted: Object, subresource: str) -> Object:
+        """Return what a user's changed object becomes.
+
+        Raises:
+            StatusError: 422.
+        """
+        strategy = strategy_of(kind)
+        if subresource == "status":
+            wanted = strategy.prepare_status(wanted, current)
+        else:
+            wanted = strategy.default(wanted)
+            if not subresource:
+                wanted = strategy.prepare_update(wanted, current)
+        problems = strategy.validate_update(wanted, current)
+        if problems:
+            raise invalid(kind.kind, kind.group, current["metadata"]["name"], problems)
+        return wanted
+
+    def prepare(self, resource: str, obj: Object) -> Object:
+        """Return what an internal actor's new object becomes: defaulted, not validated.
+
+        A pod whose spec is the same object as that of an earlier one in its namespace shares the
+        result of the whole chain with it.
+        """
+        if resource != "pods":
+            return self._prepare(resource, obj)
+        spec = obj["spec"]
+        metadata = obj["metadata"]
+        at = (id(spec), metadata.get("namespace", ""))
+        template = self._templates.get(at)
+        if template is None:
+            prepared = self._prepare(resource, obj)
+            added = {
+                field: value
+                for field, value in prepared["metadata"].items()
+                if field not in metadata
+            }
+            if len(self._templates) >= _TEMPLATES:
+                del self._templates[next(iter(self._templates))]
+            # Holding the source keeps its id from being given away.
+            self._templates[at] = _Template(spec, prepared["spec"], prepared.get("status"), added)
+            return prepared
+        pod = {**obj, "metadata": {**metadata, **template.metadata}, "spec": template.spec}
+        if template.status is not None:
+            pod["status"] = template.status
+        else:
+            pod.pop("status", None)
+        return pod
+
+    def _prepare(self, resource: str, obj: Object) -> Object:
+        strategy = strategy_of(self._registry.by_key(resource))
+        return strategy.prepare_create(self.mutate(resource, strategy.default(obj)))
+
+
+def _placed(kind: Kind, namespace: str, obj: Object) -> Object:
+    """Put an object into the namespace of its request.
+
+    Raises:
+        StatusError: 400 when it says it belongs elsewhere.
+    """
+    metadata = obj.get("metadata") or {}
+    given = metadata.get("namespace") or ""
+    if not kind.namespaced:
+        return obj if "metadata" in obj else {**obj, "metadata": metadata}
+    if given and given != namespace:
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if given:
+        return obj
+    return {**obj, "metadata": {**metadata, "namespace": namespace}}
+
+
+def key_of(resource: str, obj: Object) -> Key:
+    """Return the key that an object will have."""
+    metadata = obj["metadata"]
+    return Key(resource, metadata.get("namespace") or "", metadata.get("name") or "")

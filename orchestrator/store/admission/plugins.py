@@ -1,0 +1,123 @@
+"""Mutating plugins, by upstream's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from orchestrator.resources.errors import StatusError, forbidden
+from orchestrator.resources.objects import Object
+
+NOT_READY = "node.kubernetes.io/not-ready"
+UNREACHABLE = "node.kubernetes.io/unreachable"
+TOLERATION_SECONDS = 300
+
+
+class Mutation(NamedTuple):
+    """One plugin.
+
+    Attributes:
+        name: Upstream's.
+        resources: What it looks at.
+        apply: From a new, defaulted object (and a reader of the store) to the object; refuses
+            with a `StatusError`.
+    """
+
+    name: str
+    resources: tuple[str, ...]
+    apply: Callable[[Object, Any], Object]
+
+
+def _service_account(pod: Object, _reader: Any) -> Object:
+    spec = pod["spec"]
+    if spec.get("serviceAccountName"):
+        return pod
+    return {**pod, "spec": {**spec, "serviceAccountName": "default", "serviceAccount": "default"}}
+
+
+def _default_toleration_seconds(pod: Object, _reader: Any) -> Object:
+    spec = pod["spec"]
+    present = spec.get("tolerations") or []
+    added = [
+        {
+            "key": taint,
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": TOLERATION_SECONDS,
+        }
+        for taint in (NOT_READY, UNREACHABLE)
+        if not any(
+            (not toleration.get("key") or toleration["key"] == taint)
+            and toleration.get("effect") in {None, "", "NoExecute"}
+            for toleration in present
+        )
+    ]
+    if not added:
+        return pod
+    return {**pod, "spec": {**spec, "tolerations": [*present, *added]}}
+
+
+_SYSTEM_PRIORITIES = {
+    "system-cluster-critical": 2_000_000_000,
+    "system-node-critical": 2_000_001_000,
+}
+
+
+def _priority(pod: Object, reader: Any) -> Object:
+    spec = pod["spec"]
+    name = spec.get("priorityClassName") or ""
+    policy = "PreemptLowerPriority"
+    if name:
+        found = reader.get("priorityclasses.scheduling.k8s.io", "", name)
+        if found is not None:
+            value = int(found.get("value") or 0)
+            policy = found.get("preemptionPolicy") or policy
+        elif name in _SYSTEM_PRIORITIES:
+            value = _SYSTEM_PRIORITIES[name]
+        else:
+            raise _refused(pod, f"no PriorityClass with name {name} was found")
+    else:
+        default = _default_class(reader)
+        value = int(default.get("value") or 0) if default else 0
+        if default:
+            name = default["metadata"]["name"]
+            policy = default.get("preemptionPolicy") or policy
+    if spec.get("priority") not in {None, value}:
+        raise _refused(
+            pod,
+            f"the integer value of priority ({spec['priority']}) must not be provided in pod "
+            f"spec; priority admission controller computed {value} from the given PriorityClass "
+            "name",
+        )
+    if spec.get("preemptionPolicy") not in {None, policy}:
+        raise _refused(
+            pod,
+            "the string value of PreemptionPolicy "
+            f"({spec['preemptionPolicy']}) must not be provided in pod spec; priority admission "
+            f"controller computed {policy} from the given PriorityClass name",
+        )
+    changes = {"priority": value, "preemptionPolicy": policy}
+    if name:
+        changes["priorityClassName"] = name
+    return {**pod, "spec": {**spec, **changes}}
+
+
+def _default_class(reader: Any) -> Object | None:
+    classes = reader.list("priorityclasses.scheduling.k8s.io")
+    defaults = [found for found in classes if found.get("globalDefault")]
+    # Of several, upstream takes the lowest.
+    return min(defaults, key=lambda found: int(found.get("value") or 0), default=None)
+
+
+def _refused(pod: Object, why: str) -> StatusError:
+    metadata = pod["metadata"]
+    return forbidden("pods", metadata.get("name") or metadata.get("generateName") or "", why)
+
+
+PLUGINS = (
+    Mutation("ServiceAccount", ("pods",), _service_account),
+    Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
+    Mutation("Priority", ("pods",), _priority),
+)
+"""In upstream's order. NamespaceLifecycle and the service allocators run in the sequencer, which
+alone knows the latest state."""

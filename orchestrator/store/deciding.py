@@ -1,0 +1,243 @@
+"""From operations to events: the sequencer's decisions, on the latest state, one at a time.
+
+Nothing here waits, logs or writes. `orchestrator.store.sequencer` makes the drafted events
+durable, or drops them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, assert_never
+
+from actors.log import Append
+from orchestrator.resources.errors import StatusError, already_exists, not_found
+from orchestrator.resources.kinds import KindRegistry
+from orchestrator.resources.objects import Key, Object
+from orchestrator.store._strategies import strategy_of
+from orchestrator.resources.timestamps import format_time
+from orchestrator.store.allocation import ServiceAllocator
+from orchestrator.store.codec import DELETED, Encoder, diff_objects, pack_key
+from orchestrator.store.events import EventType, ObjectEvent
+from orchestrator.store.identities import Identities
+from orchestrator.store.operations import Create, Delete, Modify, Operation
+from orchestrator.store.overlay import Overlay
+from orchestrator.store.rules import (
+    check_identity,
+    check_namespace,
+    decide_delete,
+    decide_metadata,
+    is_finished,
+)
+
+_NAME_ATTEMPTS = 8
+"""How often a generated name is drawn again when it is taken; upstream's number."""
+
+
+class Draft(NamedTuple):
+    """Decided changes that go to the log together.
+
+    Attributes:
+        events: What will be published, with the sequences they will have.
+        appends: Their log records, in the same order.
+    """
+
+    events: list[ObjectEvent]
+    appends: list[Append]
+
+
+class Decider:
+    """Decides operations against the overlay and collects what they come to.
+
+    Attributes:
+        draft: What was decided since `take`.
+        now: Seconds since the epoch, set before each batch.
+    """
+
+    def __init__(
+        self,
+        registry: KindRegistry,
+        overlay: Overlay,
+        allocator: ServiceAllocator,
+        identities: Identities,
+        sequence: int,
+    ) -> None:
+        self.now = 0.0
+        self.draft = Draft([], [])
+        self._registry = registry
+        self._overlay = overlay
+        self._allocator = allocator
+        self._identities = identities
+        self._sequence = sequence
+        self._encoder = Encoder()
+
+    def take(self) -> Draft:
+        """Return the draft and start a new one."""
+        draft, self.draft = self.draft, Draft([], [])
+        return draft
+
+    def reset(self, sequence: int) -> None:
+        """Start over from a durable sequence; pending decisions are void."""
+        self._overlay.clear()
+        self._allocator.rebuild()
+        self._sequence = sequence
+        self.draft = Draft([], [])
+
+    def decide(self, operation: Operation) -> Object:
+        """Decide one operation and return the object its caller gets.
+
+        Raises:
+            StatusError: It is refused; nothing was drafted.
+        """
+        sequence = self._sequence
+        drafted = len(self.draft.events)
+        try:
+            match operation:
+                case Create():
+                    return self._create(operation)
+                case Modify():
+                    return self._modify(operation)
+                case Delete():
+                    return self._delete(operation)
+                case _:
+                    assert_never(operation)
+        except BaseException:
+            assert len(self.draft.events) == drafted
+            self._sequence = sequence
+            raise
+
+    def rehearse(self, operation: Operation) -> Object:
+        """Decide without drafting: a dry run.
+
+        Raises:
+            StatusError: As `decide`.
+        """
+        before = len(self.draft.events)
+        sequence = self._sequence
+        self._overlay.begin()
+        self._allocator.begin()
+        try:
+            return self.decide(operation)
+        finally:
+            self._overlay.rollback()
+            self._allocator.rollback()
+            self._sequence = sequence
+            del self.draft.events[before:]
+            del self.draft.appends[before:]
+
+    def _create(self, operation: Create) -> Object:
+        resource, obj = operation.resource, operation.object
+        metadata = obj["metadata"]
+        namespace = metadata.get("namespace") or ""
+        key = Key(resource, namespace, metadata.get("name") or "")
+        if namespace:
+            found = self._overlay.get(("namespaces", "", namespace))
+            check_namespace(namespace, found, key)
+        if not key.name:
+            key = self._free_key(key, metadata.get("generateName") or "")
+        elif self._overlay.get(key) is not None:
+            raise already_exists(resource, key.name)
+        if resource == "services":
+            obj = self._allocator.allocate(key, obj)
+        self._sequence += 1
+        created: Object = {
+            **obj,
+            "metadata": {
+                **metadata,
+                "name": key.name,
+                "uid": self._identities.uid(),
+                "creationTimestamp": format_time(self.now),
+                "resourceVersion": str(self._sequence),
+            },
+        }
+        self._put("ADDED", key, created, None, self._encoder.create(created))
+        return created
+
+    def _free_key(self, key: Key, prefix: str) -> Key:
+        name = ""
+        for _ in range(_NAME_ATTEMPTS):
+            name = self._identities.name(prefix)
+            free = Key(key.resource, key.namespace, name)
+            if self._overlay.get(free) is None:
+                return free
+        error = already_exists(key.resource, name)
+        raise StatusError(
+            error.code,
+            error.reason,
+            f"{error.message}, the server was not able to generate a unique name for the object",
+            {**(error.details or {}), "retryAfterSeconds": 1},
+        )
+
+    def _modify(self, operation: Modify) -> Object:
+        key = Key(operation.resource, operation.namespace, operation.name)
+        current = self._overlay.get(key)
+        if current is None:
+            raise not_found(key.resource, key.name)
+        if operation.uid is not None:
+            check_identity(key, current, operation.uid)
+        wanted = operation.change(current)
+        if wanted is None or wanted is current:
+            return current
+        wanted = self._prepared(operation, wanted, current)
+        return self._update(key, current, wanted)
+
+    def _prepared(self, operation: Modify, wanted: Object, current: Object) -> Object:
+        subresource = operation.subresource
+        if not subresource:
+            strategy = strategy_of(self._registry.by_key(operation.resource))
+            wanted = strategy.prepare_update(wanted, current)
+        elif subresource == "status" and not _only_status_differs(wanted, current):
+            strategy = strategy_of(self._registry.by_key(operation.resource))
+            wanted = strategy.prepare_status(wanted, current)
+        return decide_metadata(current, wanted)
+
+    def _update(self, key: Key, current: Object, wanted: Object) -> Object:
+        delta = diff_objects(current, wanted)
+        if delta is None:
+            return current
+        if is_finished(key, wanted):
+            self._remove(key, current)
+            return wanted
+        if key[0] == "services" and wanted["spec"] is not current["spec"]:
+            wanted = self._allocator.reallocate(key, current, wanted)
+            delta = diff_objects(current, wanted)
+            if delta is None:
+                return current
+        self._sequence += 1
+        metadata = {**wanted["metadata"], "resourceVersion": str(self._sequence)}
+        updated = {**wanted, "metadata": metadata}
+        self._put("MODIFIED", key, updated, current, self._encoder.update(delta))
+        return updated
+
+    def _delete(self, operation: Delete) -> Object:
+        key = Key(operation.resource, operation.namespace, operation.name)
+        current = self._overlay.get(key)
+        if current is None:
+            raise not_found(key.resource, key.name)
+        kind = self._registry.by_key(key.resource)
+        verdict = decide_delete(kind, key, current, operation.options, self.now)
+        if verdict.effect == "remove":
+            return self._remove(key, verdict.object)
+        if verdict.effect == "update":
+            return self._update(key, current, verdict.object)
+        return current
+
+    def _remove(self, key: Key, current: Object) -> Object:
+        if key[0] == "services":
+            self._allocator.release(key, current)
+        self._sequence += 1
+        metadata = {**current["metadata"], "resourceVersion": str(self._sequence)}
+        last = {**current, "metadata": metadata}
+        self._put("DELETED", key, last, current, DELETED)
+        return last
+
+    def _put(
+        self, type_: EventType, key: Key, obj: Object, previous: Object | None, payload: bytes
+    ) -> None:
+        self._overlay.put(key, self._sequence, None if type_ == "DELETED" else obj)
+        self.draft.events.append(ObjectEvent(self._sequence, type_, key, obj, previous))
+        self.draft.appends.append(Append(pack_key(key), payload))
+
+
+def _only_status_differs(wanted: Object, current: Object) -> bool:
+    if len(wanted) != len(current) and "status" in current:
+        return False
+    return all(value is current.get(part) for part, value in wanted.items() if part != "status")

@@ -1,0 +1,147 @@
+"""Followers: cursors into the window that are told when there is something to read.
+
+Publication never waits for a reader. A follower is notified once, and not again until it has
+taken; one that stays away while the window moves on finds `Expired` and lists again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+
+from orchestrator.store.events import ObjectEvent
+from orchestrator.store.window import Channel, Expired, Window
+
+_SEQUENCE = attrgetter("sequence")
+
+
+class Follower:
+    """One reader's place in the events of some resources.
+
+    Attributes:
+        sequence: Everything up to here has been taken.
+    """
+
+    def __init__(
+        self,
+        followers: Followers,
+        resources: Iterable[str],
+        notify: Callable[[], None],
+        after: int,
+    ) -> None:
+        self.sequence = after
+        self.resources = tuple(dict.fromkeys(resources))
+        self._followers = followers
+        self._notify = notify
+        self._notified = False
+        channels = [followers.window.channel(resource) for resource in self.resources]
+        self._places: list[tuple[Channel, int]] = [
+            (channel, channel.place_after(after)) for channel in channels
+        ]
+
+    def take(self, limit: int | None = None) -> list[ObjectEvent]:
+        """Return the events since the last call, in log order; empty when there are none.
+
+        Args:
+            limit: At most so many; what is left over is notified again at once.
+
+        Raises:
+            Expired: The window has moved past this follower. List again, and follow from the
+                store's sequence with a new follower (or `restart` this one).
+        """
+        self._notified = False
+        if len(self._places) == 1:
+            channel, place = self._places[0]
+            if place < channel.trimmed:
+                raise Expired(self.sequence, channel.lost)
+            taken = list(channel.read(place, limit))
+            self._places[0] = (channel, place + len(taken))
+        else:
+            taken = self._merge(limit)
+        if limit is not None and len(taken) == limit:
+            self.sequence = taken[-1].sequence
+            if any(place < channel.end for channel, place in self._places):
+                self.wake()
+        else:
+            self.sequence = self._followers.sequence
+        return taken
+
+    def _merge(self, limit: int | None) -> list[ObjectEvent]:
+        taken: list[ObjectEvent] = []
+        for channel, place in self._places:
+            if place < channel.trimmed:
+                raise Expired(self.sequence, channel.lost)
+            taken += channel.read(place, limit)
+        taken.sort(key=_SEQUENCE)
+        del taken[limit:]
+        if not taken:
+            return taken
+        if limit is None:
+            self._places = [(channel, channel.end) for channel, _ in self._places]
+        else:
+            last = taken[-1].sequence
+            self._places = [
+                (channel, max(place, channel.place_after(last))) for channel, place in self._places
+            ]
+        return taken
+
+    def restart(self, after: int) -> None:
+        """Go on from another sequence, after a new list for example."""
+        self._places = [(channel, channel.place_after(after)) for channel, _ in self._places]
+        self.sequence = after
+        self._notified = False
+        if any(place < channel.end for channel, place in self._places):
+            self.wake()
+
+    def wake(self) -> None:
+        """Notify the owner, unless it has been since it last took."""
+        if not self._notified:
+            self._notified = True
+            self._notify()
+
+    def close(self) -> None:
+        """Stop being notified; closing twice is harmless."""
+        self._followers.remove(self)
+
+
+class Followers:
+    """Everyone who follows, by resource."""
+
+    def __init__(self, window: Window, sequence: int) -> None:
+        self.window = window
+        self.sequence = sequence
+        self._by_resource: dict[str, dict[int, Follower]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, resources: Iterable[str], notify: Callable[[], None], after: int) -> Follower:
+        """Start following.
+
+        Raises:
+            Expired: ``after`` lies before the window.
+        """
+        follower = Follower(self, resources, notify, after)
+        for resource in follower.resources:
+            self._by_resource.setdefault(resource, {})[id(follower)] = follower
+        self._count += 1
+        if after < self.sequence:
+            follower.wake()
+        return follower
+
+    def remove(self, follower: Follower) -> None:
+        """Forget a follower."""
+        found = False
+        for resource in follower.resources:
+            found = self._by_resource.get(resource, {}).pop(id(follower), None) is not None or found
+        self._count -= found
+
+    def publish(self, resources: Iterable[str], sequence: int) -> None:
+        """Wake the followers of these resources; the window holds everything to ``sequence``."""
+        self.sequence = sequence
+        for resource in resources:
+            followers = self._by_resource.get(resource)
+            if followers:
+                for follower in tuple(followers.values()):
+                    follower.wake()

@@ -1,0 +1,44 @@
+"""Names and uids that the store gives out."""
+
+from __future__ import annotations
+
+import os
+import random
+
+NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Upstream's: no vowels and no look-alikes, so that no words come out."""
+
+SUFFIX_LENGTH = 5
+MAX_GENERATED_NAME = 63
+_POOL = 16 * 256
+
+
+class Identities:
+    """Makes name suffixes and uids.
+
+    Names are no secrets and come from the system's generator, so that a seeded simulation repeats
+    them. Uids come from the operating system, unless ``seeded`` asks for one history per seed.
+    """
+
+    def __init__(self, source: random.Random, *, seeded: bool = False) -> None:
+        self._random = source
+        self._seeded = seeded
+        self._pool = ""
+
+    def name(self, prefix: str) -> str:
+        """Return ``prefix`` with a random suffix, cut as upstream cuts it to stay a label."""
+        kept = prefix[: MAX_GENERATED_NAME - SUFFIX_LENGTH]
+        return kept + "".join(self._random.choices(NAME_ALPHABET, k=SUFFIX_LENGTH))
+
+    def uid(self) -> str:
+        """Return a random (version 4) UUID."""
+        if self._seeded:
+            digits = f"{self._random.getrandbits(128):032x}"
+        else:
+            if not self._pool:
+                self._pool = os.urandom(_POOL).hex()  # one system call for 256 of them
+            digits, self._pool = self._pool[-32:], self._pool[:-32]
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return (
+            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        )

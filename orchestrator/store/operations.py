@@ -1,0 +1,108 @@
+"""Proposals: what can be asked of the sequencer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from orchestrator.resources.objects import Object
+
+Change: TypeAlias = Callable[[Object], Object | None]
+"""From the current object to the wanted one; None or the same object means: leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """What ``DeleteOptions`` of the API asks for.
+
+    Attributes:
+        grace_period_seconds: None takes the object's own; 0 removes at once.
+        propagation_policy: ``Background``, ``Foreground``, ``Orphan`` or None for the default.
+        orphan_dependents: The deprecated spelling of the policy.
+        uid: Refuse unless the object has this uid.
+        resource_version: Refuse unless the object is at this version.
+    """
+
+    grace_period_seconds: int | None = None
+    propagation_policy: str | None = None
+    orphan_dependents: bool | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+
+    @classmethod
+    def parse(cls, body: dict[str, Any] | None) -> DeleteOptions:
+        """Read the body of a DELETE request; None and an empty body mean all defaults."""
+        body = body or {}
+        preconditions = body.get("preconditions") or {}
+        return cls(
+            grace_period_seconds=body.get("gracePeriodSeconds"),
+            propagation_policy=body.get("propagationPolicy"),
+            orphan_dependents=body.get("orphanDependents"),
+            uid=preconditions.get("uid"),
+            resource_version=preconditions.get("resourceVersion"),
+        )
+
+
+NO_OPTIONS = DeleteOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a new object.
+
+    Attributes:
+        resource: ``pods``, ``deployments.apps``.
+        object: Whole; ``metadata.namespace`` says where. Without a name, ``generateName`` is used.
+    """
+
+    resource: str
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Change an object that exists, with a function run by the sequencer on its latest state.
+
+    Attributes:
+        change: Pure and quick: it runs while every other write waits.
+        subresource: ``status`` keeps to the status part; empty for the whole object.
+        uid: Refuse (409) unless the object still is the one with this uid.
+    """
+
+    resource: str
+    namespace: str
+    name: str
+    change: Change
+    subresource: str = ""
+    uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Ask for an object's removal; finalizers and grace decide when it happens."""
+
+    resource: str
+    namespace: str
+    name: str
+    options: DeleteOptions = field(default=NO_OPTIONS)
+
+
+Operation: TypeAlias = Create | Modify | Delete
+
+
+class Raced(Exception):
+    """Raised by a `Change` that finds another object than the one it was made for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """The sequencer's one command: decide these in order and make them durable together.
+
+    Attributes:
+        operations: In order; a later one sees what an earlier one did.
+        dry_run: Decide and answer, but write nothing.
+    """
+
+    operations: tuple[Operation, ...]
+    dry_run: bool = False

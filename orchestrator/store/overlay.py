@@ -1,0 +1,60 @@
+"""What has been decided but is not durable yet: seen by later decisions, by no reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.resources.objects import Key, Object
+from orchestrator.store.events import ObjectEvent
+from orchestrator.store.projection import Projection
+
+_Entry = tuple[int, Object | None]
+
+
+class Overlay:
+    """Pending states on top of a projection."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._committed = projection.objects
+        self._pending: dict[tuple[str, str, str], _Entry] = {}
+        self._journal: list[tuple[tuple[str, str, str], _Entry | None]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def get(self, key: tuple[str, str, str]) -> Object | None:
+        """Return the state that a decision made now has to start from."""
+        pending = self._pending.get(key)
+        return pending[1] if pending is not None else self._committed.get(key)
+
+    def put(self, key: Key, sequence: int, obj: Object | None) -> None:
+        """Note what ``sequence`` will do to ``key``; None removes it."""
+        if self._journal is not None:
+            self._journal.append((key, self._pending.get(key)))
+        self._pending[key] = (sequence, obj)
+
+    def settle(self, events: Sequence[ObjectEvent]) -> None:
+        """Forget what the projection now has."""
+        pending = self._pending
+        for event in events:
+            entry = pending.get(event.key)
+            if entry is not None and entry[0] == event.sequence:
+                del pending[event.key]
+
+    def begin(self) -> None:
+        """Remember what is put from now on, for `rollback`."""
+        self._journal = []
+
+    def rollback(self) -> None:
+        """Undo everything since `begin`."""
+        for key, entry in reversed(self._journal or []):
+            if entry is None:
+                del self._pending[key]
+            else:
+                self._pending[key] = entry
+        self._journal = None
+
+    def clear(self) -> None:
+        """Forget everything: the commit it was waiting for failed."""
+        self._pending.clear()
+        self._journal = None

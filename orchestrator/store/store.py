@@ -1,0 +1,460 @@
+"""The store: what everyone reads, and the way to propose a change."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actors import ActorRef, ActorSystem, AskTimeout, Clock, MailboxFull
+from actors.log import EventLog
+from orchestrator.resources.errors import (
+    StatusError,
+    conflict,
+    not_found,
+    service_unavailable,
+    too_many_requests,
+)
+from orchestrator.resources.kinds import Kind, KindRegistry
+from orchestrator.resources.objects import Key, Object
+from orchestrator.resources.selectors import FieldSelector, LabelSelector
+from orchestrator.store._strategies import strategy_of
+from orchestrator.store.admission import Admission
+from orchestrator.store.allocation import ServiceAllocator
+from orchestrator.store.codec import Decoder, unpack_key
+from orchestrator.store.deciding import Decider
+from orchestrator.store.events import ObjectEvent, WatchEvent
+from orchestrator.store.following import Follower, Followers
+from orchestrator.store.identities import Identities
+from orchestrator.store.operations import (
+    NO_OPTIONS,
+    Change,
+    Commit,
+    Create,
+    Delete,
+    DeleteOptions,
+    Modify,
+    Operation,
+    Raced,
+)
+from orchestrator.store.overlay import Overlay
+from orchestrator.store.projection import Projection
+from orchestrator.store.rules import check_identity
+from orchestrator.store.sequencer import Sequencer
+from orchestrator.store.window import Window, WindowLimits
+
+SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_RACES = 3
+"""How often a user's change is admitted again after losing a race, before the sequencer itself
+applies it."""
+
+
+class Store:
+    """One cluster's objects.
+
+    Reads are synchronous and see committed state only; what they return is frozen. Writes are
+    proposals to the sequencer and return when they are durable. Use `open`.
+
+    Attributes:
+        registry: The kinds that are served.
+        clock: The system's.
+    """
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        log: EventLog,
+        registry: KindRegistry,
+        *,
+        limits: WindowLimits | None = None,
+        seeded: bool = False,
+    ) -> None:
+        """Prepare; `open` also replays and starts the sequencer."""
+        self.registry = registry
+        self.clock: Clock = system.clock
+        self._system = system
+        self._log = log
+        self._projection = Projection()
+        self._overlay = Overlay(self._projection)
+        self._window = Window(0, limits)
+        self._followers = Followers(self._window, 0)
+        self._allocator = ServiceAllocator()
+        self._identities = Identities(system.random, seeded=seeded)
+        self.admission = Admission(registry, self)
+        self._ref: ActorRef[Commit]
+
+    @classmethod
+    async def open(
+        cls,
+        system: ActorSystem,
+        log: EventLog,
+        registry: KindRegistry,
+        *,
+        limits: WindowLimits | None = None,
+        seeded: bool = False,
+        namespaces: Iterable[str] = SYSTEM_NAMESPACES,
+        name: str = "store",
+    ) -> Store:
+        """Replay the log and start the sequencer.
+
+        Args:
+            system: Where the sequencer lives; its clock and generator are the store's.
+            log: Belongs to this store alone until the system stops.
+            registry: The kinds to serve.
+            limits: How much of the past watchers may ask for.
+            seeded: Take uids from the system's seeded generator, so that a simulation repeats.
+            namespaces: Made when missing, as the API server makes its system namespaces.
+            name: Of the sequencer actor.
+        """
+        store = cls(system, log, registry, limits=limits, seeded=seeded)
+        await store._recover()
+        store._ref = system.spawn(
+            lambda: Sequencer(log, store._decider, store._recover, store._publish), name
+        )
+        missing = [
+            Create("namespaces", _namespace(name))
+            for name in namespaces
+            if store.get("namespaces", "", name) is None
+        ]
+        for result in await store.write(missing):
+            if isinstance(result, StatusError):
+                raise result
+        return store
+
+    # ---- reads
+
+    @property
+    def sequence(self) -> int:
+        """The last committed sequence."""
+        return self._projection.sequence
+
+    def get(self, resource: str, namespace: str, name: str) -> Object | None:
+        """Return one object, or None."""
+        return self._projection.objects.get((resource, namespace, name))
+
+    def list(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        *,
+        labels: LabelSelector | None = None,
+        fields: FieldSelector | None = None,
+    ) -> builtins.list[Object]:
+        """Return objects by (namespace, name); ``namespace`` None or empty means all."""
+        table = self._projection.table(resource, namespace or None)
+        if table is None:
+            return []
+        return self._select(resource, table.values(), labels, fields)
+
+    def by_owner(self, uid: str, resource: str | None = None) -> builtins.list[Object]:
+        """Return the objects with an owner reference to ``uid``."""
+        objects = self._projection.objects
+        return [
+            objects[key]
+            for key in self._projection.owned_by(uid)
+            if resource is None or key[0] == resource
+        ]
+
+    def by_node(self, node: str) -> builtins.list[Object]:
+        """Return the pods that are bound to a node."""
+        objects = self._projection.objects
+        return [objects[key] for key in self._projection.on_node(node)]
+
+    def _select(
+        self,
+        resource: str,
+        objects: builtins.list[Object],
+        labels: LabelSelector | None,
+        fields: FieldSelector | None,
+    ) -> builtins.list[Object]:
+        if labels is not None and not labels.empty:
+            objects = [obj for obj in objects if labels.matches(obj["metadata"].get("labels"))]
+        if fields is not None and not fields.empty:
+            values = strategy_of(self.registry.by_key(resource)).selectable_fields
+            objects = [obj for obj in objects if fields.matches(values(obj))]
+        return objects
+
+    # ---- writes
+
+    async def create(
+        self,
+        object: Object,  # noqa: A002 - the API's word
+        *,
+        resource: str,
+        namespace: str = "",
+        dry_run: bool = False,
+        manager: str | None = None,  # noqa: ARG002 - field management is the API layer's
+    ) -> Object:
+        """Admit and create an object.
+
+        Raises:
+            StatusError: 400, 403, 404 (no such namespace), 409 (the name is taken), 422, 429, 503.
+        """
+        admitted = self.admission.admit_create(self._kind(resource), namespace, object)
+        return await self._one(Create(resource, admitted), dry_run=dry_run)
+
+    async def update(
+        self,
+        object: Object,  # noqa: A002 - the API's word
+        *,
+        resource: str,
+        namespace: str = "",
+        name: str,
+        subresource: str = "",
+        dry_run: bool = False,
+        manager: str | None = None,
+    ) -> Object:
+        """Replace an object, or the part of it that is behind a subresource.
+
+        ``metadata.resourceVersion`` and ``metadata.uid`` are preconditions when they are set.
+
+        Raises:
+            StatusError: As `create`, and 409 for a stale version.
+        """
+        metadata = object.get("metadata") or {}
+        version, uid = metadata.get("resourceVersion"), metadata.get("uid")
+        key = Key(resource, namespace, name)
+
+        def replace(current: Object) -> Object:
+            check_identity(key, current, uid)
+            if version and version != current["metadata"]["resourceVersion"]:
+                raise _stale(key)
+            return object
+
+        return await self.modify(
+            resource,
+            namespace,
+            name,
+            replace,
+            subresource=subresource,
+            dry_run=dry_run,
+            manager=manager,
+        )
+
+    async def modify(
+        self,
+        resource: str,
+        namespace: str,
+        name: str,
+        change: Change,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+        manager: str | None = None,  # noqa: ARG002 - field management is the API layer's
+        admit: bool = True,
+    ) -> Object:
+        """Change the latest state of an object.
+
+        ``change`` may run several times: it is applied again when the object has changed since.
+
+        Args:
+            resource: Of the object.
+            namespace: Of the object; empty when cluster-scoped.
+            name: Of the object.
+            change: From the current object to the wanted one; None leaves it as it is.
+            subresource: What is written: ``status``, ``scale``, ...; empty for the object.
+            dry_run: Decide, but write nothing.
+            manager: Who writes.
+            admit: Default and validate the result, as for a user's request.
+
+        Raises:
+            StatusError: As `update`, and what ``change`` raises.
+        """
+        if not admit:
+            operation = Modify(resource, namespace, name, change, subresource)
+            return await self._one(operation, dry_run=dry_run)
+        kind = self._kind(resource)
+
+        def admitted(current: Object) -> Object | None:
+            wanted = change(current)
+            if wanted is None or wanted is current:
+                return None
+            return self.admission.admit_update(kind, current, wanted, subresource)
+
+        for _ in range(_RACES):
+            seen = self.get(resource, namespace, name)
+            if seen is None:
+                break  # it may be pending: the sequencer knows
+            wanted = admitted(seen)
+
+            def swap(current: Object, seen: Object = seen, wanted: Object | None = wanted) -> Any:
+                if current is not seen:
+                    raise Raced
+                return wanted
+
+            try:
+                operation = Modify(resource, namespace, name, swap, subresource or "*")
+                return await self._one(operation, dry_run=dry_run)
+            except Raced:
+                continue
+        operation = Modify(resource, namespace, name, admitted, subresource or "*")
+        return await self._one(operation, dry_run=dry_run)
+
+    async def delete(
+        self,
+        resource: str,
+        namespace: str,
+        name: str,
+        *,
+        options: DeleteOptions | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """Delete an object, or mark it for deletion; returns its last (or marked) state.
+
+        Raises:
+            StatusError: 403, 404, 409, 422, 429, 503.
+        """
+        self._kind(resource)
+        operation = Delete(resource, namespace, name, options or NO_OPTIONS)
+        return await self._one(operation, dry_run=dry_run)
+
+    async def write(
+        self, operations: Sequence[Operation], *, timeout: float = 30.0
+    ) -> builtins.list[Object | StatusError]:
+        """Propose many changes at once; for actors of the cluster, whose objects are trusted.
+
+        New objects are defaulted but not validated. Results come in order, refusals as values.
+
+        Raises:
+            StatusError: 429 when the sequencer has no room, 503 when the commit failed.
+        """
+        if not operations:
+            return []
+        prepare = self.admission.prepare
+        early: dict[int, StatusError] = {}
+        proposals: list[Operation] = []
+        for at, operation in enumerate(operations):
+            if type(operation) is Create:
+                try:
+                    prepared = prepare(operation.resource, operation.object)
+                except StatusError as error:
+                    early[at] = error
+                    continue
+                proposals.append(Create(operation.resource, prepared))
+            else:
+                proposals.append(operation)
+        results = await self._ask(Commit(operations=tuple(proposals)), timeout)
+        for at, error in early.items():
+            results.insert(at, error)
+        return results
+
+    async def _one(self, operation: Operation, *, dry_run: bool) -> Object:
+        results = await self._ask(Commit(operations=(operation,), dry_run=dry_run), 30.0)
+        result = results[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def _ask(self, commit: Commit, timeout: float) -> builtins.list[Object | StatusError]:
+        try:
+            results: list[Object | StatusError] = await self._ref.ask(commit, timeout=timeout)
+        except MailboxFull:
+            raise too_many_requests(
+                "the store has too many writes waiting, please try again later"
+            ) from None
+        except AskTimeout:
+            raise service_unavailable(
+                f"the store did not answer within {timeout:g} s; the write may still happen"
+            ) from None
+        return results
+
+    def _kind(self, resource: str) -> Kind:
+        try:
+            return self.registry.by_key(resource)
+        except KeyError:
+            raise StatusError(
+                404, "NotFound", "the server could not find the requested resource"
+            ) from None
+
+    # ---- following
+
+    def follow(
+        self,
+        resources: Iterable[str],
+        notify: Callable[[], None],
+        *,
+        after: int | None = None,
+    ) -> Follower:
+        """Follow the committed changes of some resources.
+
+        Args:
+            resources: Which.
+            notify: Called, without waiting, when there is something to take; not called again
+                before `Follower.take`. Must not raise.
+            after: Begin behind this sequence; None begins now.
+
+        Raises:
+            Expired: ``after`` lies before what is kept.
+        """
+        return self._followers.add(resources, notify, self.sequence if after is None else after)
+
+    # ---- the sequencer's side
+
+    def _decider(self) -> Decider:
+        self._overlay.clear()
+        self._allocator.rebuild()
+        return Decider(
+            self.registry, self._overlay, self._allocator, self._identities, self._log.last_sequence
+        )
+
+    def _publish(self, events: builtins.list[ObjectEvent], size: int) -> None:
+        apply = self._projection.apply
+        for event in events:
+            apply(event)
+        self._overlay.settle(events)
+        touched = self._window.add(events, size, self.clock.now())
+        self._followers.publish(touched, events[-1].sequence)
+
+    async def _recover(self) -> None:
+        """Take in what the log has and the projection has not."""
+        decoder = Decoder()
+        projection = self._projection
+        if projection.sequence == self._log.last_sequence:
+            return
+        if projection.sequence == 0:
+            snapshot = await self._log.load_snapshot()
+            if snapshot is not None:
+                async for chunk in snapshot.chunks:
+                    for text, sequence, data in chunk:
+                        key = unpack_key(text)
+                        projection.set(sequence, key, decoder.fold(sequence, key, data, None))
+                projection.sequence = snapshot.sequence
+                self._window = Window(snapshot.sequence)
+                self._followers = Followers(self._window, snapshot.sequence)
+        async for records in self._log.read(projection.sequence):
+            events = []
+            for record in records:
+                key = unpack_key(record.key)
+                before = projection.objects.get(key)
+                after = decoder.fold(record.sequence, key, record.data, before)
+                if after is None:
+                    assert before is not None
+                    metadata = {**before["metadata"], "resourceVersion": str(record.sequence)}
+                    last = {**before, "metadata": metadata}
+                    event = ObjectEvent(record.sequence, "DELETED", key, last, before)
+                elif before is None:
+                    event = ObjectEvent(record.sequence, "ADDED", key, after, None)
+                else:
+                    event = ObjectEvent(record.sequence, "MODIFIED", key, after, before)
+                projection.apply(event)
+                events.append(event)
+            size = sum(len(record.data) for record in records)
+            touched = self._window.add(events, size, self.clock.now())
+            self._followers.publish(touched, events[-1].sequence)
+
+
+def _stale(key: Key) -> StatusError:
+    from orchestrator.resources.errors import STALE
+
+    return conflict(key.resource, key.name, STALE)
+
+
+def _namespace(name: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }
