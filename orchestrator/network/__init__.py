@@ -1,0 +1,16 @@
+"""Services: a stable address in front of pods that come and go."""
+
+from orchestrator.network.manager import ServiceManager
+from orchestrator.network.plans import Endpoint, Listener, ServicePlan, plan_service
+from orchestrator.network.service import GetStatistics, ServiceActor, ServiceStatistics
+
+__all__ = [
+    "Endpoint",
+    "GetStatistics",
+    "Listener",
+    "ServiceActor",
+    "ServiceManager",
+    "ServicePlan",
+    "ServiceStatistics",
+    "plan_service",
+]

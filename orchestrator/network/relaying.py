@@ -1,0 +1,79 @@
+"""Relaying one accepted connection to an endpoint, both ways, with back-pressure.
+
+Plain protocols instead of streams: bytes go from one transport to the other without a task or a
+copy between them. A side that can't write fast enough pauses the other side's reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+
+class Side(asyncio.Protocol):
+    """One end of a relayed connection."""
+
+    __slots__ = ("_closed", "_ended", "peer", "transport")
+
+    def __init__(self, closed: Callable[[Side], None] | None = None) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.peer: Side | None = None
+        self._closed = closed
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Hold still until there is a peer to send to."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass bytes on."""
+        assert self.peer is not None
+        if self.peer.transport is not None:
+            self.peer.transport.write(data)
+
+    def eof_received(self) -> bool:
+        """Pass the end of this direction on; the other direction may go on."""
+        self._ended = True
+        peer = self.peer
+        if peer is None or peer.transport is None or peer._ended:  # noqa: SLF001 - same class
+            return False
+        if peer.transport.can_write_eof():
+            peer.transport.write_eof()
+        return True
+
+    def pause_writing(self) -> None:
+        """Stop reading from the peer while this side's buffer is full."""
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read from the peer again."""
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Close the peer: what is in its buffer is still sent, unless this end broke."""
+        self.transport = None
+        peer = self.peer
+        if peer is not None and peer.transport is not None:
+            if exc is None:
+                peer.transport.close()
+            else:
+                peer.transport.abort()
+        if self._closed is not None:
+            self._closed(self)
+
+    def abort(self) -> None:
+        """Break this connection and its peer's at once."""
+        for side in (self, self.peer):
+            if side is not None and side.transport is not None:
+                side.transport.abort()
+
+    def join(self, peer: Side) -> None:
+        """Connect two sides and let the bytes flow."""
+        self.peer, peer.peer = peer, self
+        for side in (self, peer):
+            if side.transport is not None:
+                side.transport.resume_reading()
