@@ -1,0 +1,65 @@
+"""Defaults, validation and life-cycle rules of every kind; see `Strategy`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+from orchestrator.resources.errors import StatusError, bad_request
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.selectors import FieldSelector
+from orchestrator.resources.strategies._strategy import Strategy
+
+__all__ = ["Strategy", "check_field_selector", "strategy_of"]
+
+_MODULES: Final = {
+    "configmaps": "configmaps",
+    "daemonsets.apps": "daemonsets",
+    "deployments.apps": "deployments",
+    "endpoints": "endpoints",
+    "endpointslices.discovery.k8s.io": "endpointslices",
+    "events": "events",
+    "events.events.k8s.io": "events",
+    "cronjobs.batch": "jobs",
+    "jobs.batch": "jobs",
+    "leases.coordination.k8s.io": "leases",
+    "namespaces": "namespaces",
+    "nodes": "nodes",
+    "pods": "pods",
+    "replicasets.apps": "replicasets",
+    "replicationcontrollers": "replicasets",
+    "secrets": "secrets",
+    "serviceaccounts": "serviceaccounts",
+    "services": "services",
+    "statefulsets.apps": "statefulsets",
+}
+"""Modules of kinds with rules of their own; each has ``strategy(kind)``. Others are `generic`."""
+
+
+@cache
+def strategy_of(kind: Kind) -> Strategy:
+    """Return the rules of a kind."""
+    module = import_module(f"{__name__}.{_MODULES.get(kind.resource, 'generic')}")
+    strategy: Strategy = module.strategy(kind)
+    return strategy
+
+
+def check_field_selector(kind: Kind, selector: FieldSelector) -> None:
+    """Refuse a selector on fields that a kind does not offer.
+
+    Raises:
+        StatusError: 400 in upstream's words, which differ between core and other groups.
+    """
+    fields = strategy_of(kind).fields
+    unknown = selector.unsupported(fields.__contains__)
+    if unknown is not None:
+        raise _unknown_field(unknown, fields)
+
+
+def _unknown_field(field: str, fields: frozenset[str]) -> StatusError:
+    if len(fields) > 2:
+        return bad_request(f"field label not supported: {field}")
+    return bad_request(
+        f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    )

@@ -1,0 +1,79 @@
+"""Building changed objects out of unchanged parts: what does not change is the same object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+Part = dict[str, Any]
+T = TypeVar("T")
+
+
+def filled(part: Part, **defaults: Any) -> Part:
+    """Return ``part`` with absent fields set; itself when none is absent. None counts as absent."""
+    missing = {field: value for field, value in defaults.items() if part.get(field) is None}
+    return {**part, **missing} if missing else part
+
+
+def changed(part: Part, field: str, change: Callable[[Any], Any]) -> Part:
+    """Apply ``change`` to a field that is present and not None."""
+    value = part.get(field)
+    if value is None:
+        return part
+    new = change(value)
+    return part if new is value else {**part, field: new}
+
+
+def put(part: Part, field: str, value: Any) -> Part:
+    """Set a field, or remove it where ``value`` is None; itself when it is so already."""
+    old = part.get(field)
+    if old is value and (value is not None or field not in part):
+        return part
+    if value is None:
+        return {key: held for key, held in part.items() if key != field}
+    return part if old == value and type(old) is type(value) else {**part, field: value}
+
+
+def each(change: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
+    """Make a change of items into a change of a list that keeps it when no item changes."""
+
+    def over(items: list[Any]) -> list[Any]:
+        new = [change(item) for item in items]
+        if all(one is other for one, other in zip(new, items, strict=True)):
+            return items
+        return new
+
+    return over
+
+
+def without(part: Mapping[str, Any], *fields: str) -> Part:
+    """Return a copy without some fields."""
+    return {key: value for key, value in part.items() if key not in fields}
+
+
+class IdentityCache(Generic[T]):
+    """Results kept by the identity of a frozen argument.
+
+    Only for arguments that nobody changes any more, parts of committed objects above all. Holds
+    its arguments, so an identity cannot be given to another object while it is known here; when
+    full it starts anew, which costs a recomputation and nothing else.
+    """
+
+    __slots__ = ("_known", "_limit")
+
+    def __init__(self, limit: int = 1024) -> None:
+        """Keep at most ``limit`` results."""
+        self._known: dict[int, tuple[object, T]] = {}
+        self._limit = limit
+
+    def get(self, argument: object) -> T | None:
+        """Return the result kept for exactly this object."""
+        found = self._known.get(id(argument))
+        return found[1] if found is not None and found[0] is argument else None
+
+    def keep(self, argument: object, result: T) -> T:
+        """Keep a result and return it."""
+        if len(self._known) >= self._limit:
+            self._known.clear()
+        self._known[id(argument)] = (argument, result)
+        return result

@@ -1,0 +1,74 @@
+"""Events, of the core group and of events.k8s.io."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from orchestrator.resources import names
+from orchestrator.resources.errors import FieldError
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object
+from orchestrator.resources.strategies._metadata import metadata_check
+from orchestrator.resources.strategies._problems import invalid
+from orchestrator.resources.strategies._strategy import Strategy, ValidateCreate, build, meta_fields
+
+_INVOLVED: Final = (
+    "kind",
+    "namespace",
+    "name",
+    "uid",
+    "apiVersion",
+    "resourceVersion",
+    "fieldPath",
+)
+
+
+def strategy(kind: Kind) -> Strategy:
+    """Build the rules of Events."""
+    reference = "regarding" if kind.group else "involvedObject"
+    return build(
+        has_status=False,
+        create_checks=(
+            metadata_check(names.dns_subdomain, namespaced=True),
+            _same_namespace(reference),
+        ),
+        fields=(
+            *(f"{reference}.{field}" for field in _INVOLVED),
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ),
+        selectable_fields=_selectable(reference),
+        create_on_update=True,
+    )
+
+
+def _same_namespace(reference: str) -> ValidateCreate:
+    def check(obj: Object) -> list[FieldError]:
+        namespace = (obj.get("metadata") or {}).get("namespace") or ""
+        involved = (obj.get(reference) or {}).get("namespace") or ""
+        # An Event about a cluster-scoped object goes to the namespace default (or any, upstream).
+        if involved and involved != namespace:
+            return [invalid(f"{reference}.namespace", involved, "does not match event.namespace")]
+        return []
+
+    return check
+
+
+def _selectable(reference: str) -> Callable[[Object], dict[str, str]]:
+    def values(obj: Object) -> dict[str, str]:
+        involved = obj.get(reference) or {}
+        source = (obj.get("source") or {}).get("component") or ""
+        reporting = obj.get("reportingComponent") or obj.get("reportingController") or ""
+        found = meta_fields(obj)
+        for field in _INVOLVED:
+            found[f"{reference}.{field}"] = involved.get(field) or ""
+        found["reason"] = obj.get("reason") or ""
+        found["reportingComponent"] = reporting
+        found["source"] = source or reporting
+        found["type"] = obj.get("type") or ""
+        return found
+
+    return values

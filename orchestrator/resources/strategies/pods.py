@@ -1,0 +1,194 @@
+"""Pods: defaults, the admission every cluster has switched on, and what an update may change."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from orchestrator.resources import names
+from orchestrator.resources.errors import FieldError
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object
+from orchestrator.resources.quantities import parse
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._pod_defaults import default_lone_pod_spec
+from orchestrator.resources.strategies._pod_updates import pod_update_problems
+from orchestrator.resources.strategies._pod_validation import pod_spec_problems
+from orchestrator.resources.strategies._sharing import IdentityCache, Part, filled, put
+from orchestrator.resources.strategies._strategy import Strategy, build
+
+__all__ = ["pod_spec_of_template", "quality_of_service", "strategy"]
+
+_PENDING: Final = {
+    quality: {"phase": "Pending", "qosClass": quality}
+    for quality in ("BestEffort", "Burstable", "Guaranteed")
+}
+_NODE_TOLERATIONS: Final = tuple(
+    {
+        "key": f"node.kubernetes.io/{taint}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    for taint in ("not-ready", "unreachable")
+)
+_completed: IdentityCache[Part] = IdentityCache()
+_known_complete: IdentityCache[str] = IdentityCache()
+
+
+def pod_spec_of_template(template_spec: Part) -> Part:
+    """Return the finished spec of pods made from a template; the same object every time.
+
+    Controllers give it to every pod they create, and `strategy` knows it: defaulting, validating
+    and classifying such a pod costs a look-up. ``template_spec`` must belong to a committed (that
+    is frozen and validated) object, for the result is kept by identity.
+    """
+    found = _completed.get(template_spec)
+    if found is None:
+        found = _admit(default_lone_pod_spec(template_spec))
+        _completed.keep(template_spec, found)
+        _known_complete.keep(found, quality_of_service(found))
+    return found
+
+
+def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+    """Build the rules of pods."""
+    return build(
+        has_status=True,
+        generation=True,
+        default=_default,
+        create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
+        update_checks=(metadata_update_check(), pod_update_problems),
+        prepare_create=_prepare,
+        status_metadata=("labels", "annotations"),
+        grace_period=_grace,
+        fields=(
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ),
+        selectable_fields=_selectable,
+    )
+
+
+def _default(obj: Object) -> Object:
+    spec = obj.get("spec")
+    if not spec or _known_complete.get(spec) is not None:
+        return obj
+    new = default_lone_pod_spec(spec)
+    return obj if new is spec else {**obj, "spec": new}
+
+
+def _admit(spec: Part) -> Part:
+    """Do what the admission plugins Priority, ServiceAccount and DefaultTolerationSeconds do."""
+    spec = filled(
+        spec,
+        serviceAccountName="default",
+        serviceAccount=spec.get("serviceAccountName") or "default",
+        preemptionPolicy="PreemptLowerPriority",
+    )
+    if not spec.get("priorityClassName"):
+        spec = filled(spec, priority=0)
+    tolerations: list[Part] = spec.get("tolerations") or []
+    missing = [
+        wanted
+        for wanted in _NODE_TOLERATIONS
+        if not any(_covers(toleration, wanted) for toleration in tolerations)
+    ]
+    return {**spec, "tolerations": [*tolerations, *missing]} if missing else spec
+
+
+def _covers(toleration: Part, wanted: Part) -> bool:
+    return toleration.get("key") in {None, "", wanted["key"]} and toleration.get("effect") in {
+        None,
+        "",
+        "NoExecute",
+    }
+
+
+def _prepare(obj: Object) -> Object:
+    spec = obj.get("spec") or {}
+    quality = _known_complete.get(spec)
+    if quality is None:
+        complete = _admit(spec)
+        if complete is not spec:
+            obj = {**obj, "spec": complete}
+        quality = quality_of_service(complete)
+    status: Part = _PENDING[quality]
+    if spec.get("schedulingGates"):
+        status = {
+            **status,
+            "conditions": [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                }
+            ],
+        }
+    return put(obj, "status", status)
+
+
+def quality_of_service(spec: Part) -> str:
+    """Return the pod's QoS class out of the requests and limits of cpu and memory."""
+    asked: dict[str, int] = {}
+    limited: dict[str, int] = {}
+    guaranteed = True
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        resources = container.get("resources") or {}
+        for sums, field in ((asked, "requests"), (limited, "limits")):
+            for name, amount in (resources.get(field) or {}).items():
+                if name in {"cpu", "memory"} and (nano := _nano(amount)):
+                    sums[name] = sums.get(name, 0) + nano
+        limits = resources.get("limits") or {}
+        if not all(limits.get(name) and _nano(limits[name]) for name in ("cpu", "memory")):
+            guaranteed = False
+    if not asked and not limited:
+        return "BestEffort"
+    if guaranteed and asked == limited:
+        return "Guaranteed"
+    return "Burstable"
+
+
+def _nano(amount: Any) -> int:
+    try:
+        return parse(amount).nano
+    except ValueError:
+        return 0  # validation refuses the pod; classing it must not get in between
+
+
+def _spec(obj: Object) -> list[FieldError]:
+    spec = obj.get("spec") or {}
+    if _known_complete.get(spec) is not None:
+        return []
+    return pod_spec_problems(spec, "spec")
+
+
+def _grace(obj: Object) -> int:
+    seconds = (obj.get("spec") or {}).get("terminationGracePeriodSeconds")
+    return 30 if seconds is None else max(int(seconds), 0)
+
+
+def _selectable(obj: Object) -> dict[str, str]:
+    metadata = obj.get("metadata") or {}
+    spec = obj.get("spec") or {}
+    status = obj.get("status") or {}
+    return {
+        "metadata.name": metadata.get("name", ""),
+        "metadata.namespace": metadata.get("namespace", ""),
+        "spec.nodeName": spec.get("nodeName", ""),
+        "spec.restartPolicy": spec.get("restartPolicy", ""),
+        "spec.schedulerName": spec.get("schedulerName", ""),
+        "spec.serviceAccountName": spec.get("serviceAccountName", ""),
+        "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
+        "status.phase": status.get("phase", ""),
+        "status.podIP": status.get("podIP", ""),
+        "status.podIPs": status.get("podIP", ""),
+        "status.nominatedNodeName": status.get("nominatedNodeName", ""),
+    }

@@ -1,0 +1,92 @@
+"""Secrets."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Final
+
+from orchestrator.resources import names
+from orchestrator.resources.errors import FieldError
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._problems import (
+    each_invalid,
+    immutable,
+    invalid,
+    required,
+    too_long,
+)
+from orchestrator.resources.strategies._sharing import filled, without
+from orchestrator.resources.strategies._strategy import Strategy, build
+from orchestrator.resources.strategies.configmaps import (
+    SIZE_LIMIT,
+    decoded_size,
+    immutable_data,
+)
+
+_NEEDED: Final = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+"""Keys that a type of Secret must have."""
+
+_SERVICE_ACCOUNT: Final = "kubernetes.io/service-account.name"
+
+
+def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+    """Build the rules of Secrets."""
+    return build(
+        has_status=False,
+        default=_default,
+        create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _data),
+        update_checks=(metadata_update_check(), _type, immutable_data("data")),
+        fields=("type",),
+    )
+
+
+def _default(obj: Object) -> Object:
+    obj = filled(obj, type="Opaque")
+    if "stringData" not in obj:
+        return obj
+    text = obj.get("stringData") or {}
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in text.items()}
+    merged = {**(obj.get("data") or {}), **encoded}
+    return {**without(obj, "stringData"), **({"data": merged} if merged else {})}
+
+
+def _type(new: Object, old: Object) -> list[FieldError]:
+    return immutable("type", new.get("type"), old.get("type"))
+
+
+def _data(obj: Object) -> list[FieldError]:
+    data = obj.get("data") or {}
+    found: list[FieldError] = []
+    for key in data:
+        found += each_invalid(f"data[{key}]", key, names.config_key(key))
+    if sum(decoded_size(value) for value in data.values()) > SIZE_LIMIT:
+        found.append(too_long("data", SIZE_LIMIT))
+    type_ = obj.get("type") or ""
+    found += [required(f"data[{key}]") for key in _NEEDED.get(type_, ()) if key not in data]
+    if type_ == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
+        found += [required("data[username]"), required("data[password]")]
+    if type_ == "kubernetes.io/service-account-token":
+        annotations = (obj.get("metadata") or {}).get("annotations") or {}
+        if not annotations.get(_SERVICE_ACCOUNT):
+            found.append(required(f"metadata.annotations[{_SERVICE_ACCOUNT}]"))
+    if type_ in {"kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"}:
+        found += _docker(data, _NEEDED[type_][0])
+    return found
+
+
+def _docker(data: dict[str, str], key: str) -> list[FieldError]:
+    if key not in data:
+        return []
+    try:
+        json.loads(base64.b64decode(data[key]))
+    except ValueError as error:
+        return [invalid(f"data[{key}]", "<secret contents redacted>", str(error))]
+    return []
