@@ -156,7 +156,8 @@ class ServiceManager(Actor[_Changed | _SendAgain]):
             return
         actor = self._actors.get(key)
         if actor is None or not actor.alive:
-            actor = self._actors[key] = self._spawn(key)
+            self._actors[key] = self._spawn(key)  # starts with the newest plan
+            return
         try:
             actor.tell(Configure(plan=plan))
         except MailboxFull:
@@ -176,7 +177,8 @@ class ServiceManager(Actor[_Changed | _SendAgain]):
         # number keeps their names apart.
         self._spawned += 1
         return self.context.spawn(
-            lambda: ServiceActor(report), f"{key[0]}.{key[1]}.{self._spawned}"
+            lambda: ServiceActor(report, lambda: self._plans.get(key, NOTHING)),
+            f"{key[0]}.{key[1]}.{self._spawned}",
         )
 
 

@@ -72,8 +72,11 @@ class Side(asyncio.Protocol):
                 side.transport.abort()
 
     def join(self, peer: Side) -> None:
-        """Connect two sides and let the bytes flow."""
+        """Connect two sides and let the bytes flow; if one is closed already, close the other."""
         self.peer, peer.peer = peer, self
+        if self.transport is None or peer.transport is None:
+            self.abort()
+            return
         for side in (self, peer):
             if side.transport is not None:
                 side.transport.resume_reading()

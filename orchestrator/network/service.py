@@ -88,8 +88,15 @@ class ServiceActor(Actor[Command]):
 
     mailbox_limit = 64
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, plan: Callable[[], ServicePlan]) -> None:
+        """Prepare to serve.
+
+        Args:
+            report: Told of each listener that fails, once until the plan changes.
+            plan: The newest plan; asked at each start, also after a failure.
+        """
         self._report = report
+        self._newest = plan
         self._plan = NOTHING
         self._servers: dict[Listener, asyncio.Server] = {}
         self._balancers: dict[str, Balancer] = {}
@@ -99,6 +106,11 @@ class ServiceActor(Actor[Command]):
         self._retry_waits = False
         self._retired = False
         self._accepted = self._refused = self._redialled = 0
+
+    async def started(self) -> None:
+        """Listen as the newest plan says."""
+        self._plan = self._newest()
+        await self._apply()
 
     async def receive(self, message: Command) -> ServiceStatistics | None:
         """Handle one command."""
@@ -209,8 +221,6 @@ class ServiceActor(Actor[Command]):
                 continue
             balancer.connected(client, endpoint, self.context.clock.monotonic())
             side.join(peer)
-            if side.transport is None:  # the client left while the endpoint was dialled
-                peer.abort()
             return
         self._refused += 1
         side.abort()
