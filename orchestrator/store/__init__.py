@@ -3,6 +3,7 @@
 from orchestrator.resources.objects import Key
 from orchestrator.store.events import ObjectEvent, WatchEvent
 from orchestrator.store.following import Follower
+from orchestrator.store.listing import ListPage
 from orchestrator.store.operations import (
     Change,
     Create,
@@ -12,6 +13,7 @@ from orchestrator.store.operations import (
     Operation,
 )
 from orchestrator.store.store import Store
+from orchestrator.store.watching import Watch
 from orchestrator.store.window import Expired, WindowLimits
 
 __all__ = [
@@ -22,10 +24,12 @@ __all__ = [
     "Expired",
     "Follower",
     "Key",
+    "ListPage",
     "Modify",
     "ObjectEvent",
     "Operation",
     "Store",
+    "Watch",
     "WatchEvent",
     "WindowLimits",
 ]

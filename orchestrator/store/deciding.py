@@ -12,7 +12,7 @@ from actors.log import Append
 from orchestrator.resources.errors import StatusError, already_exists, not_found
 from orchestrator.resources.kinds import KindRegistry
 from orchestrator.resources.objects import Key, Object
-from orchestrator.store._strategies import strategy_of
+from orchestrator.resources.strategies import strategy_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.allocation import ServiceAllocator
 from orchestrator.store.codec import DELETED, Encoder, diff_objects, pack_key

@@ -79,7 +79,7 @@ class Sequencer(BatchActor[Commit]):
                 results.append(decide(operation))
             except (StatusError, Raced) as error:
                 results.append(error)
-            except Exception as error:  # noqa: BLE001 - one bad proposal must not fail the others
+            except Exception as error:
                 self.context.log.exception("proposal failed", operation=type(operation).__name__)
                 results.append(internal_error(f"{type(error).__name__}: {error}"))
         return results

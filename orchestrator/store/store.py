@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from actors import ActorRef, ActorSystem, AskTimeout, Clock, MailboxFull
@@ -12,21 +12,22 @@ from actors.log import EventLog
 from orchestrator.resources.errors import (
     StatusError,
     conflict,
-    not_found,
+    resource_version_too_large,
     service_unavailable,
     too_many_requests,
 )
 from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.selectors import FieldSelector, LabelSelector
-from orchestrator.store._strategies import strategy_of
+from orchestrator.resources.strategies import strategy_of
 from orchestrator.store.admission import Admission
 from orchestrator.store.allocation import ServiceAllocator
 from orchestrator.store.codec import Decoder, unpack_key
 from orchestrator.store.deciding import Decider
-from orchestrator.store.events import ObjectEvent, WatchEvent
+from orchestrator.store.events import ObjectEvent
 from orchestrator.store.following import Follower, Followers
 from orchestrator.store.identities import Identities
+from orchestrator.store.listing import ListPage, read_page
 from orchestrator.store.operations import (
     NO_OPTIONS,
     Change,
@@ -42,6 +43,7 @@ from orchestrator.store.overlay import Overlay
 from orchestrator.store.projection import Projection
 from orchestrator.store.rules import check_identity
 from orchestrator.store.sequencer import Sequencer
+from orchestrator.store.watching import Watch
 from orchestrator.store.window import Window, WindowLimits
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -145,7 +147,9 @@ class Store:
         table = self._projection.table(resource, namespace or None)
         if table is None:
             return []
-        return self._select(resource, table.values(), labels, fields)
+        matches = self.matcher(resource, labels, fields)
+        objects = table.values()
+        return objects if matches is None else [obj for obj in objects if matches(obj)]
 
     def by_owner(self, uid: str, resource: str | None = None) -> builtins.list[Object]:
         """Return the objects with an owner reference to ``uid``."""
@@ -161,19 +165,85 @@ class Store:
         objects = self._projection.objects
         return [objects[key] for key in self._projection.on_node(node)]
 
-    def _select(
+    def list_page(
         self,
         resource: str,
-        objects: builtins.list[Object],
-        labels: LabelSelector | None,
-        fields: FieldSelector | None,
-    ) -> builtins.list[Object]:
-        if labels is not None and not labels.empty:
-            objects = [obj for obj in objects if labels.matches(obj["metadata"].get("labels"))]
-        if fields is not None and not fields.empty:
-            values = strategy_of(self.registry.by_key(resource)).selectable_fields
-            objects = [obj for obj in objects if fields.matches(values(obj))]
-        return objects
+        namespace: str | None = None,
+        *,
+        labels: LabelSelector | None = None,
+        fields: FieldSelector | None = None,
+        limit: int = 0,
+        continue_: str = "",
+        resource_version: str = "",
+        match: str = "",
+    ) -> ListPage:
+        """Return a page of a list, at a version.
+
+        Args:
+            resource: Which objects.
+            namespace: Only there; None or empty for all.
+            labels: Only these.
+            fields: Only these.
+            limit: Objects of one page; 0 for all.
+            continue_: From the page before; the version is in it.
+            resource_version: Empty for the latest.
+            match: ``Exact``, ``NotOlderThan`` or empty, as upstream's ``resourceVersionMatch``.
+
+        Raises:
+            StatusError: 400; 410 when the version is no longer held; 504 when it is in the
+                future (`wait_sequence` waits for it first).
+        """
+        return read_page(
+            self._projection,
+            self._window,
+            resource,
+            namespace or None,
+            self.matcher(resource, labels, fields),
+            limit=limit,
+            continue_=continue_,
+            resource_version=resource_version,
+            match=match,
+        )
+
+    async def wait_sequence(self, sequence: int, *, timeout: float = 3.0) -> None:
+        """Wait until everything to ``sequence`` is committed; upstream's patience is 3 seconds.
+
+        Raises:
+            StatusError: 504 ResourceVersionTooLarge when it has not come.
+        """
+        if sequence <= self.sequence:
+            return
+        woken = asyncio.Event()
+        timer = self.clock.call_later(timeout, woken.set)
+        follower = self.follow(self._projection.resources(), woken.set)
+        deadline = self.clock.monotonic() + timeout
+        try:
+            while self.sequence < sequence:
+                if self.clock.monotonic() >= deadline:
+                    raise resource_version_too_large(sequence, self.sequence)
+                await woken.wait()
+                woken.clear()
+                follower.take()
+        finally:
+            timer.cancel()
+            follower.close()
+
+    def matcher(
+        self, resource: str, labels: LabelSelector | None, fields: FieldSelector | None
+    ) -> Callable[[Object], bool] | None:
+        """Return both selectors as one function; None when they select everything."""
+        by_labels = labels is not None and not labels.empty
+        by_fields = fields is not None and not fields.empty
+        if not by_labels and not by_fields:
+            return None
+        values = strategy_of(self.registry.by_key(resource)).selectable_fields
+
+        def matches(obj: Object) -> bool:
+            if by_labels and labels and not labels.matches(obj["metadata"].get("labels")):
+                return False
+            return not (by_fields and fields) or fields.matches(values(obj))
+
+        return matches
 
     # ---- writes
 
@@ -388,6 +458,56 @@ class Store:
             Expired: ``after`` lies before what is kept.
         """
         return self._followers.add(resources, notify, self.sequence if after is None else after)
+
+    def watch(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        *,
+        after: int | None = None,
+        labels: LabelSelector | None = None,
+        fields: FieldSelector | None = None,
+        bookmarks: bool = False,
+        timeout: float | None = None,
+        send_initial_events: bool | None = None,
+    ) -> Watch:
+        """Watch the objects of a resource.
+
+        Args:
+            resource: Which objects.
+            namespace: Only there; None or empty for all.
+            after: Begin behind this version. None or 0: the present objects come first, as ADDED.
+            labels: Only these; an object that comes to match is ADDED, one that no longer does
+                is DELETED.
+            fields: Likewise.
+            bookmarks: Send a BOOKMARK about once a minute.
+            timeout: Seconds after which the watch ends; None for no end.
+            send_initial_events: True sends the present objects whatever ``after`` is, then a
+                bookmark that says so (upstream's watch-list); False sends none.
+
+        Returns:
+            An iterator of `WatchEvent`; a version that is no longer held gives one ERROR event
+            with a 410 Status.
+        """
+        begin = after or 0
+        initial: list[Object] = []
+        if send_initial_events or (send_initial_events is None and not begin):
+            initial = self.list(resource, namespace, labels=labels, fields=fields)
+            begin = max(begin, self.sequence)
+        elif not begin:
+            begin = self.sequence
+        return Watch(
+            self.clock,
+            self._kind(resource),
+            lambda notify: self.follow([resource], notify, after=begin),
+            initial=initial,
+            initial_end=bool(send_initial_events),
+            namespace=namespace or None,
+            matches=self.matcher(resource, labels, fields),
+            after=begin,
+            bookmarks=bookmarks,
+            timeout=timeout,
+        )
 
     # ---- the sequencer's side
 

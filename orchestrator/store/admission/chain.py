@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from orchestrator.resources.errors import bad_request, invalid
 from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object
-from orchestrator.resources.strategies import Strategy
-from orchestrator.store._strategies import strategy_of
+from orchestrator.resources.strategies import Strategy, strategy_of
 from orchestrator.store.admission.plugins import PLUGINS, Mutation
 
 
