@@ -78,7 +78,7 @@ class LocalBus:
                 ref.tell(message)
             except MailboxFull:
                 if self._system is not None:
-                    self._system.dead_letters.add(ref, message, "overflow")
+                    self._system.dead_letters.add(ref.address, message, "overflow")
         return count
 
     def subscribe(self, topic: str, ref: ActorRef[Any]) -> Subscription:
@@ -101,25 +101,6 @@ class LocalBus:
             raise RuntimeError("the bus serves no system yet: pass it to ActorSystem(bus=...)")
         ref = self._system.find(address)
         if ref is None:
-            self._system.dead_letters.add(Nowhere(address), message, "no such address")
+            self._system.dead_letters.add(address, message, "no such address")
         else:
             ref.tell(message)
-
-
-class Nowhere(ActorRef[Any]):
-    """The ref of an address at which nobody is."""
-
-    __slots__ = ("_address",)
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    @property
-    def address(self) -> str:
-        """The address that was asked for."""
-        return self._address
-
-    @property
-    def alive(self) -> bool:
-        """Never."""
-        return False

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from actors import _lifecycle as lifecycle
 from actors._actors import Actor, BatchActor, Overflow
+from actors._contexts import Context
 from actors._envelopes import DEFERRED, Envelope
 from actors._errors import ActorStopped, AskTimeout, MailboxFull
 from actors._extras import Extras
 from actors._refs import ActorRef
 from actors._states import (
+    BUSY,
     IDLE,
     READY,
     RUNNING,
@@ -31,12 +33,11 @@ from actors._statistics import ActorStatistics
 from actors._supervision import Supervision
 
 if TYPE_CHECKING:
-    from actors._contexts import Context
     from actors._system import ActorSystem
 
 M = TypeVar("M")
 
-THROUGHPUT: Final = 256
+THROUGHPUT: Final = 64
 """Messages an actor may handle in one turn before the next actor gets its own."""
 
 
@@ -80,15 +81,21 @@ class Cell(ActorRef[M]):
         self.current: Any = None
         self.processed = 0
         self.peak = 0
-        self.context: Context[M] = system.make_context(self)
+        self.context: Context[M] | None = Context(self)
         self.adopt(factory())
 
     def adopt(self, actor: Actor[M]) -> None:
         """Put a new instance in charge."""
-        actor.context = self.context
+        actor.context = self.context if self.context is not None else Context(self)
         self.actor = actor
         self.limit = actor.mailbox_limit
         self.batch_limit = actor.batch_limit if isinstance(actor, BatchActor) else 0
+
+    def let_go(self) -> None:
+        """Drop the instance, so that reference counting alone frees a stopped actor."""
+        self.actor = cast("Actor[M]", _GONE)
+        self.factory = Actor
+        self.context = None
 
     # -- the sender's side -------------------------------------------------------------------
 
@@ -108,7 +115,7 @@ class Cell(ActorRef[M]):
         queue = self.queue
         if queue is None:
             if self.state >= STOPPING:
-                self.system.dead_letters.add(self, message, "stopped")
+                self.system.dead_letters.add(self.address, message, "stopped")
                 return
             queue = self.queue = deque()
         elif len(queue) >= self.limit:
@@ -141,7 +148,7 @@ class Cell(ActorRef[M]):
     def drop(self, message: Any, reason: str) -> None:
         """Account for a message that will not be handled; an asker is told, others cannot be."""
         if type(message) is not Envelope:
-            self.system.dead_letters.add(self, message, reason)
+            self.system.dead_letters.add(self.address, message, reason)
         elif reason == "overflow":
             message.fail(MailboxFull(f"{self.address} dropped the message: mailbox full"))
         else:
@@ -159,7 +166,7 @@ class Cell(ActorRef[M]):
         self.rare().senders.append((message, future))
         await future
 
-    async def ask(self, message: M, *, timeout: float = 5.0) -> Any:  # noqa: ASYNC109 - a deadline is part of the protocol
+    async def ask(self, message: M, *, timeout: float = 5.0) -> Any:
         """Put a message into the mailbox and wait for its answer."""
         if self.state >= STOPPING:
             raise ActorStopped(f"{self.address} has stopped")
@@ -182,7 +189,7 @@ class Cell(ActorRef[M]):
                 )
             )
 
-    async def stopped(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - see ask
+    async def stopped(self, timeout: float | None = None) -> None:
         """Wait until it has stopped."""
         if self.state == STOPPED:
             return
@@ -239,7 +246,7 @@ class Cell(ActorRef[M]):
             self.state = IDLE
             return 1
         waiting = len(queue)
-        if waiting > self.peak:
+        if waiting > self.peak:  # noqa: PLR1730 - max() is a call, once a turn
             self.peak = waiting
         self.state = RUNNING
         if self.batch_limit:
@@ -248,27 +255,21 @@ class Cell(ActorRef[M]):
         take = queue.popleft
         handled = 0
         try:
-            for _ in range(waiting if waiting < THROUGHPUT else THROUGHPUT):
-                message = take()
+            while handled < THROUGHPUT:
+                self.current = message = take()
                 handled += 1
-                self.current = message
                 if type(message) is Envelope:
                     self._answer(message, receive)
                 else:
                     result = receive(message)
                     if result is not None and hasattr(result, "__await__"):
-                        self.burst(result)
-                if (
-                    self.state != RUNNING
-                    or self.extras is not None
-                    and self.extras.task is not None
-                ):
+                        self._begin_burst(result)
+                if self.state != RUNNING or not queue:
                     break
         except Exception as error:  # noqa: BLE001 - the supervisor decides about all of them
             lifecycle.fail(self, error)
         self.processed += handled
-        if self.extras is None or self.extras.task is None:
-            self._rest(queue)
+        self._rest(queue)
         return handled
 
     def _answer(self, envelope: Envelope[Any], receive: Callable[[Any], Any]) -> None:
@@ -278,31 +279,31 @@ class Cell(ActorRef[M]):
         except Exception as error:  # noqa: BLE001 - raised in the asker
             envelope.fail(error)
             return
-        if result is DEFERRED:
+        if result is None:
+            envelope.reply(None)
+        elif result is DEFERRED:
             self.rare().defer(envelope)
-        elif result is not None and hasattr(result, "__await__"):
-            self.burst(result)
+        elif hasattr(result, "__await__"):
+            self._begin_burst(result)
         else:
             envelope.reply(result)
 
     def _batch_turn(self, queue: deque[Any]) -> int:
-        batch = self.take_batch(queue)
-        actor = self.actor
+        self.current = batch = self._take_batch(queue)
         try:
-            result = actor.receive_batch(batch)  # type: ignore[attr-defined] # batch_limit says so
+            result = cast("BatchActor[M]", self.actor).receive_batch(batch)
         except Exception as error:  # noqa: BLE001 - the supervisor decides about all of them
-            self.close_batch(batch, error)
+            self._close_batch(batch, error)
             lifecycle.fail(self, error)
         else:
             if result is not None:
-                self.current = batch
-                self.burst(result)
-                return len(batch)
-            self.close_batch(batch, None)
+                self._begin_burst(result)
+            else:
+                self._close_batch(batch, None)
         self._rest(queue)
         return len(batch)
 
-    def take_batch(self, queue: deque[Any]) -> list[Envelope[Any]]:
+    def _take_batch(self, queue: deque[Any]) -> list[Envelope[Any]]:
         """Take what has queued, up to the limit."""
         take = queue.popleft
         count = min(len(queue), self.batch_limit)
@@ -310,7 +311,7 @@ class Cell(ActorRef[M]):
         batch = [take() for _ in range(count)]
         return [item if type(item) is Envelope else Envelope(item) for item in batch]
 
-    def close_batch(self, batch: list[Envelope[Any]], error: BaseException | None) -> None:
+    def _close_batch(self, batch: list[Envelope[Any]], error: BaseException | None) -> None:
         """Fail what a failed batch left unanswered, or remember what will be answered later."""
         for envelope in batch:
             if envelope.wants_reply:
@@ -319,87 +320,99 @@ class Cell(ActorRef[M]):
                 else:
                     self.rare().defer(envelope)
 
-    def _rest(self, queue: deque[Any]) -> None:
+    def _rest(self, queue: deque[Any] | None) -> None:
         """End a turn: hand room to waiting senders, then queue again or go idle."""
-        self.current = None
         extras = self.extras
-        if extras is not None and extras.senders:
-            extras.admit(queue, self.limit)
-        if self.state == STOPPING:
+        if extras is not None:
+            if extras.senders and queue is not None:
+                extras.admit(queue, self.limit)
+            if extras.task is not None:  # a burst goes on and will come here again
+                return
+        self.current = None
+        state = self.state
+        if state == RUNNING or state == BUSY:  # noqa: PLR1714, SIM109 - a tuple costs more, once a turn
+            if queue:
+                self.state = READY
+                self.system.schedule(self)
+            else:
+                self.state = IDLE
+                self.queue = None
+        elif state == STOPPING:
             self.system.schedule(self)
-        elif self.state != RUNNING:
-            return
-        elif queue:
-            self.state = READY
-            self.system.schedule(self)
-        else:
-            self.state = IDLE
-            self.queue = None
 
-    def burst(self, first: Awaitable[Any]) -> None:
+    def _begin_burst(self, first: Awaitable[Any]) -> None:
         """Go on in a task, because the handler suspends."""
-        extras = self.rare()
-        extras.task = self.system.create_task(self._burst(first), self)
+        self.rare().task = self.system.create_task(self._burst(first), self)
+        if self.state == RUNNING:
+            self.state = BUSY
 
     async def _burst(self, first: Awaitable[Any]) -> None:
+        """Finish one message and handle those that have queued, until none is left."""
         extras = self.rare()
-        pending: Awaitable[Any] | None = first
-        handled = 0
-        error: BaseException | None = None
+        error = None
         try:
-            while True:
-                message = self.current
-                error = await self._finish_message(message, pending)
-                pending = None
-                handled += 1
+            error = await self._finish(self.current, first)
+            handled = 1
+            while error is None and self.state == BUSY and self.queue and handled < THROUGHPUT:
                 queue = self.queue
-                if error or self.state != RUNNING or not queue or handled >= THROUGHPUT:
-                    break
-                if extras.senders:
-                    extras.admit(queue, self.limit)
-                if len(queue) > self.peak:
-                    self.peak = len(queue)
+                self.peak = max(self.peak, len(queue))
                 if self.batch_limit:
-                    self.current = self.take_batch(queue)
+                    self.current = self._take_batch(queue)
                 else:
                     self.current = queue.popleft()
                     self.processed += 1
+                if extras.senders:
+                    extras.admit(queue, self.limit)
+                handled += 1
+                error = await self._handle(self.current)
         finally:
             extras.task = None
-        if error is not None and self.state == RUNNING:
+        if error is not None and self.state == BUSY:
             lifecycle.fail(self, error)
-        self._rest(self.queue if self.queue is not None else deque())
+        self._rest(self.queue)
 
-    async def _finish_message(
-        self, message: Any, pending: Awaitable[Any] | None
-    ) -> BaseException | None:
-        """Await one handler and answer; the error that is the supervisor's, if any."""
-        asked = type(message) is Envelope
-        batch = type(message) is list and bool(self.batch_limit)
+    async def _handle(self, message: Any) -> BaseException | None:
+        """Handle one more message of a burst; the error that is the supervisor's, if any."""
         try:
-            if pending is None:
-                if batch:
-                    pending = self.actor.receive_batch(message)  # type: ignore[attr-defined] # see above
-                else:
-                    pending = self.actor.receive(message.message if asked else message)
-            result: Any = pending
-            if result is not None and hasattr(result, "__await__"):
+            if self.batch_limit:
+                result: Any = cast("BatchActor[M]", self.actor).receive_batch(message)
+            elif type(message) is Envelope:
+                result = self.actor.receive(message.message)
+            else:
+                result = self.actor.receive(message)
+        except Exception as error:  # noqa: BLE001 - passed on to whom it concerns
+            return self._failed(message, error)
+        return await self._finish(message, result)
+
+    async def _finish(self, message: Any, result: Any) -> BaseException | None:
+        """Await what a handler returned and answer; the supervisor's error, if any."""
+        if result is not None and hasattr(result, "__await__"):
+            try:
                 result = await result
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - passed on below
-            told: BaseException = error
-            if isinstance(error, asyncio.CancelledError):
-                told = ActorStopped(f"{self.address} was stopped while it handled the message")
-            if batch:
-                self.close_batch(message, told)
-            elif asked:
-                message.fail(told)
-                return None
-            return told
-        if batch:
-            self.close_batch(message, None)
-        elif asked:
+            except asyncio.CancelledError:
+                return self._failed(
+                    message,
+                    ActorStopped(f"{self.address} was stopped while it handled the message"),
+                )
+            except Exception as error:  # noqa: BLE001 - passed on to whom it concerns
+                return self._failed(message, error)
+        if self.batch_limit:
+            self._close_batch(message, None)
+        elif type(message) is Envelope:
             if result is DEFERRED:
                 self.rare().defer(message)
             else:
                 message.reply(result)
         return None
+
+    def _failed(self, message: Any, error: BaseException) -> BaseException | None:
+        """Tell the askers; the error if it is the supervisor's too."""
+        if self.batch_limit:
+            self._close_batch(message, error)
+        elif type(message) is Envelope:
+            message.fail(error)
+            return None
+        return error
+
+
+_GONE: Final[Actor[Any]] = Actor()

@@ -37,8 +37,9 @@ class Clock(Protocol):
 class RealClock:
     """The time of the running event loop.
 
-    On a loop of ``actors.testing`` that is virtual time, for ``now`` as well: such a loop has an
-    attribute ``epoch``, the moment at which its own time was 0.
+    It belongs to the loop on which it is first used. On a loop of ``actors.testing`` that is
+    virtual time, for ``now`` as well: such a loop has an attribute ``epoch``, the moment at
+    which its own time was 0.
     """
 
     __slots__ = ("_epoch", "_loop")
@@ -49,7 +50,7 @@ class RealClock:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         loop = self._loop
-        if loop is None or loop.is_closed():
+        if loop is None:
             loop = self._loop = asyncio.get_running_loop()
             self._epoch = getattr(loop, "epoch", None)
         return loop

@@ -40,7 +40,7 @@ class DeadLetters:
         """Tell that actor of every dead letter until it stops; overflow there is not an error."""
         self._subscribers.append(ref)
 
-    def add(self, recipient: ActorRef[Any], message: Any, reason: str) -> None:
+    def add(self, recipient: str, message: Any, reason: str) -> None:
         """Account for one."""
         self.count += 1
         self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
@@ -48,7 +48,7 @@ class DeadLetters:
         if now - self._logged_at >= LOG_INTERVAL:
             self._system.log.warning(
                 "dead letter",
-                recipient=recipient.address,
+                recipient=recipient,
                 message=type(message).__qualname__,
                 reason=reason,
                 since_last_line=self.count - self._logged_count,
@@ -56,7 +56,7 @@ class DeadLetters:
             self._logged_at = now
             self._logged_count = self.count
         if self._subscribers and not isinstance(message, DeadLetter):
-            self._publish(DeadLetter(recipient=recipient.address, message=message, reason=reason))
+            self._publish(DeadLetter(recipient=recipient, message=message, reason=reason))
 
     def _publish(self, letter: DeadLetter) -> None:
         for ref in list(self._subscribers):

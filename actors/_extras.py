@@ -11,8 +11,8 @@ from actors._envelopes import Envelope
 
 if TYPE_CHECKING:
     from actors._cells import Cell
-    from actors._clocks import TimerHandle
     from actors._contexts import Job, Timer
+    from actors._lifecycle import Revival
 
 
 class Extras:
@@ -20,6 +20,7 @@ class Extras:
 
     __slots__ = (
         "children",
+        "closing",
         "deferred",
         "deferred_limit",
         "jobs",
@@ -27,12 +28,10 @@ class Extras:
         "log",
         "random",
         "restart_count",
-        "restart_delay",
         "restart_times",
-        "restart_timer",
+        "revival",
         "senders",
         "task",
-        "closing",
         "timers",
         "waiters",
     )
@@ -48,9 +47,8 @@ class Extras:
         self.task: asyncio.Task[None] | None = None
         self.closing: asyncio.Task[None] | None = None
         self.restart_count = 0
-        self.restart_delay = 0.0
         self.restart_times: list[float] = []
-        self.restart_timer: TimerHandle | None = None
+        self.revival: Revival | None = None
         self.last_error: BaseException | None = None
         self.random: random.Random | None = None
         self.log: Any = None

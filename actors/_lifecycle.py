@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -28,9 +28,12 @@ from actors._supervision import Restart, Strategy, Verdict, decide_restart
 
 if TYPE_CHECKING:
     from actors._cells import Cell
+    from actors._clocks import TimerHandle
 
-CHILDREN_PER_PAUSE = 1000
+CHILDREN_PER_PAUSE: Final = 1000
 """Children stopped on the spot before other work on the loop gets a chance."""
+RELEASE_STEPS: Final = 4
+"""Steps of a release that each have a deadline: message, its cancelling, jobs, ``stopped``."""
 
 
 def turn(cell: Cell[Any]) -> None:
@@ -102,8 +105,7 @@ def fail(cell: Cell[Any], error: BaseException | None) -> None:
                 for one in cell.parent.rare().children.values()
                 if one.state < STOPPING and one.state != RESTARTING
             ]
-        for one in reversed(group):
-            _begin_restart(one, now, decision.delay)
+        _begin_restart(group, now, decision.delay)
         return
     parent = cell.parent
     request_stop(cell)
@@ -129,35 +131,62 @@ def request_stop(cell: Cell[Any]) -> None:
         return
     running = cell.state == RUNNING
     cell.state = STOPPING
-    if not running or (cell.extras is not None and cell.extras.task is not None):
+    if not running:  # else the end of the turn does it
         cell.system.schedule(cell)
 
 
-def _begin_restart(cell: Cell[Any], now: float, delay: float) -> None:
-    extras = cell.rare()
-    cell.state = RESTARTING
-    extras.restart_count += 1
-    period = cell.supervision.period
-    extras.restart_times = [at for at in extras.restart_times if now - at < period]
-    extras.restart_times.append(now)
-    cell.system.restarts += 1
-    extras.restart_delay = delay
-    extras.closing = cell.system.create_task(_restart(cell), cell)
+class Revival:
+    """Cells that will start again together after a delay."""
+
+    __slots__ = ("cells", "timer")
+
+    def __init__(self, cells: list[Cell[Any]]) -> None:
+        self.cells = cells
+        self.timer: TimerHandle | None = None
+
+    def forget(self, cell: Cell[Any]) -> None:
+        """Leave one out, because it is being stopped."""
+        self.cells = [one for one in self.cells if one is not cell]
+        if not self.cells and self.timer is not None:
+            self.timer.cancel()
+
+    def run(self) -> None:
+        """Start them, the oldest first."""
+        for cell in self.cells:
+            if cell.state == RESTARTING:
+                cell.rare().revival = None
+                _revive(cell)
 
 
-async def _restart(cell: Cell[Any]) -> None:
-    extras = cell.rare()
-    await _release(cell)
-    extras.closing = None
-    if cell.state != RESTARTING:
-        return
-    extras.restart_timer = cell.system.clock.call_later(extras.restart_delay, _revive, cell)
+def _begin_restart(cells: list[Cell[Any]], now: float, delay: float) -> None:
+    revival = Revival(cells)
+    task = cells[0].system.create_task(_restart(revival, delay), cells[0])
+    for cell in cells:
+        extras = cell.rare()
+        cell.state = RESTARTING
+        extras.restart_count += 1
+        extras.restart_times = [
+            at for at in extras.restart_times if now - at < cell.supervision.period
+        ]
+        extras.restart_times.append(now)
+        extras.closing = task
+        extras.revival = revival
+        cell.system.restarts += 1
+        cancel_timers(cell)
+
+
+async def _restart(revival: Revival, delay: float) -> None:
+    """Release the old instances, the youngest first, and set the time for the new ones."""
+    cells = revival.cells
+    for cell in reversed(cells):
+        await _release(cell)
+    for cell in cells:
+        cell.rare().closing = None
+    if revival.cells:
+        revival.timer = cells[0].system.clock.call_later(delay, revival.run)
 
 
 def _revive(cell: Cell[Any]) -> None:
-    cell.rare().restart_timer = None
-    if cell.state != RESTARTING:
-        return
     cell.state = STARTING
     try:
         cell.adopt(cell.factory())
@@ -171,41 +200,48 @@ def close(cell: Cell[Any]) -> None:
     """Begin the end: refuse what waits, then release, on the spot where possible."""
     cell.state = CLOSING
     queue, cell.queue = cell.queue, None
-    extras = cell.extras
     for message in queue or ():
         cell.drop(message, "stopped")
+    extras = cell.extras
     if extras is None:
-        result = _run_stopped(cell)
-        if result is None:
-            _finish(cell)
-            return
-        cell.rare().closing = cell.system.create_task(_close(cell, result), cell)
+        _close_quiet(cell)
         return
-    while extras.senders:
-        message, future = extras.senders.popleft()
+    for _, future in extras.senders:
         if not future.done():
             future.set_exception(ActorStopped(f"{cell.address} stopped before there was room"))
-    if extras.restart_timer is not None:
-        extras.restart_timer.cancel()
-        extras.restart_timer = None
-        cancel_timers(cell)
-        _finish(cell)  # the old instance has been released already
-        return
-    cell.rare().closing = cell.system.create_task(_close(cell, None, extras.closing), cell)
+    extras.senders.clear()
+    if extras.revival is not None:
+        extras.revival.forget(cell)
+        extras.revival = None
+    if extras.closing is None and extras.task is None and not extras.children and not extras.jobs:
+        _close_quiet(cell)
+    else:
+        extras.closing = cell.system.create_task(_close(cell, extras.closing), cell)
 
 
-async def _close(
-    cell: Cell[Any],
-    stopped: Awaitable[None] | None,
-    before: asyncio.Task[None] | None = None,
-) -> None:
+def _close_quiet(cell: Cell[Any]) -> None:
+    """Close a cell of which nothing runs, without a task if ``stopped`` does not suspend."""
+    cancel_timers(cell)
+    result = _run_stopped(cell)
+    if result is None:
+        _finish(cell)
+    else:
+        cell.rare().closing = cell.system.create_task(_close_later(cell, result), cell)
+
+
+async def _close_later(cell: Cell[Any], stopped: Awaitable[None]) -> None:
     try:
-        if before is not None:  # a restart had begun to release
-            await asyncio.wait([before], timeout=cell.supervision.stop_timeout * 4)
-        elif stopped is not None:
-            await _bounded(cell, stopped)
-        else:
+        await _bounded(cell, stopped)
+    finally:
+        _finish(cell)
+
+
+async def _close(cell: Cell[Any], releasing: asyncio.Task[None] | None) -> None:
+    try:
+        if releasing is None:
             await _release(cell)
+        else:  # a restart had begun to
+            await asyncio.wait([releasing], timeout=RELEASE_STEPS * cell.supervision.stop_timeout)
     finally:
         _finish(cell)
 
@@ -216,8 +252,8 @@ async def _release(cell: Cell[Any]) -> None:
     limit = cell.supervision.stop_timeout
     cancel_timers(cell)
     task = extras.task
-    if task is not None and task is not asyncio.current_task():
-        if cell.state == CLOSING:
+    if task is not None:
+        if cell.state == CLOSING:  # a stop lets the message end, a restart does not
             await asyncio.wait([task], timeout=limit)
         await _cancel(cell, [task], limit)
     await stop_children(cell)
@@ -227,25 +263,30 @@ async def _release(cell: Cell[Any]) -> None:
     if result is not None:
         await _bounded(cell, result)
     cancel_timers(cell)
-    for envelope in extras.deferred:
-        envelope.fail(ActorStopped(f"{cell.address} stopped before it answered"))
-    extras.deferred.clear()
+    _answer_deferred(cell)
+
+
+def _answer_deferred(cell: Cell[Any]) -> None:
+    """Tell those who were promised an answer that it will not come."""
+    extras = cell.extras
+    if extras is not None and extras.deferred:
+        for envelope in extras.deferred:
+            envelope.fail(ActorStopped(f"{cell.address} stopped before it answered"))
+        extras.deferred.clear()
 
 
 async def stop_children(cell: Cell[Any]) -> None:
     """Stop all children, the youngest first, each before the next one."""
     children = cell.rare().children
-    count = 0
-    while children:
-        child = next(reversed(children.values()))
-        request_stop(child)
-        if child.state == STOPPING and child.current is None:
-            close(child)
-        if child.state != STOPPED:
-            await child.stopped()
-        count += 1
-        if count % CHILDREN_PER_PAUSE == 0:
-            await asyncio.sleep(0)
+    while children:  # a child that was stopping anyway may start none, but its parent may
+        for count, child in enumerate(reversed(list(children.values())), start=1):
+            request_stop(child)
+            if child.state == STOPPING:
+                close(child)
+            if child.state != STOPPED:
+                await child.stopped()
+            if count % CHILDREN_PER_PAUSE == 0:
+                await asyncio.sleep(0)
 
 
 def cancel_timers(cell: Cell[Any]) -> None:
@@ -290,6 +331,8 @@ async def _bounded(cell: Cell[Any], work: Awaitable[None]) -> None:
 
 def _finish(cell: Cell[Any]) -> None:
     cell.state = STOPPED
+    _answer_deferred(cell)
+    cell.let_go()
     cell.system.forget(cell)
     parent = cell.parent
     if parent is not None and parent.extras is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 from actors._statistics import ActorStatistics
@@ -9,7 +10,7 @@ from actors._statistics import ActorStatistics
 M = TypeVar("M")
 
 
-class ActorRef(Generic[M]):
+class ActorRef(ABC, Generic[M]):
     """The address of an actor and the only way to reach it.
 
     It stays valid over restarts. To be used on the system's own thread; from another one go
@@ -19,15 +20,16 @@ class ActorRef(Generic[M]):
     __slots__ = ("__weakref__",)
 
     @property
+    @abstractmethod
     def address(self) -> str:
         """The path from the root, like ``/user/store/sequencer``."""
-        raise TypeError("ActorRef is abstract: refs come from spawn()")
 
     @property
+    @abstractmethod
     def alive(self) -> bool:
         """Whether it still takes messages; true while it is being restarted."""
-        raise TypeError("ActorRef is abstract: refs come from spawn()")
 
+    @abstractmethod
     def tell(self, message: M) -> None:
         """Put a message into the mailbox and return at once.
 
@@ -36,16 +38,16 @@ class ActorRef(Generic[M]):
         Raises:
             MailboxFull: the mailbox is at its limit and the actor rejects what is beyond.
         """
-        raise TypeError("ActorRef is abstract: refs come from spawn()")
 
+    @abstractmethod
     async def send(self, message: M) -> None:
         """Put a message into the mailbox, waiting first for room; senders queue in order.
 
         Raises:
             ActorStopped: the actor stopped before there was room.
         """
-        raise TypeError("ActorRef is abstract: refs come from spawn()")
 
+    @abstractmethod
     async def ask(self, message: M, *, timeout: float = 5.0) -> Any:
         """Put a message into the mailbox and wait for its answer.
 
@@ -57,19 +59,18 @@ class ActorRef(Generic[M]):
             MailboxFull: as for ``tell``.
             Exception: whatever the handler raised.
         """
-        raise TypeError("ActorRef is abstract: refs come from spawn()")
 
+    @abstractmethod
     async def stopped(self, timeout: float | None = None) -> None:
         """Wait until the actor and everything under it has stopped; does not ask it to.
 
         Raises:
             TimeoutError: it has not after that many seconds (None: no limit).
         """
-        raise TypeError("ActorRef is abstract: refs come from spawn()")
 
+    @abstractmethod
     def statistics(self) -> ActorStatistics:
         """Queue length, peak, restarts and so on, as of now."""
-        raise TypeError("ActorRef is abstract: refs come from spawn()")
 
     def __repr__(self) -> str:
         return f"<ActorRef {self.address}>"

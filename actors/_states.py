@@ -7,21 +7,24 @@ IDLE: Final = 0
 READY: Final = 1
 """Messages wait and the run queue has it."""
 RUNNING: Final = 2
-"""A turn or a burst is handling messages."""
-STARTING: Final = 3
+"""A turn is handling messages."""
+BUSY: Final = 3
+"""A task is handling messages, because the handler suspends."""
+STARTING: Final = 4
 """``started`` has not finished; messages wait."""
-RESTARTING: Final = 4
+RESTARTING: Final = 5
 """It failed; the old instance is being released or the delay passes; messages wait."""
-STOPPING: Final = 5
+STOPPING: Final = 6
 """It was told to stop and takes no more messages."""
-CLOSING: Final = 6
+CLOSING: Final = 7
 """It releases what it has."""
-STOPPED: Final = 7
+STOPPED: Final = 8
 
 STATE_NAMES: Final = (
     "idle",
     "ready",
     "running",
+    "busy",
     "starting",
     "restarting",
     "stopping",

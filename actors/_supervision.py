@@ -45,7 +45,7 @@ class Backoff:
     """Seconds, never exceeded, jitter included."""
     factor: float = 2.0
     jitter: float = 0.1
-    """The delay is drawn from ``delay * (1 - jitter) .. delay``, so that crowds do not return together."""
+    """A delay d is drawn from ``d * (1 - jitter) .. d``, so that crowds do not return at once."""
 
     def delay(self, failures: int, chance: random.Random) -> float:
         """Seconds to wait after that many failures in a row (1 = the first)."""

@@ -18,19 +18,20 @@ from actors._actors import Actor
 from actors._bus import Bus, LocalBus
 from actors._cells import Cell
 from actors._clocks import Clock, RealClock
-from actors._contexts import DEFAULT_SUPERVISION, Context
+from actors._contexts import DEFAULT_SUPERVISION
 from actors._dead_letters import DeadLetters
 from actors._errors import ActorStopped, NameTaken, SystemFailed
 from actors._refs import ActorRef
-from actors._states import IDLE, STOPPED
+from actors._states import CLOSING, IDLE
 from actors._statistics import SystemStatistics
 from actors._supervision import Exhausted, Supervision
 
 N = TypeVar("N")
 T = TypeVar("T")
 
-BUDGET: Final = 1024
-"""Messages handled in one go before the loop's other callbacks get their chance."""
+BUDGET: Final = 256
+"""Messages handled in one go before the loop's other callbacks get their chance. Counted, not
+timed, so that a simulation repeats; a pass through the loop costs some ten microseconds."""
 
 
 class _Root(Actor[Any]):
@@ -42,7 +43,8 @@ class _Root(Actor[Any]):
 class ActorSystem:
     """All actors of one purpose in one event loop. Use as an async context manager.
 
-    Leaving it stops every actor, the youngest first, children before their parents.
+    Leaving it stops every actor, the youngest first, children before their parents. A failure
+    that reaches the root stops them as well, cancels the body, and leaves as ``SystemFailed``.
 
     Attributes:
         clock: where all actors take their time from.
@@ -80,6 +82,8 @@ class ActorSystem:
         self._root: Cell[Any]
         self._user: Cell[Any]
         self._entered = False
+        self._host: asyncio.Task[Any] | None = None
+        self._cancelled_host = False
 
     async def __aenter__(self) -> Self:
         if self._entered:
@@ -92,7 +96,9 @@ class ActorSystem:
         forever = Supervision(exhausted=Exhausted.STOP)
         self._root = Cell(self, None, "", _Root, forever)
         self._user = Cell(self, self._root, "user", _Root, forever)
+        self._root.rare().children["user"] = self._user
         self._root.state = self._user.state = IDLE
+        self._host = asyncio.current_task()
         witness = getattr(self.loop, "add_witness", None)
         if witness is not None:
             witness(self._describe)
@@ -104,11 +110,17 @@ class ActorSystem:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._user.state != STOPPED:
-            await lifecycle.stop_children(self._user)
-            lifecycle.request_stop(self._user)
-            await self._user.stopped()
-        if self.failure is not None and error is None:
+        lifecycle.request_stop(self._user)
+        await self._user.stopped()
+        if self.failure is None:
+            return
+        host, self._host = self._host, None
+        if error is None or (
+            self._cancelled_host
+            and isinstance(error, asyncio.CancelledError)
+            and host is not None
+            and host.uncancel() == 0
+        ):
             raise SystemFailed(f"the system {self.name!r} failed") from self.failure
 
     def spawn(
@@ -146,7 +158,7 @@ class ActorSystem:
         self.schedule(cell)
         return cell
 
-    async def stop(self, ref: ActorRef[Any], timeout: float | None = None) -> None:  # noqa: ASYNC109 - a deadline is part of the protocol
+    async def stop(self, ref: ActorRef[Any], timeout: float | None = None) -> None:
         """Stop an actor and all below it, and wait until that is done.
 
         Raises:
@@ -193,10 +205,6 @@ class ActorSystem:
 
     # -- for the runtime ---------------------------------------------------------------------
 
-    def make_context(self, cell: Cell[N]) -> Context[N]:
-        """The context of a new cell."""
-        return Context(cell)
-
     def schedule(self, cell: Cell[Any]) -> None:
         """Give a cell a turn soon; one callback on the loop serves all that queue up."""
         self._ready.append(cell)
@@ -222,7 +230,7 @@ class ActorSystem:
 
     def create_task(self, work: Coroutine[Any, Any, T], cell: Cell[Any]) -> asyncio.Task[T]:
         """A task that the cell owns and names."""
-        return self.loop.create_task(work, name=cell.address)
+        return self.loop.create_task(work, name=cell.address, context=self._context.copy())
 
     def report(self, cell: Cell[Any], error: BaseException, outcome: str) -> None:
         """Log a failure that no asker sees."""
@@ -236,6 +244,9 @@ class ActorSystem:
             self.failure = error
             self.log.critical("system failed", actor=cell.address)
             lifecycle.request_stop(self._user)
+            host = self._host
+            if host is not None and not host.done() and self._user.state < CLOSING:
+                self._cancelled_host = host.cancel()
 
     def forget(self, cell: Cell[Any]) -> None:
         """A cell has stopped."""

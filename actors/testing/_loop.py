@@ -11,8 +11,13 @@ import asyncio
 import random
 import selectors
 import sys
+import threading
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 EPOCH: Final = 1_767_225_600.0
 """2026-01-01T00:00:00Z, the moment at which virtual time begins."""
@@ -25,7 +30,7 @@ class Deadlock(RuntimeError):  # noqa: N818 - it names what happened
     """Nothing is ready, no timer is set and no thread is at work: this would hang for ever."""
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc] # chosen at run time
+class _Selector(selectors.DefaultSelector):
     """A selector that moves the loop's time instead of waiting."""
 
     loop: VirtualTimeLoop
@@ -41,7 +46,10 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc] # c
         if timeout is not None:
             loop.jump(timeout)
             return []
-        return super().select(loop.grace) or loop.stuck("nothing will ever be ready")
+        alone = len(self.get_map()) <= 1 and threading.active_count() <= 1
+        return super().select(loop.grace if alone else 10 * loop.grace) or loop.stuck(
+            "nothing will ever be ready"
+        )
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -54,7 +62,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         foreign: futures that a thread will complete; while there are any, time stands still
             and the loop waits for them in real time.
         patience: real seconds to wait for such a thread before giving up.
-        grace: real seconds to wait for a file descriptor before a deadlock is declared.
+        grace: real seconds to wait before a deadlock is declared; ten times as long when there
+            are threads or sockets that might yet wake the loop.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -109,14 +118,17 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def _arrived(self, _: asyncio.Future[Any]) -> None:
         self.foreign -= 1
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         """Run in a thread; time stands still until it is done."""
-        future: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)
+        future = super().run_in_executor(executor, func, *args)
         self.expect(future)
         return future
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's signature
-        """Join the threads, in real time."""
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Join the threads, in real time; ``timeout`` is for 3.12 and later, 3.11 has none."""
+        del timeout
         self.foreign += 1
         try:
             await super().shutdown_default_executor()

@@ -39,7 +39,7 @@ class Probe(Actor[Any]):
             self._waiter.set_result(None)
         return self.answer
 
-    async def expect(self, kind: type[T], timeout: float = 5.0) -> T:  # noqa: ASYNC109 - a deadline is part of the protocol
+    async def expect(self, kind: type[T], timeout: float = 5.0) -> T:
         """Wait for the next message and return it; it must be of that type.
 
         Raises:
