@@ -1,7 +1,9 @@
 """Patches of every type the API takes, as pure functions from object and patch to object."""
 
+from orchestrator.resources.patches.apply import server_side_apply
 from orchestrator.resources.patches.errors import PatchRejectedError
 from orchestrator.resources.patches.json_patch import apply_json_patch
+from orchestrator.resources.patches.managed_fields import track_update, with_managed_fields
 from orchestrator.resources.patches.merge_patch import apply_merge_patch
 from orchestrator.resources.patches.strategic import apply_strategic_merge_patch
 
@@ -10,4 +12,7 @@ __all__ = [
     "apply_json_patch",
     "apply_merge_patch",
     "apply_strategic_merge_patch",
+    "server_side_apply",
+    "track_update",
+    "with_managed_fields",
 ]
