@@ -1,0 +1,74 @@
+"""The Deployment controller: gathers ReplicaSets, decides, applies."""
+
+from __future__ import annotations
+
+from orchestrator.controllers._owners import controller_uid
+from orchestrator.controllers.controller import Controller
+from orchestrator.controllers.deployment.core import REPLICA_SETS, RESOURCE, decide_deployment
+from orchestrator.controllers.plans import Plan
+from orchestrator.resources.objects import Key, Object, controller_of, uid_of
+from orchestrator.resources.selectors import label_selector
+from orchestrator.store import ObjectEvent
+
+
+class DeploymentController(Controller[Key]):
+    """Keeps the ReplicaSets of every Deployment as its spec and strategy want them.
+
+    Pods are not followed: a ReplicaSet's status says all that a rollout has to know, the pods
+    that are still terminating included.
+    """
+
+    resources = (RESOURCE, REPLICA_SETS)
+
+    def reset(self) -> None:
+        """Forget which ReplicaSets have no controller."""
+        self._orphans: dict[str, set[str]] = {}
+
+    def observe(self, event: ObjectEvent) -> None:
+        """Mark the Deployment, or those that a ReplicaSet belongs or may belong to."""
+        key = event.key
+        if key.resource == RESOURCE:
+            self.queue.mark(key)
+            return
+        controller = controller_uid(event.object)
+        orphans = self._orphans.setdefault(key.namespace, set())
+        if controller is None and event.type != "DELETED":
+            orphans.add(key.name)
+            self._mark_namespace(key.namespace)
+        else:
+            orphans.discard(key.name)
+        self._mark_owner(event.object)
+        if event.previous is not None and controller_uid(event.previous) != controller:
+            self._mark_owner(event.previous)
+
+    def _mark_owner(self, replica_set: Object) -> None:
+        owner = controller_of(replica_set)
+        if owner is not None and owner.get("kind") == "Deployment":
+            namespace = replica_set["metadata"]["namespace"]
+            self.queue.mark(Key(RESOURCE, namespace, owner["name"]))
+
+    def _mark_namespace(self, namespace: str) -> None:
+        for deployment in self.store.list(RESOURCE, namespace):
+            self.queue.mark(Key(RESOURCE, namespace, deployment["metadata"]["name"]))
+
+    def reconcile(self, key: Key, now: float) -> Plan | None:
+        """Decide about one Deployment; one that is gone is the garbage collector's affair."""
+        deployment = self.store.get(*key)
+        if deployment is None:
+            return None
+        candidates = [
+            rs
+            for rs in self.store.by_owner(uid_of(deployment), REPLICA_SETS)
+            if controller_uid(rs) == uid_of(deployment)
+        ]
+        for name in sorted(self._orphans.get(key.namespace, ())):
+            orphan = self.store.get(REPLICA_SETS, key.namespace, name)
+            if orphan is not None and controller_uid(orphan) is None:
+                candidates.append(orphan)
+        return decide_deployment(
+            deployment,
+            candidates,
+            label_selector(deployment["spec"].get("selector")),
+            now,
+            lambda name: self.store.get(REPLICA_SETS, key.namespace, name) is not None,
+        )

@@ -1,0 +1,169 @@
+"""What to do about a ReplicaSet: from what was observed to a plan. Pure.
+
+`orchestrator.controllers.replicaset.actor` gathers the observation and applies the plan.
+Rules: k8s.io/kubernetes/pkg/controller/replicaset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.controllers._owners import adopted, controller_reference, released
+from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
+from orchestrator.controllers.replicaset.census import Counts
+from orchestrator.controllers.replicaset.ranking import rank_for_deletion
+from orchestrator.resources.conditions import Condition, find_condition, remove_condition
+from orchestrator.resources.objects import Object, is_deleting, meta, name_of, spec_of, status_of
+from orchestrator.resources.timestamps import format_time
+
+RESOURCE: Final = "replicasets.apps"
+PODS: Final = "pods"
+
+BURST: Final = 500
+"""Pods created or deleted in one plan; upstream's BurstReplicas."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What a decision about a ReplicaSet looks at; lists are made only when they are needed.
+
+    Attributes:
+        counts: Its pods in numbers.
+        active: Returns its active pods.
+        on_node: Returns, by node, how many active pods of its family are there.
+        strays: Pods it controls whose labels no longer match.
+        orphans: Matching pods of its namespace without a controller.
+        new_names: Returns so many pod names that are free as far as is known.
+        failure: What the last attempt to create or delete pods was refused with, as
+            (reason, message), or None.
+    """
+
+    counts: Counts
+    active: Callable[[], Sequence[Object]]
+    on_node: Callable[[], Mapping[str, int]]
+    new_names: Callable[[int], Sequence[str]]
+    strays: Sequence[Object] = ()
+    orphans: Sequence[Object] = ()
+    failure: tuple[str, str] | None = None
+
+
+def decide_replica_set(replica_set: Object, observed: Observed, now: float) -> Plan:
+    """Return what to do about one ReplicaSet; ``ReplicaSetController`` applies it.
+
+    Args:
+        replica_set: As committed.
+        observed: Its pods.
+        now: Wall seconds.
+    """
+    plan = Plan()
+    counts = observed.counts
+    if not is_deleting(replica_set):
+        _claim(replica_set, observed, plan)
+        missing = spec_of(replica_set).get("replicas", 1) - counts.active
+        if plan.update:
+            return plan  # the next look counts what was adopted or released
+        if missing > 0:
+            _create(replica_set, observed.new_names(min(missing, BURST)), plan)
+        elif missing < 0:
+            _delete(replica_set, observed, -missing, now, plan)
+    status = _status(replica_set, observed, now)
+    if status != status_of(replica_set):
+        plan.update.append(
+            Update(RESOURCE, replica_set, {**replica_set, "status": status}, "status")
+        )
+    if counts.next_available is not None:
+        plan.look_again(counts.next_available)
+    return plan
+
+
+def _claim(replica_set: Object, observed: Observed, plan: Plan) -> None:
+    for pod in observed.strays:
+        plan.update.append(Update(PODS, pod, released(pod, replica_set), strict=True))
+    for pod in observed.orphans:
+        plan.update.append(Update(PODS, pod, adopted(pod, replica_set), strict=True))
+
+
+def _create(replica_set: Object, names: Sequence[str], plan: Plan) -> None:
+    """Add pods that share everything but their names and the dictionaries around them."""
+    pod = pod_template(replica_set)
+    shared = pod["metadata"]
+    create = plan.create
+    for name in names:
+        metadata = {**shared, "name": name}
+        event = Emit(replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}")
+        create.append(Creation(PODS, {**pod, "metadata": metadata}, event))
+
+
+def pod_template(replica_set: Object) -> Object:
+    """Return a pod of the ReplicaSet's template, without its name."""
+    template = spec_of(replica_set).get("template") or {}
+    given = meta(template)
+    name = name_of(replica_set)
+    metadata: Object = {
+        "generateName": f"{name}-",
+        "namespace": replica_set["metadata"]["namespace"],
+        "ownerReferences": [controller_reference(replica_set)],
+    }
+    for field in ("labels", "annotations", "finalizers"):
+        if given.get(field):
+            metadata[field] = given[field]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": template.get("spec") or {},
+    }
+
+
+def _delete(
+    replica_set: Object, observed: Observed, excess: int, now: float, plan: Plan
+) -> None:
+    pods = observed.active()
+    if excess < len(pods):
+        seconds = spec_of(replica_set).get("minReadySeconds") or 0
+        pods = rank_for_deletion(pods, observed.on_node(), seconds, now)
+    for pod in pods[: min(excess, BURST)]:
+        event = Emit(
+            replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}"
+        )
+        plan.delete.append(Deletion(PODS, pod, event=event))
+
+
+def _status(replica_set: Object, observed: Observed, now: float) -> Object:
+    counts = observed.counts
+    numbers = {
+        "fullyLabeledReplicas": counts.labelled,
+        "readyReplicas": counts.ready,
+        "availableReplicas": counts.available,
+    }
+    status: Object = {
+        "observedGeneration": replica_set["metadata"].get("generation") or 0,
+        "replicas": counts.active,
+        **{field: number for field, number in numbers.items() if number},
+        "terminatingReplicas": counts.terminating,
+    }
+    conditions = _conditions(replica_set, observed.failure, now)
+    if conditions:
+        status["conditions"] = conditions
+    return status
+
+
+def _conditions(
+    replica_set: Object, failure: tuple[str, str] | None, now: float
+) -> list[Condition]:
+    present: list[Condition] = status_of(replica_set).get("conditions") or []
+    if failure is None:
+        return remove_condition(present, "ReplicaFailure")
+    if find_condition(replica_set, "ReplicaFailure") is not None:
+        return present
+    reason, message = failure
+    condition = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": format_time(now),
+    }
+    return [*present, condition]
