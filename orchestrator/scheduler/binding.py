@@ -1,0 +1,64 @@
+"""The two writes of the scheduler, as pure changes of a pod.
+
+The sequencer runs them on the pod's latest state, so what they refuse cannot have been overtaken.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.resources.conditions import set_condition
+from orchestrator.resources.objects import Object, is_deleting
+
+SCHEDULED = "PodScheduled"
+
+
+class Binder:
+    """Binds the pods of one batch; pods that share a spec or status go on sharing it.
+
+    Ten thousand pods of one Deployment on a hundred nodes come to a hundred specs.
+    """
+
+    def __init__(self, now: str) -> None:
+        """Start a batch.
+
+        Args:
+            now: Formatted time for ``lastTransitionTime``.
+        """
+        self._now = now
+        # Values begin with the original, so that its identity stays its own meanwhile.
+        self._specs: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {}
+        self._statuses: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+    def bind(self, node: str, current: Object) -> Object | None:
+        """Return the pod on ``node``, with PodScheduled True; None when it may not be bound.
+
+        A pod is bound at most once: one that has a node, is being deleted or is gated is left.
+        """
+        spec = current["spec"]
+        if spec.get("nodeName") or spec.get("schedulingGates") or is_deleting(current):
+            return None
+        key = (id(spec), node)
+        bound = self._specs.get(key)
+        if bound is None:
+            bound = self._specs[key] = (spec, {**spec, "nodeName": node})
+        status = current.get("status") or {}
+        scheduled = self._statuses.get(id(status))
+        if scheduled is None:
+            conditions = set_condition(status.get("conditions"), SCHEDULED, "True", now=self._now)
+            scheduled = self._statuses[id(status)] = (status, {**status, "conditions": conditions})
+        return {**current, "spec": bound[1], "status": scheduled[1]}
+
+
+def mark_unschedulable(now: str, message: str, current: Object) -> Object | None:
+    """Return the pod with PodScheduled False; None when that is no longer so, or known."""
+    if current["spec"].get("nodeName") or is_deleting(current):
+        return None
+    status = current.get("status") or {}
+    present = status.get("conditions")
+    conditions = set_condition(
+        present, SCHEDULED, "False", now=now, reason="Unschedulable", message=message
+    )
+    if conditions is present:
+        return None
+    return {**current, "status": {**status, "conditions": conditions}}

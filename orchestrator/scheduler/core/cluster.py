@@ -1,0 +1,144 @@
+"""The scheduler's picture of the cluster: nodes, and what is placed on them.
+
+Every change goes into a journal of node indexes, from which each `ClassIndex` learns what to look
+at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.resources.objects import name_of, spec_of, status_of
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.plugins import ClusterEvent
+from orchestrator.scheduler.core.requests import Request
+
+_JOURNAL_LIMIT = 50_000
+
+
+class Cluster:
+    """Nodes by name and index, and pods by uid with the node each one is on.
+
+    A pod may be on a node that is not there (yet): it is counted as soon as the node is.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeState | None] = []  # an index is never used twice
+        self.by_name: dict[str, NodeState] = {}
+        self.journal: list[int] = []
+        self.journal_start = 0  # how many entries were dropped from the front
+        self._placed: dict[str, tuple[str, Request]] = {}
+        self._homeless: dict[str, dict[str, Request]] = {}
+
+    @property
+    def revision(self) -> int:
+        """Grows with every change of the picture."""
+        return self.journal_start + len(self.journal)
+
+    def put_node(self, node: Mapping[str, Any], previous: Mapping[str, Any] | None) -> ClusterEvent:
+        """Take over a new or changed node; tell what about it matters to waiting pods.
+
+        Args:
+            node: The node object.
+            previous: The object it replaces, as far as the caller knows.
+        """
+        state = self.by_name.get(name_of(node))
+        if state is None:
+            state = NodeState(node, len(self.nodes))
+            self.nodes.append(state)
+            self.by_name[state.name] = state
+            for request in self._homeless.pop(state.name, {}).values():
+                state.add(request)
+            self._touch(state.index)
+            return ClusterEvent.NODE_ADDED
+        changed = _diff(node, previous)
+        if changed:
+            state.describe(node)
+            self._touch(state.index)
+        return changed
+
+    def remove_node(self, name: str) -> None:
+        """Forget a node; its pods stay on record until they are removed themselves."""
+        state = self.by_name.pop(name, None)
+        if state is None:
+            return
+        self.nodes[state.index] = None
+        self._touch(state.index)
+        for uid, (node, request) in self._placed.items():
+            if node == name:
+                self._homeless.setdefault(name, {})[uid] = request
+
+    def holds(self, uid: str) -> str | None:
+        """Return the node a pod is counted on, or None."""
+        placed = self._placed.get(uid)
+        return placed[0] if placed else None
+
+    def place(self, uid: str, node: str, request: Request) -> None:
+        """Count a pod on a node, taking it off another one if need be."""
+        present = self._placed.get(uid)
+        if present is not None:
+            if present == (node, request):
+                return
+            self.displace(uid)
+        self._placed[uid] = (node, request)
+        state = self.by_name.get(node)
+        if state is None:
+            self._homeless.setdefault(node, {})[uid] = request
+        else:
+            state.add(request)
+            self._touch(state.index)
+
+    def displace(self, uid: str) -> NodeState | None:
+        """Uncount a pod; return the node that has more room now, if it is there."""
+        placed = self._placed.pop(uid, None)
+        if placed is None:
+            return None
+        node, request = placed
+        state = self.by_name.get(node)
+        if state is None:
+            homeless = self._homeless.get(node, {})
+            homeless.pop(uid, None)
+            if not homeless:
+                self._homeless.pop(node, None)
+            return None
+        state.remove(request)
+        self._touch(state.index)
+        return state
+
+    def changes_since(self, revision: int) -> Iterable[int] | None:
+        """Return the indexes of nodes changed since; None when that is too long ago to know."""
+        start = revision - self.journal_start
+        if start < 0:
+            return None
+        changed = self.journal[start:]
+        return changed if len(changed) < 2 else dict.fromkeys(changed)
+
+    def _touch(self, index: int) -> None:
+        self.journal.append(index)
+        if len(self.journal) > _JOURNAL_LIMIT:
+            dropped = _JOURNAL_LIMIT // 2
+            del self.journal[:dropped]
+            self.journal_start += dropped
+
+
+def _diff(node: Mapping[str, Any], previous: Mapping[str, Any] | None) -> ClusterEvent:
+    """Tell what changed of a node; heartbeats and conditions do not matter."""
+    if previous is None:
+        return ClusterEvent.NODE_RESOURCES | ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS
+    changed = ClusterEvent(0)
+    old, new = status_of(previous), status_of(node)
+    if old is not new and (
+        old.get("allocatable") != new.get("allocatable")
+        or old.get("capacity") != new.get("capacity")
+    ):
+        changed |= ClusterEvent.NODE_RESOURCES
+    old, new = spec_of(previous), spec_of(node)
+    if old is not new and (
+        old.get("taints") != new.get("taints")
+        or old.get("unschedulable") != new.get("unschedulable")
+    ):
+        changed |= ClusterEvent.NODE_TAINTS
+    if node["metadata"].get("labels") != previous["metadata"].get("labels"):
+        changed |= ClusterEvent.NODE_LABELS
+    return changed

@@ -1,0 +1,108 @@
+"""What the scheduler knows of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.resources.objects import labels_of, name_of, spec_of, status_of
+from orchestrator.scheduler.core.requests import Port, Request, amount
+from orchestrator.scheduler.core.taints import Taint, taints_of
+
+_ANY = "0.0.0.0"  # noqa: S104  (upstream's word for: any address)
+
+
+class NodeState:
+    """A node's capacity and what of it is taken; changed in place by `Cluster` only.
+
+    Units are those of `Request`. ``version`` grows when labels, taints or schedulability change,
+    which is what cached verdicts about the node depend on beside its resources.
+    """
+
+    __slots__ = (
+        "allowed_pods",
+        "cpu",
+        "ephemeral",
+        "extended",
+        "index",
+        "labels",
+        "memory",
+        "name",
+        "pods",
+        "ports",
+        "score_cpu",
+        "score_memory",
+        "taints",
+        "unschedulable",
+        "used_cpu",
+        "used_ephemeral",
+        "used_extended",
+        "used_memory",
+        "version",
+    )
+
+    def __init__(self, node: Mapping[str, Any], index: int) -> None:
+        self.index = index
+        self.name = name_of(node)
+        self.version = 0
+        self.pods = self.used_cpu = self.used_memory = self.used_ephemeral = 0
+        self.score_cpu = self.score_memory = 0
+        self.used_extended: dict[str, int] = {}
+        self.ports: dict[Port, int] = {}
+        self.cpu = self.memory = self.ephemeral = self.allowed_pods = 0
+        self.extended: dict[str, int] = {}
+        self.labels: Mapping[str, str] = {}
+        self.taints: tuple[Taint, ...] = ()
+        self.unschedulable = False
+        self.describe(node)
+
+    def describe(self, node: Mapping[str, Any]) -> None:
+        """Take over what the node object says."""
+        self.version += 1
+        self.labels = labels_of(node)
+        self.taints = taints_of(node)
+        self.unschedulable = bool(spec_of(node).get("unschedulable"))
+        status = status_of(node)
+        amounts = {
+            name: amount(name, value)
+            for name, value in (status.get("allocatable") or status.get("capacity") or {}).items()
+        }
+        self.cpu = amounts.pop("cpu", 0)
+        self.memory = amounts.pop("memory", 0)
+        self.ephemeral = amounts.pop("ephemeral-storage", 0)
+        self.allowed_pods = amounts.pop("pods", 0)
+        self.extended = amounts
+
+    def add(self, request: Request) -> None:
+        """Count a pod."""
+        self._count(request, 1)
+
+    def remove(self, request: Request) -> None:
+        """Uncount a pod that `add` counted."""
+        self._count(request, -1)
+
+    def _count(self, request: Request, sign: int) -> None:
+        self.pods += sign
+        self.used_cpu += sign * request.cpu
+        self.used_memory += sign * request.memory
+        self.used_ephemeral += sign * request.ephemeral
+        self.score_cpu += sign * request.score_cpu
+        self.score_memory += sign * request.score_memory
+        for name, value in request.extended:
+            self.used_extended[name] = self.used_extended.get(name, 0) + sign * value
+        for port in request.ports:
+            count = self.ports.get(port, 0) + sign
+            if count:
+                self.ports[port] = count
+            else:
+                del self.ports[port]
+
+    def has_free(self, ports: tuple[Port, ...]) -> bool:
+        """Tell whether nobody on the node has these ports; any address clashes with every one."""
+        return not any(
+            port.port == other.port
+            and port.protocol == other.protocol
+            and (port.address == other.address or _ANY in {port.address, other.address})
+            for port in ports
+            for other in self.ports
+        )

@@ -1,0 +1,22 @@
+"""NodePorts: a host port can be had once on a node."""
+
+from __future__ import annotations
+
+from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+
+_REJECTION = Rejection(
+    ("node(s) didn't have free ports for the requested pod ports",), resolvable=True
+)
+
+
+def check(pod: PodClass, node: NodeState) -> Rejection | None:
+    """Reject a node where a host port of the pod is taken."""
+    ports = pod.request.ports
+    if not ports or not node.ports or node.has_free(ports):
+        return None
+    return _REJECTION
+
+
+FILTER = Filter("NodePorts", check, ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED)

@@ -1,0 +1,57 @@
+"""NodeResourcesFit: what a pod requests must be free on the node."""
+
+from __future__ import annotations
+
+from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+
+
+def check(pod: PodClass, node: NodeState) -> Rejection | None:
+    """Reject a node that is too full, or too small, with every resource that is lacking."""
+    if fits(pod, node):
+        return None
+    request = pod.request
+    reasons = []
+    resolvable = True
+    if node.pods + 1 > node.allowed_pods:
+        reasons.append("Too many pods")
+    lacking = [
+        ("cpu", request.cpu, node.used_cpu, node.cpu),
+        ("memory", request.memory, node.used_memory, node.memory),
+        ("ephemeral-storage", request.ephemeral, node.used_ephemeral, node.ephemeral),
+    ]
+    lacking += [
+        (name, wanted, node.used_extended.get(name, 0), node.extended.get(name, 0))
+        for name, wanted in request.extended
+    ]
+    for name, wanted, used, capacity in lacking:
+        if wanted and wanted > capacity - used:
+            reasons.append(f"Insufficient {name}")
+            resolvable = resolvable and wanted <= capacity
+    return Rejection(tuple(reasons), resolvable)
+
+
+def fits(pod: PodClass, node: NodeState) -> bool:
+    """Tell what `check` tells, without the reasons; runs once for every placement."""
+    request = pod.request
+    if node.pods >= node.allowed_pods:
+        return False
+    cpu, memory, ephemeral, extended, _, _, _ = request
+    if cpu and cpu > node.cpu - node.used_cpu:
+        return False
+    if memory and memory > node.memory - node.used_memory:
+        return False
+    if ephemeral and ephemeral > node.ephemeral - node.used_ephemeral:
+        return False
+    for name, wanted in extended:
+        if wanted > node.extended.get(name, 0) - node.used_extended.get(name, 0):
+            return False
+    return True
+
+
+FILTER = Filter(
+    "NodeResourcesFit",
+    check,
+    ClusterEvent.NODE_ADDED | ClusterEvent.NODE_RESOURCES | ClusterEvent.POD_REMOVED,
+)

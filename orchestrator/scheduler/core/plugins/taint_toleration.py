@@ -1,0 +1,41 @@
+"""TaintToleration: taints keep pods away, or make a node less welcome (PreferNoSchedule)."""
+
+from __future__ import annotations
+
+from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+from orchestrator.scheduler.core.taints import is_tolerated
+
+WEIGHT = 3
+"""Of the score, upstream's default."""
+
+_REJECTION = Rejection(("node(s) had untolerated taint(s)",), resolvable=False)
+_HARD = frozenset({"NoSchedule", "NoExecute"})
+
+
+def check(pod: PodClass, node: NodeState) -> Rejection | None:
+    """Reject a node with a taint that the pod does not tolerate."""
+    for taint in node.taints:
+        if taint.effect in _HARD and not is_tolerated(taint, pod.tolerations):
+            return _REJECTION
+    return None
+
+
+def count_unwelcome(pod: PodClass, node: NodeState) -> int:
+    """Count the PreferNoSchedule taints that the pod does not tolerate."""
+    if not node.taints:
+        return 0
+    tolerations = [t for t in pod.tolerations if t.effect in {"", "PreferNoSchedule"}]
+    return sum(
+        taint.effect == "PreferNoSchedule" and not is_tolerated(taint, tolerations)
+        for taint in node.taints
+    )
+
+
+def normalise(count: int, highest: int) -> int:
+    """Turn a node's count into a score of 0 to 100, given the highest among feasible nodes."""
+    return 100 if highest == 0 else 100 - 100 * count // highest
+
+
+FILTER = Filter("TaintToleration", check, ClusterEvent.NODE_ADDED | ClusterEvent.NODE_TAINTS)

@@ -1,0 +1,384 @@
+"""The scheduler actor: a thin shell around `orchestrator.scheduler.core`.
+
+It follows pods and nodes, decides on its own picture, and proposes bindings in batches. A placement
+is assumed at once, so that the next batch can be decided while the write is on its way; a binding
+that the store refuses is undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol, TypeAlias, assert_never
+
+from actors import Actor, Timer
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.objects import Key, Object, is_deleting
+from orchestrator.resources.timestamps import format_time
+from orchestrator.scheduler.binding import Binder, mark_unschedulable
+from orchestrator.scheduler.core.classes import PodClass, PodClasses
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose, reject
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.placement import Placer
+from orchestrator.scheduler.core.plugins import ClusterEvent
+from orchestrator.scheduler.core.queue import SchedulingQueue, WaitingPod
+from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation, Store
+
+NAME = "default-scheduler"
+_BATCH = 500
+_WRITES = 2
+_RESEND_AFTER = 1.0
+_FINISHED = frozenset({"Succeeded", "Failed"})
+
+
+class Recorder(Protocol):
+    """Where the scheduler reports events; `orchestrator.store.recording` has the real one."""
+
+    def event(
+        self,
+        involved: Object,
+        type: Literal["Normal", "Warning"],  # noqa: A002 - the API's word
+        reason: str,
+        message: str,
+    ) -> None:
+        """Record an event about an object; never waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Something the scheduler follows has changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Continue:
+    """There is more to place than one pass takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TimePassed:
+    """Some pod has backed off long enough, or waited too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proposal:
+    """A batch of writes: first the bindings, in order, then conditions."""
+
+    bindings: tuple[tuple[WaitingPod, str], ...]
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """The store has answered a proposal."""
+
+    proposal: _Proposal
+    results: list[Object | StatusError]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unanswered:
+    """The store gave no answer: whether the proposal was written is not known."""
+
+    proposal: _Proposal
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resend:
+    """Ask the store again."""
+
+    proposal: _Proposal
+
+
+Command: TypeAlias = Changed | _Continue | _TimePassed | _Written | _Unanswered | _Resend
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStatistics:
+    """Counts since the start.
+
+    Attributes:
+        waiting: Pods without a node at the moment.
+        bound: Bindings that were made.
+        refused: Bindings that the store refused.
+        rejected: Times a pod fitted nowhere.
+    """
+
+    waiting: int
+    bound: int
+    refused: int
+    rejected: int
+
+
+class Scheduler(Actor[Command]):
+    """Finds a node for every pod of ``default-scheduler``.
+
+    The mailbox holds few messages at any time: one for all changes, and one for each write on its
+    way. A restarted scheduler lists everything anew; what it had assumed and not written is void.
+    """
+
+    def __init__(self, store: Store, recorder: Recorder, *, batch: int = _BATCH) -> None:
+        """Prepare.
+
+        Args:
+            store: Whose pods to schedule.
+            recorder: Gets ``Scheduled`` and ``FailedScheduling``.
+            batch: Most pods placed in one pass, and so in one write.
+        """
+        self._store = store
+        self._recorder = recorder
+        self._batch = batch
+        self._classes = PodClasses()
+        self._cluster = Cluster()
+        self._queue = SchedulingQueue()
+        self._follower: Follower | None = None
+        self._assumed: dict[str, tuple[str, PodClass]] = {}
+        self._writes = 0
+        self._continuing = False
+        self._timer: Timer | None = None
+        self._timer_due = 0.0
+        self._bound = self._refused = self._rejected = 0
+
+    def statistics(self) -> SchedulerStatistics:
+        """Return counts for metrics and tests."""
+        return SchedulerStatistics(len(self._queue), self._bound, self._refused, self._rejected)
+
+    def started(self) -> None:
+        """List nodes and pods, and follow them from there."""
+        self._placer = Placer(self._cluster, self.context.random.random)
+        self._list()
+
+    def stopped(self) -> None:
+        """Stop following."""
+        if self._follower is not None:
+            self._follower.close()
+
+    def receive(self, message: Command) -> None:
+        """Handle one message."""
+        match message:
+            case Changed():
+                self._apply_changes()
+            case _Continue():
+                self._continuing = False
+            case _TimePassed():
+                self._timer = None
+                self._queue.advance(self.context.clock.monotonic())
+            case _Written(proposal=proposal, results=results):
+                self._writes -= 1
+                self._settle(proposal, results)
+            case _Unanswered(proposal=proposal, error=error):
+                self.context.log.warning("no answer from the store, asking again", error=str(error))
+                self.context.after(_RESEND_AFTER, _Resend(proposal=proposal))
+            case _Resend(proposal=proposal):
+                self._propose(proposal)
+            case _:
+                assert_never(message)
+        self._schedule()
+        self._set_timer()
+
+    # ---- following
+
+    def _notify(self) -> None:
+        self.context.ref.tell(Changed())
+
+    def _list(self) -> None:
+        """Build the picture from scratch; what is assumed stays assumed."""
+        if self._follower is not None:
+            self._follower.close()
+        store = self._store
+        self._follower = store.follow(("nodes", "pods"), self._notify, after=store.sequence)
+        waiting = self._queue
+        self._queue = SchedulingQueue()
+        self._cluster = Cluster()
+        self._placer = Placer(self._cluster, self.context.random.random)
+        for node in store.list("nodes"):
+            self._cluster.put_node(node, None)
+        for uid, (name, pod_class) in self._assumed.items():
+            self._cluster.place(uid, name, pod_class.request)
+        pods = store.list("pods")
+        for pod in sorted(pods, key=lambda pod: int(pod["metadata"]["resourceVersion"])):
+            metadata = pod["metadata"]
+            key = Key("pods", metadata.get("namespace") or "", metadata["name"])
+            self._put_pod(key, pod, None)
+            known, new = waiting.get(metadata["uid"]), self._queue.get(metadata["uid"])
+            if known is not None and new is not None:
+                new.attempts, new.message = known.attempts, known.message
+        self.context.ref.tell(_Continue())
+
+    def _apply_changes(self) -> None:
+        assert self._follower is not None
+        try:
+            events = self._follower.take()
+        except Expired:
+            self._list()
+            return
+        for event in events:
+            if event.key[0] == "nodes":
+                self._apply_node(event)
+            elif event.type == "DELETED":
+                uid = event.object["metadata"]["uid"]
+                self._queue.remove(uid)
+                self._free(uid)
+            else:
+                self._put_pod(event.key, event.object, event.previous)
+
+    def _apply_node(self, event: ObjectEvent) -> None:
+        if event.type == "DELETED":
+            self._cluster.remove_node(event.key.name)
+            return
+        changed = self._cluster.put_node(event.object, event.previous)
+        if changed:
+            self._wake(changed, self._cluster.by_name[event.key.name])
+
+    def _put_pod(self, key: Key, pod: Object, previous: Object | None) -> None:
+        """Take over a new or changed pod. Runs for every change of every pod: quick exits first."""
+        uid = pod["metadata"]["uid"]
+        spec = pod["spec"]
+        finished = (pod.get("status") or {}).get("phase") in _FINISHED
+        node = spec.get("nodeName")
+        if node:
+            if finished:
+                self._queue.remove(uid)
+                self._free(uid)
+            elif self._cluster.holds(uid) != node or (
+                previous is not None
+                and previous["spec"] is not spec
+                and previous["spec"].get("nodeName")
+            ):
+                self._queue.remove(uid)
+                self._cluster.place(uid, node, self._classes.of(spec).request)
+        elif finished or is_deleting(pod) or spec.get("schedulingGates"):
+            self._queue.remove(uid)
+        elif spec.get("schedulerName", NAME) == NAME and uid not in self._assumed:
+            if uid in self._queue and previous is not None and previous["spec"] == spec:
+                return
+            self._queue.add(
+                WaitingPod(
+                    uid,
+                    key,
+                    self._classes.of(spec),
+                    spec.get("priority") or 0,
+                    preempts=spec.get("preemptionPolicy") != "Never",
+                )
+            )
+
+    def _free(self, uid: str) -> None:
+        node = self._cluster.displace(uid)
+        if node is not None:
+            self._wake(ClusterEvent.POD_REMOVED, node)
+
+    def _wake(self, event: ClusterEvent, node: NodeState) -> None:
+        """Let rejected pods try again that declared the event and would fit on the node now."""
+        classes = self._queue.classes_waiting_for(event)
+        if classes:
+            fitting = [pod_class for pod_class in classes if reject(pod_class, node) is None]
+            self._queue.wake(fitting, self.context.clock.monotonic())
+
+    # ---- deciding
+
+    def _schedule(self) -> None:
+        """Place what is ready, one batch, unless enough is on its way to the store."""
+        if self._writes >= _WRITES:
+            return
+        pods = self._queue.take(self._batch)
+        if not pods:
+            return
+        now = self.context.clock.monotonic()
+        written_at = format_time(self.context.clock.now())
+        binder = Binder(written_at)
+        cluster, placer = self._cluster, self._placer
+        bindings: list[tuple[WaitingPod, str]] = []
+        operations: list[Operation] = []
+        conditions: list[Operation] = []
+        # Within a pass room only shrinks: what was rejected once is rejected for all of its class.
+        rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
+        for pod in pods:
+            known = rejected.get((pod.pod_class, pod.preempts))
+            node = placer.find_best(pod.pod_class) if known is None else None
+            if node is not None:
+                name = node.name
+                cluster.place(pod.uid, name, pod.pod_class.request)
+                self._assumed[pod.uid] = (name, pod.pod_class)
+                bindings.append((pod, name))
+                operations.append(_modify(pod, partial(binder.bind, name), "binding"))
+                continue
+            if known is None:
+                known = diagnose(pod.pod_class, cluster, preempts=pod.preempts)
+                rejected[pod.pod_class, pod.preempts] = known
+            if known.message != pod.message:
+                change = partial(mark_unschedulable, written_at, known.message)
+                conditions.append(_modify(pod, change, "status"))
+                self._report(pod, known.message)
+            self._queue.reject(pod, known.message, known.events, now)
+            self._rejected += 1
+        operations += conditions
+        if operations:
+            self._writes += 1
+            self._propose(_Proposal(bindings=tuple(bindings), operations=tuple(operations)))
+        if self._queue.has_ready() and not self._continuing:
+            self._continuing = True
+            self.context.ref.tell(_Continue())
+
+    def _report(self, pod: WaitingPod, message: str) -> None:
+        obj = self._store.get(*pod.key)
+        if obj is not None:
+            self._recorder.event(obj, "Warning", "FailedScheduling", message)
+
+    # ---- writing
+
+    def _propose(self, proposal: _Proposal) -> None:
+        self.context.run(
+            self._store.write(proposal.operations),
+            done=lambda results: _Written(proposal=proposal, results=results),
+            failed=lambda error: _Unanswered(proposal=proposal, error=error),
+        )
+
+    def _settle(self, proposal: _Proposal, results: list[Object | StatusError]) -> None:
+        """Keep the placements that were written; undo the others."""
+        for (pod, node), result in zip(proposal.bindings, results, strict=False):
+            self._assumed.pop(pod.uid, None)
+            if not isinstance(result, StatusError) and result["spec"].get("nodeName") == node:
+                self._queue.remove(pod.uid)
+                self._bound += 1
+                where = f"{pod.key.namespace}/{pod.key.name}"
+                message = f"Successfully assigned {where} to {node}"
+                self._recorder.event(result, "Normal", "Scheduled", message)
+            else:
+                self._undo(pod, node)
+
+    def _undo(self, pod: WaitingPod, node: str) -> None:
+        """Take back a placement that the store refused: the pod changed meanwhile, or is gone."""
+        self._refused += 1
+        present = self._store.get(*pod.key)
+        gone = present is None or present["metadata"]["uid"] != pod.uid
+        if not gone and present is not None and present["spec"].get("nodeName"):
+            self._queue.remove(pod.uid)  # somebody else bound it, and the follower places it
+            if present["spec"]["nodeName"] == node:
+                return
+        if self._cluster.holds(pod.uid) == node:
+            self._free(pod.uid)
+        if (
+            gone
+            or present is None
+            or is_deleting(present)
+            or present["spec"].get("schedulingGates")
+        ):
+            self._queue.remove(pod.uid)
+        else:
+            self._queue.retry(pod, self.context.clock.monotonic())
+
+    def _set_timer(self) -> None:
+        due = self._queue.next_time()
+        if due is None or (self._timer is not None and self._timer_due <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = due
+        delay = max(0.0, due - self.context.clock.monotonic())
+        self._timer = self.context.after(delay, _TimePassed())
+
+
+def _modify(pod: WaitingPod, change: partial[Object | None], subresource: str) -> Modify:
+    key = pod.key
+    return Modify(key.resource, key.namespace, key.name, change, subresource, pod.uid)
