@@ -1,6 +1,7 @@
 """The store: one sequencer, one projection, and everything that follows them."""
 
 from orchestrator.resources.objects import Key
+from orchestrator.store.allocation import ServiceRanges
 from orchestrator.store.events import ObjectEvent, WatchEvent
 from orchestrator.store.following import Follower
 from orchestrator.store.listing import ListPage
@@ -28,6 +29,7 @@ __all__ = [
     "Modify",
     "ObjectEvent",
     "Operation",
+    "ServiceRanges",
     "Store",
     "Watch",
     "WatchEvent",

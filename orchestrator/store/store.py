@@ -10,6 +10,7 @@ from typing import Any
 from actors import ActorRef, ActorSystem, AskTimeout, Clock, MailboxFull
 from actors.log import EventLog
 from orchestrator.resources.errors import (
+    STALE,
     StatusError,
     conflict,
     resource_version_too_large,
@@ -21,7 +22,7 @@ from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.selectors import FieldSelector, LabelSelector
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.store.admission import Admission
-from orchestrator.store.allocation import ServiceAllocator
+from orchestrator.store.allocation import ServiceAllocator, ServiceRanges
 from orchestrator.store.codec import Decoder, unpack_key
 from orchestrator.store.deciding import Decider
 from orchestrator.store.events import ObjectEvent
@@ -70,6 +71,7 @@ class Store:
         registry: KindRegistry,
         *,
         limits: WindowLimits | None = None,
+        ranges: ServiceRanges | None = None,
         seeded: bool = False,
     ) -> None:
         """Prepare; `open` also replays and starts the sequencer."""
@@ -81,7 +83,7 @@ class Store:
         self._overlay = Overlay(self._projection)
         self._window = Window(0, limits)
         self._followers = Followers(self._window, 0)
-        self._allocator = ServiceAllocator()
+        self._allocator = ServiceAllocator(lambda: self.list("services"), ranges)
         self._identities = Identities(system.random, seeded=seeded)
         self.admission = Admission(registry, self)
         self._ref: ActorRef[Commit]
@@ -94,6 +96,7 @@ class Store:
         registry: KindRegistry,
         *,
         limits: WindowLimits | None = None,
+        ranges: ServiceRanges | None = None,
         seeded: bool = False,
         namespaces: Iterable[str] = SYSTEM_NAMESPACES,
         name: str = "store",
@@ -105,11 +108,12 @@ class Store:
             log: Belongs to this store alone until the system stops.
             registry: The kinds to serve.
             limits: How much of the past watchers may ask for.
+            ranges: Addresses and ports for services.
             seeded: Take uids from the system's seeded generator, so that a simulation repeats.
             namespaces: Made when missing, as the API server makes its system namespaces.
             name: Of the sequencer actor.
         """
-        store = cls(system, log, registry, limits=limits, seeded=seeded)
+        store = cls(system, log, registry, limits=limits, ranges=ranges, seeded=seeded)
         await store._recover()
         store._ref = system.spawn(
             lambda: Sequencer(log, store._decider, store._recover, store._publish), name
@@ -405,8 +409,8 @@ class Store:
             else:
                 proposals.append(operation)
         results = await self._ask(Commit(operations=tuple(proposals)), timeout)
-        for at, error in early.items():
-            results.insert(at, error)
+        for at, refusal in early.items():
+            results.insert(at, refusal)
         return results
 
     async def _one(self, operation: Operation, *, dry_run: bool) -> Object:
@@ -565,8 +569,6 @@ class Store:
 
 
 def _stale(key: Key) -> StatusError:
-    from orchestrator.resources.errors import STALE
-
     return conflict(key.resource, key.name, STALE)
 
 

@@ -8,10 +8,6 @@ from typing import Any, NamedTuple
 from orchestrator.resources.errors import StatusError, forbidden
 from orchestrator.resources.objects import Object
 
-NOT_READY = "node.kubernetes.io/not-ready"
-UNREACHABLE = "node.kubernetes.io/unreachable"
-TOLERATION_SECONDS = 300
-
 
 class Mutation(NamedTuple):
     """One plugin.
@@ -26,35 +22,6 @@ class Mutation(NamedTuple):
     name: str
     resources: tuple[str, ...]
     apply: Callable[[Object, Any], Object]
-
-
-def _service_account(pod: Object, _reader: Any) -> Object:
-    spec = pod["spec"]
-    if spec.get("serviceAccountName"):
-        return pod
-    return {**pod, "spec": {**spec, "serviceAccountName": "default", "serviceAccount": "default"}}
-
-
-def _default_toleration_seconds(pod: Object, _reader: Any) -> Object:
-    spec = pod["spec"]
-    present = spec.get("tolerations") or []
-    added = [
-        {
-            "key": taint,
-            "operator": "Exists",
-            "effect": "NoExecute",
-            "tolerationSeconds": TOLERATION_SECONDS,
-        }
-        for taint in (NOT_READY, UNREACHABLE)
-        if not any(
-            (not toleration.get("key") or toleration["key"] == taint)
-            and toleration.get("effect") in {None, "", "NoExecute"}
-            for toleration in present
-        )
-    ]
-    if not added:
-        return pod
-    return {**pod, "spec": {**spec, "tolerations": [*present, *added]}}
 
 
 _SYSTEM_PRIORITIES = {
@@ -114,10 +81,7 @@ def _refused(pod: Object, why: str) -> StatusError:
     return forbidden("pods", metadata.get("name") or metadata.get("generateName") or "", why)
 
 
-PLUGINS = (
-    Mutation("ServiceAccount", ("pods",), _service_account),
-    Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
-    Mutation("Priority", ("pods",), _priority),
-)
-"""In upstream's order. NamespaceLifecycle and the service allocators run in the sequencer, which
+PLUGINS = (Mutation("Priority", ("pods",), _priority),)
+"""In upstream's order. What needs no other object (ServiceAccount's name, DefaultTolerationSeconds)
+is in the pods' strategy; NamespaceLifecycle and the service allocators run in the sequencer, which
 alone knows the latest state."""
