@@ -7,7 +7,7 @@ of pods in one turn, and what was asked for may come true at once (`simulated`) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -165,17 +165,28 @@ class Runtime(Protocol):
                 for the next daemon. Returns when nothing is left, at most a few seconds later.
         """
 
-    def attach(self, node: str, listener: Listener) -> list[ContainerRecord]:
-        """Send a node's events to ``listener`` from now on; return its known containers."""
+    def attach(self, node: str, listener: Listener) -> None:
+        """Send the events of a node's containers to ``listener`` from now on."""
 
     def detach(self, node: str) -> None:
         """Stop sending events to the node; its containers stay."""
 
+    def pods(self, node: str) -> set[str]:
+        """Return the uids of pods of which a node's containers are known."""
+
+    def known(self, uid: str) -> Sequence[ContainerRecord]:
+        """Return the containers of one pod, ended ones too, in any order."""
+
     def identify(self) -> str:
         """Return a new container id: letters and digits, never used before."""
 
-    def start(self, spec: ContainerSpec) -> None:
-        """Start a container; answered by `ContainerStarted` or `ContainerRefused`."""
+    def start(self, spec: ContainerSpec) -> ContainerStarted | None:
+        """Start a container.
+
+        Returns:
+            The start, when the container runs already; None when `ContainerStarted` or
+            `ContainerRefused` will follow as an event.
+        """
 
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
         """End a container, at once when ``grace`` seconds are 0; answered by `ContainerExited`.

@@ -113,12 +113,12 @@ def _capabilities(security: Object, path: str, user: int) -> Iterator[Unsupporte
 
 
 def _users(security: Object, path: str, user: int) -> Iterator[Unsupported]:
-    for name in ("runAsUser", "runAsGroup"):
-        wanted = security.get(name)
-        if wanted is not None and user != 0 and wanted != user:
-            yield Unsupported(
-                f"{path}.{name}", f"the daemon runs as uid {user} and cannot become {wanted}"
-            )
+    wanted = security.get("runAsUser")
+    if wanted is not None and user not in (0, wanted):
+        why = f"the daemon runs as uid {user} and cannot become {wanted}"
+        yield Unsupported(f"{path}.runAsUser", why)
+    if security.get("runAsGroup") is not None and user != 0:
+        yield Unsupported(f"{path}.runAsGroup", f"the daemon runs as uid {user}, not as root")
     profile = (security.get("seccompProfile") or {}).get("type")
     if profile not in (None, "Unconfined"):
         yield Unsupported(f"{path}.seccompProfile", f"type {profile} {_LATER}")

@@ -1,0 +1,375 @@
+"""All nodes of one daemon: who follows the store for them, writes for them, and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeAlias, assert_never
+
+from actors import DEFERRED, Actor, ActorRef, ActorSystem, Clock, Envelope, Exhausted, Supervision
+from orchestrator.node import nodes
+from orchestrator.node.configs import NodeConfig
+from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
+from orchestrator.node.outbox import Outbox, Proposal, failed_for_now, plan_write
+from orchestrator.node.runtime import Runtime
+from orchestrator.node.surroundings import Recorder
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.objects import Object
+from orchestrator.store import Expired, Follower, ObjectEvent
+
+_FOLLOWED = ("pods", "configmaps", "secrets")
+_WRITE_AGAIN = 1.0
+"""Seconds until a write that failed as a whole is repeated."""
+_NODE = Supervision(max_restarts=10, period=60.0, exhausted=Exhausted.STOP)
+
+
+class ManagedStore(NodeStore, Protocol):
+    """The part of the store that the manager needs."""
+
+    @property
+    def clock(self) -> Clock:
+        """The system's clock."""
+
+    @property
+    def sequence(self) -> int:
+        """The last committed sequence."""
+
+    def follow(
+        self, resources: Iterable[str], notify: Callable[[], None], *, after: int | None = None
+    ) -> Follower:
+        """Follow committed changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddNode:
+    """Start a node; answered when it is registered."""
+
+    config: NodeConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopNode:
+    """Stop a node's actors; answered when they have stopped. Its containers go on."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changed:
+    """The follower has something to take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flush:
+    """The outbox has something to write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    proposals: tuple[Proposal, ...]
+    results: tuple[Object | StatusError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WriteFailed:
+    proposals: tuple[Proposal, ...]
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NodeRegistered:
+    name: str
+
+
+Command: TypeAlias = (
+    AddNode | StopNode | _Changed | _Flush | _Written | _WriteFailed | _NodeRegistered
+)
+
+
+class NodesActor(Actor[Command]):
+    """Parent of the node actors and their one follower of the store.
+
+    An event costs one look-up however many nodes there are; statuses of all nodes' pods are
+    written together. Its mailbox holds a few messages a pass and refuses when full.
+    """
+
+    mailbox_limit: ClassVar[int] = 65536
+
+    def __init__(
+        self,
+        store: ManagedStore,
+        recorder: Recorder,
+        runtimes: dict[str, Runtime],
+        configs: dict[str, NodeConfig],
+    ) -> None:
+        """Prepare; ``configs`` is what to run, also after a restart of this actor."""
+        self._store = store
+        self._recorder = recorder
+        self._runtimes = runtimes
+        self._configs = configs
+        self._nodes: dict[str, ActorRef[nodes.Command]] = {}
+        self._waiting: dict[str, list[Envelope[Command]]] = {}
+        self._registered: set[str] = set()
+
+    def started(self) -> None:
+        """Follow the store, and start the nodes."""
+        ref = self.context.ref
+        self._outbox = Outbox(lambda: ref.tell(_Flush()))
+        self._follower = self._store.follow(_FOLLOWED, lambda: ref.tell(_Changed()))
+        self._parts = NodeParts(
+            store=self._store,
+            recorder=self._recorder,
+            outbox=self._outbox,
+            registered=lambda name: ref.tell(_NodeRegistered(name=name)),
+        )
+        for config in self._configs.values():
+            self._spawn(config)
+
+    def stopped(self) -> None:
+        """Stop following."""
+        self._follower.close()
+
+    def receive(self, message: Command) -> object:
+        """Dispatch."""
+        match message:
+            case _Changed():
+                self._route()
+            case _Flush():
+                self._flush()
+            case _Written(proposals=proposals, results=results):
+                again = failed_for_now(proposals, results)
+                self._note_written(again, _WRITE_AGAIN if again else 0.0)
+            case _WriteFailed(proposals=proposals, error=error):
+                self.context.log.warning("pod statuses not written", error=str(error))
+                self._note_written(proposals, _WRITE_AGAIN)
+            case _NodeRegistered(name=name):
+                self._registered.add(name)
+                for envelope in self._waiting.pop(name, ()):
+                    envelope.reply(None)
+            case AddNode(config=config):
+                return self._add(config)
+            case StopNode(name=name):
+                return self._stop_node(name)
+            case _:
+                assert_never(message)
+        return None
+
+    # -- nodes
+
+    def _spawn(self, config: NodeConfig) -> None:
+        runtime, parts = self._runtimes[config.runtime], self._parts
+        self._nodes[config.name] = self.context.spawn(
+            lambda: NodeActor(config, runtime, parts), config.name, supervision=_NODE
+        )
+
+    def _add(self, config: NodeConfig) -> object:
+        if config.name not in self._nodes:
+            self._spawn(config)
+        if config.name in self._registered:
+            return None
+        self._waiting.setdefault(config.name, []).append(self.context.envelope())
+        return DEFERRED
+
+    def _stop_node(self, name: str) -> object:
+        ref = self._nodes.pop(name, None)
+        self._registered.discard(name)
+        if ref is None:
+            return None
+        envelope = self.context.envelope()
+        self.context.stop(ref)
+
+        async def gone() -> None:
+            await ref.stopped()
+            envelope.reply(None)
+
+        self.context.run(gone())
+        return DEFERRED
+
+    # -- events
+
+    def _route(self) -> None:
+        try:
+            events = self._follower.take()
+        except Expired:
+            self._follower.restart(self._store.sequence)
+            for ref in self._nodes.values():
+                ref.tell(nodes.Relist())
+            return
+        changes, namespaces = route(events, self._nodes.keys())
+        if namespaces:
+            told = nodes.ConfigurationChanged(namespaces=frozenset(namespaces))
+            for ref in self._nodes.values():
+                ref.tell(told)
+        for name, found in changes.items():
+            self._nodes[name].tell(nodes.PodsChanged(changes=tuple(found)))
+
+    # -- writes
+
+    def _flush(self) -> None:
+        proposals = tuple(self._outbox.take())
+        if proposals:
+            self.context.run(
+                self._store.write(plan_write(proposals)),
+                done=lambda results: _Written(proposals=proposals, results=tuple(results)),
+                failed=lambda error: _WriteFailed(proposals=proposals, error=error),
+            )
+
+    def _note_written(self, again: Sequence[Proposal], delay: float) -> None:
+        if self._outbox.done(again):
+            if delay:
+                self.context.after(delay, _Flush())
+            else:
+                self._flush()
+
+
+def route(
+    events: Iterable[ObjectEvent], names: Iterable[str]
+) -> tuple[dict[str, list[tuple[str, Object | None]]], set[str]]:
+    """Sort events by node.
+
+    Returns:
+        For each of ``names`` that has any its pods' changes in order (None: removed), and the
+        namespaces whose ConfigMaps or Secrets changed.
+    """
+    mine = names if isinstance(names, (set, frozenset, dict)) else dict.fromkeys(names)
+    changes: dict[str, list[tuple[str, Object | None]]] = {}
+    namespaces: set[str] = set()
+    for event in events:
+        if event.key[0] != "pods":
+            namespaces.add(event.key[1])
+            continue
+        pod = event.object
+        name = pod["spec"].get("nodeName")
+        if name in mine:
+            gone = event.type == "DELETED"
+            found = changes.get(name)
+            if found is None:
+                changes[name] = found = []
+            found.append((pod["metadata"]["uid"], None if gone else pod))
+    return changes, namespaces
+
+
+class NodeManager:
+    """The nodes of one daemon, for whoever composes a cluster.
+
+    ``start`` and ``stop`` are called once each; nodes come and go in between.
+    """
+
+    def __init__(
+        self,
+        store: ManagedStore,
+        recorder: Recorder,
+        runtimes: Iterable[Runtime],
+        configs: Iterable[NodeConfig] = (),
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store: The cluster's.
+            recorder: For the nodes' Events, component ``kubelet``.
+            runtimes: One of each name that ``configs`` use.
+            configs: Nodes to start with.
+        """
+        self._store = store
+        self._recorder = recorder
+        self._runtimes = {runtime.name: runtime for runtime in runtimes}
+        self._configs = {config.name: config for config in configs}
+        self._killed: dict[str, float] = {}
+        self._ref: ActorRef[Command] | None = None
+        self._system: ActorSystem | None = None
+
+    async def start(self, system: ActorSystem, name: str = "nodes") -> None:
+        """Open the runtimes, start the nodes and wait until they are registered.
+
+        Raises:
+            RuntimeUnavailableError: A runtime cannot work; nothing was started.
+            ValueError: A node wants a runtime that is not there.
+        """
+        for config in self._configs.values():
+            self._check(config)
+        for runtime in self._runtimes.values():
+            await runtime.open()
+        self._system = system
+        store, recorder, runtimes = self._store, self._recorder, self._runtimes
+        configs = self._configs
+        self._ref = system.spawn(lambda: NodesActor(store, recorder, runtimes, configs), name)
+        await asyncio.gather(*(self._await(config) for config in configs.values()))
+
+    def _check(self, config: NodeConfig) -> None:
+        if config.runtime not in self._runtimes:
+            raise ValueError(
+                f"node {config.name} wants the runtime {config.runtime!r}; "
+                f"there is {', '.join(sorted(self._runtimes)) or 'none'}"
+            )
+
+    async def _await(self, config: NodeConfig) -> None:
+        assert self._ref is not None
+        await self._ref.ask(AddNode(config=config), timeout=30)
+
+    async def add(self, config: NodeConfig) -> None:
+        """Start a node, or bring a killed one back; returns when it is registered."""
+        self._check(config)
+        self._configs[config.name] = config
+        self._killed.pop(config.name, None)
+        await self._await(config)
+
+    async def kill(self, name: str) -> None:
+        """Let a node die as if its machine had lost power.
+
+        Its containers are SIGKILLed and its heartbeats end; its Node and pods stay in the store
+        for others to deal with. `add` with the same config brings it back.
+
+        Raises:
+            KeyError: There is no such node.
+        """
+        config = self._configs.pop(name)
+        self._killed[name] = self._store.clock.now()
+        await self._stop_actor(name)
+        runtime = self._runtimes[config.runtime]
+        for uid in runtime.pods(name):
+            for record in runtime.known(uid):
+                if record.exited is None:
+                    runtime.stop(record.started.id, 0)
+
+    async def remove(self, name: str) -> None:
+        """Stop a node for good and forget its containers; its Node object is the caller's."""
+        config = self._configs[name]
+        await self.kill(name)
+        del self._killed[name]
+        runtime = self._runtimes[config.runtime]
+        for uid in runtime.pods(name):
+            for record in runtime.known(uid):
+                runtime.remove(record.started.id)
+
+    async def _stop_actor(self, name: str) -> None:
+        assert self._ref is not None
+        await self._ref.ask(StopNode(name=name), timeout=30)
+
+    async def stop(self, *, clean: bool, grace: float = 10.0) -> None:
+        """Stop all nodes.
+
+        Args:
+            clean: End all containers too; False leaves processes to the next daemon.
+            grace: Seconds that containers get between SIGTERM and SIGKILL.
+        """
+        if self._system is not None and self._ref is not None:
+            await self._system.stop(self._ref)
+        for runtime in self._runtimes.values():
+            await runtime.close(grace=grace if clean else None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the nodes that live."""
+        return tuple(self._configs)
+
+    def heartbeat(self, node: str) -> float | None:
+        """When a node without a Lease was last alive, seconds since the epoch.
+
+        Computed, not stored: now for a living simulated node, the moment of its death for a
+        killed one. None for nodes that renew a Lease, and for nodes not of this manager.
+        """
+        config = self._configs.get(node)
+        if config is not None:
+            return self._store.clock.now() if config.heartbeat is None else None
+        return self._killed.get(node)

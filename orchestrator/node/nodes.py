@@ -1,0 +1,340 @@
+"""The node actor: one node's registration, heartbeat and pods."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, TypeAlias, assert_never
+
+from actors import Actor, ActorRef, MailboxFull
+from orchestrator.node import pods, registration
+from orchestrator.node.addresses import AddressPool
+from orchestrator.node.configs import NodeConfig
+from orchestrator.node.outbox import Outbox, Writer
+from orchestrator.node.pods import PodActor
+from orchestrator.node.registration import LEASE_NAMESPACE
+from orchestrator.node.runtime import ContainerExited, Runtime, RuntimeEvent
+from orchestrator.node.surroundings import Reader, Recorder, Surroundings
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.objects import Object, namespace_of
+from orchestrator.store.operations import Create, Modify, Operation
+
+_LEASES = "leases.coordination.k8s.io"
+_REGISTER_AGAIN = 1.0
+"""Seconds until a registration or first heartbeat that was refused is repeated."""
+
+
+class NodeStore(Reader, Writer, Protocol):
+    """The part of the store that a node needs."""
+
+    def by_node(self, node: str) -> list[Object]:
+        """Return the pods that are bound to a node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodsChanged:
+    """Pods of this node in the order of their changes; None marks those that were removed."""
+
+    changes: tuple[tuple[str, Object | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relist:
+    """Events were missed: compare with what the store has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationChanged:
+    """ConfigMaps or Secrets of these namespaces changed."""
+
+    namespaces: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RuntimeNoted:
+    """There is runtime news to read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Registered:
+    results: tuple[Object | StatusError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beat:
+    """Time to renew the Lease."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Register:
+    """Time to register again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Renewed:
+    results: tuple[Object | StatusError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cleared:
+    """A pod's actor is done: nothing is left of the pod."""
+
+    uid: str
+
+
+Command: TypeAlias = (
+    PodsChanged
+    | Relist
+    | ConfigurationChanged
+    | _RuntimeNoted
+    | _Registered
+    | _Refused
+    | _Register
+    | _Beat
+    | _Renewed
+    | _Cleared
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """What nodes of one manager share.
+
+    Attributes:
+        store: Committed state, and where to propose.
+        recorder: For Events.
+        outbox: For pods' statuses.
+        registered: Called with a node's name once its Node is up to date.
+    """
+
+    store: NodeStore
+    recorder: Recorder
+    outbox: Outbox
+    registered: Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Pod:
+    ref: ActorRef[pods.Command]
+    latest: Object
+    removed: bool = field(default=False)
+
+
+class NodeActor(Actor[Command]):
+    """Runs one node. Its mailbox refuses when full; the manager sends one message a pass."""
+
+    mailbox_limit: ClassVar[int] = 65536
+
+    def __init__(self, config: NodeConfig, runtime: Runtime, parts: NodeParts) -> None:
+        """Prepare; a restarted node rebuilds itself from the store and the runtime."""
+        self._config = config
+        self._runtime = runtime
+        self._parts = parts
+        self._pods: dict[str, _Pod] = {}
+        self._news: list[RuntimeEvent] = []
+
+    def started(self) -> None:
+        """Take over pods and containers, then register."""
+        config = self._config
+        self._around = Surroundings(
+            config=config,
+            runtime=self._runtime,
+            reader=self._parts.store,
+            recorder=self._parts.recorder,
+            outbox=self._parts.outbox,
+            pool=AddressPool(config.pod_cidr),
+            path=registration.container_path(),
+            user=os.getuid(),
+            allocatable={**config.capacity, **config.allocatable},
+        )
+        self._runtime.attach(config.name, self._note)
+        self._relist()
+        self._register()
+        if config.heartbeat is not None:
+            self.context.every(config.heartbeat, _Beat())
+
+    def stopped(self) -> None:
+        """Hear no more of the runtime; what runs, runs on."""
+        self._runtime.detach(self._config.name)
+
+    # -- messages
+
+    def receive(self, message: Command) -> None:
+        """Dispatch."""
+        match message:
+            case PodsChanged(changes=changes):
+                for uid, pod in changes:
+                    self._change(uid, pod)
+            case _RuntimeNoted():
+                self._forward()
+            case _Cleared(uid=uid):
+                self._clear(uid)
+            case ConfigurationChanged(namespaces=namespaces):
+                self._reconsider(namespaces)
+            case Relist():
+                self._relist()
+            case _Beat():
+                self._renew()
+            case _Register():
+                self._register()
+            case _Registered(results=results):
+                self._check_registered(results)
+            case _Renewed(results=results):
+                self._check_renewed(results)
+            case _Refused(error=error):
+                self.context.log.warning("node not registered", node=self._name, error=str(error))
+                self.context.after(_REGISTER_AGAIN, _Register())
+            case _:
+                assert_never(message)
+
+    @property
+    def _name(self) -> str:
+        return self._config.name
+
+    # -- pods
+
+    def _relist(self) -> None:
+        """Bring pods and containers in line with the store."""
+        present = {pod["metadata"]["uid"]: pod for pod in self._parts.store.by_node(self._name)}
+        for pod in present.values():
+            if address := (pod.get("status") or {}).get("podIP"):
+                self._around.pool.claim(address)
+        for uid in self._runtime.pods(self._name) - present.keys() - self._pods.keys():
+            for record in self._runtime.known(uid):
+                if record.exited is None:
+                    self._runtime.stop(record.started.id, 0)
+                else:
+                    self._runtime.remove(record.started.id)
+        for uid in [uid for uid in self._pods if uid not in present]:
+            self._change(uid, None)
+        for uid, pod in present.items():
+            self._change(uid, pod)
+
+    def _change(self, uid: str, pod: Object | None) -> None:
+        entry = self._pods.get(uid)
+        if pod is None:
+            if entry is not None and not entry.removed:
+                entry.removed = True
+                entry.ref.tell(pods.PodRemoved())
+        elif entry is None:
+            self._spawn(uid, pod)
+        elif entry.latest is not pod:
+            entry.latest = pod
+            entry.ref.tell(pods.PodSeen(pod=pod))
+
+    def _spawn(self, uid: str, pod: Object) -> None:
+        held = self._pods
+
+        def latest() -> Object:
+            return held[uid].latest
+
+        around, cleared = self._around, self._note_cleared
+        ref = self.context.spawn(lambda: PodActor(around, latest, cleared), uid)
+        held[uid] = _Pod(ref, pod)
+
+    def _note_cleared(self, uid: str) -> None:
+        self.context.ref.tell(_Cleared(uid=uid))
+
+    def _clear(self, uid: str) -> None:
+        entry = self._pods.pop(uid, None)
+        if entry is not None:
+            self.context.stop(entry.ref)
+
+    def _reconsider(self, namespaces: frozenset[str]) -> None:
+        for uid in tuple(self._around.unconfigured):
+            entry = self._pods.get(uid)
+            if entry is None:
+                self._around.unconfigured.discard(uid)
+            elif namespace_of(entry.latest) in namespaces:
+                self._around.unconfigured.discard(uid)
+                entry.ref.tell(pods.Reconsider())
+
+    # -- the runtime's news
+
+    def _note(self, event: RuntimeEvent) -> None:
+        """The runtime's listener: may be called within any call to the runtime."""
+        self._news.append(event)
+        if len(self._news) == 1:
+            try:
+                self.context.ref.tell(_RuntimeNoted())
+            except MailboxFull:  # a node so far behind reads the news later, with other messages
+                self.context.after(0, _RuntimeNoted())
+
+    def _forward(self) -> None:
+        news, self._news = self._news, []
+        for event in news:
+            entry = self._pods.get(event.of.uid)
+            if entry is not None:
+                entry.ref.tell(pods.RuntimeTold(event=event))
+            elif isinstance(event, ContainerExited):
+                self._runtime.remove(event.id)
+
+    # -- registration and heartbeat
+
+    def _register(self) -> None:
+        config, name = self._config, self._name
+        operations: list[Operation] = []
+        if self._parts.store.get("nodes", "", name) is None:
+            operations.append(Create("nodes", registration.node_object(config)))
+        else:
+            operations.append(Modify("nodes", "", name, registration.spec_change(config)))
+        now = self.context.clock.now()
+        change = registration.status_change_of(config, self._runtime, now)
+        operations.append(Modify("nodes", "", name, change, "status"))
+        self.context.run(
+            self._parts.store.write(operations),
+            done=lambda results: _Registered(results=tuple(results)),
+            failed=lambda error: _Refused(error=error),
+        )
+
+    def _check_registered(self, results: tuple[Object | StatusError, ...]) -> None:
+        for result in results:
+            if isinstance(result, StatusError):
+                self.receive(_Refused(error=result))
+                return
+        if self._config.heartbeat is not None:
+            self._renew()
+        self._parts.registered(self._name)
+
+    def _renew(self) -> None:
+        node = self._parts.store.get("nodes", "", self._name)
+        if node is None:
+            return
+        now = self.context.clock.now()
+        operation: Operation
+        if self._parts.store.get(_LEASES, LEASE_NAMESPACE, self._name) is None:
+            operation = Create(_LEASES, registration.lease_object(node, now))
+        else:
+            change = registration.lease_renewal(node, now)
+            operation = Modify(_LEASES, LEASE_NAMESPACE, self._name, change)
+        operations = [operation]
+        ready = next(
+            (item for item in node["status"].get("conditions") or () if item["type"] == "Ready"),
+            None,
+        )
+        if ready is None or ready.get("status") != "True":
+            # Others found the node silent; it speaks again.
+            post = registration.status_change_of(self._config, self._runtime, now)
+            operations.append(Modify("nodes", "", self._name, post, "status"))
+        self.context.run(
+            self._parts.store.write(operations),
+            done=lambda results: _Renewed(results=tuple(results)),
+            failed=lambda error: _Renewed(results=(_as_status(error),)),
+        )
+
+    def _check_renewed(self, results: tuple[Object | StatusError, ...]) -> None:
+        for result in results:
+            if isinstance(result, StatusError):
+                self.context.log.warning("heartbeat refused", node=self._name, error=result.message)
+
+
+def _as_status(error: Exception) -> StatusError:
+    if isinstance(error, StatusError):
+        return error
+    return StatusError(500, "InternalError", str(error))

@@ -1,0 +1,349 @@
+"""The pod actor: one pod's containers, from being bound to the node to being gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias, assert_never
+
+from actors import Actor, Timer
+from orchestrator.node import core, launching
+from orchestrator.node.addresses import AddressesExhaustedError
+from orchestrator.node.core import decide_pod
+from orchestrator.node.outbox import Proposal
+from orchestrator.node.runtime import (
+    ContainerExited,
+    ContainerOf,
+    ContainerRecord,
+    ContainerRefused,
+    ContainerSpec,
+    ContainerStarted,
+)
+from orchestrator.node.states import ContainerState, Phase, PodState
+from orchestrator.node.statuses import pod_status, terminated_record
+from orchestrator.node.support import limits_of
+from orchestrator.node.surroundings import Surroundings
+from orchestrator.resources.objects import Object, name_of, namespace_of, uid_of
+
+_ADDRESS_RETRY = 10.0
+"""Seconds until a pod without an address asks again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSeen:
+    """The store has a new revision of the pod."""
+
+    pod: Object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodRemoved:
+    """The store no longer has the pod: end it at once and clean up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconsider:
+    """Something the pod waits for may have come true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeTold:
+    """The runtime's news of one of the pod's containers."""
+
+    event: ContainerStarted | ContainerRefused | ContainerExited
+
+
+Command: TypeAlias = PodSeen | PodRemoved | Reconsider | RuntimeTold
+
+
+class PodActor(Actor[Command]):
+    """Runs one pod. A full mailbox refuses; a node sends a few messages for each change at most.
+
+    Restarted after a failure, it rebuilds itself from the pod and the runtime's records.
+    """
+
+    __slots__ = ("_around", "_cleared", "_latest", "_state", "_timer", "_waking_at")
+
+    mailbox_limit: ClassVar[int] = 4096
+
+    def __init__(
+        self, around: Surroundings, latest: Callable[[], Object], cleared: Callable[[str], None]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            around: What the node's pods share.
+            latest: Returns the newest revision that the node has seen.
+            cleared: Called with the uid when nothing of the pod is left.
+        """
+        self._around = around
+        self._latest = latest
+        self._cleared = cleared
+        self._timer: Timer | None = None
+        self._waking_at: float | None = None
+
+    # -- start and adoption
+
+    def started(self) -> None:
+        """Take over what runs of the pod, then do what it needs."""
+        around = self._around
+        pod = self._latest()
+        now = self.context.clock.now()
+        self._state = state = PodState(
+            pod=pod,
+            containers=[ContainerState(spec["name"]) for spec in pod["spec"]["containers"]],
+            host=around.config.address,
+            runtime=around.runtime.name,
+            started_at=now,
+            unsupported=launching.unsupported_of(pod, around.runtime.executes, around.user),
+        )
+        records = around.runtime.known(pod["metadata"]["uid"])
+        if records:
+            self._adopt(records)
+        elif pod["status"].get("containerStatuses"):
+            launching.restore(state)
+            if not around.runtime.executes and not core.is_terminal(pod):
+                state.address = pod["status"].get("podIP") or ""
+                launching.resume(state, around)
+        if state.unsupported:
+            for item in state.unsupported:
+                self._event("Warning", "UnsupportedField", str(item))
+        elif around.runtime.executes and not records:
+            for path in limits_of(pod):
+                text = f"{path}: limits count for scheduling but are not enforced on processes"
+                self._event("Warning", "LimitsNotEnforced", text)
+        self._settle_address(records[0].address if records else "")
+        self._reconcile()
+
+    def _adopt(self, records: Sequence[ContainerRecord]) -> None:
+        for container in self._state.containers:
+            mine = [item for item in records if item.started.of.container == container.name]
+            mine.sort(key=lambda item: item.started.of.attempt)
+            for record in mine:
+                launching.adopt(container, record, self._state.runtime)
+            for record in mine[:-2]:
+                self._around.runtime.remove(record.started.id)
+
+    def _settle_address(self, known: str) -> None:
+        """Keep the address the pod has, or take one."""
+        state, pool = self._state, self._around.pool
+        state.address = known or state.pod["status"].get("podIP") or ""
+        if state.address:
+            pool.claim(state.address)
+            return
+        if core.is_terminal(state.pod) or state.unsupported:
+            return
+        try:
+            state.address = pool.take(self.context.clock.monotonic())
+            state.waiting = None
+        except AddressesExhaustedError as error:
+            if state.waiting is None:
+                text = f"Failed to create pod sandbox: {error}"
+                self._event("Warning", "FailedCreatePodSandBox", text)
+            state.waiting = ("ContainerCreating", str(error))
+            self._wake(self.context.clock.now() + _ADDRESS_RETRY)
+
+    # -- messages
+
+    def receive(self, message: Command) -> None:
+        """Take the news, then do what the pod needs now."""
+        match message:
+            case PodSeen(pod=pod):
+                self._see(pod)
+            case PodRemoved():
+                self._state.gone = True
+                self._reconcile()
+            case Reconsider():
+                self._waking_at = None
+                if not self._state.address:
+                    self._settle_address("")
+                self._reconcile()
+            case RuntimeTold(event=event):
+                self._hear(event)
+            case _:
+                assert_never(message)
+
+    def _see(self, pod: Object) -> None:
+        state = self._state
+        known, state.pod = state.pod, pod
+        if (
+            pod.get("status") == state.status
+            and pod["spec"] is known["spec"]
+            and "deletionTimestamp" not in pod["metadata"]
+        ):
+            return
+        if len(pod["spec"]["containers"]) == len(state.containers):
+            self._reconcile()
+
+    def _hear(self, event: ContainerStarted | ContainerRefused | ContainerExited) -> None:
+        for container in self._state.containers:
+            if container.id == event.id:
+                break
+        else:
+            if isinstance(event, ContainerExited):  # of an attempt that was given up
+                self._around.runtime.remove(event.id)
+            return
+        match event:
+            case ContainerStarted() if container.phase is Phase.STARTING:
+                self._running(container, event)
+            case ContainerRefused() if container.phase is Phase.STARTING:
+                self._refused(container, event.message)
+            case ContainerExited() if container.is_live:
+                launching.end(container, event)
+            case _:
+                return
+        self._reconcile()
+
+    # -- the plan and its execution
+
+    def _reconcile(self) -> None:
+        state = self._state
+        now = self.context.clock.now()
+        plan = decide_pod(state, now)
+        for container, grace in plan.stop:
+            self._stop(container, grace)
+        for container in plan.start:
+            self._start(container)
+        for container in plan.hold:
+            self._hold(container)
+        if plan.wake_at is not None:
+            self._wake(plan.wake_at)
+        if plan.finished:
+            self._finish(now)
+        else:
+            self._report(now)
+
+    def _wake(self, at: float) -> None:
+        if self._waking_at is not None and self._waking_at <= at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waking_at = at
+        self._timer = self.context.after(max(0.0, at - self.context.clock.now()), Reconsider())
+
+    def _stop(self, container: ContainerState, grace: float) -> None:
+        if not container.stopping:
+            container.stopping = True
+            self._event("Normal", "Killing", f"Stopping container {container.name}", container)
+        self._around.runtime.stop(container.id, grace)
+        if container.phase is Phase.STARTING and not self._around.runtime.executes:
+            launching.give_up(container, self.context.clock.now())
+
+    def _start(self, container: ContainerState) -> None:
+        around, state = self._around, self._state
+        spec = state.pod["spec"]["containers"][state.containers.index(container)]
+        uid = state.pod["metadata"]["uid"]
+        again = container.phase is Phase.EXITED
+        attempt = container.attempt + 1 if again else container.attempt
+        of = ContainerOf(around.config.name, uid, container.name, attempt)
+        identity = around.runtime.identify()
+        if around.runtime.executes:
+            try:
+                launch = launching.prepare(around, state, spec, identity, of)
+            except launching.WaitingError as error:
+                self._wait(container, error)
+                return
+        else:
+            launch = ContainerSpec(identity, of, state.pod, spec, state.address)
+        if again:
+            self._advance(container)
+        container.id = identity
+        container.attempt = attempt
+        container.phase = Phase.STARTING
+        container.reason = container.message = ""
+        started = around.runtime.start(launch)
+        if started is not None:
+            self._running(container, started)
+
+    def _advance(self, container: ContainerState) -> None:
+        """Make room for the next attempt: what ended becomes the last state."""
+        if container.older:
+            self._around.runtime.remove(container.older)
+        container.older = container.id
+        container.last = terminated_record(container, self._state.runtime)
+        container.backoff = core.next_backoff(container)
+        container.backoff_at = self.context.clock.now()
+        container.held = container.stopping = False
+
+    def _wait(self, container: ContainerState, error: launching.WaitingError) -> None:
+        self._around.unconfigured.add(uid_of(self._state.pod))
+        if (container.reason, container.message) != (error.reason, error.message):
+            self._event("Warning", "Failed", f"Error: {error.message}", container)
+        if container.phase is Phase.EXITED:
+            self._advance(container)
+            container.attempt += 1
+            container.id = ""
+            container.phase = Phase.NEW
+        container.reason, container.message = error.reason, error.message
+
+    def _running(self, container: ContainerState, event: ContainerStarted) -> None:
+        container.phase = Phase.RUNNING
+        container.started_at = event.started_at
+        container.exit_code = container.signal = 0
+        if self._around.config.events:
+            name = container.name
+            self._event("Normal", "Created", f"Created container: {name}", container)
+            self._event("Normal", "Started", f"Started container {name}", container)
+
+    def _refused(self, container: ContainerState, message: str) -> None:
+        launching.refuse(container, message, self.context.clock.now())
+        self._event("Warning", "Failed", f"Error: {message}", container)
+
+    def _hold(self, container: ContainerState) -> None:
+        if container.held:
+            return
+        container.held = True
+        pod = self._state.pod
+        whose = f"{name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})"
+        text = f"Back-off restarting failed container {container.name} in pod {whose}"
+        self._event("Warning", "BackOff", text, container)
+
+    # -- reports
+
+    def _report(self, now: float) -> None:
+        state = self._state
+        status = pod_status(state, now)
+        stored = state.pod.get("status")
+        uid = state.pod["metadata"]["uid"]
+        if status == stored or (status == state.status and self._around.outbox.is_pending(uid)):
+            return
+        state.status = status
+        metadata = state.pod["metadata"]
+        self._around.outbox.put(
+            Proposal(uid, metadata["namespace"], metadata["name"], status, stored)
+        )
+
+    def _finish(self, now: float) -> None:
+        state, around = self._state, self._around
+        metadata = state.pod["metadata"]
+        uid = metadata["uid"]
+        if not state.gone:
+            if not state.confirmed:
+                state.confirmed = True
+                status = pod_status(state, now)
+                state.status = status
+                around.outbox.put(
+                    Proposal(
+                        uid,
+                        metadata["namespace"],
+                        metadata["name"],
+                        status,
+                        state.pod.get("status"),
+                        delete=True,
+                    )
+                )
+            return
+        for record in around.runtime.known(uid):
+            around.runtime.remove(record.started.id)
+        if state.address:
+            around.pool.release(state.address, self.context.clock.monotonic())
+        around.unconfigured.discard(uid)
+        self._cleared(uid)
+
+    def _event(
+        self, kind: str, reason: str, message: str, container: ContainerState | None = None
+    ) -> None:
+        pod = self._state.pod
+        if container is not None:
+            pod = launching.container_reference(pod, container.name)
+        self._around.recorder.event(pod, kind, reason, message)

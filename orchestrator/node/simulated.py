@@ -1,0 +1,222 @@
+"""The simulated runtime: containers that only take time, and end as a script says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from actors import Clock, TimerHandle
+from orchestrator.node._index import RecordIndex
+from orchestrator.node.runtime import (
+    ContainerExited,
+    ContainerRecord,
+    ContainerRefused,
+    ContainerSpec,
+    ContainerStarted,
+    Listener,
+    RuntimeEvent,
+)
+from orchestrator.resources.objects import annotations_of
+
+PREFIX = "simulation.orchestrator/"
+"""Annotations under it script a pod's containers: ``start-seconds``, ``run-seconds``,
+``exit-code``, ``stop-seconds``, ``refuse``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """What a simulated container does.
+
+    Attributes:
+        start_seconds: From being asked to running.
+        run_seconds: From running to ending by itself, or None to run on.
+        exit_code: With which it ends by itself.
+        stop_seconds: From SIGTERM to its end, or None to ignore SIGTERM.
+        refuse: Why it cannot be started, or ``""``.
+    """
+
+    start_seconds: float = 0.0
+    run_seconds: float | None = None
+    exit_code: int = 0
+    stop_seconds: float | None = 0.0
+    refuse: str = ""
+
+
+RUNS_ON = Behaviour()
+Script = Callable[[ContainerSpec], Behaviour | None]
+"""Says what a container does; None leaves it to annotations and the default."""
+
+
+def behaviour_of(spec: ContainerSpec, default: Behaviour = RUNS_ON) -> Behaviour:
+    """Read a pod's annotations; what they do not say is the default's.
+
+    Raises:
+        ValueError: An annotation is not a number.
+    """
+    annotations = annotations_of(spec.pod)
+    found = {
+        key.removeprefix(PREFIX): value
+        for key, value in annotations.items()
+        if key.startswith(PREFIX)
+    }
+    if not found:
+        return default
+    stop = found.get("stop-seconds")
+    run = found.get("run-seconds")
+    return Behaviour(
+        start_seconds=float(found.get("start-seconds", default.start_seconds)),
+        run_seconds=float(run) if run is not None else default.run_seconds,
+        exit_code=int(found.get("exit-code", default.exit_code)),
+        stop_seconds=(None if stop == "never" else float(stop))
+        if stop is not None
+        else default.stop_seconds,
+        refuse=found.get("refuse", default.refuse),
+    )
+
+
+class SimulatedRuntime:
+    """Containers of any number of simulated nodes; at rest one costs a record, no task."""
+
+    name = "simulated"
+    executes = False
+
+    def __init__(
+        self,
+        clock: Clock,
+        chance: random.Random,
+        *,
+        default: Behaviour = RUNS_ON,
+        jitter: float = 0.0,
+        script: Script | None = None,
+    ) -> None:
+        """Simulate on ``clock``.
+
+        Args:
+            clock: Real or virtual.
+            chance: Seeded generator for ids and jitter.
+            default: What containers do that nothing else is said of.
+            jitter: Part by which start seconds vary, 0.1 for ten percent up or down.
+            script: Asked first for every container.
+        """
+        self._clock = clock
+        self._chance = chance
+        self._default = default
+        self._jitter = jitter
+        self._script = script
+        self._listeners: dict[str, Listener] = {}
+        self._records = RecordIndex()
+        self._specs: dict[str, Behaviour] = {}
+        self._timers: dict[str, TimerHandle] = {}
+
+    async def open(self) -> None:
+        """Nothing to get ready."""
+
+    async def close(self, *, grace: float | None) -> None:  # noqa: ARG002 - the protocol's
+        """End everything at once; with ``grace`` None too, since nothing could outlive it."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._listeners.clear()
+
+    def attach(self, node: str, listener: Listener) -> None:
+        """Send the events of a node's containers to ``listener`` from now on."""
+        self._listeners[node] = listener
+
+    def detach(self, node: str) -> None:
+        """Stop sending events to the node; its containers stay."""
+        self._listeners.pop(node, None)
+
+    def pods(self, node: str) -> set[str]:
+        """Return the uids of pods of which a node's containers are known."""
+        return self._records.pods(node)
+
+    def known(self, uid: str) -> Sequence[ContainerRecord]:
+        """Return the containers of one pod, ended ones too."""
+        return self._records.of_pod(uid)
+
+    def identify(self) -> str:
+        """Return 64 hexadecimal digits from the seeded generator."""
+        return f"{self._chance.getrandbits(256):064x}"
+
+    def start(self, spec: ContainerSpec) -> ContainerStarted | None:
+        """Start a container; without start seconds it runs at once."""
+        behaviour = self._script(spec) if self._script else None
+        if behaviour is None:
+            if spec.pod["metadata"].get("annotations"):
+                try:
+                    behaviour = behaviour_of(spec, self._default)
+                except ValueError as error:
+                    behaviour = Behaviour(refuse=f"annotation under {PREFIX}: {error}")
+            else:
+                behaviour = self._default
+        if behaviour is RUNS_ON:
+            return self._begin(spec, behaviour)
+        if behaviour.refuse:
+            self._tell(ContainerRefused(spec.id, spec.of, behaviour.refuse))
+            return None
+        if not behaviour.start_seconds:
+            return self._begin(spec, behaviour)
+        delay = behaviour.start_seconds * (1 + self._jitter * self._chance.uniform(-1, 1))
+        self._timers[spec.id] = self._clock.call_later(delay, self._begin_late, spec, behaviour)
+        return None
+
+    def _begin_late(self, spec: ContainerSpec, behaviour: Behaviour) -> None:
+        del self._timers[spec.id]
+        self._tell(self._begin(spec, behaviour))
+
+    def _begin(self, spec: ContainerSpec, behaviour: Behaviour) -> ContainerStarted:
+        started = ContainerStarted(spec.id, spec.of, self._clock.now())
+        self._records.put(ContainerRecord(started, None, spec.address))
+        if behaviour is not RUNS_ON:
+            self._specs[spec.id] = behaviour
+            if behaviour.run_seconds is not None:
+                self._end_after(spec.id, behaviour.run_seconds, behaviour.exit_code, 0)
+        return started
+
+    def _end_after(self, container: str, seconds: float, code: int, signal: int) -> None:
+        if timer := self._timers.pop(container, None):
+            timer.cancel()
+        self._timers[container] = self._clock.call_later(seconds, self.end, container, code, signal)
+
+    def end(self, container: str, exit_code: int, signal: int = 0) -> None:
+        """End a running container now, as if by itself; for scripts and tests."""
+        if timer := self._timers.pop(container, None):
+            timer.cancel()
+        record = self._records.get(container)
+        if record is None or record.exited is not None:
+            return
+        started = record.started
+        exited = ContainerExited(
+            container, started.of, exit_code, signal, started.started_at, self._clock.now()
+        )
+        self._records.put(replace(record, exited=exited))
+        self._tell(exited)
+
+    def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
+        """End a container: SIGTERM obeyed after its stop seconds, SIGKILL after the grace."""
+        record = self._records.get(id)
+        if record is None:
+            if timer := self._timers.pop(id, None):  # it has not begun and never will
+                timer.cancel()
+            return
+        behaviour = self._specs.get(id, RUNS_ON)
+        seconds = behaviour.stop_seconds
+        if grace <= 0:
+            self.end(id, 137, 9)
+        elif seconds is None or seconds > grace:
+            self._end_after(id, grace, 137, 9)
+        elif seconds:
+            self._end_after(id, seconds, 143, 15)
+        else:
+            self.end(id, 143, 15)
+
+    def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
+        """Forget an ended container."""
+        self._records.remove(id)
+        self._specs.pop(id, None)
+
+    def _tell(self, event: RuntimeEvent) -> None:
+        listener = self._listeners.get(event.of.node)
+        if listener is not None:
+            listener(event)

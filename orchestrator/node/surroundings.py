@@ -1,0 +1,60 @@
+"""What the pods of one node share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchestrator.node.addresses import AddressPool
+from orchestrator.node.configs import NodeConfig
+from orchestrator.node.outbox import Outbox
+from orchestrator.node.runtime import Runtime
+from orchestrator.resources.objects import Object
+
+
+class Recorder(Protocol):
+    """Where Events go."""
+
+    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's word
+        """Record an Event on an object."""
+
+
+class Reader(Protocol):
+    """The part of the store that pods read."""
+
+    def get(self, resource: str, namespace: str, name: str) -> Object | None:
+        """Return a committed object, or None."""
+
+    def list(self, resource: str, namespace: str | None = None) -> list[Object]:
+        """Return committed objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Made by the node actor for its pods.
+
+    Attributes:
+        config: The node.
+        runtime: What runs its containers.
+        reader: Committed state.
+        recorder: For Events.
+        outbox: For statuses and confirmed deletions.
+        pool: Pod addresses of the node.
+        path: ``PATH`` of containers.
+        user: The daemon's uid.
+        allocatable: The node's quantities.
+        unconfigured: Uids of pods that wait for a ConfigMap or Secret; the node tells them of
+            changes.
+    """
+
+    config: NodeConfig
+    runtime: Runtime
+    reader: Reader
+    recorder: Recorder
+    outbox: Outbox
+    pool: AddressPool
+    path: str
+    user: int
+    allocatable: Mapping[str, str]
+    unconfigured: set[str] = field(default_factory=set)
