@@ -1,0 +1,140 @@
+"""Request bodies: from bytes in some encoding to JSON data, refused in upstream's words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import orjson
+import yaml
+
+from orchestrator.resources.errors import StatusError, bad_request, unsupported_media_type
+
+OBJECT_TYPES: Final = ("application/json", "application/yaml")
+_YAML_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
+_SUMMARY: Final = 30
+_SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]  # the C loader exists where libyaml does
+    """YAML as Kubernetes reads it: a date is a string, a duplicate key an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (str, int, float, bool)) and key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f'line {line}: key "{key}" already set in map')
+            seen.add(key if isinstance(key, (str, int, float, bool)) else id(key))
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
+    for first, entries in _SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def media_type_error(accepted: tuple[str, ...]) -> StatusError:
+    """415 with the types that would have been read."""
+    return unsupported_media_type(
+        "the body of the request was in an unknown format - accepted media types include: "
+        + ", ".join(accepted)
+    )
+
+
+def is_yaml(content_type: str) -> bool:
+    """Tell whether a body's media type is YAML."""
+    return content_type in _YAML_TYPES
+
+
+def check_object_type(content_type: str) -> None:
+    """Refuse a body that is neither JSON nor YAML; no type at all means JSON."""
+    if content_type and content_type not in OBJECT_TYPES and content_type not in _YAML_TYPES:
+        raise media_type_error(OBJECT_TYPES)
+
+
+def parse_object(data: bytes, content_type: str, expected: str) -> dict[str, Any]:
+    """Parse a body that holds one object.
+
+    Args:
+        data: The body.
+        content_type: Its media type, already checked.
+        expected: Kind that should be in it, for the message.
+
+    Raises:
+        StatusError: 400, not parseable or not an object.
+    """
+    try:
+        value = parse_yaml(data) if is_yaml(content_type) else orjson.loads(data)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise bad_request(_unrecognized(data, expected, _reason(data, error))) from error
+    if not isinstance(value, dict):
+        found = "null" if value is None else type(value).__name__
+        reason = f"json parse error: json: cannot unmarshal {found} into Go value of type struct"
+        raise bad_request(_unrecognized(data, expected, reason))
+    return value
+
+
+def parse_yaml(data: bytes) -> Any:
+    """Parse YAML the way sigs.k8s.io/yaml does: keys become strings, dates stay strings.
+
+    Raises:
+        yaml.YAMLError: With the place.
+        ValueError: Not text.
+    """
+    loader = _Loader(data)
+    try:
+        value = loader.get_single_data()
+    finally:
+        loader.dispose()
+    return _json_keys(value)
+
+
+def _json_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_json_key(key): _json_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_keys(item) for item in value]
+    if isinstance(value, (bytes, set)):
+        raise yaml.YAMLError("unsupported YAML value")
+    return value
+
+
+def _json_key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return key if isinstance(key, str) else str(key)
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    if isinstance(error, yaml.YAMLError):
+        text = " ".join(str(error).split())
+        return f"error converting YAML to JSON: yaml: {text}"
+    if isinstance(error, json.JSONDecodeError):
+        where = f" (line {error.lineno}, column {error.colno})"
+        text = error.msg + where if data.strip() else "unexpected end of JSON input"
+    else:
+        text = str(error)
+    return f"couldn't get version/kind; json parse error: {text}"
+
+
+def _unrecognized(data: bytes, expected: str, reason: str) -> str:
+    return (
+        f"the object provided is unrecognized (must be of type {expected}): {reason} "
+        f"({summarize(data)})"
+    )
+
+
+def summarize(data: bytes) -> str:
+    """Show the beginning of a body, as upstream does: text for JSON, hexadecimal for the rest."""
+    if not data:
+        return "<empty>"
+    if data[:1] == b"{":
+        text = data.decode("utf-8", "replace")
+        return text if len(text) <= _SUMMARY else text[:_SUMMARY] + " ..."
+    encoded = data.hex()
+    return encoded if len(encoded) <= _SUMMARY else encoded[:_SUMMARY] + " ..."

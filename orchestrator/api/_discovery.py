@@ -1,0 +1,194 @@
+"""Discovery: which groups, versions and resources are served. Built once per registry."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from orchestrator.resources.kinds import Kind, KindRegistry, subresource
+
+Document = dict[str, Any]
+
+
+class Discovery:
+    """All discovery documents of one registry, encoded when first asked for."""
+
+    def __init__(self, registry: KindRegistry, address: str = "") -> None:
+        """Describe a registry.
+
+        Args:
+            registry: What is served.
+            address: ``host:port`` clients outside reach the server at, for ``/api``.
+        """
+        self._registry = registry
+        self._address = address
+        self._cache: dict[str, tuple[bytes, bytes]] = {}
+
+    @cached_property
+    def _versions(self) -> dict[tuple[str, str], list[Kind]]:
+        found: dict[tuple[str, str], list[Kind]] = {}
+        for kind in self._registry.kinds():
+            found.setdefault((kind.group, kind.version), []).append(kind)
+        return found
+
+    def paths(self) -> list[str]:
+        """Return the discovery paths, for the list at ``/``."""
+        paths = ["/api", "/api/v1", "/apis"]
+        for group, versions in self._registry.groups().items():
+            if group:
+                paths.append(f"/apis/{group}")
+                paths += [f"/apis/{group}/{version}" for version in versions]
+        return paths
+
+    def find(self, path: str, aggregated: str) -> tuple[bytes, bytes] | None:
+        """Return the document behind a path and its ETag; None when the path is not discovery's.
+
+        Args:
+            path: Without a trailing slash.
+            aggregated: ``v2`` or ``v2beta1`` to answer ``/api`` and ``/apis`` with everything.
+        """
+        root = path in ("/api", "/apis")
+        key = f"{path} {aggregated}" if root else path
+        cached = self._cache.get(key)
+        if cached is not None:
+            return cached
+        document = self._aggregated(path, aggregated) if root and aggregated else self._plain(path)
+        if document is None:
+            return None
+        data = orjson.dumps(document)
+        etag = f'"{hashlib.sha256(data).hexdigest().upper()}"'.encode()
+        self._cache[key] = (data, etag)
+        return data, etag
+
+    def _plain(self, path: str) -> Document | None:
+        parts = path.strip("/").split("/")
+        groups = self._registry.groups()
+        match parts:
+            case ["api"]:
+                return {
+                    "kind": "APIVersions",
+                    "versions": ["v1"],
+                    "serverAddressByClientCIDRs": [
+                        {"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}
+                    ],
+                }
+            case ["apis"]:
+                listed = [_group(name, versions) for name, versions in groups.items() if name]
+                return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
+            case ["apis", name] if name in groups:
+                return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, groups[name])}
+            case ["api", version] if ("", version) in self._versions:
+                return _resource_list(version, self._versions["", version])
+            case ["apis", name, version] if (name, version) in self._versions and name:
+                return _resource_list(f"{name}/{version}", self._versions[name, version])
+            case _:
+                return None
+
+    def _aggregated(self, path: str, version: str) -> Document:
+        items = []
+        for group, versions in self._registry.groups().items():
+            if (path == "/api") is not (group == ""):
+                continue
+            metadata: Document = {"name": group} if group else {}
+            items.append(
+                {
+                    "metadata": {**metadata, "creationTimestamp": None},
+                    "versions": [
+                        {
+                            "version": served,
+                            "resources": [
+                                _aggregated_resource(kind)
+                                for kind in sorted(
+                                    self._versions[group, served], key=lambda kind: kind.plural
+                                )
+                            ],
+                            "freshness": "Current",
+                        }
+                        for served in versions
+                    ],
+                }
+            )
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"apidiscovery.k8s.io/{version}",
+            "metadata": {},
+            "items": items,
+        }
+
+
+def _group(name: str, versions: Iterable[str]) -> Document:
+    listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": listed, "preferredVersion": listed[0]}
+
+
+def _resource_list(group_version: str, kinds: Iterable[Kind]) -> Document:
+    resources: list[Document] = []
+    for kind in sorted(kinds, key=lambda kind: kind.plural):
+        entry: Document = {
+            "name": kind.plural,
+            "singularName": kind.singular,
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": list(kind.verbs),
+        }
+        if kind.short_names:
+            entry["shortNames"] = list(kind.short_names)
+        if kind.categories:
+            entry["categories"] = list(kind.categories)
+        if "list" in kind.verbs:
+            # Clients compare it for equality only.
+            entry["storageVersionHash"] = _hash(kind)
+        resources.append(entry)
+        for name in kind.subresources:
+            sub = subresource(kind, name)
+            described: Document = {
+                "name": f"{kind.plural}/{name}",
+                "singularName": "",
+                "namespaced": kind.namespaced,
+                "kind": sub.kind,
+                "verbs": list(sub.verbs),
+            }
+            if (sub.group, sub.version) != (kind.group, kind.version):
+                described |= {"group": sub.group, "version": sub.version}
+            resources.append(described)
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": group_version,
+        "resources": resources,
+    }
+
+
+def _aggregated_resource(kind: Kind) -> Document:
+    entry: Document = {
+        "resource": kind.plural,
+        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short_names:
+        entry["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    if kind.subresources:
+        entry["subresources"] = [
+            {
+                "subresource": sub.name,
+                "responseKind": {"group": sub.group, "version": sub.version, "kind": sub.kind},
+                "verbs": list(sub.verbs),
+            }
+            for sub in (subresource(kind, name) for name in kind.subresources)
+        ]
+    return entry
+
+
+def _hash(kind: Kind) -> str:
+    import base64
+
+    text = f"{kind.group}/{kind.version}/{kind.kind}"
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()

@@ -1,0 +1,163 @@
+"""Lists and the start of watches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from orchestrator.api._negotiation import Accepted
+from orchestrator.api._options import ListOptions, list_options
+from orchestrator.api._requests import Request
+from orchestrator.api._responses import Response, Stream, json_response
+from orchestrator.api._routing import Target
+from orchestrator.api._shapes import EncodedObjects, shape_list, watch_encoder
+from orchestrator.api._watching import Watch, bookmark_object
+from orchestrator.resources.errors import expired, resource_version_too_large
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object, name_of
+from orchestrator.resources.strategies import check_field_selector
+from orchestrator.store.window import Expired
+
+if TYPE_CHECKING:
+    from orchestrator.store import Store
+    from orchestrator.store.listing import ListPage
+
+WATCH_SECONDS: Final = (1800.0, 3600.0)
+"""A watch that names no timeout ends after a time drawn from here, as upstream: clients then come
+back spread out instead of all at once."""
+
+
+class Lists:
+    """Answers lists, and starts watches."""
+
+    def __init__(self, store: Store, encoded: EncodedObjects, chance: random.Random) -> None:
+        self._store = store
+        self._random = chance
+        self._encoded = encoded
+
+    def refuse_future(self, version: int) -> None:
+        """Raise upstream's 504 for a version that does not exist yet."""
+        if version > self._store.sequence:
+            raise resource_version_too_large(version, self._store.sequence)
+
+    def page(self, request: Request, target: Target) -> ListPage:
+        """Read one page as the request's options say."""
+        return self._page(target, list_options(request))
+
+    def _page(self, target: Target, options: ListOptions) -> ListPage:
+        if options.fields is not None:
+            check_field_selector(target.kind, options.fields)
+        return self._store.list_page(
+            target.resource,
+            target.namespace,
+            labels=options.labels,
+            fields=options.fields,
+            limit=options.limit,
+            continue_=options.continue_,
+            resource_version=options.resource_version,
+            match=options.match,
+        )
+
+    async def list(self, request: Request, target: Target) -> Response:
+        """Answer with a list in the shape and encoding asked for."""
+        accepted = request.accepted
+        options = list_options(request)
+        if options.resource_version and int(options.resource_version) > self._store.sequence:
+            await self._store.wait_sequence(int(options.resource_version))
+        page = self._page(target, options)
+        metadata: dict[str, Any] = {"resourceVersion": str(page.sequence)}
+        if page.continue_:
+            metadata["continue"] = page.continue_
+            if page.remaining is not None:
+                metadata["remainingItemCount"] = page.remaining
+        kind = target.kind
+        if accepted.shape:
+            now = self._store.clock.now()
+            shaped = shape_list(kind, page.items, metadata, request, accepted, now)
+            return json_response(shaped, 200, accepted, pretty=request.pretty)
+        head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
+        if accepted.encoding == "json" and not request.pretty:
+            start = orjson.dumps(head)[:-1]
+            body = b"".join(
+                (start, b',"items":[', b",".join(map(self._encoded, page.items)), b"]}\n")
+            )
+            return Response(200, body)
+        return json_response({**head, "items": page.items}, 200, accepted, pretty=request.pretty)
+
+    def watch(self, request: Request, target: Target) -> Stream:
+        """Start a watch; refusals that are known now are answered as errors, not as events."""
+        accepted = request.accepted
+        options = list_options(request, watch=True)
+        kind = target.kind
+        if options.fields is not None:
+            check_field_selector(kind, options.fields)
+        version = int(options.resource_version or 0)
+        self.refuse_future(version)
+        matches = self._store.matcher(target.resource, options.labels, options.fields)
+        if target.name:
+            matches = _named(target.name, matches)
+        initial: list[Object] = []
+        wants_initial = (
+            options.send_initial_events if options.send_initial_events is not None else version == 0
+        )
+        after = version
+        if wants_initial:
+            after = self._store.sequence
+            initial = self._store.list(target.resource, target.namespace)
+            if matches is not None:
+                initial = [obj for obj in initial if matches(obj)]
+        elif version == 0:
+            after = self._store.sequence
+        store = self._store
+        try:
+            # Refused now with 410, before the stream begins.
+            store.follow([target.resource], _nothing, after=after).close()
+        except Expired as error:
+            raise expired(str(error)) from error
+        watch = Watch(
+            follow=lambda wake: store.follow([target.resource], wake, after=after),
+            initial=initial,
+            namespace=target.namespace,
+            matches=matches,
+            encoder=watch_encoder(kind, request, accepted, store.clock.now),
+            bookmark=_bookmarks(kind, accepted) if options.bookmarks else None,
+            mark_initial=bool(options.send_initial_events),
+            timeout=options.timeout or self._random.uniform(*WATCH_SECONDS),
+        )
+        return Stream(watch.chunks(), b"application/json")
+
+
+def _nothing() -> None:
+    """Wake nobody."""
+
+
+def _bookmarks(kind: Kind, accepted: Accepted) -> Callable[[int, bool], bytes]:
+    api_version, name = kind.api_version, kind.kind
+    if accepted.shape == "PartialObjectMetadata":
+        api_version, name = f"meta.k8s.io/{accepted.version}", accepted.shape
+
+    def encode(sequence: int, initial: bool) -> bytes:
+        bookmark = bookmark_object(api_version, name, sequence, initial)
+        if accepted.shape == "Table":
+            bookmark = {
+                "kind": "Table",
+                "apiVersion": f"meta.k8s.io/{accepted.version}",
+                "metadata": {"resourceVersion": str(sequence)},
+                "columnDefinitions": None,
+                "rows": [{"cells": [], "object": bookmark}],
+            }
+        return orjson.dumps(bookmark)
+
+    return encode
+
+
+def _named(name: str, selected: Callable[[Object], bool] | None) -> Callable[[Object], bool]:
+    """Select one name, and what else was selected."""
+
+    def matches(obj: Object) -> bool:
+        return name_of(obj) == name and (selected is None or selected(obj))
+
+    return matches

@@ -1,0 +1,58 @@
+"""Field management: who set which field, kept in ``metadata.managedFields`` on users' writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.resources.definitions import SchemaNode, definitions
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object
+from orchestrator.resources.patches import track_update, with_managed_fields
+from orchestrator.resources.strategies import strategy_of
+
+if TYPE_CHECKING:
+    from orchestrator.store import Store
+
+
+class Managers:
+    """Tracks users' writes; the cluster's own actors write without being tracked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._definitions = definitions(store.registry.version)
+
+    def schema_of(self, kind: Kind) -> SchemaNode:
+        """Return the structure of a kind."""
+        return self._definitions.schema_of(kind)
+
+    def now(self) -> float:
+        """Return the cluster's time, wall seconds since the epoch."""
+        return self._store.clock.now()
+
+    def created(self, kind: Kind, obj: Object, manager: str) -> Object:
+        """Return a new object, defaulted, with all its fields under one manager."""
+        strategy = strategy_of(kind)
+        full = strategy.prepare_create(strategy.default(obj))
+        return self._tracked(kind, None, full, manager, "")
+
+    def updated(
+        self, kind: Kind, current: Object, new: Object, manager: str, subresource: str
+    ) -> Object:
+        """Return an object that replaces another, with what changed under ``manager``.
+
+        What the write may not change is taken back first, so that nobody comes to own it.
+        """
+        strategy = strategy_of(kind)
+        if subresource == "status":
+            full = strategy.prepare_status(new, current)
+        elif subresource:
+            full = strategy.default(new)
+        else:
+            full = strategy.prepare_update(strategy.default(new), current)
+        return self._tracked(kind, current, full, manager, subresource)
+
+    def _tracked(
+        self, kind: Kind, old: Object | None, new: Object, manager: str, subresource: str
+    ) -> Object:
+        fields = track_update(old, new, self.schema_of(kind), manager, self.now(), subresource)
+        return with_managed_fields(new, fields)

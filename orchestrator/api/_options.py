@@ -1,0 +1,326 @@
+"""Query parameters of reads and writes, checked in upstream's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from orchestrator.api._requests import Request
+from orchestrator.resources.errors import FieldError, StatusError, bad_request, invalid
+from orchestrator.resources.selectors import (
+    FieldSelector,
+    LabelSelector,
+    SelectorError,
+    parse_field_selector,
+    parse_label_selector,
+)
+from orchestrator.store.operations import DeleteOptions
+
+Validation = Literal["Ignore", "Warn", "Strict"]
+_VALIDATIONS: Final[dict[str, Validation]] = {
+    "": "Warn",
+    "Ignore": "Ignore",
+    "Warn": "Warn",
+    "Strict": "Strict",
+}
+_POLICIES: Final = ("Foreground", "Background", "Orphan")
+_MATCHES: Final = ("Exact", "NotOlderThan")
+_MANAGER_LIMIT: Final = 128
+_UNKNOWN_MANAGER: Final = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """Options of create, update and patch.
+
+    Attributes:
+        dry_run: Decide and answer, write nothing.
+        manager: Who the change is tracked for.
+        validation: What to do about unknown and duplicate fields.
+        force: Take over conflicting fields (apply only).
+    """
+
+    dry_run: bool
+    manager: str
+    validation: Validation
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """Options of list and watch.
+
+    Attributes:
+        labels: None selects everything.
+        fields: None selects everything.
+        resource_version: As given, ``""`` when not.
+        match: ``resourceVersionMatch``.
+        limit: 0 for no limit.
+        continue_: The token, ``""`` for the first page.
+        watch: A watch was asked for.
+        bookmarks: The watcher wants bookmarks.
+        send_initial_events: None when not given.
+        timeout: Seconds after which a watch ends; None for the server's choice.
+    """
+
+    labels: LabelSelector | None
+    fields: FieldSelector | None
+    resource_version: str
+    match: str
+    limit: int
+    continue_: str
+    watch: bool
+    bookmarks: bool
+    send_initial_events: bool | None
+    timeout: int | None
+
+
+def _invalid_options(kind: str, causes: Sequence[FieldError]) -> StatusError:
+    return invalid(kind, "meta.k8s.io", "", causes)
+
+
+def dry_run_of(values: Sequence[str], kind: str) -> bool:
+    """Read ``dryRun``: absent, or ``All``; anything else is a 422."""
+    if not values:
+        return False
+    for value in values:
+        if value != "All":
+            cause = FieldError(
+                "FieldValueNotSupported",
+                "dryRun",
+                f'Unsupported value: "{value}": supported values: "All"',
+            )
+            raise _invalid_options(kind, [cause])
+    return True
+
+
+def write_options(request: Request, kind: str, *, apply: bool = False) -> WriteOptions:
+    """Read the options of a write.
+
+    Args:
+        request: The request.
+        kind: ``CreateOptions``, ``UpdateOptions`` or ``PatchOptions``.
+        apply: Server-side apply, which needs a manager and may force.
+
+    Raises:
+        StatusError: 422 with every cause.
+    """
+    if not request.query and not apply:
+        return WriteOptions(False, default_manager(request.user_agent), "Warn")
+    dry_run = dry_run_of(request.query.get("dryRun", ()), kind)
+    causes = []
+    asked = request.parameter("fieldValidation")
+    validation = _VALIDATIONS.get(asked)
+    if validation is None:
+        causes.append(
+            FieldError(
+                "FieldValueNotSupported",
+                "fieldValidation",
+                f'Unsupported value: "{asked}": supported values: "Ignore", "Strict", "Warn"',
+            )
+        )
+    manager = request.parameter("fieldManager")
+    if len(manager) > _MANAGER_LIMIT:
+        causes.append(
+            FieldError(
+                "FieldValueTooLong",
+                "fieldManager",
+                f"Too long: may not be more than {_MANAGER_LIMIT} bytes",
+            )
+        )
+    elif manager and not manager.isprintable():
+        causes.append(
+            FieldError(
+                "FieldValueInvalid",
+                "fieldManager",
+                f'Invalid value: "{manager}": should only contain printable characters',
+            )
+        )
+    if apply and not manager:
+        causes.append(
+            FieldError(
+                "FieldValueRequired",
+                "fieldManager",
+                "Required value: is required for apply patch",
+            )
+        )
+    force = request.flag("force")
+    if not apply and "force" in request.query and kind == "PatchOptions":
+        causes.append(
+            FieldError(
+                "FieldValueForbidden",
+                "force",
+                "Forbidden: may not be specified for non-apply patch",
+            )
+        )
+    if causes:
+        raise _invalid_options(kind, causes)
+    return WriteOptions(
+        dry_run, manager or default_manager(request.user_agent), validation or "Warn", force
+    )
+
+
+def default_manager(user_agent: str) -> str:
+    """Name the manager after the client's program, as upstream does."""
+    name = user_agent.split("/", 1)[0]
+    printable = "".join(char for char in name if char.isprintable())
+    return printable[:_MANAGER_LIMIT] or _UNKNOWN_MANAGER
+
+
+def selectors_of(request: Request) -> tuple[LabelSelector | None, FieldSelector | None]:
+    """Read the selectors; None stands for one that selects everything.
+
+    Raises:
+        StatusError: 400 in the parser's words.
+    """
+    labels: LabelSelector | None = None
+    fields: FieldSelector | None = None
+    try:
+        if text := request.parameter("labelSelector"):
+            labels = parse_label_selector(text)
+    except SelectorError as error:
+        raise bad_request(f"unable to parse requirement: {error}") from error
+    try:
+        if text := request.parameter("fieldSelector"):
+            fields = parse_field_selector(text)
+    except SelectorError as error:
+        raise bad_request(str(error)) from error
+    return (
+        None if labels is None or labels.empty else labels,
+        None if fields is None or fields.empty else fields,
+    )
+
+
+def _version_number(text: str) -> None:
+    if text and not (text.isascii() and text.isdigit()):
+        raise bad_request(
+            f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+
+
+def list_options(request: Request, *, watch: bool = False) -> ListOptions:
+    """Read the options of a list or a watch.
+
+    Raises:
+        StatusError: 400 for what cannot be parsed, 422 for what does not go together.
+    """
+    labels, fields = selectors_of(request)
+    version = request.parameter("resourceVersion")
+    match = request.parameter("resourceVersionMatch")
+    _version_number(version)
+    watching = watch or request.flag("watch")
+    initial = request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None
+    limit = request.number("limit") or 0
+    continue_ = request.parameter("continue")
+    if causes := _list_causes(version, match, initial, continue_, watching):
+        raise _invalid_options("ListOptions", causes)
+    return ListOptions(
+        labels=labels,
+        fields=fields,
+        resource_version=version,
+        match=match,
+        limit=max(limit, 0),
+        continue_=continue_,
+        watch=watching,
+        bookmarks=request.flag("allowWatchBookmarks"),
+        send_initial_events=initial,
+        timeout=request.number("timeoutSeconds"),
+    )
+
+
+def _list_causes(
+    version: str, match: str, initial: bool | None, continue_: str, watching: bool
+) -> list[FieldError]:
+    """Apimachinery's ValidateListOptions."""
+
+    def forbidden(field: str, why: str) -> FieldError:
+        return FieldError("FieldValueForbidden", field, f"Forbidden: {why}")
+
+    causes = []
+    if watching and initial is not None:
+        if match != "NotOlderThan":
+            causes.append(
+                forbidden(
+                    "resourceVersionMatch",
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                )
+            )
+        return causes
+    if initial is not None:
+        return [forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")]
+    if not match:
+        return causes
+    name = "resourceVersionMatch"
+    if watching:
+        causes.append(
+            forbidden(name, f"{name} is forbidden for watch unless sendInitialEvents is provided")
+        )
+    if not version:
+        causes.append(forbidden(name, f"{name} is forbidden unless resourceVersion is provided"))
+    if continue_:
+        causes.append(forbidden(name, f"{name} is forbidden when continue is provided"))
+    if match not in _MATCHES:
+        causes.append(
+            FieldError(
+                "FieldValueNotSupported",
+                name,
+                f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""',
+            )
+        )
+    elif match == "Exact" and version == "0":
+        causes.append(
+            forbidden(name, f'{name} "Exact" is forbidden for resourceVersion "0"'),
+        )
+    return causes
+
+
+def delete_options(request: Request, body: dict[str, Any] | None) -> tuple[DeleteOptions, bool]:
+    """Read the options of a delete, from the body or, without one, from the query.
+
+    Returns:
+        The options, and whether it is a dry run.
+
+    Raises:
+        StatusError: 400 or 422.
+    """
+    kind = "DeleteOptions"
+    body = dict(body) if body else {}
+    if not body:
+        if (grace := request.number("gracePeriodSeconds")) is not None:
+            body["gracePeriodSeconds"] = grace
+        if policy := request.parameter("propagationPolicy"):
+            body["propagationPolicy"] = policy
+        if "orphanDependents" in request.query:
+            body["orphanDependents"] = request.flag("orphanDependents")
+    asked = [*(body.get("dryRun") or ()), *request.query.get("dryRun", ())]
+    dry_run = dry_run_of(asked, kind)
+    causes = []
+    policy = body.get("propagationPolicy")
+    if policy is not None and body.get("orphanDependents") is not None:
+        causes.append(
+            FieldError(
+                "FieldValueInvalid",
+                "propagationPolicy",
+                f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be '
+                "both set",
+            )
+        )
+    if policy is not None and policy not in _POLICIES:
+        causes.append(
+            FieldError(
+                "FieldValueNotSupported",
+                "propagationPolicy",
+                f'Unsupported value: "{policy}": supported values: "Foreground", "Background", '
+                '"Orphan", "nil"',
+            )
+        )
+    grace = body.get("gracePeriodSeconds")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+        raise bad_request(
+            "json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type "
+            "int64"
+        )
+    if causes:
+        raise _invalid_options(kind, causes)
+    return DeleteOptions.parse(body), dry_run

@@ -1,0 +1,185 @@
+"""Everything that is not a resource: health, version, discovery, OpenAPI, the list of paths."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from orchestrator.api._discovery import Discovery
+from orchestrator.api._negotiation import discovery_version, parse_accept
+from orchestrator.api._requests import Request
+from orchestrator.api._responses import Response, json_response, text_response
+from orchestrator.resources.errors import not_acceptable
+
+if TYPE_CHECKING:
+    from orchestrator.resources.kinds import KindRegistry
+
+HEALTH: Final = ("/healthz", "/livez", "/readyz")
+PUBLIC: Final = ("/healthz", "/livez", "/readyz", "/version")
+"""What may be asked without credentials, as upstream's ``system:public-info-viewer`` has it."""
+
+Check = Callable[[], str | None]
+"""A health check: None when well, else what is wrong."""
+
+
+class Pages:
+    """Answers GET of the server's own pages."""
+
+    def __init__(
+        self,
+        registry: KindRegistry,
+        address: str,
+        checks: Mapping[str, Check],
+        ready_checks: Mapping[str, Check],
+    ) -> None:
+        self._registry = registry
+        self._discovery = Discovery(registry, address)
+        self._checks = {"ping": lambda: None, **checks}
+        self._ready_checks = {**self._checks, **ready_checks}
+        self._openapi: dict[str, tuple[bytes, bytes]] = {}
+
+    @cached_property
+    def _version(self) -> dict[str, str]:
+        major, _, minor = self._registry.version.partition(".")
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(
+            platform.machine(), platform.machine()
+        )
+        return {
+            "major": major,
+            "minor": minor,
+            "gitVersion": f"v{self._registry.version}.0",
+            "gitCommit": "",
+            "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": f"none (Python {platform.python_version()})",
+            "compiler": sys.implementation.name,
+            "platform": f"{sys.platform}/{machine}",
+        }
+
+    def answer(self, request: Request) -> Response | None:
+        """Answer a GET; None when no page has that path."""
+        path = request.path.rstrip("/") or "/"
+        if path == "/":
+            return json_response({"paths": self._paths()}, pretty=True)
+        if path == "/version":
+            return json_response(self._version, pretty=True)
+        root, _, check = path[1:].partition("/")
+        if f"/{root}" in HEALTH:
+            return self._health(request, root, check)
+        if root == "openapi":
+            return self._openapi_page(request, check)
+        if root in ("api", "apis"):
+            return self._discover(request, path)
+        return None
+
+    def _paths(self) -> list[str]:
+        paths = [*HEALTH, "/openapi/v2", "/openapi/v3", "/version", *self._discovery.paths()]
+        for page in HEALTH:
+            checks = self._ready_checks if page == "/readyz" else self._checks
+            paths += [f"{page}/{name}" for name in checks]
+        return sorted(paths)
+
+    def _discover(self, request: Request, path: str) -> Response | None:
+        aggregated = ""
+        if path in ("/api", "/apis"):
+            aggregated = discovery_version(request.headers.get(b"accept", b""))
+        found = self._discovery.find(path, aggregated)
+        if found is None:
+            return None
+        data, etag = found
+        if not aggregated:
+            return Response(200, data)
+        kind = f"application/json;g=apidiscovery.k8s.io;v={aggregated};as=APIGroupDiscoveryList"
+        return tagged(request, data, etag, kind.encode(), [(b"vary", b"Accept")])
+
+    def _health(self, request: Request, page: str, check: str) -> Response | None:
+        checks = self._ready_checks if page == "readyz" else self._checks
+        if check:
+            if check not in checks:
+                return None
+            problem = checks[check]()
+            if problem is None:
+                return text_response("ok")
+            return text_response(f"internal server error: {problem}\n", 500)
+        excluded = set(request.query.get("exclude", ()))
+        lines = []
+        failed = False
+        for name, run in checks.items():
+            if name in excluded:
+                lines.append(f"[+]{name} excluded: ok")
+            elif (problem := run()) is None:
+                lines.append(f"[+]{name} ok")
+            else:
+                failed = True
+                lines.append(f"[-]{name} failed: {problem}")
+        if failed:
+            return text_response("\n".join([*lines, f"{page} check failed", ""]), 500)
+        if "verbose" in request.query:
+            return text_response("\n".join([*lines, f"{page} check passed", ""]))
+        return text_response("ok")
+
+    def _openapi_page(self, request: Request, page: str) -> Response | None:
+        version, _, rest = page.partition("/")
+        if version not in ("v2", "v3") or (version == "v2" and rest):
+            return None
+        refuse_protobuf(request)
+        cached = self._openapi.get(page)
+        if cached is None:
+            document = self._document(version, rest)
+            if document is None:
+                return None
+            data = orjson.dumps(document)
+            etag = f'"{hashlib.sha256(data).hexdigest().upper()}"'.encode()
+            cached = self._openapi[page] = (data, etag)
+        data, etag = cached
+        return tagged(request, data, etag, b"application/json", [(b"vary", b"Accept")])
+
+    def _document(self, version: str, rest: str) -> dict[str, Any] | None:
+        from orchestrator.resources import openapi
+
+        if version == "v2":
+            return openapi.openapi_v2(self._registry)
+        if not rest:
+            return openapi.openapi_v3_index(self._registry)
+        known = {
+            f"apis/{kind.api_version}" if kind.group else f"api/{kind.version}"
+            for kind in self._registry.kinds()
+        }
+        if rest not in known:
+            return None
+        return openapi.openapi_v3(self._registry, rest.partition("/")[2])
+
+
+def refuse_protobuf(request: Request) -> None:
+    """Refuse a client that takes the OpenAPI document only as protobuf.
+
+    kubectl falls back from a 406: to its built-in types for patches, to OpenAPI v3 for the rest.
+
+    Raises:
+        StatusError: 406.
+    """
+    header = request.headers.get(b"accept", b"")
+    clauses = parse_accept(header)
+    if clauses and all("protobuf" in clause.media for clause in clauses):
+        raise not_acceptable("only the following media types are accepted: application/json")
+
+
+def tagged(
+    request: Request,
+    data: bytes,
+    etag: bytes,
+    content_type: bytes,
+    headers: list[tuple[bytes, bytes]],
+) -> Response:
+    """Answer with a document that clients may keep: 304 when they have it already."""
+    headers = [(b"etag", etag), *headers]
+    known = request.headers.get(b"if-none-match", b"")
+    if known and etag in {tag.strip() for tag in known.split(b",")}:
+        return Response(304, b"", content_type, headers)
+    return Response(200, data, content_type, headers)

@@ -1,0 +1,252 @@
+"""PATCH in its four forms, as one function from the current object to the wanted one.
+
+The store runs that function on its latest state, and again on a newer one when the write lost a
+race, so a patch is never applied to an object that has moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import yaml
+
+from orchestrator.api._bodies import media_type_error, parse_yaml
+from orchestrator.api._managers import Managers
+from orchestrator.api._options import WriteOptions, write_options
+from orchestrator.api._ports import decode
+from orchestrator.api._requests import Request
+from orchestrator.api._routing import Target
+from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict, not_found
+from orchestrator.resources.objects import Object, meta, name_of, with_meta
+from orchestrator.resources.patches import (
+    apply_json_patch,
+    apply_merge_patch,
+    apply_strategic_merge_patch,
+    server_side_apply,
+)
+from orchestrator.resources.strategies import strategy_of
+
+if TYPE_CHECKING:
+    from orchestrator.store import Store
+
+JSON_PATCH: Final = "application/json-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+
+Decode = Callable[[Object], Object]
+
+
+class Patching:
+    """Applies patches to stored objects."""
+
+    def __init__(self, store: Store, managers: Managers) -> None:
+        self._store = store
+        self._managers = managers
+
+    async def patch(
+        self, request: Request, target: Target, subresource: str = ""
+    ) -> tuple[Object, bool, WriteOptions]:
+        """Patch what ``target`` names.
+
+        Returns:
+            The object after it, whether it was created, and the options.
+
+        Raises:
+            StatusError: 400, 404, 409, 415 or 422.
+        """
+        form = request.content_type
+        if form not in PATCH_TYPES:
+            raise media_type_error(PATCH_TYPES)
+        options = write_options(request, "PatchOptions", apply=form == APPLY_PATCH)
+        data = await request.body()
+        patch = parse_patch(data, form)
+        if form == APPLY_PATCH:
+            return await self._apply(request, target, patch, options, subresource)
+        transform = self.transformation(target, form, patch)
+        first = True
+
+        def change(current: Object) -> Object:
+            nonlocal first
+            patched = transform(current)
+            if patched is current or patched == current:
+                return current
+            decoded = decode(patched, target.kind, validation=options.validation)
+            if first:
+                request.warnings.extend(decoded.warnings)
+                first = False
+            new = decoded.object
+            check_patched(current, new, target)
+            return self._managers.updated(target.kind, current, new, options.manager, subresource)
+
+        changed = await self._store.modify(
+            target.resource,
+            target.scope,
+            target.name,
+            change,
+            subresource=subresource,
+            dry_run=options.dry_run,
+        )
+        return changed, False, options
+
+    def transformation(self, target: Target, form: str, patch: Any) -> Callable[[Object], Object]:
+        """Return the pure function a patch stands for."""
+        if form == JSON_PATCH:
+            return lambda current: apply_json_patch(current, patch)
+        if form == MERGE_PATCH:
+            return lambda current: apply_merge_patch(current, patch)
+        schema = self._managers.schema_of(target.kind)
+        return lambda current: apply_strategic_merge_patch(current, patch, schema)
+
+    async def _apply(
+        self,
+        request: Request,
+        target: Target,
+        patch: Any,
+        options: WriteOptions,
+        subresource: str,
+    ) -> tuple[Object, bool, WriteOptions]:
+        applied = self._applied_object(request, target, patch, options)
+        schema = self._managers.schema_of(target.kind)
+        default = strategy_of(target.kind).default
+
+        def change(current: Object | None) -> Object:
+            if current is not None:
+                check_version(current, applied, target)
+            return server_side_apply(
+                current,
+                applied,
+                schema,
+                manager=options.manager,
+                force=options.force,
+                now=self._managers.now(),
+                subresource=subresource,
+                default=default,
+            )
+
+        for _ in range(3):
+            current = self._store.get(target.resource, target.scope, target.name)
+            if current is not None:
+                try:
+                    changed = await self._store.modify(
+                        target.resource,
+                        target.scope,
+                        target.name,
+                        change,
+                        subresource=subresource,
+                        dry_run=options.dry_run,
+                    )
+                except StatusError as error:
+                    if error.code != 404 or self._exists(target):
+                        raise
+                else:
+                    return changed, False, options
+            if subresource:
+                raise not_found(target.resource, target.name)
+            if meta(applied).get("uid"):
+                raise conflict(
+                    target.resource,
+                    target.name,
+                    "uid mismatch: the provided object specified uid "
+                    f"{meta(applied)['uid']}, and no existing object was found",
+                )
+            try:
+                created = await self._store.create(
+                    change(None),
+                    resource=target.resource,
+                    namespace=target.scope,
+                    dry_run=options.dry_run,
+                )
+            except StatusError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+            else:
+                return created, True, options
+        raise conflict(target.resource, target.name, STALE)
+
+    def _exists(self, target: Target) -> bool:
+        return self._store.get(target.resource, target.scope, target.name) is not None
+
+    def _applied_object(
+        self, request: Request, target: Target, patch: Any, options: WriteOptions
+    ) -> Object:
+        if not isinstance(patch, dict):
+            raise bad_request("error decoding YAML: the patch is not an object")
+        decoded = decode(patch, target.kind, validation=options.validation)
+        request.warnings += decoded.warnings
+        applied = decoded.object
+        named = meta(applied).get("namespace") or ""
+        if target.kind.namespaced:
+            if not named:
+                applied = with_meta(applied, namespace=target.scope)
+            elif named != target.scope:
+                raise bad_request(
+                    "the namespace of the provided object does not match the namespace sent on "
+                    "the request"
+                )
+        name = name_of(applied)
+        if not name:
+            applied = with_meta(applied, name=target.name)
+        elif name != target.name:
+            raise bad_request(
+                f"the name of the object ({name}) does not match the name on the URL "
+                f"({target.name})"
+            )
+        return applied
+
+
+def parse_patch(data: bytes, form: str) -> Any:
+    """Parse a patch body; 400 in upstream's words."""
+    if form == APPLY_PATCH:
+        try:
+            return parse_yaml(data)
+        except (ValueError, yaml.YAMLError, RecursionError) as error:
+            text = " ".join(str(error).split())
+            raise bad_request(f"error decoding YAML: {text}") from error
+    try:
+        patch = orjson.loads(data)
+    except ValueError as error:
+        raise bad_request(f"error decoding patch: {error}") from error
+    if form == JSON_PATCH and not isinstance(patch, list):
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type "
+            "jsonpatch.Patch"
+        )
+    if form != JSON_PATCH and not isinstance(patch, dict):
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal into Go value of type "
+            "map[string]interface {}"
+        )
+    return patch
+
+
+def check_version(current: Object, new: Object, target: Target) -> None:
+    """Refuse a write that names another version or identity than the current one."""
+    asked = meta(new).get("resourceVersion")
+    if asked and asked != meta(current).get("resourceVersion"):
+        raise conflict(target.resource, target.name, STALE)
+    uid = meta(new).get("uid")
+    if uid and uid != meta(current).get("uid"):
+        raise conflict(
+            target.resource,
+            target.name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+            f"{meta(current).get('uid')}",
+        )
+
+
+def check_patched(current: Object, new: Object, target: Target) -> None:
+    """Refuse a patch that renames, moves or retypes the object, or was made for another version."""
+    check_version(current, new, target)
+    if name_of(new) != target.name:
+        raise bad_request(
+            f"the name of the object ({name_of(new)}) does not match the name on the URL "
+            f"({target.name})"
+        )
+    if (meta(new).get("namespace") or "") != (meta(current).get("namespace") or ""):
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )

@@ -1,0 +1,149 @@
+"""One HTTP request: what handlers need of it, read from the ASGI scope once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from orchestrator.api._negotiation import Accepted, negotiate
+from orchestrator.resources.errors import bad_request, too_large
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_LIMIT: Final = 3 * 1024 * 1024
+"""Bytes of a request body; upstream's ``MaxRequestBodyBytes``."""
+
+_PRETTY_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
+_FALSE: Final = ("false", "0")
+
+
+class DisconnectedError(Exception):
+    """The client went away before its request was read."""
+
+
+@lru_cache(maxsize=1024)
+def parse_query(raw: bytes) -> dict[str, tuple[str, ...]]:
+    """Parse a query string; the result is shared between requests and must not be changed."""
+    found: dict[str, list[str]] = {}
+    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+        found.setdefault(name, []).append(value)
+    return {name: tuple(values) for name, values in found.items()}
+
+
+class Request:
+    """A request as the handlers see it.
+
+    Attributes:
+        method: Upper-case HTTP method.
+        path: Decoded path.
+        query: Every parameter with all its values; shared, read-only.
+        headers: Lower-case names as bytes; of repeated headers the last.
+        identifier: The ``Audit-Id`` of the answer: the client's or a new one.
+        warnings: Texts for ``Warning`` headers, in order.
+    """
+
+    __slots__ = ("_receive", "headers", "identifier", "method", "path", "query", "warnings")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        raw = scope["query_string"]
+        self.query: dict[str, tuple[str, ...]] = parse_query(raw) if raw else {}
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.identifier = self.headers.get(b"audit-id") or str(uuid.uuid4()).encode()
+        self.warnings: list[str] = []
+        self._receive = receive
+
+    def parameter(self, name: str) -> str:
+        """Return the first value of a query parameter, or ``""``."""
+        values = self.query.get(name)
+        return values[0] if values else ""
+
+    def flag(self, name: str) -> bool:
+        """Read a boolean as apimachinery does: present and neither ``false`` nor ``0``."""
+        values = self.query.get(name)
+        return values is not None and values[0] not in _FALSE
+
+    def number(self, name: str) -> int | None:
+        """Read an integer; None when absent or empty.
+
+        Raises:
+            StatusError: 400 in the words of Go's parser, which is what clients see upstream.
+        """
+        text = self.parameter(name)
+        if not text:
+            return None
+        digits = text[1:] if text[0] in "+-" else text
+        if not (digits.isascii() and digits.isdigit()):
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        return int(text)
+
+    @property
+    def accepted(self) -> Accepted:
+        """Encoding and shape of the answer; raises 406."""
+        return negotiate(self.headers.get(b"accept", b""))
+
+    @property
+    def pretty(self) -> bool:
+        """Whether JSON is indented: asked for, or the client is a person's."""
+        if self.query and "pretty" in self.query:
+            return self.flag("pretty")
+        return self.user_agent.startswith(_PRETTY_AGENTS)
+
+    @property
+    def user_agent(self) -> str:
+        """The ``User-Agent`` header, or ``""``."""
+        return self.headers.get(b"user-agent", b"").decode("latin-1")
+
+    @property
+    def content_type(self) -> str:
+        """Media type of the body in lower case, without parameters; ``""`` when not given."""
+        raw = self.headers.get(b"content-type", b"")
+        return raw.split(b";", 1)[0].strip().lower().decode("latin-1")
+
+    async def body(self) -> bytes:
+        """Read the whole body.
+
+        Raises:
+            StatusError: 413, over `BODY_LIMIT`. What follows is left to the HTTP server to discard.
+            DisconnectedError: The client left.
+        """
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > BODY_LIMIT:
+            raise _over_limit()
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        data: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if len(data) > BODY_LIMIT:
+                raise _over_limit()
+            return data
+        pieces = [data]
+        size = len(data)
+        while message.get("more_body"):
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > BODY_LIMIT:
+                raise _over_limit()
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def disconnected(self) -> None:
+        """Return once the client has gone; for streams, whose request has no more to say."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+
+
+def _over_limit() -> Exception:
+    return too_large(f"Request entity too large: limit is {BODY_LIMIT}")

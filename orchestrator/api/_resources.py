@@ -1,0 +1,292 @@
+"""The verbs on every kind: get, create, update, delete and deletion of collections."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from orchestrator.api._bodies import check_object_type, is_yaml, parse_object
+from orchestrator.api._lists import Lists
+from orchestrator.api._managers import Managers
+from orchestrator.api._options import WriteOptions, delete_options, write_options
+from orchestrator.api._patching import Patching
+from orchestrator.api._ports import decode
+from orchestrator.api._requests import Request
+from orchestrator.api._responses import Response, Stream, encode, json_response
+from orchestrator.api._routing import Target
+from orchestrator.api._shapes import EncodedObjects, shape_object
+from orchestrator.api._subresources import Subresources
+from orchestrator.resources.errors import StatusError, bad_request, not_found
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object, meta, name_of, with_meta
+from orchestrator.resources.strategies import strategy_of
+
+if TYPE_CHECKING:
+    from orchestrator.node.logs import PodLogs
+    from orchestrator.store import Store
+
+_RETURNS_DELETED: Final = frozenset(
+    {
+        "pods",
+        "podtemplates",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "resourcequotas",
+        "serviceaccounts",
+        "services",
+    }
+)
+"""Resources whose deletion answers with the object, as upstream's strategies say; the others
+answer with a Status once nothing is left."""
+
+_ACTIONS: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
+
+
+def method_not_allowed() -> StatusError:
+    """405: the path exists, the verb does not apply."""
+    return StatusError(
+        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+    )
+
+
+class Resources:
+    """Answers every request for a resource."""
+
+    def __init__(
+        self, store: Store, logs: PodLogs | None, token: str | None, chance: random.Random
+    ) -> None:
+        self._store = store
+        self._encoded = EncodedObjects()
+        self._managers = Managers(store)
+        self._patching = Patching(store, self._managers)
+        self._lists = Lists(store, self._encoded, chance)
+        self._subresources = Subresources(self, store, logs, token)
+
+    async def answer(self, request: Request, target: Target) -> Response | Stream:
+        """Answer one request for ``target``.
+
+        Raises:
+            StatusError: Whatever was refused.
+        """
+        method = request.method
+        kind = target.kind
+        if target.subresource:
+            return await self._subresources.answer(request, target)
+        verbs = kind.verbs
+        if target.name:
+            if method == "GET" and "get" in verbs:
+                if target.watch or request.flag("watch"):
+                    return self._lists.watch(request, target)
+                return self.get(request, target)
+            if method == "PUT" and "update" in verbs:
+                return await self.update(request, target)
+            if method == "PATCH" and "patch" in verbs:
+                return await self.patch(request, target)
+            if method == "DELETE" and "delete" in verbs:
+                return await self.delete(request, target)
+        elif method == "GET" and "list" in verbs:
+            if target.watch or request.flag("watch"):
+                return self._lists.watch(request, target)
+            return await self._lists.list(request, target)
+        elif method == "POST" and "create" in verbs and kind.namespaced == bool(target.namespace):
+            if self._subresources.is_virtual(kind):
+                return await self._subresources.create_virtual(request, target)
+            return await self.create(request, target)
+        elif method == "DELETE" and "deletecollection" in verbs:
+            return await self._delete_collection(request, target)
+        raise method_not_allowed()
+
+    def get(self, request: Request, target: Target) -> Response:
+        """Answer with one object."""
+        obj = self.find(target)
+        version = request.parameter("resourceVersion") if request.query else ""
+        if version.isdigit() and int(version) > self._store.sequence:
+            self._lists.refuse_future(int(version))
+        return self.respond(request, target.kind, obj)
+
+    def find(self, target: Target) -> Object:
+        """Return the committed object a path names; 404 otherwise."""
+        obj = self._store.get(target.resource, target.scope, target.name)
+        if obj is None:
+            raise not_found(target.resource, target.name)
+        return obj
+
+    def respond(
+        self,
+        request: Request,
+        kind: Kind,
+        obj: Object,
+        status: int = 200,
+        *,
+        committed: bool = True,
+    ) -> Response:
+        """Answer with an object in the shape and encoding asked for.
+
+        Args:
+            request: The request.
+            kind: The object's kind.
+            obj: The object.
+            status: HTTP code.
+            committed: The object is the store's own; False for one made for this answer only.
+        """
+        accepted = request.accepted
+        if accepted.shape:
+            obj = shape_object(kind, obj, request, accepted, self._store.clock.now())
+        elif accepted.encoding == "json" and not request.pretty:
+            return Response(status, self._encoded(obj) if committed else orjson.dumps(obj))
+        return json_response(obj, status, accepted, pretty=request.pretty)
+
+    async def read_object(self, request: Request, kind: Kind, validation: str) -> Object:
+        """Read a body that holds an object of ``kind``; unknown fields as ``validation`` says."""
+        content_type = request.content_type
+        check_object_type(content_type)
+        data = await request.body()
+        body = parse_object(data, content_type, kind.kind)
+        raw = None if is_yaml(content_type) else data
+        decoded = decode(body, kind, validation=validation, raw=raw)
+        request.warnings += decoded.warnings
+        return decoded.object
+
+    async def create(self, request: Request, target: Target) -> Response:
+        """Create an object."""
+        options = write_options(request, "CreateOptions")
+        obj = await self.read_object(request, target.kind, options.validation)
+        obj = place(obj, target)
+        tracked = self._managers.created(target.kind, obj, options.manager)
+        created = await self._store.create(
+            tracked, resource=target.resource, namespace=target.scope, dry_run=options.dry_run
+        )
+        return self.respond(request, target.kind, created, 201, committed=not options.dry_run)
+
+    async def update(self, request: Request, target: Target, subresource: str = "") -> Response:
+        """Replace an object, or the part of it a subresource stands for."""
+        options = write_options(request, "UpdateOptions")
+        obj = await self.read_object(request, target.kind, options.validation)
+        obj = place(obj, target)
+        check_name(obj, target)
+        current = self._store.get(target.resource, target.scope, target.name)
+        if current is None and not subresource and strategy_of(target.kind).create_on_update:
+            tracked = self._managers.created(target.kind, obj, options.manager)
+            created = await self._store.create(
+                tracked, resource=target.resource, namespace=target.scope, dry_run=options.dry_run
+            )
+            return self.respond(request, target.kind, created, 201, committed=not options.dry_run)
+        if current is None:
+            raise not_found(target.resource, target.name)
+        tracked = self._managers.updated(target.kind, current, obj, options.manager, subresource)
+        updated = await self._store.update(
+            tracked,
+            resource=target.resource,
+            namespace=target.scope,
+            name=target.name,
+            subresource=subresource,
+            dry_run=options.dry_run,
+        )
+        return self.respond(request, target.kind, updated, committed=not options.dry_run)
+
+    async def patch(self, request: Request, target: Target, subresource: str = "") -> Response:
+        """Patch an object; server-side apply also creates one."""
+        patched, created, options = await self._patching.patch(request, target, subresource)
+        return self.respond(
+            request,
+            target.kind,
+            patched,
+            201 if created else 200,
+            committed=not options.dry_run,
+        )
+
+    async def delete(self, request: Request, target: Target) -> Response:
+        """Delete one object; the answer tells whether it is gone or going."""
+        options, dry_run = delete_options(request, await self._delete_body(request))
+        deleted = await self._store.delete(
+            target.resource, target.scope, target.name, options=options, dry_run=dry_run
+        )
+        going = meta(deleted).get("deletionTimestamp") is not None
+        remains = going and self._store.get(target.resource, target.scope, target.name) is not None
+        if remains or target.resource in _RETURNS_DELETED:
+            return self.respond(request, target.kind, deleted, committed=False)
+        details = {"name": target.name, "kind": target.kind.plural, "uid": meta(deleted).get("uid")}
+        if target.kind.group:
+            details["group"] = target.kind.group
+        status = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": details,
+        }
+        accepted = request.accepted
+        return Response(200, encode(status, accepted, pretty=request.pretty), accepted.content_type)
+
+    async def _delete_body(self, request: Request) -> dict[str, Any] | None:
+        data = await request.body()
+        if not data.strip():
+            return None
+        content_type = request.content_type
+        check_object_type(content_type)
+        return parse_object(data, content_type, "DeleteOptions")
+
+    async def _delete_collection(self, request: Request, target: Target) -> Response:
+        options, dry_run = delete_options(request, await self._delete_body(request))
+        page = self._lists.page(request, target)
+
+        async def remove(obj: Object) -> Object | None:
+            metadata = meta(obj)
+            try:
+                return await self._store.delete(
+                    target.resource,
+                    metadata.get("namespace", ""),
+                    metadata["name"],
+                    options=options,
+                    dry_run=dry_run,
+                )
+            except StatusError as error:
+                if error.code == 404:
+                    return None
+                raise
+
+        removed = await asyncio.gather(*map(remove, page.items))
+        listed = {
+            "kind": f"{target.kind.kind}List",
+            "apiVersion": target.kind.api_version,
+            "metadata": {"resourceVersion": str(self._store.sequence)},
+            "items": [obj for obj in removed if obj is not None],
+        }
+        return json_response(listed, 200, request.accepted, pretty=request.pretty)
+
+
+def place(obj: Object, target: Target) -> Object:
+    """Put a posted object into the path's namespace.
+
+    Raises:
+        StatusError: 400, it names another one.
+    """
+    named = meta(obj).get("namespace") or ""
+    if not target.kind.namespaced:
+        if named:
+            raise bad_request("namespace is not allowed on this type")
+        return obj
+    if not named:
+        return with_meta(obj, namespace=target.scope)
+    if named != target.scope:
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    return obj
+
+
+def check_name(obj: Object, target: Target) -> None:
+    """Refuse an update whose object has another name than the path, or none."""
+    name = name_of(obj)
+    if not name:
+        raise bad_request("name is required")
+    if name != target.name:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+        )
+
+
+__all__ = ["Resources", "WriteOptions", "check_name", "method_not_allowed", "place"]

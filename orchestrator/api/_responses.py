@@ -1,0 +1,120 @@
+"""Answers: what a handler returns and how it becomes ASGI messages."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import yaml
+
+from orchestrator.api._negotiation import PLAIN, Accepted
+from orchestrator.resources.errors import StatusError
+
+GZIP_FROM: Final = 128 * 1024
+"""Bytes from which an answer is compressed when the client accepts it; upstream's threshold."""
+
+_GZIP_LEVEL: Final = 1  # upstream's: cheap enough not to cost more time than it saves
+_MAX_HEADER: Final = 1024
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    content_type: bytes = b"application/json"
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stream:
+    """An answer in pieces: a watch or a followed log. Each piece is sent as it comes."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: bytes = b"application/json"
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def to_yaml(value: Any) -> bytes:
+    """Encode JSON data as YAML with sorted keys, as upstream does."""
+    text = yaml.dump(
+        value,
+        Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),
+        default_flow_style=False,
+        allow_unicode=True,
+    )
+    return str(text).encode()
+
+
+def encode(value: Any, accepted: Accepted = PLAIN, *, pretty: bool = False) -> bytes:
+    """Encode JSON data as the client asked."""
+    if accepted.encoding == "yaml":
+        return to_yaml(value)
+    if pretty:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(value)
+
+
+def json_response(
+    value: Any, status: int = 200, accepted: Accepted = PLAIN, *, pretty: bool = False
+) -> Response:
+    """Answer with one JSON (or YAML) document."""
+    return Response(status, encode(value, accepted, pretty=pretty), accepted.content_type)
+
+
+def text_response(text: str, status: int = 200) -> Response:
+    """Answer with plain text."""
+    return Response(status, text.encode(), b"text/plain; charset=utf-8")
+
+
+def error_response(error: StatusError, accepted: Accepted = PLAIN) -> Response:
+    """Answer with the error's ``Status`` object, and ``Retry-After`` where it says when."""
+    response = json_response(error.status(), error.code, accepted)
+    seconds = (error.details or {}).get("retryAfterSeconds")
+    if seconds:
+        response.headers.append((b"retry-after", str(seconds).encode()))
+    if error.code == 401:
+        response.headers.append((b"www-authenticate", b'Bearer realm="orchestrator"'))
+    return response
+
+
+def warning_header(text: str) -> tuple[bytes, bytes]:
+    """Build a ``Warning: 299`` header; control characters become spaces, long texts are cut."""
+    clean = "".join(char if char.isprintable() else " " for char in text)[:_MAX_HEADER]
+    escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
+    return b"warning", f'299 - "{escaped}"'.encode("latin-1", "replace")
+
+
+def compressed(body: bytes) -> bytes:
+    """Compress an answer at upstream's level."""
+    return gzip.compress(body, _GZIP_LEVEL, mtime=0)
+
+
+def accepts_gzip(header: bytes) -> bool:
+    """Tell whether ``Accept-Encoding`` names gzip without refusing it."""
+    return any(
+        part.split(b";")[0].strip() == b"gzip" and b"q=0" not in part.replace(b"q=0.", b"")
+        for part in header.split(b",")
+    )
+
+
+def start_message(
+    response: Response | Stream, request_id: bytes, more: Sequence[tuple[bytes, bytes]] = ()
+) -> dict[str, Any]:
+    """Build ``http.response.start`` with the headers every answer has."""
+    headers = [
+        (b"audit-id", request_id),
+        (b"cache-control", b"no-cache, private"),
+        (b"content-type", response.content_type),
+        *response.headers,
+        *more,
+    ]
+    status = 200
+    if isinstance(response, Response):
+        status = response.status
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    return {"type": "http.response.start", "status": status, "headers": headers}

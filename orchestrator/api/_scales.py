@@ -1,0 +1,55 @@
+"""The scale subresource: replicas of a workload as an autoscaling/v1 ``Scale``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.resources.errors import FieldError, bad_request, invalid
+from orchestrator.resources.objects import Object, meta, spec_of, status_of
+from orchestrator.resources.selectors import label_selector, set_selector
+
+_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_of(obj: Object) -> Object:
+    """Return the scale of a workload."""
+    metadata = meta(obj)
+    selector = spec_of(obj).get("selector")
+    status: dict[str, Any] = {"replicas": status_of(obj).get("replicas", 0)}
+    if selector is not None:
+        plain = obj.get("kind") == "ReplicationController"
+        text = str(set_selector(selector) if plain else label_selector(selector))
+        if text:
+            status["selector"] = text
+    replicas = spec_of(obj).get("replicas", 0 if obj.get("kind") != "ReplicationController" else 1)
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {field: metadata[field] for field in _METADATA if field in metadata},
+        "spec": {"replicas": replicas} if replicas else {},
+        "status": status,
+    }
+
+
+def scaled(obj: Object, scale: Object) -> Object:
+    """Return the workload with the replicas of ``scale``.
+
+    Raises:
+        StatusError: 400 for what is not a number, 422 for a negative one.
+    """
+    replicas = spec_of(scale).get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise bad_request(
+            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal '
+            "into Go struct field ScaleSpec.spec.replicas of type int32"
+        )
+    if replicas < 0:
+        cause = FieldError(
+            "FieldValueInvalid",
+            "spec.replicas",
+            f"Invalid value: {replicas}: must be greater than or equal to 0",
+        )
+        raise invalid("Scale", "autoscaling", meta(obj).get("name", ""), [cause])
+    if spec_of(obj).get("replicas") == replicas:
+        return obj
+    return {**obj, "spec": {**spec_of(obj), "replicas": replicas}}

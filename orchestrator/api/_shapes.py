@@ -1,0 +1,117 @@
+"""The shapes a client can ask for: the object itself, a Table row, only the metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+
+from orchestrator.api._negotiation import Accepted
+from orchestrator.api._ports import partial_object_metadata, table
+from orchestrator.api._requests import Request
+from orchestrator.resources.errors import bad_request
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object
+
+_INCLUDES = {"": "Metadata", "None": "None", "Metadata": "Metadata", "Object": "Object"}
+
+
+class EncodedObjects:
+    """Objects' JSON, kept as long as room allows: frozen objects are encoded once for all readers.
+
+    Keyed by identity, which is safe because the entry keeps its object alive. When full, the
+    oldest half goes: simple, and a list larger than the cache does not evict itself item by item.
+    """
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self._limit = limit
+        self._entries: dict[int, tuple[Object, bytes]] = {}
+
+    def __call__(self, obj: Object) -> bytes:
+        """Return the JSON of a committed object."""
+        entry = self._entries.get(id(obj))
+        if entry is not None:
+            return entry[1]
+        data = orjson.dumps(obj)
+        if len(self._entries) >= self._limit:
+            for key in list(self._entries)[: self._limit // 2]:
+                del self._entries[key]
+        self._entries[id(obj)] = (obj, data)
+        return data
+
+
+def make_table(
+    kind: Kind, objects: Iterable[Object], request: Request, accepted: Accepted, now: float
+) -> Object:
+    """Build the Table of some objects in the version asked for.
+
+    Raises:
+        StatusError: 400 for an unknown ``includeObject``.
+    """
+    asked = request.parameter("includeObject")
+    include = _INCLUDES.get(asked)
+    if include is None:
+        raise bad_request(f'unrecognized includeObject value: "{asked}"')
+    built = table(kind, list(objects), now=now, include_object=include)
+    return {**built, "apiVersion": f"meta.k8s.io/{accepted.version}"}
+
+
+def shape_object(
+    kind: Kind, obj: Object, request: Request, accepted: Accepted, now: float
+) -> Object:
+    """Return one object in the shape asked for."""
+    match accepted.shape:
+        case "Table":
+            return make_table(kind, (obj,), request, accepted, now)
+        case "PartialObjectMetadata":
+            return {
+                **partial_object_metadata(obj),
+                "apiVersion": f"meta.k8s.io/{accepted.version}",
+            }
+        case _:
+            return obj
+
+
+def shape_list(
+    kind: Kind,
+    items: list[Object],
+    metadata: dict[str, Any],
+    request: Request,
+    accepted: Accepted,
+    now: float,
+) -> Object:
+    """Return a list in another shape than the plain one."""
+    version = f"meta.k8s.io/{accepted.version}"
+    if accepted.shape == "Table":
+        built = make_table(kind, items, request, accepted, now)
+        return {**built, "metadata": metadata}
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": version,
+        "metadata": metadata,
+        "items": [{**partial_object_metadata(item), "apiVersion": version} for item in items],
+    }
+
+
+def watch_encoder(
+    kind: Kind, request: Request, accepted: Accepted, now: Callable[[], float]
+) -> Callable[[Object], bytes] | None:
+    """Return the encoder of a watch; None for the object itself.
+
+    Only the first Table of a watch describes its columns, as upstream does.
+    """
+    if not accepted.shape:
+        return None
+    first = True
+
+    def encode(obj: Object) -> bytes:
+        nonlocal first
+        shaped = shape_object(kind, obj, request, accepted, now())
+        if accepted.shape == "Table":
+            if not first:
+                shaped = {**shaped, "columnDefinitions": None}
+            first = False
+        return orjson.dumps(shaped)
+
+    return encode

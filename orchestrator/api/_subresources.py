@@ -1,0 +1,206 @@
+"""Subresources, and the kinds that are asked rather than stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.api._bindings import binding_of, bound
+from orchestrator.api._bodies import check_object_type, media_type_error, parse_object
+from orchestrator.api._evictions import (
+    budgets_of,
+    ignores_budget,
+    may_skip_budget,
+    spend_disruption,
+)
+from orchestrator.api._logs import Logs
+from orchestrator.api._options import delete_options, write_options
+from orchestrator.api._patching import APPLY_PATCH, JSON_PATCH, PATCH_TYPES, parse_patch
+from orchestrator.api._requests import Request
+from orchestrator.api._responses import Response, Stream, json_response
+from orchestrator.api._reviews import KINDS as REVIEWS
+from orchestrator.api._reviews import answer_review
+from orchestrator.api._routing import Target
+from orchestrator.api._scales import scale_of, scaled
+from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object, meta, name_of, spec_of, uid_of
+from orchestrator.resources.patches import apply_json_patch, apply_merge_patch
+from orchestrator.resources.timestamps import format_time
+
+if TYPE_CHECKING:
+    from orchestrator.api._resources import Resources
+    from orchestrator.node.logs import PodLogs
+    from orchestrator.store import Store
+
+_SUCCESS: Final[dict[str, Any]] = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "metadata": {},
+    "status": "Success",
+    "code": 201,
+}
+_PLAIN: Final = ("status", "ephemeralcontainers", "resize", "approval")
+"""Subresources that are a part of the object itself."""
+
+
+class Subresources:
+    """Answers what lies below an object's path."""
+
+    def __init__(
+        self, resources: Resources, store: Store, logs: PodLogs | None, token: str | None
+    ) -> None:
+        self._resources = resources
+        self._store = store
+        self._logs = Logs(store, logs)
+        self._token = token
+
+    def is_virtual(self, kind: Kind) -> bool:
+        """Tell whether a kind is answered here and never stored."""
+        return kind.kind in REVIEWS or kind.kind == "Binding"
+
+    async def create_virtual(self, request: Request, target: Target) -> Response:
+        """Answer a review, or bind a pod through the ``bindings`` collection."""
+        if target.kind.kind == "Binding":
+            binding = await self._resources.read_object(request, target.kind, "Warn")
+            return await self._bind(request, target, name_of(binding), binding)
+        write_options(request, "CreateOptions")
+        asked = await self._resources.read_object(request, target.kind, "Warn")
+        answer = answer_review(target.kind.kind, asked, self._token)
+        return self._resources.respond(request, target.kind, answer, 201, committed=False)
+
+    async def answer(self, request: Request, target: Target) -> Response | Stream:
+        """Answer a request for a subresource."""
+        from orchestrator.api._resources import method_not_allowed
+
+        name, method = target.subresource, request.method
+        if name in _PLAIN:
+            match method:
+                case "GET":
+                    return self._resources.get(request, target)
+                case "PUT":
+                    return await self._resources.update(request, target, name)
+                case "PATCH":
+                    return await self._resources.patch(request, target, name)
+                case _:
+                    raise method_not_allowed()
+        match name, method:
+            case "scale", "GET":
+                return self._scale_response(request, self._resources.find(target))
+            case "scale", "PUT" | "PATCH":
+                return await self._scale(request, target)
+            case "log", "GET":
+                return await self._logs.answer(request, self._resources.find(target))
+            case "binding", "POST":
+                kind = self._store.registry.by_kind("v1", "Binding")
+                assert kind is not None
+                binding = await self._resources.read_object(request, kind, "Warn")
+                return await self._bind(request, target, target.name, binding)
+            case "eviction", "POST":
+                return await self._evict(request, target)
+            case "finalize", "PUT":
+                return await self._resources.update(request, target, name)
+            case (("exec" | "attach" | "portforward" | "proxy"), _):
+                raise StatusError(
+                    501,
+                    "NotImplemented",
+                    f"the {name} subresource of {target.kind.plural} is not supported by this "
+                    "server yet",
+                )
+            case "token", "POST":
+                raise StatusError(
+                    501,
+                    "NotImplemented",
+                    "the token subresource of serviceaccounts is not supported by this server yet",
+                )
+            case _:
+                raise method_not_allowed()
+
+    def _scale_response(self, request: Request, obj: Object) -> Response:
+        return json_response(scale_of(obj), 200, request.accepted, pretty=request.pretty)
+
+    async def _scale(self, request: Request, target: Target) -> Response:
+        form = request.content_type
+        if request.method == "PATCH":
+            if form not in PATCH_TYPES:
+                raise media_type_error(PATCH_TYPES)
+            options = write_options(request, "PatchOptions", apply=form == APPLY_PATCH)
+            patch = parse_patch(await request.body(), form)
+        else:
+            check_object_type(form)
+            options = write_options(request, "UpdateOptions")
+            patch = parse_object(await request.body(), form, "Scale")
+
+        def change(current: Object) -> Object:
+            scale = scale_of(current)
+            if request.method == "PUT":
+                wanted = patch
+            elif form == JSON_PATCH:
+                wanted = apply_json_patch(scale, patch)
+            else:
+                # A Scale has no lists: merge, strategic merge and apply come to the same.
+                wanted = apply_merge_patch(scale, patch)
+            version = meta(wanted).get("resourceVersion")
+            if version and version != meta(current).get("resourceVersion"):
+                raise conflict(target.resource, target.name, STALE)
+            named = name_of(wanted)
+            if named and named != target.name:
+                raise bad_request(
+                    f"the name of the object ({named}) does not match the name on the URL "
+                    f"({target.name})"
+                )
+            return scaled(current, wanted)
+
+        changed = await self._store.modify(
+            target.resource, target.scope, target.name, change, dry_run=options.dry_run
+        )
+        return self._scale_response(request, changed)
+
+    async def _bind(self, request: Request, target: Target, name: str, binding: Object) -> Response:
+        options = write_options(request, "CreateOptions")
+        node = binding_of(binding)
+        now = format_time(self._store.clock.now())
+        await self._store.modify(
+            "pods",
+            target.scope,
+            name,
+            lambda pod: bound(pod, binding, node, now),
+            dry_run=options.dry_run,
+            admit=False,
+        )
+        return json_response(_SUCCESS, 201, request.accepted)
+
+    async def _evict(self, request: Request, target: Target) -> Response:
+        check_object_type(request.content_type)
+        body = parse_object(await request.body(), request.content_type, "Eviction")
+        named = name_of(body)
+        if named and named != target.name:
+            raise bad_request("name in URL does not match name in Eviction object")
+        options, dry_run = delete_options(request, body.get("deleteOptions") or {})
+        dry_run = dry_run or bool(request.query.get("dryRun"))
+        pod = self._resources.find(target)
+        if not ignores_budget(pod):
+            budgets = self._store.list("poddisruptionbudgets.policy", target.scope)
+            for budget in budgets_of(pod, budgets):
+                if may_skip_budget(budget, pod):
+                    continue
+                now = format_time(self._store.clock.now())
+                await self._store.modify(
+                    "poddisruptionbudgets.policy",
+                    target.scope,
+                    name_of(budget),
+                    lambda current, now=now: spend_disruption(current, pod, now),
+                    subresource="status",
+                    dry_run=dry_run,
+                )
+        if not options.uid:
+            # The budget was asked for this pod, not for another that took its name meanwhile.
+            from dataclasses import replace
+
+            options = replace(options, uid=uid_of(pod))
+        await self._store.delete(
+            "pods", target.scope, target.name, options=options, dry_run=dry_run
+        )
+        return json_response(_SUCCESS, 201, request.accepted)
+
+
+__all__ = ["Subresources", "spec_of"]

@@ -1,0 +1,232 @@
+"""The API as an ASGI application: authentication, dispatch, deadlines, errors, sending.
+
+A raw application, without a framework: one function call leads from the HTTP server to the handler,
+and an answer is two ASGI messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from orchestrator.api._negotiation import PLAIN, Accepted
+from orchestrator.api._pages import PUBLIC, Check, Pages
+from orchestrator.api._requests import DisconnectedError, Receive, Request, Scope, Send
+from orchestrator.api._resources import Resources, method_not_allowed
+from orchestrator.api._responses import (
+    GZIP_FROM,
+    Response,
+    Stream,
+    accepts_gzip,
+    compressed,
+    error_response,
+    start_message,
+    warning_header,
+)
+from orchestrator.api._routing import resolve
+from orchestrator.api.tokens import TokenCheck
+from orchestrator.resources.errors import (
+    StatusError,
+    internal_error,
+    service_unavailable,
+    unauthorized,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.node.logs import PodLogs
+    from orchestrator.store import Store
+
+_LONG: Final = 504
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiConfig:
+    """How the API behaves.
+
+    Attributes:
+        token: Bearer token that every request must carry; None lets everyone in.
+        address: ``host:port`` told to clients in ``/api``.
+        request_seconds: Deadline of a request that is not a watch or a followed log; upstream's
+            ``--request-timeout``.
+        log_requests: Write one debug line for each request.
+        ready_checks: Further checks of ``/readyz`` by name.
+    """
+
+    token: str | None = None
+    address: str = ""
+    request_seconds: float = 60.0
+    log_requests: bool = False
+    ready_checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+class ApiApplication:
+    """The Kubernetes API over one store."""
+
+    def __init__(
+        self, store: Store, config: ApiConfig | None = None, *, logs: PodLogs | None = None
+    ) -> None:
+        """Serve ``store``.
+
+        Args:
+            store: The cluster's objects.
+            config: How to behave.
+            logs: Where containers' logs come from; without it, ``pods/log`` is refused.
+        """
+        self.config = config or ApiConfig()
+        self._store = store
+        self._registry = store.registry
+        self._tokens = TokenCheck(self.config.token)
+        self._resources = Resources(store, logs, self.config.token, random.SystemRandom())
+        self._pages = Pages(store.registry, self.config.address, {}, self.config.ready_checks)
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._closing = False
+        self._log = structlog.get_logger("orchestrator.api")
+
+    def close(self) -> None:
+        """End every stream; requests in flight finish, new streams end at once."""
+        self._closing = True
+        for stream in tuple(self._streams):
+            stream.cancel()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (the ASGI interface)."""
+        if scope["type"] != "http":
+            await _refuse(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        started = self._store.clock.monotonic() if self.config.log_requests else 0.0
+        try:
+            response = await self._answer(request)
+        except DisconnectedError:
+            return
+        except StatusError as error:
+            response = error_response(error, self._error_encoding(request))
+        except Exception as error:  # noqa: BLE001 - a fault in one request must not reach others
+            self._log.error(
+                "request failed",
+                method=request.method,
+                path=request.path,
+                audit_id=request.identifier.decode("latin-1"),
+                exc_info=error,
+            )
+            response = error_response(internal_error(str(error) or type(error).__name__))
+        if isinstance(response, Stream):
+            await self._send_stream(request, response, send)
+            status = 200
+        else:
+            status = response.status
+            await self._send(request, response, send)
+        if self.config.log_requests:
+            self._log.debug(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=status,
+                seconds=round(self._store.clock.monotonic() - started, 6),
+                user_agent=request.user_agent,
+                audit_id=request.identifier.decode("latin-1"),
+            )
+
+    @staticmethod
+    def _error_encoding(request: Request) -> Accepted:
+        try:
+            return Accepted(request.accepted.encoding)
+        except StatusError:
+            return PLAIN
+
+    async def _answer(self, request: Request) -> Response | Stream:
+        path = request.path
+        if not self._tokens.allows(request.headers.get(b"authorization")):
+            anonymous = b"authorization" not in request.headers
+            if not (anonymous and f"/{path.split('/')[1]}" in PUBLIC):
+                raise unauthorized()
+        target = resolve(self._registry, path)
+        if target is not None:
+            if request.method == "GET":
+                return await self._resources.answer(request, target)
+            try:
+                async with asyncio.timeout(self.config.request_seconds):
+                    return await self._resources.answer(request, target)
+            except TimeoutError:
+                raise StatusError(
+                    _LONG,
+                    "Timeout",
+                    "Timeout: request did not complete within the allotted timeout",
+                    {"retryAfterSeconds": 1},
+                ) from None
+        if request.method in ("GET", "HEAD"):
+            page = self._pages.answer(request)
+            if page is not None:
+                return page
+        elif self._pages.answer(request) is not None:
+            raise method_not_allowed()
+        raise StatusError(404, "NotFound", "the server could not find the requested resource", {})
+
+    async def _send(self, request: Request, response: Response, send: Send) -> None:
+        more = [warning_header(text) for text in request.warnings]
+        if len(response.body) > GZIP_FROM and accepts_gzip(
+            request.headers.get(b"accept-encoding", b"")
+        ):
+            response.body = compressed(response.body)
+            more.append((b"content-encoding", b"gzip"))
+        await send(start_message(response, request.identifier, more))
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _send_stream(self, request: Request, stream: Stream, send: Send) -> None:
+        """Send pieces as they come, until they end, the client leaves or the server closes."""
+        task = asyncio.current_task()
+        assert task is not None
+        ended = False
+
+        def end(_: asyncio.Task[None]) -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                task.cancel()
+
+        gone = asyncio.create_task(request.disconnected())
+        gone.add_done_callback(end)
+        self._streams.add(task)
+        chunks = stream.chunks
+        try:
+            await send(start_message(stream, request.identifier))
+            if not self._closing:
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except asyncio.CancelledError:
+            if not (ended or self._closing):
+                raise
+            task.uncancel()
+        except Exception as error:  # noqa: BLE001 - the answer has begun: it can only be cut short
+            self._log.error("stream failed", path=request.path, exc_info=error)
+        finally:
+            ended = True
+            self._streams.discard(task)
+            gone.cancel()
+            close = getattr(chunks, "aclose", None)
+            if close is not None:
+                with contextlib.suppress(Exception):
+                    await close()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer what is not an HTTP request: lifespan is agreed to, websockets are closed."""
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+    await send({"type": "websocket.close", "code": 1008})
+
+
+__all__ = ["ApiApplication", "ApiConfig", "service_unavailable"]

@@ -1,0 +1,237 @@
+"""Hosting: the ASGI application behind uvicorn, on the loop that is already running.
+
+Why uvicorn (uvloop, httptools) and not granian's embedded server: see `benchmarks/api.py`, which
+measures both with a fixed body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+import uvicorn
+
+from orchestrator.api._requests import Receive, Scope, Send
+
+START_DEADLINE: Final = 10.0
+STOP_DEADLINE: Final = 5
+"""Seconds that requests in flight have to finish once the server stops."""
+
+KEEP_ALIVE: Final = 75
+"""Seconds an idle connection stays open: longer than clients pause between requests."""
+
+BACKLOG: Final = 1024
+
+
+class PortTakenError(OSError):
+    """The address cannot be listened on because somebody else does."""
+
+
+class InsecureAddressError(ValueError):
+    """Plain HTTP was asked for on an address that others can reach."""
+
+
+class Application(Protocol):
+    """What is hosted: an ASGI application that can be told to end its streams."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+    def close(self) -> None:
+        """End watches and followed logs; no new ones start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Serving certificate and key, as PEM files."""
+
+    certificate_file: Path
+    key_file: Path
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals are the program's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class ApiServer:
+    """One listening socket and the application behind it."""
+
+    def __init__(
+        self,
+        app: Application,
+        host: str = "127.0.0.1",
+        port: int = 6443,
+        tls: Tls | None = None,
+        *,
+        allow_insecure: bool = False,
+        stop_deadline: int = STOP_DEADLINE,
+    ) -> None:
+        """Prepare to host ``app``.
+
+        Args:
+            app: The application.
+            host: Address to listen on.
+            port: 0 takes a free one; see `port` after `start`.
+            tls: None serves plain HTTP.
+            allow_insecure: Let plain HTTP listen on more than loopback.
+            stop_deadline: Seconds requests in flight have to finish in `stop`.
+
+        Raises:
+            InsecureAddressError: Plain HTTP on an address that is not loopback.
+        """
+        if tls is None and not allow_insecure and not is_loopback(host):
+            message = (
+                f"plain HTTP on {host} would let everyone who can reach it in without a word; "
+                "listen on 127.0.0.1, or use TLS"
+            )
+            raise InsecureAddressError(message)
+        self._app = app
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._stop_deadline = stop_deadline
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on; the real one once the server has started."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach it."""
+        host = self._host
+        if host in ("0.0.0.0", ""):  # noqa: S104 - compared with, not bound
+            host = "127.0.0.1"
+        elif host == "::":
+            host = "::1"
+        if ":" in host:
+            host = f"[{host}]"
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen; returns when connections are answered.
+
+        Raises:
+            PortTakenError: Somebody else listens there.
+            OSError: The address is not of this machine, or the port needs more rights.
+        """
+        self._socket = bind(self._host, self._port)
+        self._port = self._socket.getsockname()[1]
+        options: dict[str, Any] = {}
+        if self._tls is not None:
+            options = {
+                "ssl_certfile": str(self._tls.certificate_file),
+                "ssl_keyfile": str(self._tls.key_file),
+            }
+        config = uvicorn.Config(
+            self._app,  # type: ignore[arg-type]  # the scope is a mapping here, a union there
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=self._stop_deadline,
+            **options,
+        )
+        self._server = _Server(config)
+        self._serving = asyncio.create_task(
+            self._server.serve(sockets=[self._socket]), name=f"api-server:{self._port}"
+        )
+        async with asyncio.timeout(START_DEADLINE):
+            while not self._server.started:
+                if self._serving.done():
+                    self._serving.result()
+                await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """End streams, let requests in flight finish within the deadline, close everything."""
+        self._app.close()
+        server, serving = self._server, self._serving
+        if server is None or serving is None:
+            return
+        server.should_exit = True
+        try:
+            async with asyncio.timeout(self._stop_deadline + 2):
+                await asyncio.shield(serving)
+        except TimeoutError:
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+        finally:
+            self._server = self._serving = None
+            if self._socket is not None:
+                self._socket.close()
+
+    async def wait(self) -> None:
+        """Return when the server has ended, by `stop` or by a fault (which is raised)."""
+        if self._serving is not None:
+            await asyncio.shield(self._serving)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a bound socket that allows a restart at once.
+
+    Raises:
+        PortTakenError: With the address, and what to do.
+        OSError: Any other refusal, with the address in its words.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise OSError(f"cannot listen on {host!r}: {error.strerror}") from error
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        # Listening now, not when the server gets to it, finds a taken port here.
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            message = (
+                f"port {port} on {host} is already in use by another program; stop that program "
+                "or choose another port (0 takes a free one)"
+            )
+            raise PortTakenError(error.errno, message) from error
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
