@@ -26,6 +26,7 @@ class Kind:
         verbs: Verbs that discovery lists.
         subresources: ``("status", "scale")``.
         definition: Key of its schema in the published definitions.
+        release: Kubernetes version whose definitions hold the schema, ``1.35``.
     """
 
     group: str
@@ -39,6 +40,7 @@ class Kind:
     verbs: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
     definition: str = ""
+    release: str = DEFAULT_VERSION
 
     @property
     def api_version(self) -> str:
@@ -168,4 +170,5 @@ def _built_in(known: Definitions) -> Iterator[Kind]:
                     if SINCE.get(name, served_version) <= served_version
                 ),
                 definition=definition,
+                release=known.version,
             )
