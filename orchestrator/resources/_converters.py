@@ -222,9 +222,10 @@ def _quantity(value: Any, _place: Place, _unknown: list[str]) -> Any:
     if isinstance(value, (bool, list, dict)):
         value = str(value)  # upstream parses the JSON text, which then is no quantity
     try:
-        return canonical(value)
+        text = canonical(value)
     except QuantityError as error:
         raise DecodeError(str(error)) from None
+    return value if text == value else text
 
 
 def _int_or_string(value: Any, place: Place, _unknown: list[str]) -> Any:
@@ -251,9 +252,10 @@ def _micro_time(value: Any, _place: Place, _unknown: list[str]) -> Any:
     if type(value) is not str:
         raise DecodeError(f"json: cannot unmarshal {json_type(value)} into Go value of type string")
     try:
-        return canonical_micro(value)
+        text = canonical_micro(value)
     except (ValueError, OverflowError) as error:
         raise DecodeError(str(error)) from None
+    return value if text == value else text
 
 
 def _bytes(value: Any, place: Place, _unknown: list[str]) -> Any:

@@ -70,7 +70,9 @@ def decode(
         return Decoded(obj, [])
     problems = [f'unknown field "{field}"' for field in unknown]
     if raw is not None:
-        problems = [f'duplicate field "{field}"' for field in duplicate_fields(raw)] + problems
+        problems = [
+            f'duplicate field "{field}"' for field in duplicate_fields(raw, body)
+        ] + problems
     if problems and validation == "Strict":
         raise _unhandled(kind, kind, f"strict decoding error: {', '.join(problems)}")
     return Decoded(obj, problems)
@@ -87,14 +89,19 @@ def convert(body: Object, schema: SchemaNode) -> tuple[Object, list[str]]:
     return converted, unknown
 
 
-def duplicate_fields(raw: bytes) -> list[str]:
+def duplicate_fields(raw: bytes, parsed: Any = None) -> list[str]:
     """Return the paths of fields that occur twice in JSON text, in the order of the second one.
 
     Two counts that take microseconds rule duplicates out in the usual case; only when they differ
     (a colon after a quote inside a string is enough) the text is parsed anew with its pairs.
+
+    Args:
+        raw: The text.
+        parsed: What it was parsed into, if the caller has it.
     """
     try:
-        if not _SPACED_COLON.search(raw) and raw.count(b'":') == _count_keys(json.loads(raw)):
+        plain = json.loads(raw) if parsed is None else parsed
+        if raw.count(b'":') == _count_keys(plain) and not _SPACED_COLON.search(raw):
             return []
         found: list[str] = []
         _duplicates(json.loads(raw, object_pairs_hook=_Pairs), "", found)

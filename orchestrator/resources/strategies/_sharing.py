@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 Part = dict[str, Any]
-T = TypeVar("T")
 
 
 def filled(part: Part, **defaults: Any) -> Part:
@@ -49,31 +48,3 @@ def each(change: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
 def without(part: Mapping[str, Any], *fields: str) -> Part:
     """Return a copy without some fields."""
     return {key: value for key, value in part.items() if key not in fields}
-
-
-class IdentityCache(Generic[T]):
-    """Results kept by the identity of a frozen argument.
-
-    Only for arguments that nobody changes any more, parts of committed objects above all. Holds
-    its arguments, so an identity cannot be given to another object while it is known here; when
-    full it starts anew, which costs a recomputation and nothing else.
-    """
-
-    __slots__ = ("_known", "_limit")
-
-    def __init__(self, limit: int = 1024) -> None:
-        """Keep at most ``limit`` results."""
-        self._known: dict[int, tuple[object, T]] = {}
-        self._limit = limit
-
-    def get(self, argument: object) -> T | None:
-        """Return the result kept for exactly this object."""
-        found = self._known.get(id(argument))
-        return found[1] if found is not None and found[0] is argument else None
-
-    def keep(self, argument: object, result: T) -> T:
-        """Keep a result and return it."""
-        if len(self._known) >= self._limit:
-            self._known.clear()
-        self._known[id(argument)] = (argument, result)
-        return result

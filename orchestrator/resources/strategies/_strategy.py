@@ -18,6 +18,7 @@ Prepare = Callable[[Object, Object], Object]
 META_FIELDS: Final = frozenset({"metadata.name", "metadata.namespace"})
 _CARRIED: Final = ("uid", "creationTimestamp")
 _SYSTEM: Final = ("deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_NOT_CHECKED: Final = frozenset({"status", "apiVersion", "kind"})
 _FROM_NEW: Final = ("resourceVersion", "managedFields")
 
 
@@ -170,6 +171,18 @@ def combined(*checks: ValidateCreate) -> ValidateCreate:
     return check
 
 
+def _when_desired_changed(check: ValidateCreate) -> ValidateUpdate:
+    """Check the whole new object, unless only its status differs, which costs nothing then."""
+
+    def check_change(new: Object, old: Object) -> list[FieldError]:
+        kept = all(
+            new.get(field) == value for field, value in old.items() if field not in _NOT_CHECKED
+        )
+        return [] if kept and new.keys() <= {*old, *_NOT_CHECKED} else check(new)
+
+    return check_change
+
+
 def combined_update(*checks: ValidateUpdate) -> ValidateUpdate:
     """Join the complaints of several checks of an update."""
 
@@ -198,10 +211,11 @@ def build(
     """Put a strategy together from what differs from the generic one."""
     first = create_preparation(status=first_status, drops_status=has_status, generation=generation)
     later = update_preparation(keeps_status=has_status, generation=generation)
+    whole = combined(*create_checks)
     return Strategy(
         default=default,
-        validate_create=combined(*create_checks),
-        validate_update=combined_update(*update_checks),
+        validate_create=whole,
+        validate_update=combined_update(*update_checks, _when_desired_changed(whole)),
         prepare_create=_then(first, prepare_create),
         prepare_update=_then_update(prepare_update, later),
         prepare_status=status_preparation(*status_metadata),

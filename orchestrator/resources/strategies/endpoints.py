@@ -18,7 +18,7 @@ def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds ha
         has_status=False,
         default=_default,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _subsets),
-        update_checks=(metadata_update_check(), lambda new, _old: _subsets(new)),
+        update_checks=(metadata_update_check(),),
         create_on_update=True,
     )
 

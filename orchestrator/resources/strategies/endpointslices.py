@@ -31,7 +31,7 @@ def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds ha
         generation=True,
         default=_default,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _slice),
-        update_checks=(metadata_update_check(), _address_type, lambda new, _old: _slice(new)),
+        update_checks=(metadata_update_check(), _address_type),
     )
 
 

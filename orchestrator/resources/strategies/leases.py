@@ -16,7 +16,7 @@ def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds ha
     return build(
         has_status=False,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
-        update_checks=(metadata_update_check(), lambda new, _old: _spec(new)),
+        update_checks=(metadata_update_check(),),
         create_on_update=True,
     )
 

@@ -1,4 +1,4 @@
-"""Pods: defaults, the admission every cluster has switched on, and what an update may change."""
+"""Pods."""
 
 from __future__ import annotations
 
@@ -13,41 +13,15 @@ from orchestrator.resources.strategies._metadata import metadata_check, metadata
 from orchestrator.resources.strategies._pod_defaults import default_lone_pod_spec
 from orchestrator.resources.strategies._pod_updates import pod_update_problems
 from orchestrator.resources.strategies._pod_validation import pod_spec_problems
-from orchestrator.resources.strategies._sharing import IdentityCache, Part, filled, put
+from orchestrator.resources.strategies._sharing import Part, changed, put
 from orchestrator.resources.strategies._strategy import Strategy, build
 
-__all__ = ["pod_spec_of_template", "quality_of_service", "strategy"]
+__all__ = ["quality_of_service", "strategy"]
 
 _PENDING: Final = {
     quality: {"phase": "Pending", "qosClass": quality}
     for quality in ("BestEffort", "Burstable", "Guaranteed")
 }
-_NODE_TOLERATIONS: Final = tuple(
-    {
-        "key": f"node.kubernetes.io/{taint}",
-        "operator": "Exists",
-        "effect": "NoExecute",
-        "tolerationSeconds": 300,
-    }
-    for taint in ("not-ready", "unreachable")
-)
-_completed: IdentityCache[Part] = IdentityCache()
-_known_complete: IdentityCache[str] = IdentityCache()
-
-
-def pod_spec_of_template(template_spec: Part) -> Part:
-    """Return the finished spec of pods made from a template; the same object every time.
-
-    Controllers give it to every pod they create, and `strategy` knows it: defaulting, validating
-    and classifying such a pod costs a look-up. ``template_spec`` must belong to a committed (that
-    is frozen and validated) object, for the result is kept by identity.
-    """
-    found = _completed.get(template_spec)
-    if found is None:
-        found = _admit(default_lone_pod_spec(template_spec))
-        _completed.keep(template_spec, found)
-        _known_complete.keep(found, quality_of_service(found))
-    return found
 
 
 def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
@@ -77,48 +51,12 @@ def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds ha
 
 
 def _default(obj: Object) -> Object:
-    spec = obj.get("spec")
-    if not spec or _known_complete.get(spec) is not None:
-        return obj
-    new = default_lone_pod_spec(spec)
-    return obj if new is spec else {**obj, "spec": new}
-
-
-def _admit(spec: Part) -> Part:
-    """Do what the admission plugins Priority, ServiceAccount and DefaultTolerationSeconds do."""
-    spec = filled(
-        spec,
-        serviceAccountName="default",
-        serviceAccount=spec.get("serviceAccountName") or "default",
-        preemptionPolicy="PreemptLowerPriority",
-    )
-    if not spec.get("priorityClassName"):
-        spec = filled(spec, priority=0)
-    tolerations: list[Part] = spec.get("tolerations") or []
-    missing = [
-        wanted
-        for wanted in _NODE_TOLERATIONS
-        if not any(_covers(toleration, wanted) for toleration in tolerations)
-    ]
-    return {**spec, "tolerations": [*tolerations, *missing]} if missing else spec
-
-
-def _covers(toleration: Part, wanted: Part) -> bool:
-    return toleration.get("key") in {None, "", wanted["key"]} and toleration.get("effect") in {
-        None,
-        "",
-        "NoExecute",
-    }
+    return changed(obj, "spec", default_lone_pod_spec)
 
 
 def _prepare(obj: Object) -> Object:
     spec = obj.get("spec") or {}
-    quality = _known_complete.get(spec)
-    if quality is None:
-        complete = _admit(spec)
-        if complete is not spec:
-            obj = {**obj, "spec": complete}
-        quality = quality_of_service(complete)
+    quality = quality_of_service(spec)
     status: Part = _PENDING[quality]
     if spec.get("schedulingGates"):
         status = {
@@ -164,10 +102,7 @@ def _nano(amount: Any) -> int:
 
 
 def _spec(obj: Object) -> list[FieldError]:
-    spec = obj.get("spec") or {}
-    if _known_complete.get(spec) is not None:
-        return []
-    return pod_spec_problems(spec, "spec")
+    return pod_spec_problems(obj.get("spec") or {}, "spec")
 
 
 def _grace(obj: Object) -> int:
