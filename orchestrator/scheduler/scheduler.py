@@ -27,6 +27,7 @@ from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation
 
 NAME = "default-scheduler"
 _BATCH = 500
+_TAKE = 5000  # so that a turn stays short; what is left over is notified again at once
 _WRITES = 2
 _RESEND_AFTER = 1.0
 _FINISHED = frozenset({"Succeeded", "Failed"})
@@ -209,7 +210,7 @@ class Scheduler(Actor[Command]):
     def _apply_changes(self) -> None:
         assert self._follower is not None
         try:
-            events = self._follower.take()
+            events = self._follower.take(_TAKE)
         except Expired:
             self._list()
             return
