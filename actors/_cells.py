@@ -41,6 +41,10 @@ THROUGHPUT: Final = 64
 """Messages an actor may handle in one turn before the next actor gets its own."""
 
 
+PLAIN: Final = frozenset({bool, bytes, dict, float, int, list, str, tuple})
+"""Types that are never awaitable; to see it from a missing attribute takes much longer."""
+
+
 class Cell(ActorRef[M]):
     """The runtime's side of one actor. Users see it as an ``ActorRef``."""
 
@@ -170,24 +174,20 @@ class Cell(ActorRef[M]):
         """Put a message into the mailbox and wait for its answer."""
         if self.state >= STOPPING:
             raise ActorStopped(f"{self.address} has stopped")
-        loop = self.system.loop
-        future: asyncio.Future[Any] = loop.create_future()
+        system = self.system
+        future: asyncio.Future[Any] = system.loop.create_future()
         # Any: an asked message travels in its envelope, which the turn unpacks.
         question: Any = Envelope(message, future)
         self.tell(question)
-        timer = loop.call_later(timeout, self._expire, future, timeout)
+        deadlines = system.deadlines.get(timeout) or system.deadline(timeout)
+        deadlines.add(future, self._late)
         try:
             return await future
         finally:
-            timer.cancel()
+            deadlines.waiting.pop(future, None)
 
-    def _expire(self, future: asyncio.Future[Any], timeout: float) -> None:
-        if not future.done():
-            future.set_exception(
-                AskTimeout(
-                    f"{self.address} did not answer within {timeout:g} s ({self.describe()})"
-                )
-            )
+    def _late(self, timeout: float) -> AskTimeout:
+        return AskTimeout(f"{self.address} did not answer within {timeout:g} s ({self.describe()})")
 
     async def stopped(self, timeout: float | None = None) -> None:
         """Wait until it has stopped."""
@@ -262,7 +262,7 @@ class Cell(ActorRef[M]):
                     self._answer(message, receive)
                 else:
                     result = receive(message)
-                    if result is not None and hasattr(result, "__await__"):
+                    if result is not None and is_awaitable(result):
                         self._begin_burst(result)
                 if self.state != RUNNING or not queue:
                     break
@@ -283,7 +283,7 @@ class Cell(ActorRef[M]):
             envelope.reply(None)
         elif result is DEFERRED:
             self.rare().defer(envelope)
-        elif hasattr(result, "__await__"):
+        elif is_awaitable(result):
             self._begin_burst(result)
         else:
             envelope.reply(result)
@@ -386,7 +386,7 @@ class Cell(ActorRef[M]):
 
     async def _finish(self, message: Any, result: Any) -> BaseException | None:
         """Await what a handler returned and answer; the supervisor's error, if any."""
-        if result is not None and hasattr(result, "__await__"):
+        if result is not None and is_awaitable(result):
             try:
                 result = await result
             except asyncio.CancelledError:
@@ -413,6 +413,11 @@ class Cell(ActorRef[M]):
             message.fail(error)
             return None
         return error
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether a handler's result must be awaited; quick for plain values."""
+    return type(value) not in PLAIN and hasattr(value, "__await__")
 
 
 _GONE: Final[Actor[Any]] = Actor()

@@ -20,6 +20,7 @@ from actors._cells import Cell
 from actors._clocks import Clock, RealClock
 from actors._contexts import DEFAULT_SUPERVISION
 from actors._dead_letters import DeadLetters
+from actors._deadlines import Deadlines
 from actors._errors import ActorStopped, NameTaken, SystemFailed
 from actors._refs import ActorRef
 from actors._states import CLOSING, IDLE
@@ -29,7 +30,7 @@ from actors._supervision import Exhausted, Supervision
 N = TypeVar("N")
 T = TypeVar("T")
 
-BUDGET: Final = 256
+BUDGET: Final = 512
 """Messages handled in one go before the loop's other callbacks get their chance. Counted, not
 timed, so that a simulation repeats; a pass through the loop costs some ten microseconds."""
 
@@ -74,6 +75,7 @@ class ActorSystem:
         self.failures = 0
         self.last_error: BaseException | None = None
         self.loop: asyncio.AbstractEventLoop
+        self.deadlines: dict[float, Deadlines] = {}
         self._actors = 0
         self._ready: deque[Cell[Any]] = deque()
         self._armed = False
@@ -112,6 +114,8 @@ class ActorSystem:
     ) -> None:
         lifecycle.request_stop(self._user)
         await self._user.stopped()
+        for deadlines in self.deadlines.values():
+            deadlines.close()
         if self.failure is None:
             return
         host, self._host = self._host, None
@@ -227,6 +231,11 @@ class ActorSystem:
                 self.loop.call_soon(self._drain, context=self._context)
             else:
                 self._armed = False
+
+    def deadline(self, timeout: float) -> Deadlines:
+        """The queue of asks with that timeout, made on first use."""
+        deadlines = self.deadlines[timeout] = Deadlines(self.loop, timeout, self.deadlines)
+        return deadlines
 
     def create_task(self, work: Coroutine[Any, Any, T], cell: Cell[Any]) -> asyncio.Task[T]:
         """A task that the cell owns and names."""
