@@ -26,14 +26,15 @@ import msgpack
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from actors import ActorSystem  # noqa: E402 - needs the path
-from actors.log import SqliteLog  # noqa: E402 - needs the path
-from benchmarks._report import Report, options, show  # noqa: E402 - needs the path
-from orchestrator.resources.kinds import registry  # noqa: E402 - needs the path
-from orchestrator.store import Create, Modify, Store  # noqa: E402 - needs the path
+from actors import ActorSystem
+from actors.log import SqliteLog
+from benchmarks._report import Report, options, show
+from orchestrator.resources.kinds import registry
+from orchestrator.store import Create, Modify, Store
 
 BATCH = 500
 NODES = 100
+WRITERS = 4
 OWNER = "5f0c1f3e-6f0e-4b57-9b35-6c8e3f7f6f10"
 NOW = "2026-01-01T00:00:00Z"
 
@@ -136,6 +137,12 @@ def batches(count: int) -> Iterator[range]:
     return (range(begin, min(begin + BATCH, count)) for begin in range(0, count, BATCH))
 
 
+def rounds(count: int) -> Iterator[list[range]]:
+    """Batches, some at a time: in a cluster several actors write at once."""
+    pending = list(batches(count))
+    return (pending[begin : begin + WRITERS] for begin in range(0, len(pending), WRITERS))
+
+
 def bare(pods: int, directory: Path) -> dict[str, float]:
     """The bare loop; seconds of each step."""
     database = sqlite3.connect(directory / "bare.db", isolation_level=None)
@@ -198,8 +205,11 @@ async def measured(pods: int, directory: Path) -> tuple[dict[str, float], int]:
         seconds = {}
         started = time.perf_counter()
         made: list[Any] = []
-        for numbers in batches(pods):
-            made += await store.write([Create("pods", new_pod(n, spec)) for n in numbers])
+        for round_ in rounds(pods):
+            for results in await asyncio.gather(
+                *(store.write([Create("pods", new_pod(n, spec)) for n in each]) for each in round_)
+            ):
+                made += results
         seconds["create"] = time.perf_counter() - started
         names = [pod["metadata"]["name"] for pod in made]
 
@@ -222,12 +232,12 @@ async def measured(pods: int, directory: Path) -> tuple[dict[str, float], int]:
             )
 
         started = time.perf_counter()
-        for numbers in batches(pods):
-            await store.write([bind(n) for n in numbers])
+        for round_ in rounds(pods):
+            await asyncio.gather(*(store.write([bind(n) for n in each]) for each in round_))
         seconds["bind"] = time.perf_counter() - started
         started = time.perf_counter()
-        for numbers in batches(pods):
-            await store.write([report(n) for n in numbers])
+        for round_ in rounds(pods):
+            await asyncio.gather(*(store.write([report(n) for n in each]) for each in round_))
         seconds["status"] = time.perf_counter() - started
         counted = sum(pod["status"]["phase"] == "Running" for pod in store.list("pods"))
         assert counted == pods, f"{counted} of {pods} pods are running"
@@ -256,6 +266,9 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     parser.add_argument("--no-gc", action="store_true", help="switch the cyclic collector off")
+    parser.add_argument(
+        "--gc", type=int, nargs=3, metavar="N", help="thresholds of the cyclic collector"
+    )
     arguments = parser.parse_args()
     pods = 500 if arguments.tiny else arguments.pods
     report = Report(benchmark="store", seed=arguments.seed, tiny=arguments.tiny)
@@ -263,6 +276,9 @@ def main() -> None:
         directory = Path(name)
         if arguments.no_gc:
             gc.disable()
+        if arguments.gc:
+            gc.freeze()
+            gc.set_threshold(*arguments.gc)
         beside = bare(pods, directory)
         gc.collect()
         if arguments.profile:

@@ -8,7 +8,7 @@ them. Source of rules and words: k8s.io/kubernetes pkg/registry/core/service.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_address
 from typing import Any
 
@@ -31,7 +31,7 @@ class ServiceRanges:
         last_port: The highest node port.
     """
 
-    addresses: IPv4Network = IPv4Network("127.96.0.0/16")
+    addresses: IPv4Network = field(default_factory=lambda: IPv4Network("127.96.0.0/16"))
     first_port: int = 30000
     last_port: int = 32767
 
@@ -124,7 +124,7 @@ class ServiceAllocator:
     def _claim(self, key: Key, spec: dict[str, Any], service: Object) -> dict[str, Any]:
         if spec.get("type") == "ExternalName":
             return spec
-        owner = tuple(key)
+        owner: _Owner = key
         problems: list[FieldError] = []
         spec = self._with_address(owner, spec, problems)
         ports = spec.get("ports") or []
@@ -141,7 +141,7 @@ class ServiceAllocator:
         return spec
 
     def _with_address(
-        self, owner: Any, spec: dict[str, Any], problems: list[FieldError]
+        self, owner: _Owner, spec: dict[str, Any], problems: list[FieldError]
     ) -> dict[str, Any]:
         given = spec.get("clusterIPs") or []
         address = spec.get("clusterIP") or (given[0] if given else "")
@@ -153,7 +153,7 @@ class ServiceAllocator:
             return spec
         return {**spec, "clusterIP": address, "clusterIPs": [address, *given[1:]]}
 
-    def _check_address(self, owner: Any, address: str) -> list[FieldError]:
+    def _check_address(self, owner: _Owner, address: str) -> list[FieldError]:
         taken_by = self._addresses.get(address)
         network = self.ranges.addresses
         if taken_by == owner:
@@ -175,7 +175,7 @@ class ServiceAllocator:
             )
         ]
 
-    def _free(self, owner: Any) -> str:
+    def _free(self, owner: _Owner) -> str:
         if owner == KUBERNETES:
             return str(ip_address(self._base + 1))
         usable = self._size - 1  # the last one is the broadcast address
@@ -189,7 +189,7 @@ class ServiceAllocator:
 
     def _with_ports(
         self,
-        owner: Any,
+        owner: _Owner,
         spec: dict[str, Any],
         ports: list[dict[str, Any]],
         problems: list[FieldError],
@@ -215,7 +215,7 @@ class ServiceAllocator:
             filled.append(port)
         return ports if filled == ports else filled
 
-    def _check_port(self, owner: Any, index: int, number: int) -> list[FieldError]:
+    def _check_port(self, owner: _Owner, index: int, number: int) -> list[FieldError]:
         taken_by = self._ports.get(number)
         first, last = self.ranges.first_port, self.ranges.last_port
         if taken_by == owner:

@@ -32,7 +32,7 @@ Delta = tuple[dict[str, dict[str, Any]], dict[str, Any], list[list[str]]]
 DELETED = msgpack.packb([FORMAT, DELETE])
 
 
-class UnknownPayload(Exception):
+class UnknownPayload(Exception):  # noqa: N818 - it says what happened
     """A record whose payload this version cannot read; the log was written by a newer one."""
 
 

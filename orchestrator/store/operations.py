@@ -91,7 +91,7 @@ class Delete:
 Operation: TypeAlias = Create | Modify | Delete
 
 
-class Raced(Exception):
+class Raced(Exception):  # noqa: N818 - it says what happened
     """Raised by a `Change` that finds another object than the one it was made for."""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from actors import BatchActor, Envelope
-from actors.log import Appended, EventLog, LogError
+from actors import BatchActor, Envelope, Job
+from actors.log import Appended, Conflict, EventLog, LogError
 from orchestrator.resources.errors import StatusError, internal_error, service_unavailable
 from orchestrator.resources.objects import Object
 from orchestrator.store.deciding import Decider, Draft
@@ -18,23 +19,36 @@ Result: TypeAlias = Object | StatusError | Raced
 Publish: TypeAlias = Callable[[list[ObjectEvent], int], None]
 
 
-class SequenceBroken(Exception):
+class SequenceBroken(Exception):  # noqa: N818 - it says what happened
     """The log gave a record another sequence than predicted: somebody else writes to it."""
 
 
 @dataclass(slots=True)
-class _Answers:
-    """What a batch will answer once everything it saw is durable."""
+class _Turn:
+    """One batch between its decisions and its replies."""
 
-    envelopes: list[tuple[Envelope[Commit], list[Result]]]
+    answers: list[tuple[Envelope[Commit], list[Result]]]
+    draft: Draft
+
+    def reply(self) -> None:
+        for envelope, results in self.answers:
+            envelope.reply(results)
+
+    def fail(self, error: Exception) -> None:
+        for envelope, _ in self.answers:
+            envelope.fail(error)
 
 
 class Sequencer(BatchActor[Commit]):
     """Batch → decisions on the overlay → one append → projection → followers → replies.
 
-    A later proposal of a batch sees the earlier ones; readers see only what is durable. A commit
-    that fails fails everything in it. The mailbox is bounded; when it is full the proposer gets
-    `MailboxFull`, which the store turns into 429.
+    A later proposal sees the earlier ones; readers see only what is durable. While one batch is
+    being written, the next one is decided on top of it, and more proposals queue: at most one
+    append is under way, so that a sequence, once predicted, cannot come out otherwise. A commit
+    that fails fails everything in it and everything that was decided on top of it.
+
+    The mailbox is bounded; when it is full the proposer gets `MailboxFull`, which the store turns
+    into 429.
     """
 
     mailbox_limit = 4096
@@ -44,13 +58,15 @@ class Sequencer(BatchActor[Commit]):
         self,
         log: EventLog,
         make_decider: Callable[[], Decider],
-        recover: Callable[[], Any],
+        recover: Callable[[], Awaitable[None]],
         publish: Publish,
     ) -> None:
         self._log = log
         self._make_decider = make_decider
         self._recover = recover
         self._publish = publish
+        self._flight: Job | None = None
+        self._generation = 0
 
     async def started(self) -> None:
         """Take in what is in the log and not in the projection, then accept proposals."""
@@ -58,18 +74,22 @@ class Sequencer(BatchActor[Commit]):
         self._decider = self._make_decider()
 
     async def receive_batch(self, batch: list[Envelope[Commit]]) -> None:
-        """Decide, commit and answer one batch."""
+        """Decide one batch, and begin to write it once the one before is durable."""
         self._decider.now = self.context.clock.now()
+        generation = self._generation
         answers = [(envelope, self._decide(envelope.message)) for envelope in batch]
-        draft = self._decider.take()
-        if draft.events:
-            try:
-                await self._commit(draft)
-            except LogError as error:
-                await self._abandon(batch, error)
+        turn = _Turn(answers, self._decider.take())
+        if self._flight is not None:
+            flight, self._flight = self._flight, None
+            await asyncio.wait([flight.task])
+            if generation != self._generation:
+                # What this batch saw never came to be, and its sequences are void.
+                turn.fail(service_unavailable("the write before this one failed, try again"))
                 return
-        for envelope, results in answers:
-            envelope.reply(results)
+        if turn.draft.events:
+            self._flight = self.context.run(self._land(turn))
+        else:
+            turn.reply()
 
     def _decide(self, commit: Commit) -> list[Result]:
         decide = self._decider.rehearse if commit.dry_run else self._decider.decide
@@ -80,26 +100,35 @@ class Sequencer(BatchActor[Commit]):
             except (StatusError, Raced) as error:
                 results.append(error)
             except Exception as error:
+                # One bad proposal must not fail the others.
                 self.context.log.exception("proposal failed", operation=type(operation).__name__)
                 results.append(internal_error(f"{type(error).__name__}: {error}"))
         return results
 
-    async def _commit(self, draft: Draft) -> None:
-        results = await self._log.append(draft.appends)
-        first, last = results[0], results[-1]
-        if first != Appended(draft.events[0].sequence) or last != Appended(
-            draft.events[-1].sequence
-        ):
-            raise SequenceBroken(
-                f"expected sequences {draft.events[0].sequence} to {draft.events[-1].sequence}, "
-                f"the log answered {first} to {last}: another process writes to this log"
-            )
-        self._publish(draft.events, sum(len(append.data) for append in draft.appends))
+    async def _land(self, turn: _Turn) -> None:
+        """Make a turn durable, show it to everyone, answer it."""
+        try:
+            results = await self._log.append(turn.draft.appends)
+            self._check(turn.draft, results)
+        except LogError as error:
+            self.context.log.exception("commit failed", events=len(turn.draft.events))
+            turn.fail(service_unavailable(f"the event log refused the write: {error}"))
+            # The log says what became of it; whatever was decided on top of it is void.
+            await self._recover()
+            self._decider.reset(self._log.last_sequence)
+            self._generation += 1
+            return
+        except BaseException:
+            turn.fail(service_unavailable("the store stopped before the write was confirmed"))
+            raise
+        self._publish(turn.draft.events, sum(len(append.data) for append in turn.draft.appends))
+        turn.reply()
 
-    async def _abandon(self, batch: list[Envelope[Commit]], error: LogError) -> None:
-        self.context.log.error("commit failed", error=str(error), proposals=len(batch))
-        refusal = service_unavailable(f"the event log refused the write: {error}")
-        for envelope in batch:
-            envelope.fail(refusal)
-        await self._recover()
-        self._decider.reset(self._log.last_sequence)
+    @staticmethod
+    def _check(draft: Draft, results: list[Appended | Conflict]) -> None:
+        first, last = draft.events[0].sequence, draft.events[-1].sequence
+        if results[0] != Appended(first) or results[-1] != Appended(last):
+            raise SequenceBroken(
+                f"expected sequences {first} to {last}, the log answered {results[0]} to "
+                f"{results[-1]}: another process writes to this log"
+            )

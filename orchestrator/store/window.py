@@ -14,7 +14,7 @@ _SEQUENCE = attrgetter("sequence")
 _TRIM = 1024
 
 
-class Expired(Exception):
+class Expired(Exception):  # noqa: N818 - it says what happened
     """A reader's place lies before what is kept: it has to list again (HTTP watchers get 410).
 
     Attributes:
