@@ -8,9 +8,10 @@ from typing import Any, Final
 import orjson
 import yaml
 
+from orchestrator.api.protobuf import MEDIA_TYPE, ProtobufError, decode_object
 from orchestrator.resources.errors import StatusError, bad_request, unsupported_media_type
 
-OBJECT_TYPES: Final = ("application/json", "application/yaml")
+OBJECT_TYPES: Final = ("application/json", "application/yaml", MEDIA_TYPE)
 _YAML_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
 _SUMMARY: Final = 30
 _SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -46,6 +47,11 @@ def media_type_error(accepted: tuple[str, ...]) -> StatusError:
     )
 
 
+def is_json(content_type: str) -> bool:
+    """Tell whether a body is JSON; that is what no media type stands for."""
+    return content_type in ("", "application/json")
+
+
 def is_yaml(content_type: str) -> bool:
     """Tell whether a body's media type is YAML."""
     return content_type in _YAML_TYPES
@@ -69,7 +75,12 @@ def parse_object(data: bytes, content_type: str, expected: str) -> dict[str, Any
         StatusError: 400, not parseable or not an object.
     """
     try:
-        value = parse_yaml(data) if is_yaml(content_type) else orjson.loads(data)
+        if content_type == MEDIA_TYPE:
+            value = decode_object(data)
+        elif is_yaml(content_type):
+            value = parse_yaml(data)
+        else:
+            value = orjson.loads(data)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise bad_request(_unrecognized(data, expected, _reason(data, error))) from error
     if not isinstance(value, dict):
@@ -117,6 +128,8 @@ def _reason(data: bytes, error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         where = f" (line {error.lineno}, column {error.colno})"
         text = error.msg + where if data.strip() else "unexpected end of JSON input"
+    elif isinstance(error, ProtobufError):
+        return str(error)
     else:
         text = str(error)
     return f"couldn't get version/kind; json parse error: {text}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from orchestrator.api._bodies import check_object_type, is_yaml, parse_object
+from orchestrator.api._bodies import check_object_type, is_json, parse_object
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, delete_options, write_options
@@ -145,7 +145,7 @@ class Resources:
         check_object_type(content_type)
         data = await request.body()
         body = parse_object(data, content_type, kind.kind)
-        raw = None if is_yaml(content_type) else data
+        raw = data if is_json(content_type) else None
         decoded = decode(body, kind, validation=validation, raw=raw)
         request.warnings += decoded.warnings
         return decoded.object

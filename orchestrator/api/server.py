@@ -76,6 +76,7 @@ class ApiServer:
         *,
         allow_insecure: bool = False,
         stop_deadline: int = STOP_DEADLINE,
+        listener: socket.socket | None = None,
     ) -> None:
         """Prepare to host ``app``.
 
@@ -86,16 +87,13 @@ class ApiServer:
             tls: None serves plain HTTP.
             allow_insecure: Let plain HTTP listen on more than loopback.
             stop_deadline: Seconds requests in flight have to finish in `stop`.
+            listener: A socket from `bind` that already listens there; closed in `stop`.
 
         Raises:
             InsecureAddressError: Plain HTTP on an address that is not loopback.
         """
-        if tls is None and not allow_insecure and not is_loopback(host):
-            message = (
-                f"plain HTTP on {host} would let everyone who can reach it in without a word; "
-                "listen on 127.0.0.1, or use TLS"
-            )
-            raise InsecureAddressError(message)
+        if tls is None and not allow_insecure:
+            check_insecure(host)
         self._app = app
         self._host = host
         self._port = port
@@ -103,7 +101,7 @@ class ApiServer:
         self._stop_deadline = stop_deadline
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._socket: socket.socket | None = None
+        self._socket = listener
 
     @property
     def port(self) -> int:
@@ -129,7 +127,8 @@ class ApiServer:
             PortTakenError: Somebody else listens there.
             OSError: The address is not of this machine, or the port needs more rights.
         """
-        self._socket = bind(self._host, self._port)
+        if self._socket is None:
+            self._socket = bind(self._host, self._port)
         self._port = self._socket.getsockname()[1]
         options: dict[str, Any] = {}
         if self._tls is not None:
@@ -204,6 +203,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_insecure(host: str) -> None:
+    """Refuse plain HTTP on an address that others can reach.
+
+    Raises:
+        InsecureAddressError: It is not loopback.
+    """
+    if not is_loopback(host):
+        message = (
+            f"plain HTTP on {host} would let everyone who can reach it in without a word; "
+            "listen on 127.0.0.1, or use TLS"
+        )
+        raise InsecureAddressError(message)
 
 
 def bind(host: str, port: int) -> socket.socket:
