@@ -1,0 +1,7 @@
+"""The OpenAPI documents that clients read: ``kubectl explain``, validation, code generators."""
+
+from __future__ import annotations
+
+from orchestrator.resources.openapi._documents import openapi_v2, openapi_v3, openapi_v3_index
+
+__all__ = ["openapi_v2", "openapi_v3", "openapi_v3_index"]

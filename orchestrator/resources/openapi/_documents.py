@@ -1,0 +1,119 @@
+"""Whole OpenAPI documents. Built when asked for; whoever serves them keeps the encoded bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from orchestrator.resources.definitions import published_definitions
+from orchestrator.resources.kinds import Kind, KindRegistry
+from orchestrator.resources.openapi._operations import DELETE_OPTIONS, PATCH, STATUS
+from orchestrator.resources.openapi._paths import DefinitionOf, paths_of
+from orchestrator.resources.openapi._schemas import Dialect, Schema, closure, published
+
+Document = dict[str, Any]
+
+_ALWAYS: Final = (
+    DELETE_OPTIONS,
+    PATCH,
+    STATUS,
+    "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList",
+)
+_BODIES: Final = {
+    "eviction": "io.k8s.api.policy.v1.Eviction",
+    "binding": "io.k8s.api.core.v1.Binding",
+    "scale": "io.k8s.api.autoscaling.v1.Scale",
+    "token": "io.k8s.api.authentication.v1.TokenRequest",
+}
+"""Definitions that subresources take besides those of the kinds."""
+
+_SECURITY: Final = {
+    "BearerToken": {
+        "description": "Bearer Token authentication",
+        "in": "header",
+        "name": "authorization",
+        "type": "apiKey",
+    }
+}
+
+
+def openapi_v3_index(registry: KindRegistry) -> Document:
+    """Return what ``/openapi/v3`` answers: a relative URL for each group and version.
+
+    The hash in the URL lets clients keep a document for ever; it changes with the kinds served.
+    """
+    paths: dict[str, Any] = {}
+    for group, versions in registry.groups().items():
+        for version in versions:
+            served = f"apis/{group}/{version}" if group else f"api/{version}"
+            digest = hashlib.sha256(
+                repr((registry.version, registry.in_group(group, version))).encode()
+            ).hexdigest()
+            paths[served] = {"serverRelativeURL": f"/openapi/v3/{served}?hash={digest.upper()}"}
+    return {"paths": paths}
+
+
+def openapi_v3(registry: KindRegistry, group_version: str) -> Document:
+    """Return the document of one group and version: ``apps/v1``, or ``v1`` for the core group.
+
+    Raises:
+        KeyError: Nothing is served there.
+    """
+    group, _, version = group_version.rpartition("/")
+    kinds = registry.in_group(group, version)
+    if not kinds:
+        raise KeyError(group_version)
+    packaged = published_definitions(registry.version)
+    return {
+        "openapi": "3.0.0",
+        "info": _info(registry),
+        "paths": paths_of(kinds, _finder(packaged), "v3"),
+        "components": {
+            "schemas": _schemas(kinds, packaged, "v3"),
+            "securitySchemes": _SECURITY,
+        },
+    }
+
+
+def openapi_v2(registry: KindRegistry) -> Document:
+    """Return what ``/openapi/v2`` answers: all groups and versions in one Swagger document."""
+    packaged = published_definitions(registry.version)
+    kinds = registry.kinds()
+    return {
+        "swagger": "2.0",
+        "info": _info(registry),
+        "paths": paths_of(kinds, _finder(packaged), "v2"),
+        "definitions": _schemas(kinds, packaged, "v2"),
+        "securityDefinitions": _SECURITY,
+        "security": [{"BearerToken": []}],
+    }
+
+
+def _info(registry: KindRegistry) -> Document:
+    return {"title": "Kubernetes", "version": f"v{registry.version}.0"}
+
+
+def _finder(packaged: dict[str, Schema]) -> DefinitionOf:
+    names = {
+        (found[0]["group"], found[0]["version"], found[0]["kind"]): name
+        for name, schema in packaged.items()
+        if len(found := schema.get("x-kubernetes-group-version-kind", ())) == 1
+    }
+
+    def find(group: str, version: str, kind: str) -> str:
+        return names.get((group, version, kind), "")
+
+    return find
+
+
+def _schemas(
+    kinds: Iterable[Kind], packaged: dict[str, Schema], dialect: Dialect
+) -> dict[str, Schema]:
+    roots = [*_ALWAYS]
+    for kind in kinds:
+        roots += [kind.definition, f"{kind.definition}List"]
+        roots += [_BODIES[name] for name in kind.subresources if name in _BODIES]
+    names = closure(roots, packaged)
+    return {name: published(name, packaged[name], dialect) for name in names}
