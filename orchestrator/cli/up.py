@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
 from orchestrator.cli.logs import configure_logs
 
 
@@ -41,13 +39,14 @@ def run_up(options: UpOptions) -> int:
         configure_logs(options.log_level, as_json=options.log_json)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(options))
-    except (ClusterError, ValueError) as error:
+    except (ClusterError, OSError, ValueError) as error:
         print(f"orchestrator up: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 async def _serve(options: UpOptions) -> None:
+    from orchestrator.api.serving import ApiEndpoint, ServingConfig
     from orchestrator.cluster import Cluster, ClusterConfig
 
     began = time.perf_counter()
@@ -59,21 +58,28 @@ async def _serve(options: UpOptions) -> None:
         ClusterConfig(
             nodes=options.nodes,
             data_dir=options.data_dir,
-            kubeconfig=options.kubeconfig,
-            host=options.host,
-            port=options.port,
-            insecure_http=options.insecure_http,
             runtime=options.runtime,
             kubernetes_version=options.kubernetes_version,
         )
     )
-    log = structlog.get_logger("orchestrator")
+    endpoint = ApiEndpoint(
+        ServingConfig(
+            host=options.host,
+            port=options.port,
+            insecure_http=options.insecure_http,
+            kubeconfig=options.kubeconfig,
+            log_requests=options.log_level == "debug",
+        )
+    )
+    endpoint.reserve()
     try:
         await cluster.start()
-        print(_ready_text(options, cluster.url, time.perf_counter() - began), flush=True)
+        await endpoint.serve(cluster)
+        print(_ready_text(options, endpoint.url, time.perf_counter() - began), flush=True)
         await stop.wait()
-        log.info("stopping", url=cluster.url)
+        print("orchestrator: stopping", flush=True)
     finally:
+        await endpoint.stop()
         await cluster.stop()
     print("orchestrator: stopped", flush=True)
 

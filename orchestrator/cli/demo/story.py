@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from orchestrator.api.serving import ApiEndpoint, ServingConfig
 from orchestrator.cli.demo.manifests import web_deployment, web_service
 from orchestrator.cli.demo.traffic import Traffic, send_many, send_until
 from orchestrator.cli.demo.waiting import wait_for
@@ -56,6 +57,7 @@ class Story:
     """The demo's state: the cluster, where to print, and what has happened so far."""
 
     cluster: Cluster
+    endpoint: ApiEndpoint
     console: Console
     progress: Progress
     steps: list[Step] = field(default_factory=list)
@@ -224,9 +226,11 @@ async def _lose_node(story: Story) -> str:
 
 async def _tell(story: Story) -> None:
     async def start() -> str:
+        story.endpoint.reserve()
         await story.cluster.start()
+        await story.endpoint.serve(story.cluster)
         nodes = [name_of(node) for node in story.cluster.store.list("nodes")]
-        return f"{', '.join(nodes)} ready, API at {story.cluster.url}"
+        return f"{', '.join(nodes)} ready, API at {story.endpoint.url}"
 
     await story.step("Start a cluster of three nodes", start)
     await story.step("Deploy web: 5 real processes behind a Service", lambda: _deploy(story))
@@ -267,12 +271,11 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
     config = ClusterConfig(
         nodes=3,
         data_dir=directory / "state",
-        kubeconfig=directory / "kubeconfig",
-        port=0,
         node_heartbeat_seconds=0.5,
         node_grace_seconds=2.0,
     )
     cluster = Cluster(config)
+    endpoint = ApiEndpoint(ServingConfig(port=0, kubeconfig=directory / "kubeconfig"))
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -282,7 +285,7 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
         transient=True,
         disable=not console.is_terminal,
     )
-    story = Story(cluster, console, progress)
+    story = Story(cluster, endpoint, console, progress)
     try:
         with progress:
             await _tell(story)
@@ -296,6 +299,7 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
             )
             await _interrupted()
     finally:
+        await endpoint.stop()
         await cluster.stop()
     return summary
 

@@ -1,0 +1,207 @@
+"""One cluster: builds the parts a `ClusterConfig` asks for, and ends them in the right order."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from actors import ActorSystem, RealClock
+from actors.log import EventLog, LogError, MemoryLog, SqliteLog
+from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
+from orchestrator.cluster.config import ClusterConfig, ClusterError
+from orchestrator.controllers import ControllerConfig, controller_specs
+from orchestrator.network import ServiceManager
+from orchestrator.node import (
+    NodeConfig,
+    NodeManager,
+    ProcessConfig,
+    ProcessRuntime,
+    Runtime,
+    RuntimeUnavailableError,
+    SimulatedRuntime,
+    process_node,
+    simulated_node,
+)
+from orchestrator.node.logs import PodLogs
+from orchestrator.resources.kinds import registry
+from orchestrator.scheduler import Scheduler
+from orchestrator.store import Store
+from orchestrator.store.recording import EventRecorder
+
+EVENTS_UP_TO: int = 50
+"""Simulated nodes from which on containers' starts make no Events by default."""
+
+
+class Cluster:
+    """A whole cluster inside this process, without its HTTP face.
+
+    Use it as an async context manager, or call `start` and `stop`. `orchestrator.api.serving` puts
+    the API server in front of it.
+
+    Attributes:
+        config: What it was built from.
+        system: Its actors; set by `start`.
+        store: Its objects; set by `start`.
+        nodes: Its nodes; set by `start`.
+    """
+
+    system: ActorSystem
+    store: Store
+    nodes: NodeManager
+    logs: PodLogs
+
+    def __init__(self, config: ClusterConfig | None = None) -> None:
+        """Prepare; nothing is touched before `start`."""
+        self.config = config or ClusterConfig()
+        self._exits = contextlib.AsyncExitStack()
+        self._directory: Path
+        self._claim: AddressClaim | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def directory(self) -> Path:
+        """Where this cluster keeps its files: the data directory or a temporary one."""
+        return self._directory
+
+    async def start(self) -> None:
+        """Start everything; returns when every node is registered.
+
+        Raises:
+            ClusterError: It can't start; what was started has been stopped again, and containers
+                of an earlier run were left alone.
+        """
+        try:
+            await self._start()
+        except BaseException as error:
+            await self._exits.aclose()
+            known = (LogError, AddressesInUseError, RuntimeUnavailableError, OSError, ValueError)
+            if isinstance(error, known):
+                raise ClusterError(str(error)) from error
+            raise
+
+    async def _start(self) -> None:
+        config = self.config
+        kinds = registry(config.kubernetes_version)
+        self._directory = self._prepare_directory()
+        log = await self._open_log()
+        self._exits.push_async_callback(log.close)
+        if config.runtime == "process":
+            self._claim = claim_addresses(config.data_dir)
+            self._exits.callback(self._claim.release)
+        self.system = ActorSystem("cluster", clock=RealClock(), seed=config.seed)
+        await self._exits.enter_async_context(self.system)
+        self.store = await Store.open(
+            self.system,
+            log,
+            kinds,
+            seeded=config.seed is not None,
+            service_cidr=str(self._claim.block.services) if self._claim else "10.96.0.0/16",
+        )
+        runtime = self._runtime()
+        self.nodes = NodeManager(
+            self.store, self._recorder("kubelet"), [runtime], self._node_configs()
+        )
+        self.logs = runtime.logs
+        for name, factory in controller_specs(
+            self.store,
+            ControllerConfig(
+                node_monitor_grace_period=config.node_grace_seconds,
+                node_monitor_period=min(5.0, config.node_grace_seconds / 4),
+                heartbeat=self.nodes.heartbeat,
+            ),
+        ):
+            self.system.spawn(factory, name)
+        recorder = self._recorder("default-scheduler")
+        self.system.spawn(lambda: Scheduler(self.store, recorder), "scheduler")
+        self._exits.push_async_callback(self._stop_nodes)
+        await self.nodes.start(self.system)
+        if config.runtime == "process":
+            services = self._recorder("service-proxy")
+            self.system.spawn(lambda: ServiceManager(self.store, services), "services")
+
+    def _prepare_directory(self) -> Path:
+        if self.config.data_dir is None:
+            directory = Path(tempfile.mkdtemp(prefix="orchestrator-"))
+            self._exits.callback(shutil.rmtree, directory, ignore_errors=True)
+            return directory
+        directory = self.config.data_dir.absolute()
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return directory
+
+    async def _open_log(self) -> EventLog:
+        if self.config.data_dir is None:
+            return MemoryLog()
+        return await SqliteLog.open(self._directory / "cluster.db")
+
+    def _recorder(self, component: str) -> EventRecorder:
+        return EventRecorder(self.store, component)
+
+    def _runtime(self) -> Runtime:
+        if self.config.runtime == "simulated":
+            return SimulatedRuntime(self.system.clock, self.system.random)
+        return ProcessRuntime(ProcessConfig(directory=self._directory), self.system.clock)
+
+    def _node_configs(self) -> list[NodeConfig]:
+        config = self.config
+        version = f"v{config.kubernetes_version}.0"
+        if self._claim is None:
+            events = config.node_events
+            if events is None:
+                events = config.nodes < EVENTS_UP_TO
+            return [
+                simulated_node(
+                    index,
+                    name=f"node-{index + 1}",
+                    capacity=config.node_capacity,
+                    events=events,
+                    version=version,
+                )
+                for index in range(config.nodes)
+            ]
+        first, second, *_ = str(self._claim.block.pods.network_address).split(".")
+        return [
+            replace(
+                process_node(
+                    index,
+                    pods=f"{first}.{second}",
+                    capacity=config.node_capacity,
+                    version=version,
+                ),
+                heartbeat=config.node_heartbeat_seconds,
+            )
+            for index in range(1, config.nodes + 1)
+        ]
+
+    async def kill_node(self, name: str) -> None:
+        """Let a node die as if its machine had lost power.
+
+        Raises:
+            ClusterError: There is no living node of that name.
+        """
+        if name not in self.nodes.names:
+            living = ", ".join(self.nodes.names) or "none"
+            raise ClusterError(f"no node {name!r} to kill: the living nodes are {living}")
+        await self.nodes.kill(name)
+
+    async def _stop_nodes(self) -> None:
+        await self.nodes.stop(clean=True, grace=self.config.stop_seconds)
+
+    async def stop(self) -> None:
+        """End all containers, then all actors, then close the log. Safe to call twice."""
+        await self._exits.aclose()

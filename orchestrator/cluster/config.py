@@ -1,0 +1,46 @@
+"""What a cluster is made of, said before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+class ClusterError(Exception):
+    """A cluster can't start or go on; the message says what happened and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterConfig:
+    """One cluster.
+
+    Attributes:
+        nodes: How many nodes it starts with.
+        runtime: ``process`` runs containers as processes of this machine; ``simulated`` pods only
+            pretend to run.
+        data_dir: Where log, logs of containers and keys live. None keeps the log in memory and
+            the rest in a temporary directory that goes with the cluster.
+        kubernetes_version: Minor version served, ``1.31`` to the newest one packaged.
+        seed: Makes names, choices and uids repeat; None draws a fresh seed.
+        node_capacity: Quantities by resource, over what the runtime finds or assumes.
+        node_heartbeat_seconds: Between Lease renewals of process nodes. Upstream's kubelet renews
+            every 10 s.
+        node_grace_seconds: Silence after which a node counts as unreachable; upstream's default
+            since v1.32 is 50 s.
+        node_events: Whether simulated nodes record an Event for each start of a container: on by
+            default for small clusters, off from 50 nodes on, where Events would be most of the log.
+        stop_seconds: How long a clean stop waits for containers before it kills them.
+    """
+
+    nodes: int = 3
+    runtime: Literal["process", "simulated"] = "process"
+    data_dir: Path | None = None
+    kubernetes_version: str = "1.35"
+    seed: int | None = None
+    node_capacity: Mapping[str, str] = field(default_factory=dict)
+    node_heartbeat_seconds: float = 10.0
+    node_grace_seconds: float = 50.0
+    node_events: bool | None = None
+    stop_seconds: float = 10.0
