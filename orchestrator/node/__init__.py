@@ -1,6 +1,7 @@
 """Nodes: node and pod actors, and the runtimes that run their containers."""
 
 from orchestrator.node.configs import NodeConfig, process_node, simulated_node
+from orchestrator.node.logs import LogOptions, NodeLogs, PodLogs
 from orchestrator.node.manager import NodeManager
 from orchestrator.node.process import ProcessRuntime
 from orchestrator.node.process.runtime import ProcessConfig
@@ -27,8 +28,11 @@ __all__ = [
     "ContainerSpec",
     "ContainerStarted",
     "Identity",
+    "LogOptions",
     "NodeConfig",
+    "NodeLogs",
     "NodeManager",
+    "PodLogs",
     "ProcessConfig",
     "ProcessRuntime",
     "Runtime",

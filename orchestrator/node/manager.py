@@ -19,6 +19,8 @@ from orchestrator.resources.objects import Object
 from orchestrator.store import Expired, Follower, ObjectEvent
 
 _FOLLOWED = ("pods", "configmaps", "secrets")
+_ALL = 1 << 30
+"""More events than a window holds."""
 _WRITE_AGAIN = 1.0
 """Seconds until a write that failed as a whole is repeated."""
 _NODE = Supervision(max_restarts=10, period=60.0, exhausted=Exhausted.STOP)
@@ -190,7 +192,7 @@ class NodesActor(Actor[Command]):
 
     def _route(self) -> None:
         try:
-            events = self._follower.take()
+            events = self._follower.take(_ALL)
         except Expired:
             self._follower.restart(self._store.sequence)
             for ref in self._nodes.values():

@@ -74,6 +74,11 @@ class ProcessRuntime:
         )
 
     @property
+    def directory(self) -> Path:
+        """Where records and logs are."""
+        return self._config.directory
+
+    @property
     def supervisor_pid(self) -> int:
         """The supervisor's process id, 0 before `open`."""
         return self._client.pid

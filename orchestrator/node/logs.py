@@ -1,0 +1,176 @@
+"""Container logs for those who ask: ``kubectl logs`` and its options."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from actors import Clock
+from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time
+from orchestrator.node.process.runtime import ProcessRuntime, pod_log_directory
+from orchestrator.node.runtime import ContainerRecord
+from orchestrator.resources.errors import StatusError, bad_request
+from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, status_of, uid_of
+
+_POLL = 0.1
+"""Seconds between looks at a followed log; one ``stat`` and one ``read`` each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """What ``PodLogOptions`` of the API asks for.
+
+    Attributes:
+        follow: Go on until the container ends.
+        tail_lines: Only so many lines from the end; None for all.
+        since_seconds: Only what is not older than this.
+        since_time: Only what was written at or after it, seconds since the epoch.
+        previous: The attempt before the present one.
+        timestamps: Put the time before each line.
+        limit_bytes: At most so many bytes in all.
+    """
+
+    follow: bool = False
+    tail_lines: int | None = None
+    since_seconds: int | None = None
+    since_time: float | None = None
+    previous: bool = False
+    timestamps: bool = False
+    limit_bytes: int | None = None
+
+
+class PodLogs(Protocol):
+    """Where the API gets logs from."""
+
+    async def open(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """Open a container's log.
+
+        Returns:
+            Chunks of some kilobytes; close the iterator to let go early.
+
+        Raises:
+            StatusError: 400, with the kubelet's words for why there is no log.
+        """
+
+
+class NodeLogs:
+    """Logs of process nodes from their files; simulated containers have none."""
+
+    def __init__(self, runtime: ProcessRuntime | None, clock: Clock) -> None:
+        """Read what ``runtime`` writes; None where there are simulated nodes only."""
+        self._runtime = runtime
+        self._clock = clock
+
+    async def open(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """Open a container's log; see `PodLogs.open`."""
+        name = container or _only_container(pod)
+        if all(spec["name"] != name for spec in spec_of(pod).get("containers") or ()):
+            raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
+        status: Object = next(
+            (
+                item
+                for item in status_of(pod).get("containerStatuses") or ()
+                if item["name"] == name
+            ),
+            {},
+        )
+        if str(status.get("containerID") or "").startswith("simulated:"):
+            return _nothing()
+        record = self._choose(pod, name, status, previous=options.previous)
+        path = self._path(pod, record)
+        cursor = LogCursor(path)
+        if options.tail_lines is not None:
+            cursor.seek_tail(options.tail_lines)
+        since = options.since_time
+        if options.since_seconds is not None:
+            since = self._clock.now() - options.since_seconds
+        formatter = EntryFormatter(
+            timestamps=options.timestamps,
+            since=None if since is None else cri_time(since),
+            limit=options.limit_bytes,
+        )
+        follow = options.follow and not options.previous
+        return _read(cursor, formatter, self._clock, self._runs(record) if follow else None)
+
+    def _choose(
+        self, pod: Object, container: str, status: Object, *, previous: bool
+    ) -> ContainerRecord:
+        known = self._runtime.known(uid_of(pod)) if self._runtime else ()
+        records = [item for item in known if item.started.of.container == container]
+        records.sort(key=lambda item: item.started.of.attempt)
+        if previous:
+            if len(records) < 2:
+                raise bad_request(
+                    f'previous terminated container "{container}" in pod "{name_of(pod)}" not found'
+                )
+            return records[-2]
+        if not records:
+            raise _not_started(pod, container, status)
+        return records[-1]
+
+    def _path(self, pod: Object, record: ContainerRecord) -> Path:
+        assert self._runtime is not None
+        of = record.started.of
+        directory = pod_log_directory(
+            self._runtime.directory, namespace_of(pod), name_of(pod), of.uid
+        )
+        return directory / of.container / f"{of.attempt}.log"
+
+    def _runs(self, record: ContainerRecord) -> Callable[[], bool]:
+        identity, uid, runtime = record.started.id, record.started.of.uid, self._runtime
+
+        def runs() -> bool:
+            known = runtime.known(uid) if runtime else ()
+            return any(item.started.id == identity and item.exited is None for item in known)
+
+        return runs
+
+
+def _only_container(pod: Object) -> str:
+    containers = [spec["name"] for spec in spec_of(pod).get("containers") or ()]
+    if len(containers) != 1:
+        raise bad_request(
+            f"a container name must be specified for pod {name_of(pod)}, "
+            f"choose one of: [{' '.join(containers)}]"
+        )
+    return str(containers[0])
+
+
+def _not_started(pod: Object, container: str, status: Object) -> StatusError:
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    reason = waiting.get("reason") or "ContainerCreating"
+    return bad_request(
+        f'container "{container}" in pod "{name_of(pod)}" is waiting to start: '
+        f"{waiting.get('message') or reason}"
+    )
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    empty: tuple[bytes, ...] = ()
+    for chunk in empty:
+        yield chunk
+
+
+async def _read(
+    cursor: LogCursor,
+    formatter: EntryFormatter,
+    clock: Clock,
+    runs: Callable[[], bool] | None,
+) -> AsyncIterator[bytes]:
+    """Read to the end; with ``runs``, wait there for more until it says no."""
+    try:
+        while not formatter.is_full:
+            # Asked before reading: what was written before the end is then read after it.
+            more = runs is not None and runs()
+            entries = cursor.read()
+            if entries:
+                if chunk := formatter.format(entries):
+                    yield chunk
+            elif more:
+                await clock.sleep(_POLL)
+            else:
+                return
+    finally:
+        cursor.close()
