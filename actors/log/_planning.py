@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from actors.log.protocol import Append, Appended, Conflict
@@ -27,13 +27,17 @@ def needs_heads(batch: Iterable[Append]) -> bool:
     return any(item.expected is not None for item in batch)
 
 
-def plan_appends(batch: Iterable[Append], last: int, heads: Mapping[str, int]) -> Plan:
+def plan_appends(batch: Sequence[Append], last: int, heads: Mapping[str, int]) -> Plan:
     """Decide which items of ``batch`` are written after sequence ``last``.
 
     ``heads`` has the last sequence of every key; it may be empty when no item expects anything.
     """
+    if not needs_heads(batch):
+        keys = [item.key for item in batch]
+        end = last + 1 + len(keys)
+        return Plan(list(map(Appended, range(last + 1, end))), keys, [item.data for item in batch])
     results: list[Appended | Conflict] = []
-    keys: list[str] = []
+    keys = []
     data: list[bytes] = []
     written: dict[str, int] = {}
     for item in batch:
