@@ -4,6 +4,7 @@ from orchestrator.resources.objects import Key
 from orchestrator.store.allocation import ServiceRanges
 from orchestrator.store.events import ObjectEvent, WatchEvent
 from orchestrator.store.following import Follower
+from orchestrator.store.housekeeping import CompactionPolicy
 from orchestrator.store.listing import ListPage
 from orchestrator.store.operations import (
     Change,
@@ -13,15 +14,19 @@ from orchestrator.store.operations import (
     Modify,
     Operation,
 )
+from orchestrator.store.recording import EventRecorder
+from orchestrator.store.statistics import StoreStatistics
 from orchestrator.store.store import Store
 from orchestrator.store.watching import Watch
 from orchestrator.store.window import Expired, WindowLimits
 
 __all__ = [
     "Change",
+    "CompactionPolicy",
     "Create",
     "Delete",
     "DeleteOptions",
+    "EventRecorder",
     "Expired",
     "Follower",
     "Key",
@@ -31,6 +36,7 @@ __all__ = [
     "Operation",
     "ServiceRanges",
     "Store",
+    "StoreStatistics",
     "Watch",
     "WatchEvent",
     "WindowLimits",

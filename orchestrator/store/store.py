@@ -24,9 +24,16 @@ from orchestrator.resources.strategies import strategy_of
 from orchestrator.store.admission import Admission
 from orchestrator.store.allocation import ServiceAllocator, ServiceRanges
 from orchestrator.store.codec import Decoder, unpack_key
+from orchestrator.store.correlating import Occurrence
 from orchestrator.store.deciding import Decider
 from orchestrator.store.events import ObjectEvent
 from orchestrator.store.following import Follower, Followers
+from orchestrator.store.housekeeping import (
+    CompactionPolicy,
+    Housekeeper,
+    is_due,
+    snapshot_entries,
+)
 from orchestrator.store.identities import Identities
 from orchestrator.store.listing import ListPage, read_page
 from orchestrator.store.operations import (
@@ -42,8 +49,11 @@ from orchestrator.store.operations import (
 )
 from orchestrator.store.overlay import Overlay
 from orchestrator.store.projection import Projection
+from orchestrator.store.recording import Recorder
+from orchestrator.store.replaying import fold_event
 from orchestrator.store.rules import check_identity
 from orchestrator.store.sequencer import Sequencer
+from orchestrator.store.statistics import StoreStatistics
 from orchestrator.store.watching import Watch
 from orchestrator.store.window import Window, WindowLimits
 
@@ -87,6 +97,8 @@ class Store:
         self._identities = Identities(system.random, seeded=seeded)
         self.admission = Admission(registry, self)
         self._ref: ActorRef[Commit]
+        self._recorder: ActorRef[Any]
+        self._snapshot = 0
 
     @classmethod
     async def open(
@@ -97,6 +109,7 @@ class Store:
         *,
         limits: WindowLimits | None = None,
         ranges: ServiceRanges | None = None,
+        compaction: CompactionPolicy | None = None,
         seeded: bool = False,
         namespaces: Iterable[str] = SYSTEM_NAMESPACES,
         name: str = "store",
@@ -109,6 +122,7 @@ class Store:
             registry: The kinds to serve.
             limits: How much of the past watchers may ask for.
             ranges: Addresses and ports for services.
+            compaction: When the log is compacted.
             seeded: Take uids from the system's seeded generator, so that a simulation repeats.
             namespaces: Made when missing, as the API server makes its system namespaces.
             name: Of the sequencer actor.
@@ -118,6 +132,9 @@ class Store:
         store._ref = system.spawn(
             lambda: Sequencer(log, store._decider, store._recover, store._publish), name
         )
+        store._recorder = system.spawn(lambda: Recorder(store), f"{name}-events")
+        policy = compaction or CompactionPolicy()
+        system.spawn(lambda: Housekeeper(store, policy), f"{name}-housekeeper")
         missing = [
             Create("namespaces", _namespace(name))
             for name in namespaces
@@ -513,6 +530,53 @@ class Store:
             timeout=timeout,
         )
 
+    # ---- besides
+
+    def record(self, occurrence: Occurrence) -> None:
+        """Pass on what a component tells; see `orchestrator.store.EventRecorder`."""
+        self._recorder.tell(occurrence)
+
+    async def compact_if_due(self, policy: CompactionPolicy) -> bool:
+        """Compact the log when the policy says so; tell whether it was done."""
+        tail = self.sequence - self._snapshot
+        if not is_due(policy, tail, len(self._projection)):
+            return False
+        await self.compact()
+        return True
+
+    async def compact(self) -> None:
+        """Write a snapshot of the present and drop the history before it.
+
+        Writes go on meanwhile. What watchers may ask for is in memory and stays; only a restart
+        finds no more than what came after the snapshot.
+
+        Raises:
+            LogError: The log could not; nothing is lost.
+        """
+        sequence = self.sequence
+        objects = list(self._projection.objects.items())
+        await self._log.snapshot(sequence, snapshot_entries(objects))
+        self._snapshot = sequence
+        await self._log.compact(sequence + 1)
+
+    def statistics(self) -> StoreStatistics:
+        """Return how the store is doing."""
+        mailbox = self._ref.statistics()
+        return StoreStatistics(
+            sequence=self.sequence,
+            snapshot=self._snapshot,
+            objects={
+                resource: len(table.objects)
+                for resource in self._projection.resources()
+                if (table := self._projection.table(resource)) is not None and table.objects
+            },
+            window=len(self._window),
+            oldest=self._window.floor,
+            followers=len(self._followers),
+            pending=len(self._overlay),
+            mailbox=mailbox,
+        )
+
     # ---- the sequencer's side
 
     def _decider(self) -> Decider:
@@ -543,24 +607,13 @@ class Store:
                     for text, sequence, data in chunk:
                         key = unpack_key(text)
                         projection.set(sequence, key, decoder.fold(sequence, key, data, None))
-                projection.sequence = snapshot.sequence
-                self._window = Window(snapshot.sequence)
-                self._followers = Followers(self._window, snapshot.sequence)
+                projection.sequence = self._snapshot = snapshot.sequence
+                self._window.restart(snapshot.sequence)
+                self._followers.sequence = snapshot.sequence
         async for records in self._log.read(projection.sequence):
             events = []
             for record in records:
-                key = unpack_key(record.key)
-                before = projection.objects.get(key)
-                after = decoder.fold(record.sequence, key, record.data, before)
-                if after is None:
-                    assert before is not None
-                    metadata = {**before["metadata"], "resourceVersion": str(record.sequence)}
-                    last = {**before, "metadata": metadata}
-                    event = ObjectEvent(record.sequence, "DELETED", key, last, before)
-                elif before is None:
-                    event = ObjectEvent(record.sequence, "ADDED", key, after, None)
-                else:
-                    event = ObjectEvent(record.sequence, "MODIFIED", key, after, before)
+                event = fold_event(decoder, projection, record)
                 projection.apply(event)
                 events.append(event)
             size = sum(len(record.data) for record in records)

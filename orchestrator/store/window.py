@@ -119,6 +119,13 @@ class Window:
             channel = self._channels[resource] = Channel(self._start)
         return channel
 
+    def restart(self, start: int) -> None:
+        """Begin anew behind a snapshot: nothing before ``start`` is known."""
+        self.floor = self._start = start
+        self._channels.clear()
+        self._batches.clear()
+        self._events = self._size = 0
+
     def add(self, events: Sequence[ObjectEvent], size: int, now: float) -> set[str]:
         """Take a committed batch in, trim what is over the limits, return its resources."""
         channels = self._channels
