@@ -26,6 +26,7 @@ from actors._supervision import (
     Verdict,
     decide_restart,
 )
+from actors._supervisor import ChildSpec, Supervisor
 from actors._system import ActorSystem
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Backoff",
     "BatchActor",
     "Bus",
+    "ChildSpec",
     "Clock",
     "Context",
     "DeadLetter",
@@ -58,6 +60,7 @@ __all__ = [
     "Strategy",
     "Subscription",
     "Supervision",
+    "Supervisor",
     "SystemFailed",
     "SystemStatistics",
     "Timer",

@@ -111,7 +111,7 @@ def fail(cell: Cell[Any], error: BaseException | None) -> None:
     request_stop(cell)
     if decision.verdict is Verdict.ESCALATE:
         cause = error if error is not None else ActorStopped(f"{cell.address} kept stopping")
-        if parent is None or parent.parent is None:
+        if parent is None or parent is system.guardian:
             system.fail(cell, cause)
         else:
             fail(parent, cause)

@@ -82,7 +82,7 @@ class ActorSystem:
         self._order: random.Random | None = None
         self._context = contextvars.Context()
         self._root: Cell[Any]
-        self._user: Cell[Any]
+        self.guardian: Cell[Any]
         self._entered = False
         self._host: asyncio.Task[Any] | None = None
         self._cancelled_host = False
@@ -97,9 +97,9 @@ class ActorSystem:
         self.bus.attach(self)
         forever = Supervision(exhausted=Exhausted.STOP)
         self._root = Cell(self, None, "", _Root, forever)
-        self._user = Cell(self, self._root, "user", _Root, forever)
-        self._root.rare().children["user"] = self._user
-        self._root.state = self._user.state = IDLE
+        self.guardian = Cell(self, self._root, "user", _Root, forever)
+        self._root.rare().children["user"] = self.guardian
+        self._root.state = self.guardian.state = IDLE
         self._host = asyncio.current_task()
         witness = getattr(self.loop, "add_witness", None)
         if witness is not None:
@@ -112,8 +112,8 @@ class ActorSystem:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        lifecycle.request_stop(self._user)
-        await self._user.stopped()
+        lifecycle.request_stop(self.guardian)
+        await self.guardian.stopped()
         for deadlines in self.deadlines.values():
             deadlines.close()
         if self.failure is None:
@@ -137,9 +137,9 @@ class ActorSystem:
         """Start an actor at the top, ``/user/<name>``; see ``Context.spawn``."""
         if not self._entered:
             raise RuntimeError("enter the system first: async with ActorSystem() as system")
-        if not self._user.alive:
+        if not self.guardian.alive:
             raise ActorStopped(f"the system {self.name!r} is stopping, it cannot start {name!r}")
-        return self.spawn_under(self._user, factory, name, supervision)
+        return self.spawn_under(self.guardian, factory, name, supervision)
 
     def spawn_under(
         self,
@@ -185,12 +185,12 @@ class ActorSystem:
 
     def walk(self) -> Iterator[ActorRef[Any]]:
         """All actors, parents before their children; do not start or stop any meanwhile."""
-        return iter(_below(self._user))
+        return iter(_below(self.guardian))
 
     def statistics(self) -> SystemStatistics:
         """Sum up; takes time in proportion to the number of actors."""
         queue_length = queue_peak = processed = 0
-        for cell in _below(self._user):
+        for cell in _below(self.guardian):
             queue_length += len(cell.queue or ())
             queue_peak = max(queue_peak, cell.peak)
             processed += cell.processed
@@ -252,21 +252,21 @@ class ActorSystem:
         if self.failure is None:
             self.failure = error
             self.log.critical("system failed", actor=cell.address)
-            lifecycle.request_stop(self._user)
+            lifecycle.request_stop(self.guardian)
             host = self._host
-            if host is not None and not host.done() and self._user.state < CLOSING:
+            if host is not None and not host.done() and self.guardian.state < CLOSING:
                 self._cancelled_host = host.cancel()
 
     def forget(self, cell: Cell[Any]) -> None:
         """A cell has stopped."""
-        if cell is not self._user:
+        if cell is not self.guardian:
             self._actors -= 1
 
     def _describe(self) -> list[str]:
         """What is going on, for the report of a deadlock."""
         return [
             f"actor {cell.address}: {cell.describe()}"
-            for cell in _below(self._user)
+            for cell in _below(self.guardian)
             if cell.state != IDLE or cell.queue
         ]
 
