@@ -33,7 +33,7 @@ async def entries(log: EventLog) -> list[tuple[str, int, bytes]] | None:
     snapshot = await log.load_snapshot()
     if snapshot is None:
         return None
-    return [tuple(entry) async for chunk in snapshot.chunks for entry in chunk]
+    return [(e.key, e.sequence, e.data) async for chunk in snapshot.chunks for e in chunk]
 
 
 async def fill(log: EventLog, count: int) -> None:
