@@ -16,6 +16,8 @@ from orchestrator.resources.errors import FieldError, StatusError, internal_erro
 from orchestrator.resources.objects import Key, Object
 
 NODE_PORT_TYPES = frozenset({"NodePort", "LoadBalancer"})
+DEFAULT_SERVICE_CIDR = "127.96.0.0/16"
+"""On Linux all of 127.0.0.0/8 is loopback: every service has an address that can be bound."""
 KUBERNETES = ("services", "default", "kubernetes")
 
 _Owner = tuple[str, str, str]
@@ -31,7 +33,7 @@ class ServiceRanges:
         last_port: The highest node port.
     """
 
-    addresses: IPv4Network = field(default_factory=lambda: IPv4Network("127.96.0.0/16"))
+    addresses: IPv4Network = field(default_factory=lambda: IPv4Network(DEFAULT_SERVICE_CIDR))
     first_port: int = 30000
     last_port: int = 32767
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, assert_never
 from actors.log import Append
 from orchestrator.resources.errors import StatusError, already_exists, not_found
 from orchestrator.resources.kinds import KindRegistry
-from orchestrator.resources.objects import Key, Object
+from orchestrator.resources.objects import Key, Object, with_meta
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.allocation import ServiceAllocator
@@ -115,13 +115,21 @@ class Decider:
         self._overlay.begin()
         self._allocator.begin()
         try:
-            return self.decide(operation)
+            decided = self.decide(operation)
         finally:
             self._overlay.rollback()
             self._allocator.rollback()
             self._sequence = sequence
             del self.draft.events[before:]
             del self.draft.appends[before:]
+        # The version that the object would have is nobody's yet.
+        metadata = decided["metadata"]
+        current = self._overlay.get(
+            (operation.resource, metadata.get("namespace") or "", metadata["name"])
+        )
+        return with_meta(
+            decided, resourceVersion=current["metadata"]["resourceVersion"] if current else None
+        )
 
     def _create(self, operation: Create) -> Object:
         resource, obj = operation.resource, operation.object

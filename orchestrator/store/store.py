@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
 from actors import ActorRef, ActorSystem, AskTimeout, Clock, MailboxFull
 from actors.log import EventLog
 from orchestrator.resources.errors import (
     STALE,
+    FieldError,
     StatusError,
     conflict,
+    invalid,
     resource_version_too_large,
     service_unavailable,
     too_many_requests,
 )
 from orchestrator.resources.kinds import Kind, KindRegistry
-from orchestrator.resources.objects import Key, Object
+from orchestrator.resources.objects import Key, Object, with_meta
 from orchestrator.resources.selectors import FieldSelector, LabelSelector
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.store.admission import Admission
-from orchestrator.store.allocation import ServiceAllocator, ServiceRanges
+from orchestrator.store.allocation import (
+    DEFAULT_SERVICE_CIDR,
+    ServiceAllocator,
+    ServiceRanges,
+)
 from orchestrator.store.codec import Decoder, unpack_key
 from orchestrator.store.correlating import Occurrence
 from orchestrator.store.deciding import Decider
@@ -58,6 +65,19 @@ from orchestrator.store.watching import Watch
 from orchestrator.store.window import Window, WindowLimits
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+VERSIONED_UPDATES = frozenset(
+    {
+        "apiservices.apiregistration.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "leases.coordination.k8s.io",
+    }
+)
+"""Kinds whose replacement has to name the version it replaces, as upstream's strategies have it."""
+_NO_VERSION = FieldError(
+    "FieldValueInvalid",
+    "metadata.resourceVersion",
+    "Invalid value: 0: must be specified for an update",
+)
 _RACES = 3
 """How often a user's change is admitted again after losing a race, before the sequencer itself
 applies it."""
@@ -108,7 +128,7 @@ class Store:
         registry: KindRegistry,
         *,
         limits: WindowLimits | None = None,
-        ranges: ServiceRanges | None = None,
+        service_cidr: str = DEFAULT_SERVICE_CIDR,
         compaction: CompactionPolicy | None = None,
         seeded: bool = False,
         namespaces: Iterable[str] = SYSTEM_NAMESPACES,
@@ -121,12 +141,13 @@ class Store:
             log: Belongs to this store alone until the system stops.
             registry: The kinds to serve.
             limits: How much of the past watchers may ask for.
-            ranges: Addresses and ports for services.
+            service_cidr: IPv4 range of the services' addresses.
             compaction: When the log is compacted.
             seeded: Take uids from the system's seeded generator, so that a simulation repeats.
             namespaces: Made when missing, as the API server makes its system namespaces.
             name: Of the sequencer actor.
         """
+        ranges = ServiceRanges(addresses=IPv4Network(service_cidr))
         store = cls(system, log, registry, limits=limits, ranges=ranges, seeded=seeded)
         await store._recover()
         store._ref = system.spawn(
@@ -313,15 +334,24 @@ class Store:
                 raise _stale(key)
             return object
 
-        return await self.modify(
-            resource,
-            namespace,
-            name,
-            replace,
-            subresource=subresource,
-            dry_run=dry_run,
-            manager=manager,
-        )
+        kind = self._kind(resource)
+        if not version and resource in VERSIONED_UPDATES and self.get(*key) is not None:
+            raise invalid(kind.kind, kind.group, name, [_NO_VERSION])
+        try:
+            return await self.modify(
+                resource,
+                namespace,
+                name,
+                replace,
+                subresource=subresource,
+                dry_run=dry_run,
+                manager=manager,
+            )
+        except StatusError as error:
+            if error.code != 404 or subresource or not strategy_of(kind).create_on_update:
+                raise
+        fresh = with_meta(object, name=name, resourceVersion=None, uid=None)
+        return await self.create(fresh, resource=resource, namespace=namespace, dry_run=dry_run)
 
     async def modify(
         self,
