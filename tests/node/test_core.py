@@ -1,0 +1,180 @@
+"""Decisions about pods: restart policies, crash-loop delays, grace, phases."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.node import core
+from orchestrator.node.core import decide_pod, describe_backoff, next_backoff, restart_due
+from orchestrator.node.states import ContainerState, Phase, PodState
+from orchestrator.node.statuses import pod_phase, pod_status, status_change
+from orchestrator.resources.timestamps import format_time
+
+NOW = 1_000_000.0
+
+
+def container(phase: Phase = Phase.NEW, **values: Any) -> ContainerState:
+    made = ContainerState(values.pop("name", "c"))
+    made.phase = phase
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+def state(*containers: ContainerState, policy: str = "Always", **metadata: Any) -> PodState:
+    pod = {
+        "metadata": {"name": "p", "namespace": "ns", "uid": "u-1", **metadata},
+        "spec": {
+            "restartPolicy": policy,
+            "containers": [{"name": item.name, "image": "i"} for item in containers],
+        },
+        "status": {"phase": "Pending"},
+    }
+    return PodState(
+        pod=pod, containers=list(containers), host="h", runtime="r", started_at=NOW, address="a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "exit_code", "restarted"),
+    [
+        ("Always", 0, True),
+        ("Always", 1, True),
+        ("OnFailure", 0, False),
+        ("OnFailure", 137, True),
+        ("Never", 0, False),
+        ("Never", 1, False),
+    ],
+)
+def test_the_restart_policy_decides_about_an_ended_container(
+    policy: str, exit_code: int, restarted: bool
+) -> None:
+    """The first restart is immediate."""
+    ended = container(Phase.EXITED, exit_code=exit_code, finished_at=NOW)
+    assert bool(decide_pod(state(ended, policy=policy), NOW).start) is restarted
+
+
+def test_delays_double_up_to_five_minutes_and_start_anew_after_ten() -> None:
+    """10 s, 20 s, 40 s, 80 s, 160 s, 300 s; a container that ran long enough begins at 10 s."""
+    one = container(Phase.EXITED, finished_at=NOW)
+    delays = []
+    for _ in range(7):
+        one.backoff = next_backoff(one)
+        one.backoff_at = one.finished_at
+        delays.append(one.backoff)
+        one.finished_at += 1
+    assert delays == [10, 20, 40, 80, 160, 300, 300]
+    one.finished_at = one.backoff_at + core.BACKOFF_RESET + 1
+    assert restart_due(one) == one.finished_at
+    assert next_backoff(one) == 10
+
+
+def test_a_held_container_names_its_delay_and_wakes_the_pod_when_it_is_over() -> None:
+    """The message is the kubelet's, with Go's way to write a duration."""
+    held = container(Phase.EXITED, finished_at=NOW, backoff=80.0, backoff_at=NOW - 1)
+    plan = decide_pod(state(held), NOW + 5)
+    assert (plan.start, plan.hold, plan.wake_at) == ((), (held,), NOW + 80)
+    text = "back-off 1m20s restarting failed container=c pod=p_ns(u-1)"
+    assert describe_backoff(state(held).pod, held) == text
+
+
+def test_a_deleted_pod_stops_what_runs_and_is_finished_when_nothing_does() -> None:
+    """Stops are repeated with what is left of the grace."""
+    stamp = format_time(NOW + 20)
+    metadata = {"deletionTimestamp": stamp, "deletionGracePeriodSeconds": 30}
+    running = container(Phase.RUNNING)
+    plan = decide_pod(state(running, container(Phase.EXITED), **metadata), NOW)
+    assert [(item.container, item.grace) for item in plan.stop] == [(running, 21.0)]
+    assert not plan.start
+    assert decide_pod(state(container(Phase.EXITED), **metadata), NOW).finished
+    assert decide_pod(state(container(), **metadata), NOW).finished
+
+
+@pytest.mark.parametrize(("grace", "left", "expected"), [(0, 0, 0.0), (30, -60, 0.0), (5, 100, 5)])
+def test_the_grace_is_bounded_by_the_deletion_and_by_what_was_asked(
+    grace: int, left: int, expected: float
+) -> None:
+    """A daemon that was away does not grant the time again."""
+    metadata = {
+        "deletionTimestamp": format_time(NOW + left),
+        "deletionGracePeriodSeconds": grace,
+    }
+    assert core.remaining_grace({"metadata": metadata}, NOW) == expected
+
+
+def test_a_removed_pod_is_killed_at_once() -> None:
+    """Forced deletion leaves no grace."""
+    gone = state(container(Phase.RUNNING))
+    gone.gone = True
+    assert [item.grace for item in decide_pod(gone, NOW).stop] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "containers", "expected"),
+    [
+        ("Always", [{}], "Pending"),
+        ("Always", [{"phase": Phase.STARTING}], "Pending"),
+        ("Always", [{"phase": Phase.RUNNING}], "Running"),
+        ("Always", [{"phase": Phase.RUNNING}, {}], "Pending"),
+        ("Always", [{"phase": Phase.EXITED, "exit_code": 0}], "Running"),
+        ("Always", [{"phase": Phase.STARTING, "last": {"exitCode": 1}}], "Running"),
+        ("Never", [{"phase": Phase.EXITED}], "Succeeded"),
+        ("Never", [{"phase": Phase.EXITED, "exit_code": 1}], "Failed"),
+        ("Never", [{"phase": Phase.EXITED, "exit_code": 1}, {"phase": Phase.RUNNING}], "Running"),
+        ("OnFailure", [{"phase": Phase.EXITED}], "Succeeded"),
+        ("OnFailure", [{"phase": Phase.EXITED, "exit_code": 1}], "Running"),
+    ],
+)
+def test_the_phase_follows_from_containers_and_policy(
+    policy: str, containers: list[dict[str, Any]], expected: str
+) -> None:
+    """The kubelet's ``getPhase``."""
+    items = [container(name=f"c{n}", **values) for n, values in enumerate(containers)]
+    assert pod_phase(state(*items, policy=policy)) == expected
+
+
+def test_a_status_keeps_transition_times_and_foreign_conditions() -> None:
+    """Only what changed gets a new time; what others wrote stays."""
+    one = state(container(Phase.RUNNING, id="x", started_at=NOW))
+    foreign = {"type": "example.com/gate", "status": "True"}
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "then"}
+    one.pod["status"]["conditions"] = [scheduled, foreign]
+    first = pod_status(one, NOW)
+    one.status = first
+    one.containers[0].phase = Phase.EXITED
+    second = pod_status(one, NOW + 60)
+    times = {
+        item["type"]: item.get("lastTransitionTime") == format_time(NOW)
+        for item in second["conditions"]
+        if item["type"] not in ("example.com/gate", "PodScheduled")
+    }
+    assert times == {
+        "PodReadyToStartContainers": True,
+        "Initialized": True,
+        "Ready": False,
+        "ContainersReady": False,
+    }
+    assert foreign in second["conditions"]
+    assert scheduled in second["conditions"]
+
+
+def test_a_phase_that_is_over_is_never_taken_back() -> None:
+    """Whoever failed the pod, the node's later status does not revive it."""
+    one = state(container(Phase.RUNNING, id="x", started_at=NOW))
+    change = status_change(pod_status(one, NOW), None)
+    stored = {**one.pod, "status": {"phase": "Failed", "reason": "Evicted"}}
+    changed = change(stored)
+    assert changed is not None
+    assert (changed["status"]["phase"], changed["status"]["reason"]) == ("Failed", "Evicted")
+
+
+def test_a_readiness_gate_holds_back_readiness_until_its_condition_is_true() -> None:
+    """In the kubelet's words."""
+    one = state(container(Phase.RUNNING, id="x", started_at=NOW))
+    one.pod["spec"]["readinessGates"] = [{"conditionType": "example.com/gate"}]
+    conditions = {item["type"]: item for item in pod_status(one, NOW)["conditions"]}
+    assert conditions["Ready"]["reason"] == "ReadinessGatesNotReady"
+    assert conditions["ContainersReady"]["status"] == "True"
+    one.pod["status"]["conditions"] = [{"type": "example.com/gate", "status": "True"}]
+    conditions = {item["type"]: item for item in pod_status(one, NOW)["conditions"]}
+    assert conditions["Ready"]["status"] == "True"
