@@ -137,7 +137,7 @@ class ApiServer:
                 "ssl_keyfile": str(self._tls.key_file),
             }
         config = uvicorn.Config(
-            self._app,  # type: ignore[arg-type]  # the scope is a mapping here, a union there
+            self._app,
             loop="none",
             http="httptools",
             ws="none",

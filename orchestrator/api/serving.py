@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from actors import RealClock
 from orchestrator.api.application import ApiApplication, ApiConfig
-from orchestrator.api.certificates import ensure_certificates
+from orchestrator.api.certificates import Certificates, ensure_certificates
 from orchestrator.api.kubeconfig import write_kubeconfig
 from orchestrator.api.server import ApiServer, Tls, bind, check_insecure
 from orchestrator.api.tokens import ensure_token
@@ -43,26 +44,48 @@ class ServingConfig:
 
 
 class ApiEndpoint:
-    """The API of one cluster. `reserve` first, then start the cluster, then `serve` it."""
+    """The API of one cluster: `prepare` it, start the cluster, then `serve`."""
 
-    def __init__(self, config: ServingConfig | None = None) -> None:
-        """Prepare; nothing is touched before `reserve`."""
+    def __init__(self, cluster: Cluster, config: ServingConfig | None = None) -> None:
+        """Prepare to serve ``cluster``; nothing is touched before `prepare`."""
         self.config = config or ServingConfig()
+        self._cluster = cluster
         self._listener: socket.socket | None = None
         self._server: ApiServer | None = None
+        self._certificates: Certificates | None = None
 
-    def reserve(self) -> None:
-        """Take the port.
+    async def start(self) -> None:
+        """Prepare, start the cluster, and serve it.
+
+        Raises:
+            ClusterError: The cluster can't start.
+            OSError: The address can't be listened on.
+        """
+        await self.prepare()
+        await self._cluster.start()
+        await self.serve()
+
+    async def prepare(self) -> None:
+        """Take the port, open the cluster's directory and make the certificates it lacks.
 
         Raises:
             PortTakenError: Somebody else listens there.
             OSError: The address is not of this machine, or the port needs more rights.
             InsecureAddressError: Plain HTTP on an address that is not loopback.
+            ClusterError: The cluster's directory can't be used.
         """
-        if self._listener is None:
-            if self.config.insecure_http:
-                check_insecure(self.config.host)
-            self._listener = bind(self.config.host, self.config.port)
+        config, cluster = self.config, self._cluster
+        if config.insecure_http:
+            check_insecure(config.host)
+        self._listener = bind(config.host, config.port)
+        await cluster.open()
+        if not config.insecure_http:
+            names = [str(cluster.service_range[1])]
+            if config.host not in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound
+                names.append(config.host)
+            keys = cluster.directory / "pki"
+            self._certificates = ensure_certificates(keys, RealClock().now(), names)
+            cluster.certificate_authority = self._certificates.ca_pem
 
     @property
     def url(self) -> str:
@@ -70,25 +93,13 @@ class ApiEndpoint:
         assert self._server is not None, "serve() first"
         return self._server.url
 
-    async def serve(self, cluster: Cluster) -> None:
-        """Answer requests for ``cluster``, and let its ``kubernetes`` Service lead here."""
-        self.reserve()
-        assert self._listener is not None
-        config = self.config
+    async def serve(self) -> None:
+        """Answer requests, and let the cluster's ``kubernetes`` Service lead here."""
+        assert self._listener is not None, "prepare() first"
+        config, cluster, found = self.config, self._cluster, self._certificates
         port: int = self._listener.getsockname()[1]
-        token: str | None = None
-        tls: Tls | None = None
-        ca_pem: str | None = None
-        if not config.insecure_http:
-            keys = cluster.directory / "pki"
-            service = cluster.store.get("services", "default", "kubernetes")
-            names = [config.host] if config.host not in {"0.0.0.0", "::"} else []  # noqa: S104 - compared with, not bound
-            if service is not None:
-                names.append(service["spec"]["clusterIP"])
-            certificates = ensure_certificates(keys, cluster.store.clock.now(), names)
-            token = ensure_token(keys / "token")
-            tls = Tls(certificates.certificate_file, certificates.key_file)
-            ca_pem = certificates.ca_pem
+        tls = Tls(found.certificate_file, found.key_file) if found else None
+        token = ensure_token(cluster.directory / "pki" / "token") if found else None
         app = ApiApplication(
             cluster.store,
             ApiConfig(
@@ -100,19 +111,21 @@ class ApiEndpoint:
         await self._server.start()
         await publish_api_server(cluster.store, config.host, port)
         if config.kubeconfig is not None:
+            ca_pem = found.ca_pem if found else None
             write_kubeconfig(config.kubeconfig, self._server.url, ca_pem=ca_pem, token=token)
 
     async def stop(self) -> None:
-        """End streams, let requests in flight finish, give the port back. Safe to call twice."""
+        """End streams, finish requests in flight, stop the cluster. Safe to call twice."""
         server, self._server = self._server, None
         listener, self._listener = self._listener, None
         if server is not None:
             await server.stop()
         if listener is not None:
             listener.close()
+        await self._cluster.stop()
 
     async def __aenter__(self) -> Self:
-        self.reserve()
+        await self.start()
         return self
 
     async def __aexit__(

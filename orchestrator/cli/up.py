@@ -47,6 +47,7 @@ def run_up(options: UpOptions) -> int:
 
 async def _serve(options: UpOptions) -> None:
     from orchestrator.api.serving import ApiEndpoint, ServingConfig
+    from orchestrator.cli.collector import tune_collector
     from orchestrator.cluster import Cluster, ClusterConfig
 
     began = time.perf_counter()
@@ -63,24 +64,23 @@ async def _serve(options: UpOptions) -> None:
         )
     )
     endpoint = ApiEndpoint(
+        cluster,
         ServingConfig(
             host=options.host,
             port=options.port,
             insecure_http=options.insecure_http,
             kubeconfig=options.kubeconfig,
             log_requests=options.log_level == "debug",
-        )
+        ),
     )
-    endpoint.reserve()
     try:
-        await cluster.start()
-        await endpoint.serve(cluster)
+        await endpoint.start()
+        tune_collector()
         print(_ready_text(options, endpoint.url, time.perf_counter() - began), flush=True)
         await stop.wait()
         print("orchestrator: stopping", flush=True)
     finally:
         await endpoint.stop()
-        await cluster.stop()
     print("orchestrator: stopped", flush=True)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from actors import ActorSystem, RealClock
 from actors.log import EventLog, LogError, MemoryLog, SqliteLog
@@ -27,13 +29,17 @@ from orchestrator.node import (
     process_node,
     simulated_node,
 )
-from orchestrator.node.logs import PodLogs
+from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
 from orchestrator.store import Store
+from orchestrator.store.allocation import ServiceRanges
 from orchestrator.store.recording import EventRecorder
 
-EVENTS_UP_TO: int = 50
+SIMULATED_SERVICES: Final = IPv4Network("10.96.0.0/16")
+"""Cluster IPs where nothing listens: upstream's customary range."""
+
+EVENTS_UP_TO: Final = 50
 """Simulated nodes from which on containers' starts make no Events by default."""
 
 
@@ -48,6 +54,9 @@ class Cluster:
         system: Its actors; set by `start`.
         store: Its objects; set by `start`.
         nodes: Its nodes; set by `start`.
+        logs: Its containers' logs; set by `start`.
+        certificate_authority: PEM that the namespaces publish as ``kube-root-ca.crt``; whoever
+            serves the API with TLS sets it between `open` and `start`.
     """
 
     system: ActorSystem
@@ -58,9 +67,11 @@ class Cluster:
     def __init__(self, config: ClusterConfig | None = None) -> None:
         """Prepare; nothing is touched before `start`."""
         self.config = config or ClusterConfig()
+        self.certificate_authority = ""
         self._exits = contextlib.AsyncExitStack()
         self._directory: Path
         self._claim: AddressClaim | None = None
+        self._event_log: EventLog | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -79,6 +90,25 @@ class Cluster:
         """Where this cluster keeps its files: the data directory or a temporary one."""
         return self._directory
 
+    @property
+    def service_range(self) -> IPv4Network:
+        """Where cluster IPs come from; known after `open`."""
+        return self._claim.block.services if self._claim else SIMULATED_SERVICES
+
+    async def open(self) -> None:
+        """Take the data directory and the addresses, and nothing more. `start` does it if need be.
+
+        Raises:
+            ClusterError: The directory belongs to a running daemon, or is not a cluster's.
+        """
+        async with self._undone():
+            self._directory = self._prepare_directory()
+            self._event_log = await self._open_log()
+            self._exits.push_async_callback(self._event_log.close)
+            if self.config.runtime == "process":
+                self._claim = claim_addresses(self.config.data_dir)
+                self._exits.callback(self._claim.release)
+
     async def start(self) -> None:
         """Start everything; returns when every node is registered.
 
@@ -86,8 +116,17 @@ class Cluster:
             ClusterError: It can't start; what was started has been stopped again, and containers
                 of an earlier run were left alone.
         """
+        if self._event_log is None:
+            await self.open()
+        assert self._event_log is not None
+        async with self._undone():
+            await self._start(self._event_log)
+
+    @contextlib.asynccontextmanager
+    async def _undone(self) -> AsyncIterator[None]:
+        """Undo what was done so far if the block fails, and name known causes for what they are."""
         try:
-            await self._start()
+            yield
         except BaseException as error:
             await self._exits.aclose()
             known = (LogError, AddressesInUseError, RuntimeUnavailableError, OSError, ValueError)
@@ -95,45 +134,46 @@ class Cluster:
                 raise ClusterError(str(error)) from error
             raise
 
-    async def _start(self) -> None:
+    async def _start(self, log: EventLog) -> None:
         config = self.config
-        kinds = registry(config.kubernetes_version)
-        self._directory = self._prepare_directory()
-        log = await self._open_log()
-        self._exits.push_async_callback(log.close)
-        if config.runtime == "process":
-            self._claim = claim_addresses(config.data_dir)
-            self._exits.callback(self._claim.release)
         self.system = ActorSystem("cluster", clock=RealClock(), seed=config.seed)
         await self._exits.enter_async_context(self.system)
         self.store = await Store.open(
             self.system,
             log,
-            kinds,
+            registry(config.kubernetes_version),
             seeded=config.seed is not None,
-            service_cidr=str(self._claim.block.services) if self._claim else "10.96.0.0/16",
+            ranges=ServiceRanges(addresses=self.service_range),
         )
-        runtime = self._runtime()
+        runtime: Runtime
+        if config.runtime == "process":
+            runtime = ProcessRuntime(ProcessConfig(directory=self._directory), self.system.clock)
+            self.logs = NodeLogs(runtime, self.system.clock)
+        else:
+            runtime = SimulatedRuntime(self.system.clock, self.system.random)
+            self.logs = NodeLogs(None, self.system.clock)
         self.nodes = NodeManager(
-            self.store, self._recorder("kubelet"), [runtime], self._node_configs()
+            self.store, EventRecorder(self.store, "kubelet"), [runtime], self._node_configs()
         )
-        self.logs = runtime.logs
-        for name, factory in controller_specs(
-            self.store,
-            ControllerConfig(
-                node_monitor_grace_period=config.node_grace_seconds,
-                node_monitor_period=min(5.0, config.node_grace_seconds / 4),
-                heartbeat=self.nodes.heartbeat,
-            ),
-        ):
-            self.system.spawn(factory, name)
-        recorder = self._recorder("default-scheduler")
+        self._spawn_controllers()
+        recorder = EventRecorder(self.store, "default-scheduler")
         self.system.spawn(lambda: Scheduler(self.store, recorder), "scheduler")
         self._exits.push_async_callback(self._stop_nodes)
         await self.nodes.start(self.system)
         if config.runtime == "process":
-            services = self._recorder("service-proxy")
+            services = EventRecorder(self.store, "service-proxy")
             self.system.spawn(lambda: ServiceManager(self.store, services), "services")
+
+    def _spawn_controllers(self) -> None:
+        grace = self.config.node_grace_seconds
+        settings = ControllerConfig(
+            cluster_ca=self.certificate_authority,
+            node_monitor_grace_period=grace,
+            node_monitor_period=min(5.0, grace / 4),
+            heartbeat=self.nodes.heartbeat,
+        )
+        for name, factory in controller_specs(self.store, settings):
+            self.system.spawn(factory, name)
 
     def _prepare_directory(self) -> Path:
         if self.config.data_dir is None:
@@ -148,14 +188,6 @@ class Cluster:
         if self.config.data_dir is None:
             return MemoryLog()
         return await SqliteLog.open(self._directory / "cluster.db")
-
-    def _recorder(self, component: str) -> EventRecorder:
-        return EventRecorder(self.store, component)
-
-    def _runtime(self) -> Runtime:
-        if self.config.runtime == "simulated":
-            return SimulatedRuntime(self.system.clock, self.system.random)
-        return ProcessRuntime(ProcessConfig(directory=self._directory), self.system.clock)
 
     def _node_configs(self) -> list[NodeConfig]:
         config = self.config

@@ -89,7 +89,7 @@ class Story:
             if deployment is None:
                 return False
             status = status_of(deployment)
-            return (
+            return bool(
                 status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
                 and status.get("updatedReplicas", 0) == replicas
                 and status.get("readyReplicas", 0) == replicas
@@ -226,9 +226,7 @@ async def _lose_node(story: Story) -> str:
 
 async def _tell(story: Story) -> None:
     async def start() -> str:
-        story.endpoint.reserve()
-        await story.cluster.start()
-        await story.endpoint.serve(story.cluster)
+        await story.endpoint.start()
         nodes = [name_of(node) for node in story.cluster.store.list("nodes")]
         return f"{', '.join(nodes)} ready, API at {story.endpoint.url}"
 
@@ -275,7 +273,7 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
         node_grace_seconds=2.0,
     )
     cluster = Cluster(config)
-    endpoint = ApiEndpoint(ServingConfig(port=0, kubeconfig=directory / "kubeconfig"))
+    endpoint = ApiEndpoint(cluster, ServingConfig(port=0, kubeconfig=directory / "kubeconfig"))
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -300,7 +298,6 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
             await _interrupted()
     finally:
         await endpoint.stop()
-        await cluster.stop()
     return summary
 
 
