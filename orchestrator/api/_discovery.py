@@ -80,7 +80,8 @@ class Discovery:
                 listed = [_group(name, versions) for name, versions in groups.items() if name]
                 return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
             case ["apis", name] if name in groups:
-                return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, groups[name])}
+                about: Document = {"kind": "APIGroup", "apiVersion": "v1"}
+                return about | _group(name, groups[name])
             case ["api", version] if ("", version) in self._versions:
                 return _resource_list(version, self._versions["", version])
             case ["apis", name, version] if (name, version) in self._versions and name:
@@ -93,10 +94,12 @@ class Discovery:
         for group, versions in self._registry.groups().items():
             if (path == "/api") is not (group == ""):
                 continue
-            metadata: Document = {"name": group} if group else {}
+            metadata: Document = {"creationTimestamp": None}
+            if group:
+                metadata["name"] = group
             items.append(
                 {
-                    "metadata": {**metadata, "creationTimestamp": None},
+                    "metadata": metadata,
                     "versions": [
                         {
                             "version": served,

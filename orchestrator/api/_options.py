@@ -289,8 +289,8 @@ def delete_options(request: Request, body: dict[str, Any] | None) -> tuple[Delet
     if not body:
         if (grace := request.number("gracePeriodSeconds")) is not None:
             body["gracePeriodSeconds"] = grace
-        if policy := request.parameter("propagationPolicy"):
-            body["propagationPolicy"] = policy
+        if asked_policy := request.parameter("propagationPolicy"):
+            body["propagationPolicy"] = asked_policy
         if "orphanDependents" in request.query:
             body["orphanDependents"] = request.flag("orphanDependents")
     asked = [*(body.get("dryRun") or ()), *request.query.get("dryRun", ())]

@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -15,6 +15,8 @@ from orchestrator.api._discovery import Discovery
 from orchestrator.api._negotiation import discovery_version, parse_accept
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, json_response, text_response
+from orchestrator.api.protobuf.openapi import MEDIA_TYPES as OPENAPI_V2
+from orchestrator.api.protobuf.openapi import openapi_v2_protobuf
 from orchestrator.resources.errors import not_acceptable
 
 if TYPE_CHECKING:
@@ -128,46 +130,43 @@ class Pages:
         version, _, rest = page.partition("/")
         if version not in ("v2", "v3") or (version == "v2" and rest):
             return None
-        refuse_protobuf(request)
+        content_type = b"application/json"
+        if wants_only_protobuf(request):
+            if version == "v3":
+                raise not_acceptable(
+                    "only the following media types are accepted: application/json"
+                )
+            page, content_type = "v2 protobuf", OPENAPI_V2[0].encode()
         cached = self._openapi.get(page)
         if cached is None:
-            document = self._document(version, rest)
-            if document is None:
+            data = self._document(page, rest)
+            if data is None:
                 return None
-            data = orjson.dumps(document)
             etag = f'"{hashlib.sha256(data).hexdigest().upper()}"'.encode()
             cached = self._openapi[page] = (data, etag)
         data, etag = cached
-        return tagged(request, data, etag, b"application/json", [(b"vary", b"Accept")])
+        return tagged(request, data, etag, content_type, [(b"vary", b"Accept")])
 
-    def _document(self, version: str, rest: str) -> dict[str, Any] | None:
+    def _document(self, page: str, group_version: str) -> bytes | None:
         from orchestrator.resources import openapi
 
-        if version == "v2":
-            return openapi.openapi_v2(self._registry)
-        if not rest:
-            return openapi.openapi_v3_index(self._registry)
-        known = {
-            f"apis/{kind.api_version}" if kind.group else f"api/{kind.version}"
-            for kind in self._registry.kinds()
-        }
-        if rest not in known:
+        registry = self._registry
+        if page == "v2 protobuf":
+            return openapi_v2_protobuf(registry)
+        if page == "v2":
+            return orjson.dumps(openapi.openapi_v2(registry))
+        if page == "v3":
+            return orjson.dumps(openapi.openapi_v3_index(registry))
+        try:
+            return orjson.dumps(openapi.openapi_v3(registry, group_version.partition("/")[2]))
+        except KeyError:
             return None
-        return openapi.openapi_v3(self._registry, rest.partition("/")[2])
 
 
-def refuse_protobuf(request: Request) -> None:
-    """Refuse a client that takes the OpenAPI document only as protobuf.
-
-    kubectl falls back from a 406: to its built-in types for patches, to OpenAPI v3 for the rest.
-
-    Raises:
-        StatusError: 406.
-    """
-    header = request.headers.get(b"accept", b"")
-    clauses = parse_accept(header)
-    if clauses and all("protobuf" in clause.media for clause in clauses):
-        raise not_acceptable("only the following media types are accepted: application/json")
+def wants_only_protobuf(request: Request) -> bool:
+    """Tell whether a client takes the OpenAPI document in no other form than protobuf."""
+    clauses = parse_accept(request.headers.get(b"accept", b""))
+    return bool(clauses) and all("protobuf" in clause.media for clause in clauses)
 
 
 def tagged(

@@ -15,9 +15,9 @@ import yaml
 from orchestrator.api._bodies import media_type_error, parse_yaml
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
-from orchestrator.api._ports import decode
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
+from orchestrator.resources.decoding import decode
 from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict, not_found
 from orchestrator.resources.objects import Object, meta, name_of, with_meta
 from orchestrator.resources.patches import (

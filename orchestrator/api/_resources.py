@@ -11,14 +11,14 @@ import orjson
 from orchestrator.api._bodies import check_object_type, is_json, parse_object
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
-from orchestrator.api._options import WriteOptions, delete_options, write_options
+from orchestrator.api._options import delete_options, write_options
 from orchestrator.api._patching import Patching
-from orchestrator.api._ports import decode
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, encode, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, shape_object
 from orchestrator.api._subresources import Subresources
+from orchestrator.resources.decoding import decode
 from orchestrator.resources.errors import StatusError, bad_request, not_found
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of, with_meta
@@ -287,6 +287,3 @@ def check_name(obj: Object, target: Target) -> None:
         raise bad_request(
             f"the name of the object ({name}) does not match the name on the URL ({target.name})"
         )
-
-
-__all__ = ["Resources", "WriteOptions", "check_name", "method_not_allowed", "place"]

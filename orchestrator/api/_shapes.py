@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 
 from orchestrator.api._negotiation import Accepted
-from orchestrator.api._ports import partial_object_metadata, table
 from orchestrator.api._requests import Request
 from orchestrator.resources.errors import bad_request
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.printing import partial_object_metadata, table
 
 _INCLUDES = {"": "Metadata", "None": "None", "Metadata": "Metadata", "Object": "Object"}
 
@@ -42,7 +42,13 @@ class EncodedObjects:
 
 
 def make_table(
-    kind: Kind, objects: Iterable[Object], request: Request, accepted: Accepted, now: float
+    kind: Kind,
+    objects: Iterable[Object],
+    request: Request,
+    accepted: Accepted,
+    now: float,
+    *,
+    columns: bool = True,
 ) -> Object:
     """Build the Table of some objects in the version asked for.
 
@@ -53,17 +59,23 @@ def make_table(
     include = _INCLUDES.get(asked)
     if include is None:
         raise bad_request(f'unrecognized includeObject value: "{asked}"')
-    built = table(kind, list(objects), now=now, include_object=include)
+    built = table(kind, objects, now=now, include_object=include, columns=columns)
     return {**built, "apiVersion": f"meta.k8s.io/{accepted.version}"}
 
 
 def shape_object(
-    kind: Kind, obj: Object, request: Request, accepted: Accepted, now: float
+    kind: Kind,
+    obj: Object,
+    request: Request,
+    accepted: Accepted,
+    now: float,
+    *,
+    columns: bool = True,
 ) -> Object:
     """Return one object in the shape asked for."""
     match accepted.shape:
         case "Table":
-            return make_table(kind, (obj,), request, accepted, now)
+            return make_table(kind, (obj,), request, accepted, now, columns=columns)
         case "PartialObjectMetadata":
             return {
                 **partial_object_metadata(obj),
@@ -107,11 +119,8 @@ def watch_encoder(
 
     def encode(obj: Object) -> bytes:
         nonlocal first
-        shaped = shape_object(kind, obj, request, accepted, now())
-        if accepted.shape == "Table":
-            if not first:
-                shaped = {**shaped, "columnDefinitions": None}
-            first = False
+        shaped = shape_object(kind, obj, request, accepted, now(), columns=first)
+        first = False
         return orjson.dumps(shaped)
 
     return encode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._bindings import binding_of, bound
@@ -23,7 +25,7 @@ from orchestrator.api._routing import Target
 from orchestrator.api._scales import scale_of, scaled
 from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict
 from orchestrator.resources.kinds import Kind
-from orchestrator.resources.objects import Object, meta, name_of, spec_of, uid_of
+from orchestrator.resources.objects import Object, meta, name_of, uid_of
 from orchestrator.resources.patches import apply_json_patch, apply_merge_patch
 from orchestrator.resources.timestamps import format_time
 
@@ -188,19 +190,14 @@ class Subresources:
                     "poddisruptionbudgets.policy",
                     target.scope,
                     name_of(budget),
-                    lambda current, now=now: spend_disruption(current, pod, now),
+                    partial(spend_disruption, pod=pod, now=now),
                     subresource="status",
                     dry_run=dry_run,
                 )
         if not options.uid:
             # The budget was asked for this pod, not for another that took its name meanwhile.
-            from dataclasses import replace
-
             options = replace(options, uid=uid_of(pod))
         await self._store.delete(
             "pods", target.scope, target.name, options=options, dry_run=dry_run
         )
         return json_response(_SUCCESS, 201, request.accepted)
-
-
-__all__ = ["Subresources", "spec_of"]

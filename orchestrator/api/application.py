@@ -34,7 +34,6 @@ from orchestrator.api.tokens import TokenCheck
 from orchestrator.resources.errors import (
     StatusError,
     internal_error,
-    service_unavailable,
     unauthorized,
 )
 
@@ -227,6 +226,3 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
     await send({"type": "websocket.close", "code": 1008})
-
-
-__all__ = ["ApiApplication", "ApiConfig", "service_unavailable"]
