@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from actors import Actor
 from orchestrator.controllers._queue import WorkQueue
@@ -88,7 +88,7 @@ class Controller(Actor[Command], Generic[K]):
     so it cannot overflow.
     """
 
-    resources: ClassVar[tuple[str, ...]] = ()
+    resources: tuple[str, ...] = ()
     """Followed in log order, and listed in this order at the start."""
 
     def __init__(self, store: Store, recorder: Recorder) -> None:
@@ -255,7 +255,7 @@ class Controller(Actor[Command], Generic[K]):
     ) -> bool:
         """Report what was done; tell whether nothing has to be tried again."""
         done = True
-        items = [*plan.create, *plan.update, *plan.delete]
+        items: list[Creation | Update | Deletion] = [*plan.create, *plan.update, *plan.delete]
         for item, operation, result in zip(items, operations, results, strict=True):
             if isinstance(result, StatusError):
                 if result.code == 404 and not isinstance(item, Creation):  # noqa: PLR2004 # Not Found
@@ -271,9 +271,7 @@ class Controller(Actor[Command], Generic[K]):
                 self._record(item.event)
         return done
 
-    def _give_back(
-        self, batch: list[tuple[K, Plan, list[Operation]]], error: Exception
-    ) -> None:
+    def _give_back(self, batch: list[tuple[K, Plan, list[Operation]]], error: Exception) -> None:
         now = self.context.clock.now()
         self.context.log.warning("proposal failed", keys=len(batch), error=str(error))
         for key, _, _ in batch:

@@ -237,9 +237,7 @@ class _Decision:
         if self.rolling:
             size = sizes.plan_new(self.limits, sizes.Sized(name, 0), old)
         annotations = revisions.revision_annotations(self.deployment, new, revision)
-        annotations = revisions.with_size_annotations(
-            annotations, self.desired, self.limits.most
-        )
+        annotations = revisions.with_size_annotations(annotations, self.desired, self.limits.most)
         new = with_meta(new, annotations=annotations)
         self.sets[name] = {**new, "spec": {**new["spec"], "replicas": size}}
         self.new_name = name

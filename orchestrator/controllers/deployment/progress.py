@@ -137,19 +137,15 @@ def with_pause(deployment: Object, conditions: list[Condition], now: float) -> l
     noted = present is not None and present.get("reason") == PAUSED
     paused = bool(spec_of(deployment).get("paused"))
     if paused and not noted:
-        return put(
-            conditions, "Progressing", "Unknown", PAUSED, "Deployment is paused", now=now
-        )
+        return put(conditions, "Progressing", "Unknown", PAUSED, "Deployment is paused", now=now)
     if noted and not paused:
-        return put(
-            conditions, "Progressing", "Unknown", RESUMED, "Deployment is resumed", now=now
-        )
+        return put(conditions, "Progressing", "Unknown", RESUMED, "Deployment is resumed", now=now)
     return conditions
 
 
 def is_complete(deployment: Object, counts: dict[str, int]) -> bool:
     """Tell whether all wanted pods are of the new template and available, and no others exist."""
-    desired = spec_of(deployment).get("replicas", 1)
+    desired: int = spec_of(deployment).get("replicas", 1)
     return (
         counts["updatedReplicas"] == desired
         and counts["replicas"] == desired
@@ -165,8 +161,7 @@ def has_progressed(before: dict[str, Any], counts: dict[str, int]) -> bool:
 
     return (
         counts["updatedReplicas"] > was("updatedReplicas")
-        or counts["replicas"] - counts["updatedReplicas"]
-        < was("replicas") - was("updatedReplicas")
+        or counts["replicas"] - counts["updatedReplicas"] < was("replicas") - was("updatedReplicas")
         or counts["readyReplicas"] > was("readyReplicas")
         or counts["availableReplicas"] > was("availableReplicas")
     )
@@ -224,8 +219,9 @@ def seconds_to_deadline(
     return max(0.0, parse_time(present["lastUpdateTime"]) + deadline - now) + 1.0
 
 
-def with_failure(conditions: list[Condition], replica_sets: Sequence[Object], new: Object | None,
-                 now: float) -> list[Condition]:
+def with_failure(
+    conditions: list[Condition], replica_sets: Sequence[Object], new: Object | None, now: float
+) -> list[Condition]:
     """Return the conditions with the ``ReplicaFailure`` of a ReplicaSet, the new one's first."""
     ordered = [*([new] if new else []), *replica_sets]
     for rs in ordered:

@@ -138,9 +138,8 @@ def revision_annotations(deployment: Object, replica_set: Object, revision: int)
     """
     present = annotations_of(replica_set)
     wanted = dict(present)
-    for key, value in annotations_of(deployment).items():
-        if key not in _NOT_COPIED:
-            wanted[key] = value
+    given = annotations_of(deployment).items()
+    wanted.update({key: value for key, value in given if key not in _NOT_COPIED})
     before = revision_of(replica_set)
     if before < revision:
         wanted[REVISION] = str(revision)

@@ -132,9 +132,7 @@ def _clean_unhealthy(sets: list[Sized], spare: int) -> list[Sized]:
     return cleaned
 
 
-def plan_proportional(
-    limits: Limits, sets: Sequence[Sized], actual: int
-) -> dict[str, int]:
+def plan_proportional(limits: Limits, sets: Sequence[Sized], actual: int) -> dict[str, int]:
     """Return sizes when a Deployment is scaled while several ReplicaSets have pods.
 
     Each takes its share by size, the largest gets what rounding leaves over.
@@ -147,9 +145,7 @@ def plan_proportional(
     allowed = limits.most if limits.desired > 0 else 0
     to_add = allowed - sum(rs.replicas for rs in sets)
     newer_first = to_add > 0
-    order = sorted(
-        sets, key=lambda rs: (-rs.replicas, -rs.created if newer_first else rs.created)
-    )
+    order = sorted(sets, key=lambda rs: (-rs.replicas, -rs.created if newer_first else rs.created))
     sizes = {rs.name: rs.replicas for rs in order}
     added = 0
     for rs in order:

@@ -146,9 +146,7 @@ class ReplicaSetController(Controller[Key]):
     def _family_on_nodes(self, replica_set: Object) -> dict[str, int]:
         """Count active pods by node, those of ReplicaSets with the same controller included."""
         owner = controller_of(replica_set)
-        family = (
-            self.store.by_owner(owner["uid"], RESOURCE) if owner is not None else [replica_set]
-        )
+        family = self.store.by_owner(owner["uid"], RESOURCE) if owner is not None else [replica_set]
         counted: dict[str, int] = {}
         for sibling in family:
             members = self._members.get(uid_of(sibling))

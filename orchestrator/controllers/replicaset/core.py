@@ -117,17 +117,13 @@ def pod_template(replica_set: Object) -> Object:
     }
 
 
-def _delete(
-    replica_set: Object, observed: Observed, excess: int, now: float, plan: Plan
-) -> None:
+def _delete(replica_set: Object, observed: Observed, excess: int, now: float, plan: Plan) -> None:
     pods = observed.active()
     if excess < len(pods):
         seconds = spec_of(replica_set).get("minReadySeconds") or 0
         pods = rank_for_deletion(pods, observed.on_node(), seconds, now)
     for pod in pods[: min(excess, BURST)]:
-        event = Emit(
-            replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}"
-        )
+        event = Emit(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
         plan.delete.append(Deletion(PODS, pod, event=event))
 
 

@@ -1,0 +1,58 @@
+"""Settings of the controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Heartbeat: TypeAlias = Callable[[str], float | None]
+"""From a node's name to the wall seconds of its last sign of life; None: only its Lease tells."""
+
+
+def no_heartbeat(node: str) -> float | None:
+    """Know of no heartbeat but the Leases in the store."""
+    del node
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerConfig:
+    """What the controllers need to know of their cluster.
+
+    Attributes:
+        cluster_ca: The CA as PEM, published in every namespace as ``kube-root-ca.crt``. Empty, and
+            no such ConfigMap, for a cluster without TLS.
+        node_monitor_period: Seconds between two looks at a node. Upstream's 5; it bounds how much
+            later than the grace period a death is noticed.
+        node_monitor_grace_period: Seconds without a heartbeat after which a node is not healthy.
+            Upstream's 50 since 1.32: five missed renewals of a Lease of 40 s and some to spare.
+        node_startup_grace_period: The same for a node that has never reported. Upstream's 60.
+        node_eviction_rate: Nodes per second that are tainted with NoExecute, for each zone, after
+            the first. Upstream's 0.1: a wave of failures is more often the network's than theirs.
+        secondary_node_eviction_rate: The same in a large zone that is unhealthy. Upstream's 0.01.
+        large_cluster_size: Nodes from which a zone is large; an unhealthy smaller one is left
+            alone. Upstream's 50.
+        unhealthy_zone_threshold: Share of nodes that are not ready which makes a zone unhealthy.
+            Upstream's 0.55.
+        pod_gc_period: Seconds between two collections of pods that nobody will finish.
+            Upstream's 20.
+        pod_gc_quarantine: Seconds a node has to be missing before its pods are removed: it may
+            only be registering again. Upstream's 40.
+        terminated_pod_threshold: Finished pods to keep; more are removed, the oldest first.
+            Upstream's 12500.
+        heartbeat: Last sign of life of nodes whose heartbeats are computed, not written.
+    """
+
+    cluster_ca: str = ""
+    node_monitor_period: float = 5.0
+    node_monitor_grace_period: float = 50.0
+    node_startup_grace_period: float = 60.0
+    node_eviction_rate: float = 0.1
+    secondary_node_eviction_rate: float = 0.01
+    large_cluster_size: int = 50
+    unhealthy_zone_threshold: float = 0.55
+    pod_gc_period: float = 20.0
+    pod_gc_quarantine: float = 40.0
+    terminated_pod_threshold: int = 12500
+    heartbeat: Heartbeat = no_heartbeat

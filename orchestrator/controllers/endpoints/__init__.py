@@ -1,0 +1,6 @@
+"""EndpointSlices and Endpoints of Services."""
+
+from orchestrator.controllers.endpoints.actor import EndpointsController
+from orchestrator.controllers.endpoints.core import Member, decide_endpoints, member_of
+
+__all__ = ["EndpointsController", "Member", "decide_endpoints", "member_of"]

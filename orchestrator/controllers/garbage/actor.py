@@ -1,0 +1,133 @@
+"""The garbage collector: follows every kind, looks at what lost an owner or waits for dependents.
+
+No graph is kept: the store's index by owner uid answers what depends on an object, and its
+projection whether an owner is there. The work for a removed owner is in the number of its
+dependents, not of all objects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.controllers.controller import Controller, Recorder
+from orchestrator.controllers.garbage.core import (
+    FOREGROUND,
+    ORPHAN,
+    OwnerState,
+    Owned,
+    decide_collection,
+)
+from orchestrator.controllers.plans import Plan
+from orchestrator.resources.objects import Key, Object, is_deleting, meta, uid_of
+from orchestrator.store import ObjectEvent, Store
+
+
+class GarbageCollector(Controller[Key]):
+    """Removes what has no owner left, and finishes foreground and orphaning deletions."""
+
+    def __init__(self, store: Store, recorder: Recorder) -> None:
+        super().__init__(store, recorder)
+        kinds = store.registry.kinds()
+        # Events are never owned and expire by themselves.
+        names = dict.fromkeys(kind.resource for kind in kinds if kind.kind != "Event")
+        self.resources = tuple(names)
+        self._places: dict[tuple[str, str], tuple[str, bool] | None] = {}
+
+    def reset(self) -> None:
+        """Forget the references seen last."""
+        self._checked: Any = None
+
+    # -- events ----------------------------------------------------------------------------
+
+    def observe(self, event: ObjectEvent) -> None:
+        """Mark what an event may have left without an owner, or free to go."""
+        metadata = event.object["metadata"]
+        if event.type == "DELETED":
+            self._checked = None
+            for dependent in self._dependents(metadata["uid"]):
+                self.queue.mark(dependent)
+            self._mark_deleting_owners(event.object)
+            return
+        if "deletionTimestamp" in metadata:
+            finalizers = metadata.get("finalizers")
+            if finalizers and (FOREGROUND in finalizers or ORPHAN in finalizers):
+                self.queue.mark(event.key)
+        references = metadata.get("ownerReferences")
+        if event.previous is not None:
+            before = event.previous["metadata"].get("ownerReferences")
+            if before is references or before == references:
+                return
+            self._mark_deleting_owners(event.previous)
+        if not references or references is self._checked:
+            return
+        if all(
+            self._owner_state(reference, event.object)[0] is OwnerState.SOLID
+            for reference in references
+        ):
+            # Pods of one ReplicaSet share their references; one look is enough for a burst.
+            self._checked = references
+        else:
+            self.queue.mark(event.key)
+
+    def _dependents(self, uid: str) -> list[Key]:
+        return [self._key_of(obj) for obj in self.store.by_owner(uid)]
+
+    def _key_of(self, obj: Object) -> Key:
+        place = self._place(obj["apiVersion"], obj["kind"])
+        assert place is not None, f"{obj['kind']} is stored, so it is served"
+        metadata = obj["metadata"]
+        return Key(place[0], metadata.get("namespace", ""), metadata["name"])
+
+    def _mark_deleting_owners(self, dependent: Object) -> None:
+        for reference in meta(dependent).get("ownerReferences") or ():
+            state, owner = self._owner_state(reference, dependent)
+            if owner is None or not is_deleting(owner):
+                continue
+            if state is OwnerState.WAITING or ORPHAN in (meta(owner).get("finalizers") or ()):
+                self.queue.mark(self._key_of(owner))
+
+    # -- looking up ------------------------------------------------------------------------
+
+    def _place(self, api_version: str, kind: str) -> tuple[str, bool] | None:
+        """Return where a kind is stored and whether it is namespaced; None when not served."""
+        found = self._places.get((api_version, kind))
+        if found is None:
+            served = self.store.registry.by_kind(api_version, kind)
+            found = (served.resource, served.namespaced) if served else None
+            self._places[api_version, kind] = found
+        return found
+
+    def _owner_state(
+        self, reference: dict[str, Any], dependent: Object
+    ) -> tuple[OwnerState, Object | None]:
+        place = self._place(reference.get("apiVersion", ""), reference.get("kind", ""))
+        if place is None:
+            return OwnerState.UNKNOWN, None
+        resource, namespaced = place
+        namespace = meta(dependent).get("namespace", "")
+        if namespaced and not namespace:
+            return OwnerState.INVALID, None
+        owner = self.store.get(resource, namespace if namespaced else "", reference.get("name", ""))
+        if owner is None or uid_of(owner) != reference.get("uid"):
+            return OwnerState.ABSENT, None
+        if is_deleting(owner) and FOREGROUND in (meta(owner).get("finalizers") or ()):
+            return OwnerState.WAITING, owner
+        return OwnerState.SOLID, owner
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def reconcile(self, key: Key, now: float) -> Plan | None:
+        """Decide about one object."""
+        del now  # nothing here depends on time
+        obj = self.store.get(*key)
+        if obj is None:
+            return None
+        references = meta(obj).get("ownerReferences") or ()
+        owners = [(reference, self._owner_state(reference, obj)[0]) for reference in references]
+        found = self.store.by_owner(uid_of(obj))
+        dependents = [Owned(self._key_of(dependent).resource, dependent) for dependent in found]
+        if is_deleting(obj) and FOREGROUND in (meta(obj).get("finalizers") or ()):
+            for dependent in found:
+                if not is_deleting(dependent):
+                    self.queue.mark(self._key_of(dependent))
+        return decide_collection(key.resource, obj, owners, dependents)

@@ -1,0 +1,139 @@
+"""The node lifecycle controller: heartbeats in, conditions, taints and unready pods out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orchestrator.controllers.config import ControllerConfig
+from orchestrator.controllers.controller import Controller, Recorder
+from orchestrator.controllers.nodes.lifecycle import RESOURCE, Health, decide_node, eviction_rate
+from orchestrator.controllers.nodes.taints import condition_status, is_evicting
+from orchestrator.controllers.plans import Plan
+from orchestrator.resources.objects import Object, labels_of, spec_of
+from orchestrator.store import ObjectEvent, Store
+
+LEASES: Final = "leases.coordination.k8s.io"
+LEASE_NAMESPACE: Final = "kube-node-lease"
+
+
+class NodeLifecycleController(Controller[str]):
+    """Watches that nodes report, and marks and taints those that do not.
+
+    A sign of life counts from when this controller saw it, not by the time written in it: clocks
+    of other machines may be wrong. So every node has a full grace period after a restart.
+    """
+
+    resources = (RESOURCE, LEASES)
+
+    def __init__(
+        self, store: Store, recorder: Recorder, config: ControllerConfig | None = None
+    ) -> None:
+        super().__init__(store, recorder)
+        self._config = config or ControllerConfig()
+
+    def reset(self) -> None:
+        """Begin every node's grace anew."""
+        self._seen: dict[str, float] = {}
+        self._renewed: dict[str, str] = {}
+        self._next_eviction: dict[str, float] = {}
+        self._ready: dict[str, tuple[str, bool]] = {}
+        self._zones: dict[str, list[int]] = {}  # zone -> nodes, nodes that are ready
+
+    # -- events ----------------------------------------------------------------------------
+
+    def observe(self, event: ObjectEvent) -> None:
+        """Take note of a node's state or of a renewed Lease."""
+        resource, namespace, name = event.key
+        if resource == LEASES:
+            if namespace == LEASE_NAMESPACE and event.type != "DELETED":
+                renewed = (event.object.get("spec") or {}).get("renewTime") or ""
+                if self._renewed.get(name) != renewed:
+                    self._renewed[name] = renewed
+                    self._sign_of_life(name)
+            return
+        if event.type == "DELETED":
+            self._count(name, None)
+            self._seen.pop(name, None)
+            self._renewed.pop(name, None)
+            return
+        ready = condition_status(event.object, "Ready") == "True"
+        came_back = ready and not self._ready.get(name, ("", False))[1]
+        self._count(name, (_zone(event.object), ready))
+        if (
+            event.previous is None
+            or came_back
+            or _reports(event.previous) != _reports(event.object)
+        ):
+            self._sign_of_life(name)
+        self.queue.mark(name)
+
+    def _count(self, name: str, state: tuple[str, bool] | None) -> None:
+        """Keep the number of nodes and of ready ones in each zone."""
+        before = self._ready.pop(name, None)
+        for found, sign in ((before, -1), (state, 1)):
+            if found is not None:
+                counts = self._zones.setdefault(found[0], [0, 0])
+                counts[0] += sign
+                counts[1] += sign * found[1]
+        if state is not None:
+            self._ready[name] = state
+
+    def _sign_of_life(self, name: str) -> None:
+        silent = name in self._seen and not self._ready.get(name, ("", True))[1]
+        self._seen[name] = self.context.clock.now()
+        if silent:
+            self.queue.mark(name)
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def reconcile(self, key: str, now: float) -> Plan | None:
+        """Decide about one node, and look at it again a period later."""
+        node = self.store.get(RESOURCE, "", key)
+        if node is None:
+            return None
+        last_seen = self._seen.setdefault(key, now)
+        computed = self._config.heartbeat(key)
+        if computed is not None:
+            last_seen = max(last_seen, computed)
+        all_down = bool(self._ready) and not any(ready for _, ready in self._zones.values())
+        wait = self._eviction_wait(node, now)
+        health = Health(last_seen=last_seen, may_evict=wait <= 0, all_down=all_down)
+        ready = condition_status(node, "Ready")
+        pods = [] if ready == "True" else self.store.by_node(key)
+        plan = decide_node(node, pods, health, now, self._config)
+        if any(not is_evicting(node) and is_evicting(update.new) for update in plan.update):
+            self._count_eviction(node, now)
+        elif wait > 0:
+            plan.look_again(wait)
+        return plan
+
+    def _eviction_wait(self, node: Object, now: float) -> float:
+        """Return after how many seconds the node's zone may lose one more node."""
+        zone = _zone(node)
+        if self._rate(zone) <= 0:
+            return self._config.node_monitor_period
+        return self._next_eviction.get(zone, now) - now
+
+    def _count_eviction(self, node: Object, now: float) -> None:
+        zone = _zone(node)
+        rate = self._rate(zone)
+        if rate > 0:
+            self._next_eviction[zone] = now + 1.0 / rate
+
+    def _rate(self, zone: str) -> float:
+        total, ready = self._zones.get(zone, (0, 0))
+        return eviction_rate(total, total - ready, self._config)
+
+
+def _zone(node: Object) -> str:
+    labels = labels_of(node)
+    region = labels.get("topology.kubernetes.io/region", "")
+    return f"{region}/{labels.get('topology.kubernetes.io/zone', '')}"
+
+
+def _reports(node: Object) -> list[object]:
+    """Return what only a kubelet that is alive changes in a node."""
+    return [
+        (condition["type"], condition.get("lastHeartbeatTime"))
+        for condition in (node.get("status") or {}).get("conditions") or ()
+    ] + [spec_of(node).get("podCIDR")]

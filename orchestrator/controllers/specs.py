@@ -1,0 +1,87 @@
+"""Which controllers a cluster runs, for whoever composes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from actors import Actor
+from orchestrator.controllers.config import ControllerConfig
+from orchestrator.controllers.controller import Recorder
+from orchestrator.controllers.deployment import DeploymentController
+from orchestrator.controllers.endpoints import EndpointsController
+from orchestrator.controllers.garbage import GarbageCollector
+from orchestrator.controllers.namespaces import NamespaceController, NamespaceDefaults
+from orchestrator.controllers.nodes import (
+    NodeLifecycleController,
+    PodCollector,
+    TaintEvictionController,
+)
+from orchestrator.controllers.replicaset import ReplicaSetController
+from orchestrator.store import EventRecorder, Store
+
+
+class ControllerSpec(NamedTuple):
+    """One controller to spawn.
+
+    Attributes:
+        name: For the actor's address.
+        factory: Makes a new instance, again after a restart.
+    """
+
+    name: str
+    factory: Callable[[], Actor[Any]]
+
+
+def controller_specs(
+    store: Store,
+    config: ControllerConfig | None = None,
+    recorder: Callable[[str], Recorder] | None = None,
+) -> tuple[ControllerSpec, ...]:
+    """Return every controller of a cluster.
+
+    They are independent of one another and of their order; each takes what it needs from the
+    store when it starts.
+
+    Args:
+        store: What they read, follow and write.
+        config: Periods and the cluster's CA; None takes upstream's values.
+        recorder: From a component's name, upstream's, to where its Events go; None records them
+            in the store.
+    """
+    settings = config or ControllerConfig()
+    voice: Callable[[str], Recorder] = recorder or (lambda name: EventRecorder(store, name))
+    return (
+        ControllerSpec(
+            "deployment", lambda: DeploymentController(store, voice("deployment-controller"))
+        ),
+        ControllerSpec(
+            "replicaset", lambda: ReplicaSetController(store, voice("replicaset-controller"))
+        ),
+        ControllerSpec(
+            "endpoints", lambda: EndpointsController(store, voice("endpoint-slice-controller"))
+        ),
+        ControllerSpec(
+            "namespace", lambda: NamespaceController(store, voice("namespace-controller"))
+        ),
+        ControllerSpec(
+            "namespace-defaults",
+            lambda: NamespaceDefaults(store, voice("root-ca-cert-publisher"), settings.cluster_ca),
+        ),
+        ControllerSpec(
+            "garbage-collector",
+            lambda: GarbageCollector(store, voice("garbage-collector-controller")),
+        ),
+        ControllerSpec(
+            "node-lifecycle",
+            lambda: NodeLifecycleController(store, voice("node-controller"), settings),
+        ),
+        ControllerSpec(
+            "taint-eviction",
+            lambda: TaintEvictionController(store, voice("taint-eviction-controller")),
+        ),
+        ControllerSpec(
+            "pod-collector",
+            lambda: PodCollector(store, voice("pod-garbage-collector"), settings),
+        ),
+    )
