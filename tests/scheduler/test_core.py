@@ -21,7 +21,12 @@ from orchestrator.scheduler.core import (
 )
 from orchestrator.scheduler.core.diagnosis import reject
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import ClusterEvent, scores, taint_toleration
+from orchestrator.scheduler.core.plugins import (
+    ClusterEvent,
+    node_affinity,
+    scores,
+    taint_toleration,
+)
 from orchestrator.scheduler.core.requests import request_of
 
 Object = dict[str, Any]
@@ -290,6 +295,28 @@ def test_heartbeats_of_a_node_change_nothing() -> None:
     assert cluster.put_node(cordoned, beat) == ClusterEvent.NODE_TAINTS
 
 
+def test_a_demand_that_cannot_be_kept_yet_keeps_the_pod_waiting_and_is_named() -> None:
+    """Better no placement than one that breaks what the pod asked for."""
+    cluster = Cluster()
+    cluster.put_node(node("a"), None)
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}
+    pod = PodClass(
+        spec(
+            affinity={"podAntiAffinity": required},
+            topologySpreadConstraints=[
+                {"whenUnsatisfiable": "ScheduleAnyway"},
+                {"whenUnsatisfiable": "DoNotSchedule"},
+            ],
+        )
+    )
+    assert Placer(cluster, random.Random(1).random).find_best(pod) is None
+    assert diagnose(pod, cluster).message == (
+        "not supported by this scheduler yet: "
+        "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution, "
+        "spec.topologySpreadConstraints[1]"
+    )
+
+
 # ---- the queue
 
 
@@ -349,6 +376,13 @@ def test_a_rejected_pod_is_tried_after_five_minutes_whatever_happens() -> None:
 
 # ---- the fast path and its slow twin
 
+
+def preferring(weight: int) -> Object:
+    """Make an affinity that would rather have zone a."""
+    term = {"weight": weight, "preference": expression("zone", "In", "a")}
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
 LABELS = st.sampled_from(["a", "b"])
 NODES = st.builds(
     lambda cpu, memory, pods, zone, taints, cordoned: {
@@ -372,19 +406,21 @@ NODES = st.builds(
     cordoned=st.sampled_from([False, False, False, True]),
 )
 SPECS = st.builds(
-    lambda cpu, memory, zone, tolerated, port: spec(
+    lambda cpu, memory, zone, tolerated, port, weight: spec(
         {
             **container(cpu=f"{cpu}00m", memory=f"{memory}00Mi"),
             "ports": [{"hostPort": port}] if port else [],
         },
         nodeSelector={"zone": zone} if zone else {},
         tolerations=[{"key": tolerated, "operator": "Exists"}] if tolerated else [],
+        affinity=preferring(weight) if weight else {},
     ),
     cpu=st.integers(0, 12),
     memory=st.integers(0, 12),
     zone=st.sampled_from([None, None, "a", "b"]),
     tolerated=st.sampled_from([None, "a"]),
     port=st.sampled_from([0, 0, 0, 80]),
+    weight=st.sampled_from([0, 0, 1, 100]),
 )
 STEPS = st.lists(
     st.tuples(st.sampled_from(["pod", "pod", "pod", "free", "node", "drop"]), st.integers(0, 7)),
@@ -397,10 +433,12 @@ def slow_best(pod: PodClass, cluster: Cluster) -> set[str]:
     feasible = [state for state in cluster.by_name.values() if reject(pod, state) is None]
     counts = {state.name: taint_toleration.count_unwelcome(pod, state) for state in feasible}
     highest = max(counts.values(), default=0)
+    preferred = {state.name: node_affinity.count_preferred(pod, state) for state in feasible}
     totals = {
         state.name: scores.least_allocated(pod, state)
         + scores.balanced_allocation(pod, state)
         + 3 * taint_toleration.normalise(counts[state.name], highest)
+        + 2 * node_affinity.normalise(preferred[state.name], max(preferred.values()))
         for state in feasible
     }
     best = max(totals.values(), default=0)

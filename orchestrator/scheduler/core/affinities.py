@@ -1,4 +1,4 @@
-"""Required node affinity and node selectors, parsed once per pod class.
+"""Node affinity and node selectors, parsed once per pod class.
 
 Source of the rules: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
 """
@@ -89,6 +89,21 @@ def selection_of(spec: Mapping[str, Any]) -> NodeSelection:
         for term in required.get("nodeSelectorTerms") or ()
     )
     return NodeSelection(labels, terms, _names(terms))
+
+
+def preferences_of(spec: Mapping[str, Any]) -> tuple[tuple[int, Term], ...]:
+    """Parse preferred node affinity: weights and the terms they are for."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return tuple(
+        (
+            form["weight"],
+            Term(
+                _requirements((form.get("preference") or {}).get("matchExpressions")),
+                _requirements((form.get("preference") or {}).get("matchFields")),
+            ),
+        )
+        for form in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+    )
 
 
 def _requirements(forms: Any) -> tuple[Requirement, ...]:

@@ -6,16 +6,25 @@ the unit of filtering and scoring.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from orchestrator.scheduler.core.affinities import NodeSelection, selection_of
+from orchestrator.scheduler.core.affinities import NodeSelection, Term, preferences_of, selection_of
 from orchestrator.scheduler.core.requests import Request, request_of
 from orchestrator.scheduler.core.taints import Toleration, tolerations_of
 
-_SPEC_FIELDS = ("nodeSelector", "overhead", "resources", "tolerations")
+_SPEC_FIELDS = (
+    "affinity",
+    "nodeSelector",
+    "overhead",
+    "resourceClaims",
+    "resources",
+    "tolerations",
+    "topologySpreadConstraints",
+)
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _CONTAINER_FIELDS = ("resources", "ports", "restartPolicy")
 
 
@@ -26,14 +35,19 @@ class PodClass:
         request: The resources it takes.
         tolerations: The taints it puts up with.
         selection: The nodes it may run on.
+        preferences: Weights for nodes it would rather run on.
+        unsupported: Paths of demands that this scheduler cannot keep yet; a pod that has some is
+            not placed, since ignoring them would break a promise.
     """
 
-    __slots__ = ("request", "selection", "tolerations")
+    __slots__ = ("preferences", "request", "selection", "tolerations", "unsupported")
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.request: Request = request_of(spec)
         self.tolerations: tuple[Toleration, ...] = tolerations_of(spec)
         self.selection: NodeSelection = selection_of(spec)
+        self.preferences: tuple[tuple[int, Term], ...] = preferences_of(spec)
+        self.unsupported: tuple[str, ...] = tuple(_find_unsupported(spec))
 
 
 class PodClasses:
@@ -66,10 +80,21 @@ class PodClasses:
         return pod_class
 
 
+def _find_unsupported(spec: Mapping[str, Any]) -> Iterator[str]:
+    affinity = spec.get("affinity") or {}
+    for kind in ("podAffinity", "podAntiAffinity"):
+        if (affinity.get(kind) or {}).get(_REQUIRED):
+            yield f"spec.affinity.{kind}.{_REQUIRED}"
+    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
+        if constraint.get("whenUnsatisfiable") == "DoNotSchedule":
+            yield f"spec.topologySpreadConstraints[{index}]"
+    if spec.get("resourceClaims"):
+        yield "spec.resourceClaims"
+
+
 def _content(spec: Mapping[str, Any]) -> bytes:
     """Return what of a spec matters for scheduling, as bytes that are equal when it is equal."""
     relevant: list[Any] = [spec.get(field) for field in _SPEC_FIELDS]
-    relevant.append((spec.get("affinity") or {}).get("nodeAffinity"))
     relevant.extend(
         [
             [container.get(field) for field in _CONTAINER_FIELDS]

@@ -49,6 +49,9 @@ def diagnose(pod: PodClass, cluster: Cluster, *, preempts: bool = True) -> Diagn
         cluster: As it is.
         preempts: Whether the pod's policy lets it preempt others (not ``Never``).
     """
+    if pod.unsupported:
+        demands = ", ".join(pod.unsupported)
+        return Diagnosis(f"not supported by this scheduler yet: {demands}", ClusterEvent(0))
     nodes = cluster.by_name
     if not nodes:
         return Diagnosis(NO_NODES, ClusterEvent.NODE_ADDED)

@@ -15,9 +15,15 @@ from heapq import heapify, heappop, heappush
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import STATIC_FILTERS, scores, taint_toleration
+from orchestrator.scheduler.core.plugins import (
+    STATIC_FILTERS,
+    node_affinity,
+    scores,
+    taint_toleration,
+)
 from orchestrator.scheduler.core.plugins.node_resources_fit import fits
 
+_Taste = tuple[int, int]  # PreferNoSchedule taints not tolerated, weights of preferred affinity
 _Entry = tuple[int, float, int, int]  # minus score, random, node index, stamp
 
 
@@ -28,10 +34,11 @@ class ClassIndex:
         self._pod = pod
         self._cluster = cluster
         self._random = random
-        # By the number of PreferNoSchedule taints: what such a taint costs depends on the others.
-        self._heaps: dict[int, list[_Entry]] = {}
+        # What PreferNoSchedule taints and preferred affinity are worth depends on the highest
+        # among feasible nodes: nodes that are alike in both have a heap of their own.
+        self._heaps: dict[_Taste, list[_Entry]] = {}
         self._stamps: dict[int, int] = {}  # node index: stamp of its valid entry
-        self._verdicts: dict[int, tuple[int, int]] = {}  # node index: its version, taints or -1
+        self._verdicts: dict[int, tuple[int, _Taste | None]] = {}  # node index: version, verdict
         self._stamp = 0
         self._revision = -1
 
@@ -39,21 +46,24 @@ class ClassIndex:
         """Return a feasible node of the highest score, or None when no node is feasible."""
         self._catch_up()
         heaps = self._heaps
-        if len(heaps) == 1:  # the usual case: no PreferNoSchedule taints, or all alike
+        if len(heaps) == 1:  # the usual case: nothing to weigh against each other
             (heap,) = heaps.values()
             entry = self._top(heap)
             return None if entry is None else self._cluster.nodes[entry[2]]
-        tops = {count: top for count, heap in heaps.items() if (top := self._top(heap))}
+        tops = {taste: top for taste, heap in heaps.items() if (top := self._top(heap))}
         if not tops:
             return None
-        highest = max(tops)
+        taints = max(taste[0] for taste in tops)
+        preferred = max(taste[1] for taste in tops)
         best = min(
             (
-                entry[0] - taint_toleration.WEIGHT * taint_toleration.normalise(count, highest),
+                entry[0]
+                - taint_toleration.WEIGHT * taint_toleration.normalise(taste[0], taints)
+                - node_affinity.WEIGHT * node_affinity.normalise(taste[1], preferred),
                 entry[1],
                 entry[2],
             )
-            for count, entry in tops.items()
+            for taste, entry in tops.items()
         )
         return self._cluster.nodes[best[2]]
 
@@ -71,10 +81,10 @@ class ClassIndex:
         for index in changed:
             judged = self._judge(index)
             if judged is not None:
-                count, entry = judged
-                heap = self._heaps.get(count)
+                taste, entry = judged
+                heap = self._heaps.get(taste)
                 if heap is None:
-                    self._heaps[count] = [entry]
+                    self._heaps[taste] = [entry]
                 else:
                     heappush(heap, entry)
 
@@ -88,7 +98,7 @@ class ClassIndex:
         for heap in self._heaps.values():
             heapify(heap)
 
-    def _judge(self, index: int) -> tuple[int, _Entry] | None:
+    def _judge(self, index: int) -> tuple[_Taste, _Entry] | None:
         """Make a node's present entry, or make it have none."""
         node = self._cluster.nodes[index]
         pod = self._pod
@@ -98,18 +108,20 @@ class ClassIndex:
             return None
         verdict = self._verdicts.get(index)
         if verdict is None or verdict[0] != node.version:
-            feasible = not any(plugin.check(pod, node) for plugin in STATIC_FILTERS)
-            count = taint_toleration.count_unwelcome(pod, node) if feasible else -1
-            verdict = self._verdicts[index] = (node.version, count)
-        count = verdict[1]
+            taste = None
+            if not any(plugin.check(pod, node) for plugin in STATIC_FILTERS):
+                unwelcome = taint_toleration.count_unwelcome(pod, node)
+                taste = (unwelcome, node_affinity.count_preferred(pod, node))
+            verdict = self._verdicts[index] = (node.version, taste)
+        taste = verdict[1]
         ports = pod.request.ports
-        if count < 0 or not fits(pod, node) or (ports and not node.has_free(ports)):
+        if taste is None or not fits(pod, node) or (ports and not node.has_free(ports)):
             self._stamps.pop(index, None)
             return None
         self._stamp = stamp = self._stamp + 1
         self._stamps[index] = stamp
         score = scores.least_allocated(pod, node) + scores.balanced_allocation(pod, node)
-        return count, (-score, self._random(), index, stamp)
+        return taste, (-score, self._random(), index, stamp)
 
     def _top(self, heap: list[_Entry]) -> _Entry | None:
         """Return the best valid entry, dropping stale ones above it."""
@@ -133,6 +145,8 @@ class Placer:
 
     def find_best(self, pod: PodClass) -> NodeState | None:
         """Return the node to place a pod of this class on, or None when it fits nowhere."""
+        if pod.unsupported:
+            return None
         index = self._indexes.get(pod)
         if index is None:
             if len(self._indexes) >= self._limit:
