@@ -10,7 +10,6 @@ from orchestrator.resources.definitions import published_definitions
 from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.openapi._operations import DELETE_OPTIONS, PATCH, STATUS
 from orchestrator.resources.openapi._paths import DefinitionOf, paths_of
-from orchestrator.resources.openapi._protobuf import encode_document
 from orchestrator.resources.openapi._schemas import Dialect, Schema, closure, published
 
 Document = dict[str, Any]
@@ -90,11 +89,6 @@ def openapi_v2(registry: KindRegistry) -> Document:
         "securityDefinitions": _SECURITY,
         "security": [{"BearerToken": []}],
     }
-
-
-def openapi_v2_protobuf(registry: KindRegistry) -> bytes:
-    """Return `openapi_v2` in protobuf, of media type `MEDIA_TYPE`."""
-    return encode_document(openapi_v2(registry))
 
 
 def _info(registry: KindRegistry) -> Document:
