@@ -74,6 +74,7 @@ def parse_object(data: bytes, content_type: str, expected: str) -> dict[str, Any
     Raises:
         StatusError: 400, not parseable or not an object.
     """
+    value: Any
     try:
         if content_type == MEDIA_TYPE:
             value = decode_object(data)

@@ -136,7 +136,7 @@ class Pages:
                 raise not_acceptable(
                     "only the following media types are accepted: application/json"
                 )
-            page, content_type = "v2 protobuf", OPENAPI_V2[0].encode()
+            page, content_type = "v2 protobuf", OPENAPI_V2[1].encode()
         cached = self._openapi.get(page)
         if cached is None:
             data = self._document(page, rest)

@@ -49,7 +49,8 @@ _PARAMETERS: Final = ("dryRun", "fieldManager", "fieldValidation")
 def _path(kind: Kind) -> bytes:
     prefix = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
     scope = "/namespaces/{namespace}" if kind.namespaced else ""
-    named = f"group: {kind.group or '""'}\nkind: {kind.kind}\nversion: {kind.version}\n"
+    group = kind.group or '""'
+    named = f"group: {group}\nkind: {kind.kind}\nversion: {kind.version}\n"
     operation = b"".join(_field(8, _query_parameter(name)) for name in _PARAMETERS)
     operation += _field(13, _extension("x-kubernetes-group-version-kind", named))
     operation += _field(13, _extension("x-kubernetes-action", "patch\n"))
