@@ -30,6 +30,7 @@ _BATCH = 500
 _TAKE = 5000  # so that a turn stays short; what is left over is notified again at once
 _WRITES = 2
 _RESEND_AFTER = 1.0
+_START_ATTEMPTS = 60
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
@@ -145,8 +146,23 @@ class Scheduler(Actor[Command]):
         """Return counts for metrics and tests."""
         return SchedulerStatistics(len(self._queue), self._bound, self._refused, self._rejected)
 
-    def started(self) -> None:
-        """List nodes and pods, and follow them from there."""
+    async def started(self) -> None:
+        """List nodes and pods, and follow them from there.
+
+        Bindings of a scheduler that failed may still be on their way. The sequencer answers in
+        order, so what it has answered after them has them: without that, their room could be
+        given away twice.
+        """
+        barrier = Modify("namespaces", "", "default", lambda _: None)
+        for attempt in range(_START_ATTEMPTS):
+            try:
+                await self._store.write([barrier])
+                break
+            except StatusError as error:
+                if attempt + 1 == _START_ATTEMPTS:
+                    raise
+                self.context.log.warning("the store does not answer yet", error=str(error))
+                await self.context.clock.sleep(_RESEND_AFTER)
         self._placer = Placer(self._cluster, self.context.random.random)
         self._list()
 
@@ -366,8 +382,10 @@ class Scheduler(Actor[Command]):
             or present["spec"].get("schedulingGates")
         ):
             self._queue.remove(pod.uid)
-        else:
+        elif self._queue.get(pod.uid) is pod:
             self._queue.retry(pod, self.context.clock.monotonic())
+        else:  # listed anew meanwhile
+            self._put_pod(pod.key, present, None)
 
     def _set_timer(self) -> None:
         due = self._queue.next_time()

@@ -13,7 +13,7 @@ from actors.testing import virtual
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
-from orchestrator.store import Create, Delete, DeleteOptions, Modify, Store
+from orchestrator.store import Create, Delete, DeleteOptions, Expired, Modify, Store
 
 Object = dict[str, Any]
 
@@ -271,7 +271,7 @@ async def test_a_restarted_scheduler_counts_what_is_bound_already() -> None:
 
 
 class Refusing:
-    """A store that answers every write with a conflict, or with silence, a number of times."""
+    """A store that answers bindings with a conflict, or with silence, a number of times."""
 
     def __init__(self, store: Store, times: int, *, silent: bool) -> None:
         self.store = store
@@ -282,8 +282,9 @@ class Refusing:
         return getattr(self.store, name)
 
     async def write(self, operations: Any) -> Any:
-        self.times -= 1
-        if self.times < 0:
+        binds = any(operation.subresource == "binding" for operation in operations)
+        self.times -= binds
+        if self.times < 0 or not binds:
             return await self.store.write(operations)
         if self.silent:
             raise StatusError(503, "ServiceUnavailable", "no answer")
@@ -330,3 +331,45 @@ async def test_a_pod_deleted_before_its_binding_leaves_no_trace() -> None:
         await b.add(pod("next"))
         await asyncio.sleep(20)
         assert b.home("next") == "n1"
+
+
+@virtual
+async def test_a_scheduler_that_fell_behind_lists_again_and_misses_nothing() -> None:
+    """Pods that came, went or were bound meanwhile are all known afterwards."""
+    async with bench() as b:
+        await b.add(node("n1", pods="2"), pod("first"), pod("big", cpu="100"))
+        follower = b.scheduler._follower
+        assert follower is not None
+        take = follower.take
+
+        def expired(limit: int | None = None) -> Any:
+            take(limit)
+            raise Expired(1, 2)
+
+        follower.take = expired  # type: ignore[method-assign]  # as if the window had moved on
+        await b.delete("pods", "first")
+        await b.add(pod("second"), pod("third"), pod("fourth"))
+        homes = [b.home(name) for name in ("second", "third", "fourth", "big")]
+        assert sorted(filter(None, homes)) == ["n1", "n1"]
+        assert b.scheduler.statistics().waiting == 2
+        await b.delete("pods", "big")
+        assert b.scheduler.statistics().waiting == 1
+
+
+@virtual
+async def test_a_scheduler_that_fails_with_a_write_on_its_way_gives_no_room_away_twice() -> None:
+    """Its successor waits for what the sequencer still has to answer."""
+    async with bench(start=False) as b:
+        await b.add(node("n1", pods="3"), *(pod(f"p{i}") for i in range(6)))
+        b.start(batch=2)
+        failed = 0
+
+        for _ in range(200):
+            await asyncio.sleep(0)
+            scheduler = getattr(b, "scheduler", None)
+            if scheduler is not None and scheduler._writes and failed < 3:
+                failed += 1
+                scheduler.context.ref.tell("no such message")
+        await asyncio.sleep(60)
+        assert failed
+        assert len(b.store.by_node("n1")) == 3
