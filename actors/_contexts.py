@@ -14,7 +14,7 @@ from actors._envelopes import Envelope
 from actors._errors import ActorStopped
 from actors._refs import ActorRef
 from actors._states import CLOSING
-from actors._supervision import Supervision
+from actors._supervision import DEFAULT_SUPERVISION, Supervision
 
 if TYPE_CHECKING:
     from actors._cells import Cell
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 N = TypeVar("N")
 T = TypeVar("T")
-
-DEFAULT_SUPERVISION = Supervision()
 
 
 class Timer:

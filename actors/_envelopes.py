@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from actors._refs import ActorRef
 
 M = TypeVar("M")
 
@@ -51,6 +54,13 @@ class Envelope(Generic[M]):
         future = self._future
         if future is not None and not future.done():
             future.set_exception(error)
+
+    def forward(self, ref: ActorRef[Any]) -> None:
+        """Tell another actor the message; if it was asked, that one answers the asker.
+
+        The forwarding handler returns ``DEFERRED``. Errors as for ``tell``.
+        """
+        ref.tell(self)
 
     def __repr__(self) -> str:
         return f"<Envelope of {self.message!r}>"

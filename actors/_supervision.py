@@ -73,6 +73,10 @@ class Supervision:
     """Seconds the actor gets for each step of its stop (current message, tasks, ``stopped``)."""
 
 
+DEFAULT_SUPERVISION = Supervision()
+"""What applies where nothing is said."""
+
+
 class Verdict(enum.Enum):
     """What to do with an actor that ended."""
 

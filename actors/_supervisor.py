@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Never
 
 from actors._actors import Actor
-from actors._supervision import Supervision
+from actors._supervision import DEFAULT_SUPERVISION, Supervision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class ChildSpec:
 
     name: str
     factory: Callable[[], Actor[Any]]
-    supervision: Supervision = Supervision()
+    supervision: Supervision = DEFAULT_SUPERVISION
 
 
 class Supervisor(Actor[Never]):

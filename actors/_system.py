@@ -18,14 +18,13 @@ from actors._actors import Actor
 from actors._bus import Bus, LocalBus
 from actors._cells import Cell
 from actors._clocks import Clock, RealClock
-from actors._contexts import DEFAULT_SUPERVISION
 from actors._dead_letters import DeadLetters
 from actors._deadlines import Deadlines
 from actors._errors import ActorStopped, NameTaken, SystemFailed
 from actors._refs import ActorRef
 from actors._states import CLOSING, IDLE
 from actors._statistics import SystemStatistics
-from actors._supervision import Exhausted, Supervision
+from actors._supervision import DEFAULT_SUPERVISION, Exhausted, Supervision
 
 N = TypeVar("N")
 T = TypeVar("T")

@@ -1,6 +1,7 @@
 """Failures, restarts, escalation and stops."""
 
 import asyncio
+import functools
 import random
 from typing import Any
 
@@ -150,12 +151,15 @@ async def test_too_many_failures_escalate_to_the_parent() -> None:
 async def test_a_failure_that_reaches_the_root_cancels_the_body_and_is_raised() -> None:
     """Everything has stopped by then."""
     trace: list[str] = []
-    with pytest.raises(SystemFailed) as caught:
+
+    async def body() -> None:
         async with ActorSystem() as system:
-            system.spawn(lambda: Worker(trace), "a", supervision=Supervision(max_restarts=0)).tell(
-                "fail"
-            )
+            fragile = Supervision(max_restarts=0)
+            system.spawn(lambda: Worker(trace), "a", supervision=fragile).tell("fail")
             await asyncio.Event().wait()
+
+    with pytest.raises(SystemFailed) as caught:
+        await body()
     assert isinstance(caught.value.__cause__, ValueError)
     assert trace == ["worker started", "worker stopped"]
     await asyncio.sleep(0)  # the cancellation was taken back
@@ -167,7 +171,7 @@ async def test_one_for_all_restarts_the_siblings() -> None:
     trace: list[str] = []
     together = Supervision(strategy=Strategy.ALL_FOR_ONE)
     specs = [
-        ChildSpec(name=name, factory=lambda n=name: Worker(trace, n), supervision=together)
+        ChildSpec(name=name, factory=functools.partial(Worker, trace, name), supervision=together)
         for name in "abc"
     ]
     async with ActorSystem() as system:
@@ -213,9 +217,7 @@ def test_the_restart_kind_decides(restart: Restart, message: str, comes_back: bo
     async def run() -> None:
         trace: list[str] = []
         async with ActorSystem() as system:
-            ref = system.spawn(
-                lambda: Worker(trace), "a", supervision=Supervision(restart=restart)
-            )
+            ref = system.spawn(lambda: Worker(trace), "a", supervision=Supervision(restart=restart))
             ref.tell(message)
             await asyncio.sleep(1)
             assert ref.alive is comes_back
@@ -243,7 +245,7 @@ async def test_children_stop_before_their_parent_in_reverse_order() -> None:
     class Parent(Worker):
         def started(self) -> None:
             for name in ("first", "second"):
-                self.context.spawn(lambda n=name: Worker(trace, n), name)
+                self.context.spawn(functools.partial(Worker, trace, name), name)
 
     async with ActorSystem() as system:
         system.spawn(lambda: Parent(trace, "parent"), "a")
