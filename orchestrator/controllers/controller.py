@@ -258,7 +258,7 @@ class Controller(Actor[Command], Generic[K]):
         items: list[Creation | Update | Deletion] = [*plan.create, *plan.update, *plan.delete]
         for item, operation, result in zip(items, operations, results, strict=True):
             if isinstance(result, StatusError):
-                if result.code == 404 and not isinstance(item, Creation):  # noqa: PLR2004 # Not Found
+                if result.code == 404 and not isinstance(item, Creation):  # Not Found
                     continue  # gone: there is nothing left to change
                 done = False
                 self.failed(key, item, result)

@@ -25,7 +25,7 @@ class Recorded:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str, str]] = []
 
-    def event(self, involved: Object, type: str, reason: str, message: str) -> None:
+    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002 # the API
         self.events.append((involved["metadata"]["name"], type, reason, message))
 
     def messages(self, reason: str) -> list[str]:
@@ -185,7 +185,7 @@ class Watching:
         self.seen = 0
 
         def notify() -> None:
-            for event in follower.take():
+            for event in follower.take(10_000):
                 self.seen += 1
                 try:
                     check(event)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from orchestrator.controllers._owners import adopted, controller_uid, released
 from orchestrator.controllers.deployment import progress, revisions, sizes
-from orchestrator.controllers.plans import Creation, Emit, Plan, Update, Deletion
+from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.resources.objects import (
     Object,
     annotations_of,

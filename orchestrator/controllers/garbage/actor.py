@@ -13,8 +13,8 @@ from orchestrator.controllers.controller import Controller, Recorder
 from orchestrator.controllers.garbage.core import (
     FOREGROUND,
     ORPHAN,
-    OwnerState,
     Owned,
+    OwnerState,
     decide_collection,
 )
 from orchestrator.controllers.plans import Plan

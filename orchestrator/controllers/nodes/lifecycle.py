@@ -145,7 +145,7 @@ def eviction_rate(total: int, not_ready: int, config: ControllerConfig) -> float
     if (
         not_ready > 2
         and not_ready < total
-        and (  # noqa: PLR2004 # upstream's smallest number
+        and (  # upstream's smallest number
             not_ready / total >= config.unhealthy_zone_threshold
         )
     ):
