@@ -57,7 +57,7 @@ def diff_objects(old: Object, new: Object) -> Delta | None:
     removed: list[list[str]] = []
     for part, value in new.items():
         before = old.get(part)
-        if before is value or (before is None and value is None and part in old):
+        if before is value and (value is not None or part in old):
             continue
         if type(value) is dict and type(before) is dict:
             fields = _diff_fields(part, before, value, removed)

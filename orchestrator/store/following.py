@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 
+import structlog
+
 from orchestrator.store.events import ObjectEvent
 from orchestrator.store.window import Channel, Expired, Window
 
+_log = structlog.get_logger("orchestrator.store")
 _SEQUENCE = attrgetter("sequence")
 
 
@@ -73,7 +76,8 @@ class Follower:
                 raise Expired(self.sequence, channel.lost)
             taken += channel.read(place, limit)
         taken.sort(key=_SEQUENCE)
-        del taken[limit:]
+        if limit is not None:
+            del taken[limit:]
         if not taken:
             return taken
         if limit is None:
@@ -94,10 +98,18 @@ class Follower:
             self.wake()
 
     def wake(self) -> None:
-        """Notify the owner, unless it has been since it last took."""
+        """Notify the owner, unless it has been since it last took.
+
+        An owner that fails to take the notice (its mailbox is full, say) fails alone: it is
+        notified again at the next publication.
+        """
         if not self._notified:
             self._notified = True
-            self._notify()
+            try:
+                self._notify()
+            except Exception:
+                self._notified = False
+                _log.exception("a follower could not be notified", resources=self.resources)
 
     def close(self) -> None:
         """Stop being notified; closing twice is harmless."""
@@ -112,6 +124,7 @@ class Followers:
         self.sequence = sequence
         self._by_resource: dict[str, dict[int, Follower]] = {}
         self._count = 0
+        self._waiting: dict[int, Callable[[], None]] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -137,6 +150,14 @@ class Followers:
             found = self._by_resource.get(resource, {}).pop(id(follower), None) is not None or found
         self._count -= found
 
+    def await_any(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` at every publication, of whatever, until `stop_waiting`."""
+        self._waiting[id(wake)] = wake
+
+    def stop_waiting(self, wake: Callable[[], None]) -> None:
+        """End what `await_any` began, with the same object."""
+        self._waiting.pop(id(wake), None)
+
     def publish(self, resources: Iterable[str], sequence: int) -> None:
         """Wake the followers of these resources; the window holds everything to ``sequence``."""
         self.sequence = sequence
@@ -145,3 +166,5 @@ class Followers:
             if followers:
                 for follower in tuple(followers.values()):
                     follower.wake()
+        for wake in tuple(self._waiting.values()):
+            wake()

@@ -257,7 +257,8 @@ class Store:
             return
         woken = asyncio.Event()
         timer = self.clock.call_later(timeout, woken.set)
-        follower = self.follow(self._projection.resources(), woken.set)
+        wake = woken.set
+        self._followers.await_any(wake)
         deadline = self.clock.monotonic() + timeout
         try:
             while self.sequence < sequence:
@@ -265,10 +266,9 @@ class Store:
                     raise resource_version_too_large(sequence, self.sequence)
                 await woken.wait()
                 woken.clear()
-                follower.take()
         finally:
             timer.cancel()
-            follower.close()
+            self._followers.stop_waiting(wake)
 
     def matcher(
         self, resource: str, labels: LabelSelector | None, fields: FieldSelector | None

@@ -8,6 +8,19 @@ from typing import Any, NamedTuple
 from orchestrator.resources.errors import StatusError, forbidden
 from orchestrator.resources.objects import Object
 
+_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+TOLERATION_SECONDS = 300
+"""How long pods stay on a node that has failed, unless they say otherwise; upstream's default."""
+_TOLERATIONS = tuple(
+    {
+        "key": taint,
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": TOLERATION_SECONDS,
+    }
+    for taint in _TAINTS
+)
+
 
 class Mutation(NamedTuple):
     """One plugin.
@@ -22,6 +35,30 @@ class Mutation(NamedTuple):
     name: str
     resources: tuple[str, ...]
     apply: Callable[[Object, Any], Object]
+
+
+def _service_account(pod: Object, _reader: Any) -> Object:
+    spec = pod["spec"]
+    if spec.get("serviceAccountName"):
+        return pod
+    return {**pod, "spec": {**spec, "serviceAccountName": "default", "serviceAccount": "default"}}
+
+
+def _default_toleration_seconds(pod: Object, _reader: Any) -> Object:
+    spec = pod["spec"]
+    present = spec.get("tolerations") or []
+    added = [wanted for wanted in _TOLERATIONS if not any(_covers(one, wanted) for one in present)]
+    if not added:
+        return pod
+    return {**pod, "spec": {**spec, "tolerations": [*present, *added]}}
+
+
+def _covers(toleration: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return toleration.get("key") in {None, "", wanted["key"]} and toleration.get("effect") in {
+        None,
+        "",
+        "NoExecute",
+    }
 
 
 _SYSTEM_PRIORITIES = {
@@ -81,7 +118,10 @@ def _refused(pod: Object, why: str) -> StatusError:
     return forbidden("pods", metadata.get("name") or metadata.get("generateName") or "", why)
 
 
-PLUGINS = (Mutation("Priority", ("pods",), _priority),)
-"""In upstream's order. What needs no other object (ServiceAccount's name, DefaultTolerationSeconds)
-is in the pods' strategy; NamespaceLifecycle and the service allocators run in the sequencer, which
+PLUGINS = (
+    Mutation("ServiceAccount", ("pods",), _service_account),
+    Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
+    Mutation("Priority", ("pods",), _priority),
+)
+"""In upstream's order. NamespaceLifecycle and the service allocators run in the sequencer, which
 alone knows the latest state."""

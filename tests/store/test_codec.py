@@ -1,0 +1,92 @@
+"""Log payloads: what is packed comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.resources.objects import Key
+from orchestrator.store.codec import DELETED, Decoder, Encoder, UnknownPayload, diff_objects
+
+KEY = Key("configmaps", "default", "a")
+names = st.sampled_from(["a", "b", "c", "d"])
+scalars = st.none() | st.sampled_from(["", "x", "y"]) | st.integers(0, 3)
+flat = st.dictionaries(names, scalars, max_size=3)
+values = scalars | flat | st.lists(scalars, max_size=2)
+objects = st.builds(
+    lambda metadata, parts: {**parts, "metadata": metadata},
+    flat,
+    st.dictionaries(
+        st.sampled_from(["spec", "status", "data"]),
+        values | st.dictionaries(names, values, max_size=3),
+        max_size=3,
+    ),
+)
+
+
+def at(obj: dict[str, Any], sequence: int) -> dict[str, Any]:
+    """The object at a version."""
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(sequence)}}
+
+
+@given(st.lists(objects, min_size=1, max_size=6))
+def test_folding_what_was_encoded_gives_every_state(states: list[dict[str, Any]]) -> None:
+    """A whole object first, then differences only."""
+    encoder, decoder = Encoder(), Decoder()
+    current = decoder.fold(1, KEY, encoder.create(at(states[0], 1)), None)
+    assert current == at(states[0], 1)
+    before = at(states[0], 1)
+    for sequence, state in enumerate(states[1:], 2):
+        delta = diff_objects(before, state)
+        if delta is None:
+            assert {**state["metadata"], "resourceVersion": "-"} == {
+                **before["metadata"],
+                "resourceVersion": "-",
+            }
+            continue
+        before = at(state, sequence)
+        current = decoder.fold(sequence, KEY, encoder.update(delta), current)
+        assert current == before
+
+
+def test_parts_that_were_shared_are_shared_again() -> None:
+    """Packed once, unpacked once."""
+    spec = {"containers": [{"name": "web"}]}
+    encoder, decoder = Encoder(), Decoder()
+    first = decoder.fold(1, KEY, encoder.create({"metadata": {}, "spec": spec}), None)
+    second = decoder.fold(2, KEY, encoder.create({"metadata": {}, "spec": spec}), None)
+    assert first is not None
+    assert second is not None
+    assert first["spec"] == spec
+    assert first["spec"] is second["spec"]
+
+
+def test_an_update_carries_only_what_changed() -> None:
+    """The untouched part of a pod is not in the record of its binding."""
+    spec = {"containers": [{"name": "web", "args": ["x" * 1000]}]}
+    pod = {"metadata": {"resourceVersion": "1"}, "spec": spec}
+    delta = diff_objects(pod, {**pod, "spec": {**spec, "nodeName": "n1"}})
+    assert delta == ({"spec": {"nodeName": "n1"}}, {}, [])
+    assert len(Encoder().update(delta)) < 40
+
+
+def test_a_deletion_is_told_from_every_other_record() -> None:
+    """Its fold is nothing."""
+    assert Decoder().fold(3, KEY, DELETED, {"metadata": {}}) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (msgpack.packb([9, 0, {}]), "payload format 9"),
+        (msgpack.packb([1, 1, {"spec": {}}]), "never created"),
+    ],
+)
+def test_a_payload_that_cannot_be_read_is_named(data: bytes, words: str) -> None:
+    """With what to do about a newer format."""
+    with pytest.raises(UnknownPayload, match=words):
+        Decoder().fold(7, KEY, data, None)
