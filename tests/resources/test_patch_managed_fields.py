@@ -158,8 +158,8 @@ def test_updaters_are_capped() -> None:
     owners = sets(live)
     assert len(owners) == MAX_UPDATERS
     assert ANCIENT in owners
-    labels = {key for fields in owners.values() for key in fields["f:metadata"]["f:labels"]}
-    assert labels >= {f"f:{name}" for name in names}
+    found = {key for fields in owners.values() for key in fields["f:metadata"]["f:labels"]}
+    assert found >= {f"f:{name}" for name in names}
 
 
 def test_duplicate_items_do_not_confuse_tracking() -> None:
