@@ -55,7 +55,7 @@ def without_nulls(value: Any) -> Any:
 env = st.lists(
     st.fixed_dictionaries({"name": names, "value": names}),
     max_size=3,
-    unique_by=lambda e: e["name"],
+    unique_by=lambda item: str(item["name"]),
 )
 containers = st.lists(
     st.fixed_dictionaries(
@@ -70,7 +70,7 @@ containers = st.lists(
         },
     ),
     max_size=3,
-    unique_by=lambda c: c["name"],
+    unique_by=lambda item: str(item["name"]),
 )
 labels = st.dictionaries(names, names, max_size=3)
 
