@@ -200,6 +200,7 @@ def build(
     create_checks: Iterable[ValidateCreate] = (),
     update_checks: Iterable[ValidateUpdate] = (),
     first_status: Object | None = None,
+    drops_status: bool | None = None,
     prepare_create: Default | None = None,
     prepare_update: Prepare | None = None,
     status_metadata: tuple[str, ...] = (),
@@ -208,8 +209,16 @@ def build(
     selectable_fields: Callable[[Object], dict[str, str]] | None = None,
     create_on_update: bool = False,
 ) -> Strategy:
-    """Put a strategy together from what differs from the generic one."""
-    first = create_preparation(status=first_status, drops_status=has_status, generation=generation)
+    """Put a strategy together from what differs from the generic one.
+
+    ``drops_status`` is for kinds with a status of which creation leaves it alone (nodes), or
+    whose own ``prepare_create`` sets it (pods). The rest is described at `Strategy`.
+    """
+    first = create_preparation(
+        status=first_status,
+        drops_status=has_status if drops_status is None else drops_status,
+        generation=generation,
+    )
     later = update_preparation(keeps_status=has_status, generation=generation)
     whole = combined(*create_checks)
     return Strategy(

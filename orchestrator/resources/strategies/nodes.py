@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from orchestrator.resources import names
@@ -18,22 +17,28 @@ from orchestrator.resources.strategies._problems import (
     required,
 )
 from orchestrator.resources.strategies._sharing import Part, changed, filled
-from orchestrator.resources.strategies._strategy import Strategy, build, create_preparation
+from orchestrator.resources.strategies._strategy import Strategy, build, meta_fields
 
 _EFFECTS: Final = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 
 
 def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
     """Build the rules of nodes; unlike others they keep the status they are created with."""
-    generic = build(
+    return build(
         has_status=True,
+        drops_status=False,
         default=_default,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _taints),
         update_checks=(metadata_update_check(), _update),
         status_metadata=("labels", "annotations"),
         fields=("spec.unschedulable",),
+        selectable_fields=_selectable,
     )
-    return replace(generic, prepare_create=create_preparation(drops_status=False, generation=False))
+
+
+def _selectable(obj: Object) -> dict[str, str]:
+    cordoned = (obj.get("spec") or {}).get("unschedulable")
+    return {**meta_fields(obj), "spec.unschedulable": "true" if cordoned else "false"}
 
 
 def _default(obj: Object) -> Object:

@@ -28,6 +28,7 @@ def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds ha
     """Build the rules of pods."""
     return build(
         has_status=True,
+        drops_status=False,
         generation=True,
         default=_default,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
