@@ -200,7 +200,10 @@ async def test_cordoning_taints_the_node(worlds):
         await world.settle()
         assert taints(world, "n1") == [("unschedulable", "NoSchedule")]
         await world.store.modify(
-            "nodes", "", "n1", lambda n: {**n, "spec": {**n.get("spec", {}), "unschedulable": False}}
+            "nodes",
+            "",
+            "n1",
+            lambda n: {**n, "spec": {**n.get("spec", {}), "unschedulable": False}},
         )
         await world.settle()
         assert taints(world, "n1") == []

@@ -1,0 +1,59 @@
+"""The queue of dirty keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.controllers._queue import BASE_DELAY, MAX_DELAY, WorkQueue
+
+
+def test_a_key_waits_once_and_in_order():
+    """Marking again what waits changes nothing."""
+    queue = WorkQueue()
+    for key in "abab":
+        queue.mark(key)
+    assert [queue.take(), queue.take()] == ["a", "b"]
+    with pytest.raises(IndexError):
+        queue.take()
+
+
+def test_a_key_in_work_waits_until_it_is_done():
+    """One key is never in work twice."""
+    queue = WorkQueue()
+    queue.mark("a")
+    queue.take()
+    queue.mark("a")
+    assert not queue
+    queue.finish("a")
+    assert queue.take() == "a"
+
+
+def test_failures_double_the_delay_up_to_a_limit():
+    """5 ms, 10 ms, 20 ms ... 1000 s, and back to 5 ms after a success."""
+    queue = WorkQueue()
+
+    def fail():
+        queue.mark("a")
+        queue.take()
+        return queue.failed("a", 0.0)
+
+    delays = [fail() for _ in range(20)]
+    assert delays[:3] == [BASE_DELAY, 2 * BASE_DELAY, 4 * BASE_DELAY]
+    assert delays[-1] == MAX_DELAY
+    queue.forget("a")
+    assert fail() == BASE_DELAY
+
+
+def test_the_earliest_of_several_timers_wins():
+    """A later one for the same key is forgotten."""
+    queue = WorkQueue()
+    queue.after("a", 10.0)
+    queue.after("a", 5.0)
+    queue.after("a", 7.0)
+    queue.after("b", 6.0)
+    assert queue.next_due() == 5.0
+    queue.mark_due(6.0)
+    assert [queue.take(), queue.take()] == ["a", "b"]
+    queue.mark_due(20.0)
+    assert not queue
+    assert queue.next_due() is None
