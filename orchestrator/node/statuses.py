@@ -119,7 +119,8 @@ def pod_status(state: PodState, now: float) -> Object:
     once for the whole.
     """
     pod = state.pod
-    present = state.status or status_of(pod)
+    stored = status_of(pod)
+    present = state.status or stored
     phase = pod_phase(state)
     specs = pod["spec"]["containers"]
     statuses = [
@@ -128,7 +129,7 @@ def pod_status(state: PodState, now: float) -> Object:
     ]
     generation = pod["metadata"].get("generation")
     status: Object = {
-        "conditions": _conditions(state, present, phase, format_time(now), generation),
+        "conditions": _conditions(state, present, stored, phase, format_time(now), generation),
         "containerStatuses": statuses,
         "hostIP": state.host,
         "hostIPs": [{"ip": state.host}],
@@ -141,14 +142,15 @@ def pod_status(state: PodState, now: float) -> Object:
         status["podIP"] = state.address
         status["podIPs"] = [{"ip": state.address}]
     for kept in ("qosClass", "reason", "message", "nominatedNodeName", "resourceClaimStatuses"):
-        if kept in present:
-            status[kept] = present[kept]
+        if kept in stored:
+            status[kept] = stored[kept]
     return status
 
 
 def _conditions(
-    state: PodState, present: Object, phase: str, now: str, generation: int | None
+    state: PodState, present: Object, stored: Object, phase: str, now: str, generation: int | None
 ) -> list[Object]:
+    """Return own conditions, dated by the last ones proposed, then others' as they are stored."""
     old = present.get("conditions") or ()
     sandbox = bool(state.address) and (
         phase not in ("Succeeded", "Failed") or any(item.is_live for item in state.containers)
@@ -156,17 +158,20 @@ def _conditions(
     unready = [item.name for item in state.containers if item.phase is not Phase.RUNNING]
     if not unready and sandbox and _is_fresh(old) and not state.pod["spec"].get("readinessGates"):
         return [*_ready_conditions(now, generation), *old]
-    wanted = [_condition("PodReadyToStartContainers", sandbox)]
-    wanted.append(_condition("Initialized", True, "PodCompleted" if phase == "Succeeded" else ""))
+    foreign = stored.get("conditions") or ()
     reason, message = _unready(phase, unready)
-    wanted.append(_ready(state, reason, message, old))
-    wanted.append(_condition("ContainersReady", not reason, reason, message))
-    by_type = {item["type"]: item for item in old}
-    if "PodScheduled" not in by_type:
-        wanted.append(_condition("PodScheduled", True))
-    conditions = [_dated(item, by_type.get(item["type"]), now, generation) for item in wanted]
-    own = {item["type"] for item in wanted}
-    return conditions + [item for item in old if item["type"] not in own]
+    wanted = [
+        _condition("PodReadyToStartContainers", sandbox),
+        _condition("Initialized", True, "PodCompleted" if phase == "Succeeded" else ""),
+        _ready(state, reason, message, foreign),
+        _condition("ContainersReady", not reason, reason, message),
+        _condition("PodScheduled", True),
+    ]
+    by_type = {item["type"]: item for item in (*foreign, *old)}
+    conditions = [_dated(item, by_type.get(item["type"]), now, generation) for item in wanted[:-1]]
+    scheduled = by_type.get("PodScheduled")
+    conditions.append(scheduled or _dated(wanted[-1], None, now, generation))
+    return conditions + [item for item in foreign if item["type"] not in OWN_CONDITIONS]
 
 
 def _is_fresh(old: Iterable[Object]) -> bool:

@@ -406,6 +406,7 @@ def main(arguments: list[str]) -> int:
     Returns in the starting process once the socket accepts: 0, or 1 with the reason on stderr.
     One directory has one supervisor; where one runs already, that is success too.
     """
+    _close_inherited()
     options = dict(zip(arguments[::2], arguments[1::2], strict=True))
     directory = os.path.abspath(options["--directory"])
     os.makedirs(directory, mode=0o700, exist_ok=True)
@@ -436,6 +437,15 @@ def main(arguments: list[str]) -> int:
     os.close(report)
     supervisor.run()
     return 0
+
+
+def _close_inherited() -> None:
+    """Let go of whatever descriptors the starter left open.
+
+    uvloop hands a child its pipes twice, under their own numbers too; one that this process kept
+    would hold the starter's end open as long as it runs.
+    """
+    os.closerange(3, max(int(number) for number in os.listdir("/proc/self/fd")) + 1)
 
 
 def _detach(directory: str) -> None:

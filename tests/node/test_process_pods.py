@@ -1,0 +1,169 @@
+"""Pods on a node of real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from orchestrator.node import LogOptions, NodeLogs
+from orchestrator.node.process.supervisor import processes as known_processes
+
+
+async def output(cluster: Any, name: str, **options: Any) -> str:
+    reader = NodeLogs(cluster.manager._runtimes["process"], cluster.system.clock)
+    stream = await reader.open(cluster.pod(name), "c", LogOptions(**options))
+    return b"".join([chunk async for chunk in stream]).decode()
+
+
+async def test_a_pod_runs_with_its_address_and_its_environment_only(
+    processes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HOSTNAME, POD_IP, PATH, its own variables, and the supervisor's mark."""
+    container = {"env": [{"name": "WHERE", "value": "http://$(POD_IP)"}], "workingDir": "/tmp"}
+    await processes.run("web", "env", container=container, restartPolicy="Never")
+    await processes.until(lambda: processes.state("web")[0] == "terminated")
+    lines = dict(line.split("=", 1) for line in (await output(processes, "web")).splitlines())
+    address = processes.pod("web")["status"]["podIP"]
+    assert address == "127.251.1.2"
+    assert lines == {
+        "HOSTNAME": "web",
+        "POD_IP": address,
+        "PATH": os.environ["PATH"],
+        "WHERE": f"http://{address}",
+        "ORCHESTRATOR_CONTAINER": lines["ORCHESTRATOR_CONTAINER"],
+    }
+    assert processes.pod("web")["status"]["phase"] == "Succeeded"
+
+
+async def test_a_missing_config_map_is_waited_for(processes: Any) -> None:
+    """With the kubelet's reason; the pod starts as soon as it is there."""
+    source = {"configMapKeyRef": {"name": "settings", "key": "color"}}
+    container = {"env": [{"name": "COLOR", "valueFrom": source}]}
+    await processes.run("web", "sh", "-c", "echo $COLOR; sleep 300", container=container)
+    await processes.until(lambda: processes.state("web")[0] == "waiting")
+    assert processes.state("web")[1] == {
+        "reason": "CreateContainerConfigError",
+        "message": 'configmap "settings" not found',
+    }
+    assert processes.events.messages("web", "Failed") == ['Error: configmap "settings" not found']
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "default"},
+        "data": {"color": "green"},
+    }
+    await processes.store.create(settings, resource="configmaps", namespace="default")
+    await processes.until_running("web")
+    assert processes.status("web")["restartCount"] == 0
+
+
+async def test_a_container_without_a_command_says_that_there_is_no_image(processes: Any) -> None:
+    """In the status and in an event."""
+    await processes.run("web")
+    await processes.until(lambda: processes.state("web")[0] == "waiting")
+    waiting = processes.state("web")[1]
+    assert waiting["reason"] == "NoCommand"
+    assert "no image entrypoint to fall back on" in waiting["message"]
+    assert "spec.containers[0].command" in processes.events.messages("web", "Failed")[0]
+
+
+async def test_a_command_that_is_not_found_is_a_start_error(processes: Any) -> None:
+    """Exit code 128, as containerd has it."""
+    await processes.run("web", "nope", restartPolicy="Never")
+    await processes.until(lambda: processes.state("web")[0] == "terminated")
+    ended = processes.state("web")[1]
+    assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
+    assert ended["message"] == 'exec: "nope": executable file not found in $PATH'
+
+
+async def test_a_volume_keeps_the_pod_waiting_and_is_named(processes: Any) -> None:
+    """Nothing is started half."""
+    await processes.run("web", "true", volumes=[{"name": "v", "emptyDir": {}}])
+    await processes.until(lambda: processes.state("web")[0] == "waiting")
+    assert processes.state("web")[1]["reason"] == "UnsupportedField"
+    assert processes.pod("web")["status"]["phase"] == "Pending"
+    (text,) = processes.events.messages("web", "UnsupportedField")
+    assert text.startswith("spec.volumes[0]: ")
+
+
+async def test_limits_are_noted_as_not_enforced(processes: Any) -> None:
+    """The pod runs all the same."""
+    container = {"resources": {"limits": {"memory": "64Mi"}}}
+    await processes.run("web", "sleep", "300", container=container)
+    await processes.until_running("web")
+    (text,) = processes.events.messages("web", "LimitsNotEnforced")
+    assert text.startswith("spec.containers[0].resources.limits: ")
+
+
+async def test_a_crashed_container_is_restarted_and_its_log_kept(processes: Any) -> None:
+    """The previous attempt's log can be read."""
+    await processes.run("web", "sh", "-c", "echo attempt; exit 1")
+    await processes.until(
+        lambda: processes.status("web").get("restartCount") == 1
+        and processes.state("web")[1].get("reason") == "CrashLoopBackOff"
+    )
+    assert await output(processes, "web", previous=True) == "attempt\n"
+    assert await output(processes, "web") == "attempt\n"
+
+
+async def test_a_signal_ends_a_container_with_its_number(processes: Any) -> None:
+    """128 + n."""
+    await processes.run("web", "sh", "-c", "kill -USR1 $$$$", restartPolicy="Never")
+    await processes.until(lambda: processes.state("web")[0] == "terminated")
+    ended = processes.state("web")[1]
+    assert (ended["exitCode"], ended["signal"]) == (128 + signal.SIGUSR1, signal.SIGUSR1)
+
+
+async def test_no_process_outlives_its_pod(processes: Any) -> None:
+    """Deletion ends the main process and what it started."""
+    script = "(setsid sleep 300 &); sleep 300 & echo up; wait"
+    await processes.run("web", "sh", "-c", script, terminationGracePeriodSeconds=1)
+    await processes.until_running("web")
+    identity = processes.status("web")["containerID"].rpartition("/")[2]
+    assert known_processes.marked(identity)
+    await processes.store.delete("pods", "default", "web")
+    await processes.until_gone("web")
+    assert known_processes.marked(identity) == []
+
+
+async def test_a_lost_supervisor_is_replaced_and_its_containers_restarted(processes: Any) -> None:
+    """They are reported lost, not as if they had ended by themselves."""
+    await processes.run("web", "sleep", "300")
+    await processes.until_running("web")
+    runtime = processes.manager._runtimes["process"]
+    os.kill(runtime.supervisor_pid, signal.SIGKILL)
+    await processes.until(
+        lambda: processes.status("web")["restartCount"] == 1
+        and processes.state("web")[0] == "running"
+    )
+    last = processes.status("web")["lastState"]["terminated"]
+    assert (last["reason"], last["exitCode"]) == ("ContainerStatusUnknown", 137)
+
+
+async def test_a_killed_nodes_processes_are_gone(processes: Any) -> None:
+    """As if the machine had lost power; its pods stay in the store."""
+    await processes.run("web", "sleep", "300")
+    await processes.until_running("web")
+    identity = processes.status("web")["containerID"].rpartition("/")[2]
+    await processes.manager.kill("node-1")
+    assert processes.state("web")[0] == "running"
+    runtime = processes.manager._runtimes["process"]
+    uid = processes.pod("web")["metadata"]["uid"]
+    while runtime.known(uid)[0].exited is None:
+        await processes.system.clock.sleep(0.01)
+    assert known_processes.marked(identity) == []
+
+
+async def test_a_process_node_renews_a_lease(processes: Any) -> None:
+    """Forty seconds long, owned by its Node."""
+    await processes.until(
+        lambda: processes.store.get("leases.coordination.k8s.io", "kube-node-lease", "node-1")
+    )
+    lease = processes.store.get("leases.coordination.k8s.io", "kube-node-lease", "node-1")
+    assert lease["spec"]["leaseDurationSeconds"] == 40
+    assert lease["spec"]["holderIdentity"] == "node-1"
+    assert lease["metadata"]["ownerReferences"][0]["kind"] == "Node"
+    assert processes.manager.heartbeat("node-1") is None
