@@ -14,7 +14,7 @@ import structlog
 from orchestrator.store.events import ObjectEvent
 from orchestrator.store.window import Channel, Expired, Window
 
-_log = structlog.get_logger("orchestrator.store")
+logger = structlog.get_logger("orchestrator.store")
 _SEQUENCE = attrgetter("sequence")
 
 
@@ -109,7 +109,7 @@ class Follower:
                 self._notify()
             except Exception:
                 self._notified = False
-                _log.exception("a follower could not be notified", resources=self.resources)
+                logger.exception("a follower could not be notified", resources=self.resources)
 
     def close(self) -> None:
         """Stop being notified; closing twice is harmless."""

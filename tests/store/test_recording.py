@@ -1,0 +1,101 @@
+"""Events: repeated ones are counted, floods are cut, old ones go."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from actors.testing import virtual
+from orchestrator.store import EventRecorder
+
+
+@virtual
+async def test_an_event_says_who_what_and_when(kit: Any) -> None:
+    """In the fields that kubectl reads."""
+    async with kit.opened() as store:
+        pod = await store.create(kit.pod("a"), resource="pods", namespace="default")
+        recorder = EventRecorder(store, "kubelet", "n1")
+        recorder.event(pod, "Normal", "Started", "Started container web")
+        await asyncio.sleep(1)
+        (event,) = store.list("events")
+        assert event["involvedObject"] == {
+            "kind": "Pod",
+            "namespace": "default",
+            "name": "a",
+            "uid": pod["metadata"]["uid"],
+            "apiVersion": "v1",
+            "resourceVersion": pod["metadata"]["resourceVersion"],
+        }
+        assert event["metadata"]["name"].startswith("a.")
+        assert event["source"] == {"component": "kubelet", "host": "n1"}
+        assert (event["reportingComponent"], event["reportingInstance"]) == ("kubelet", "n1")
+        assert (event["type"], event["reason"], event["count"]) == ("Normal", "Started", 1)
+        assert event["firstTimestamp"] == event["lastTimestamp"]
+
+
+@virtual
+async def test_a_repeated_event_is_counted(kit: Any) -> None:
+    """One object, a higher count, a later time; another message is another Event."""
+    async with kit.opened() as store:
+        pod = await store.create(kit.pod("a"), resource="pods", namespace="default")
+        recorder = EventRecorder(store, "kubelet")
+        for _ in range(3):
+            recorder.event(pod, "Warning", "BackOff", "Back-off restarting")
+            await asyncio.sleep(10)
+        recorder.event(pod, "Warning", "BackOff", "something else")
+        await asyncio.sleep(1)
+        counts = {event["message"]: event["count"] for event in store.list("events")}
+        assert counts == {"Back-off restarting": 3, "something else": 1}
+        first = next(e for e in store.list("events") if e["count"] == 3)
+        assert first["firstTimestamp"] < first["lastTimestamp"]
+
+
+@virtual
+async def test_a_flood_about_one_object_is_cut(kit: Any) -> None:
+    """25 pass, then one in five minutes; other objects are not affected."""
+    async with kit.opened() as store:
+        first = await store.create(kit.pod("a"), resource="pods", namespace="default")
+        second = await store.create(kit.pod("b"), resource="pods", namespace="default")
+        recorder = EventRecorder(store, "kubelet")
+        for n in range(100):
+            recorder.event(first, "Normal", "Flood", f"number {n}")
+        recorder.event(second, "Normal", "Calm", "once")
+        await asyncio.sleep(5)
+        assert len(store.list("events")) == 26
+        await asyncio.sleep(300)
+        recorder.event(first, "Normal", "Flood", "one more")
+        recorder.event(first, "Normal", "Flood", "and another")
+        await asyncio.sleep(5)
+        assert len(store.list("events")) == 27
+
+
+@virtual
+async def test_events_expire_after_an_hour(kit: Any) -> None:
+    """Counted from the last time they happened; told again, they are new."""
+    async with kit.opened() as store:
+        pod = await store.create(kit.pod("a"), resource="pods", namespace="default")
+        recorder = EventRecorder(store, "kubelet")
+        recorder.event(pod, "Normal", "Once", "x")
+        recorder.event(pod, "Normal", "Again", "y")
+        await asyncio.sleep(1800)
+        recorder.event(pod, "Normal", "Again", "y")
+        await asyncio.sleep(1900)
+        assert [event["reason"] for event in store.list("events")] == ["Again"]
+        recorder.event(pod, "Normal", "Once", "x")
+        await asyncio.sleep(1)
+        assert {event["reason"]: event["count"] for event in store.list("events")} == {
+            "Again": 2,
+            "Once": 1,
+        }
+
+
+@virtual
+async def test_events_never_hold_up_whoever_tells_them(kit: Any) -> None:
+    """With too many the oldest are dropped; the teller does not notice."""
+    async with kit.opened() as store:
+        recorder = EventRecorder(store, "scheduler")
+        for n in range(6000):
+            involved = {"kind": "Pod", "namespace": "default", "name": f"p{n}", "uid": f"u{n}"}
+            recorder.event(involved, "Normal", "Scheduled", "x")
+        await asyncio.sleep(30)
+        assert 0 < len(store.list("events")) <= 4200
