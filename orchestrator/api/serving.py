@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from actors import RealClock
 from orchestrator.api.application import ApiApplication, ApiConfig
@@ -18,10 +18,14 @@ from orchestrator.api.certificates import Certificates, ensure_certificates
 from orchestrator.api.kubeconfig import write_kubeconfig
 from orchestrator.api.server import ApiServer, Tls, bind, check_insecure
 from orchestrator.api.tokens import ensure_token
-from orchestrator.controllers import publish_api_server
+from orchestrator.controllers import ApiEndpoint, ensure_bootstrap
 
 if TYPE_CHECKING:
     from orchestrator.cluster import Cluster
+
+
+ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
+"""Hosts that mean every address of the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class ServingConfig:
     log_requests: bool = False
 
 
-class ApiEndpoint:
+class ServedCluster:
     """The API of one cluster: `prepare` it, start the cluster, then `serve`."""
 
     def __init__(self, cluster: Cluster, config: ServingConfig | None = None) -> None:
@@ -81,7 +85,7 @@ class ApiEndpoint:
         await cluster.open()
         if not config.insecure_http:
             names = [str(cluster.service_range[1])]
-            if config.host not in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound
+            if config.host not in ANY:
                 names.append(config.host)
             keys = cluster.directory / "pki"
             self._certificates = ensure_certificates(keys, RealClock().now(), names)
@@ -109,7 +113,15 @@ class ApiEndpoint:
         )
         self._server = ApiServer(app, config.host, port, tls, listener=self._listener)
         await self._server.start()
-        await publish_api_server(cluster.store, config.host, port)
+        await ensure_bootstrap(
+            cluster.store,
+            ApiEndpoint(
+                address="127.0.0.1" if config.host in ANY else socket.gethostbyname(config.host),
+                port=port,
+                service_range=str(cluster.service_range),
+                scheme="https" if tls else "http",
+            ),
+        )
         if config.kubeconfig is not None:
             ca_pem = found.ca_pem if found else None
             write_kubeconfig(config.kubeconfig, self._server.url, ca_pem=ca_pem, token=token)

@@ -46,7 +46,7 @@ def run_up(options: UpOptions) -> int:
 
 
 async def _serve(options: UpOptions) -> None:
-    from orchestrator.api.serving import ApiEndpoint, ServingConfig
+    from orchestrator.api.serving import ServedCluster, ServingConfig
     from orchestrator.cli.collector import tune_collector
     from orchestrator.cluster import Cluster, ClusterConfig
 
@@ -63,7 +63,7 @@ async def _serve(options: UpOptions) -> None:
             kubernetes_version=options.kubernetes_version,
         )
     )
-    endpoint = ApiEndpoint(
+    endpoint = ServedCluster(
         cluster,
         ServingConfig(
             host=options.host,

@@ -33,7 +33,6 @@ from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
 from orchestrator.store import Store
-from orchestrator.store.allocation import ServiceRanges
 from orchestrator.store.recording import EventRecorder
 
 SIMULATED_SERVICES: Final = IPv4Network("10.96.0.0/16")
@@ -143,7 +142,7 @@ class Cluster:
             log,
             registry(config.kubernetes_version),
             seeded=config.seed is not None,
-            ranges=ServiceRanges(addresses=self.service_range),
+            service_cidr=str(self.service_range),
         )
         runtime: Runtime
         if config.runtime == "process":

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestrator.api.serving import ApiEndpoint, ServingConfig
+from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.cli.demo.manifests import web_deployment, web_service
 from orchestrator.cli.demo.traffic import Traffic, send_many, send_until
 from orchestrator.cli.demo.waiting import wait_for
@@ -57,7 +57,7 @@ class Story:
     """The demo's state: the cluster, where to print, and what has happened so far."""
 
     cluster: Cluster
-    endpoint: ApiEndpoint
+    endpoint: ServedCluster
     console: Console
     progress: Progress
     steps: list[Step] = field(default_factory=list)
@@ -273,7 +273,7 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
         node_grace_seconds=2.0,
     )
     cluster = Cluster(config)
-    endpoint = ApiEndpoint(cluster, ServingConfig(port=0, kubeconfig=directory / "kubeconfig"))
+    endpoint = ServedCluster(cluster, ServingConfig(port=0, kubeconfig=directory / "kubeconfig"))
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
