@@ -116,7 +116,7 @@ def invalid(kind: str, group: str, name: str, causes: Iterable[FieldError]) -> S
         causes: At least one.
     """
     found = list(causes)
-    texts = [str(cause) for cause in found]
+    texts = list(dict.fromkeys(str(cause) for cause in found))  # upstream says the same thing once
     joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     qualified = f"{kind}.{group}" if group else kind
     details: dict[str, Any] = {"name": name} if name else {}

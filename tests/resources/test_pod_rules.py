@@ -372,7 +372,8 @@ def test_an_image_may_change_and_little_else(pods: Strategy) -> None:
         "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously "
         "negative)\n"
     )
-    two = {**old, "spec": {**old["spec"], "containers": [container, container]}}
+    second = {**container, "name": "second"}
+    two = {**old, "spec": {**old["spec"], "containers": [container, second]}}
     assert str(pods.validate_update(two, old)[0]) == (
         "spec.containers: Forbidden: pod updates may not add or remove containers"
     )

@@ -198,7 +198,7 @@ def build(
     generation: bool = False,
     default: Default = unchanged,
     create_checks: Iterable[ValidateCreate] = (),
-    update_checks: Iterable[ValidateUpdate] = (),
+    update_checks: Iterable[ValidateUpdate],
     first_status: Object | None = None,
     drops_status: bool | None = None,
     prepare_create: Default | None = None,
@@ -212,7 +212,9 @@ def build(
     """Put a strategy together from what differs from the generic one.
 
     ``drops_status`` is for kinds with a status of which creation leaves it alone (nodes), or
-    whose own ``prepare_create`` sets it (pods). The rest is described at `Strategy`.
+    whose own ``prepare_create`` sets it (pods). Of ``update_checks`` the first runs before the
+    checks of the whole new object and the others after them: upstream's order. The rest is
+    described at `Strategy`.
     """
     first = create_preparation(
         status=first_status,
@@ -221,10 +223,13 @@ def build(
     )
     later = update_preparation(keeps_status=has_status, generation=generation)
     whole = combined(*create_checks)
+    metadata_update, *further_updates = update_checks
     return Strategy(
         default=default,
         validate_create=whole,
-        validate_update=combined_update(*update_checks, _when_desired_changed(whole)),
+        validate_update=combined_update(
+            metadata_update, _when_desired_changed(whole), *further_updates
+        ),
         prepare_create=_then(first, prepare_create),
         prepare_update=_then_update(prepare_update, later),
         prepare_status=status_preparation(*status_metadata),

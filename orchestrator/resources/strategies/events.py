@@ -9,7 +9,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._metadata import metadata_check
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._problems import invalid
 from orchestrator.resources.strategies._strategy import Strategy, ValidateCreate, build, meta_fields
 
@@ -33,6 +33,7 @@ def strategy(kind: Kind) -> Strategy:
             metadata_check(names.dns_subdomain, namespaced=True),
             _same_namespace(reference),
         ),
+        update_checks=(metadata_update_check(),),
         fields=(
             *(f"{reference}.{field}" for field in _INVOLVED),
             "reason",
