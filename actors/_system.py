@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import os
 import random
+import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
@@ -244,7 +245,10 @@ class ActorSystem:
         """Log a failure that no asker sees."""
         self.failures += 1
         self.last_error = error
-        self.log.error("actor failed", actor=cell.address, outcome=outcome, exc_info=error)
+        # Formatted here: structlog's console renderer would draw it with all locals, which takes
+        # 100 ms, and failures may come in crowds.
+        exception = "".join(traceback.format_exception(error))
+        self.log.error("actor failed", actor=cell.address, outcome=outcome, exception=exception)
 
     def fail(self, cell: Cell[Any], error: BaseException) -> None:
         """A failure has reached the top: stop everything."""
