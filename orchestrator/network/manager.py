@@ -126,6 +126,8 @@ class ServiceManager(Actor[_Changed | _SendAgain]):
             found = self._slices.setdefault((namespace, owner), {})
             if gone:
                 found.pop(name, None)
+                if not found:
+                    del self._slices[namespace, owner]
             else:
                 found[name] = one
             touched.add((namespace, owner))
@@ -139,7 +141,6 @@ class ServiceManager(Actor[_Changed | _SendAgain]):
             plan = plan_service(service, slices, self._node_port_addresses)
         if not plan.listeners:
             self._plans.pop(key, None)
-            self._slices.pop(key, None) if service is None else None
             self._retire(key)
         elif plan != self._plans.get(key):
             self._plans[key] = plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -143,9 +143,7 @@ class ServiceActor(Actor[Command]):
 
     async def stopped(self) -> None:
         """Close the listeners and break what is still connected."""
-        for server in self._servers.values():
-            server.close()
-        self._servers.clear()
+        await self._close(list(self._servers))
         for side in list(self._sides):
             side.abort()
 
@@ -157,11 +155,29 @@ class ServiceActor(Actor[Command]):
                 balancer = self._balancers[name] = Balancer(self.context.random)
             balancer.configure(endpoints, plan.affinity)
         wanted = {one for one in plan.listeners if plan.endpoints.get(one.port_name)}
-        for listener in [one for one in self._servers if one not in wanted]:
-            self._servers.pop(listener).close()
+        await self._close([one for one in self._servers if one not in wanted])
         for listener in plan.listeners:
             if listener in wanted and listener not in self._servers:
                 await self._listen(listener)
+
+    async def _close(self, listeners: Sequence[Listener]) -> None:
+        """Stop listening.
+
+        Accepting ends first and the sockets are closed a moment later: asyncio makes the transport
+        of an accepted connection in a task of its own, which fails, and leaves the client hanging,
+        when its server was closed meanwhile.
+        """
+        servers = [self._servers.pop(listener) for listener in listeners]
+        if not servers:
+            return
+        loop = asyncio.get_running_loop()
+        for server in servers:
+            for listening in server.sockets:
+                loop.remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for server in servers:
+            server.close()
 
     async def _listen(self, listener: Listener) -> None:
         loop = asyncio.get_running_loop()
