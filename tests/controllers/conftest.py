@@ -89,6 +89,7 @@ class Kubelet(Actor[str]):
 
 
 def running_status(pod: Object, now: float, address: str) -> Object:
+    """Return the status of a pod that runs and is ready."""
     conditions = [
         {"type": type_, "status": "True", "lastTransitionTime": format_time(now)}
         for type_ in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
@@ -170,6 +171,7 @@ class World:
 
 @asynccontextmanager
 async def world(**options: Any) -> AsyncIterator[World]:
+    """Open a world, and close it again."""
     async with ActorSystem("test", seed=1) as system:
         store = await Store.open(system, MemoryLog(), registry("1.35"))
         yield World(system, store, **options)
@@ -201,6 +203,7 @@ class Watching:
 
 
 def deployment(name: str = "web", replicas: int = 3, image: str = "v1", **spec: Any) -> Object:
+    """Build a Deployment."""
     labels = {"app": name}
     return {
         "apiVersion": "apps/v1",
@@ -216,6 +219,7 @@ def deployment(name: str = "web", replicas: int = 3, image: str = "v1", **spec: 
 
 
 def template(labels: dict[str, str], image: str = "v1") -> Object:
+    """Build a pod template."""
     return {
         "metadata": {"labels": labels},
         "spec": {"containers": [{"name": "c", "image": image, "command": ["run"]}]},

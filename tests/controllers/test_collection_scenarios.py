@@ -17,6 +17,7 @@ REPLICA_SETS = "replicasets.apps"
 
 
 def config_map(name, *owners, namespace="default", finalizers=(), block=False):
+    """Build a ConfigMap with owners."""
     references = [
         {
             "apiVersion": owner["apiVersion"],
@@ -34,6 +35,7 @@ def config_map(name, *owners, namespace="default", finalizers=(), block=False):
 
 
 async def web(world, worlds):
+    """Start a Deployment and wait for its pods."""
     world.start(DeploymentController, ReplicaSetController, GarbageCollector)
     await world.create(DEPLOYMENTS, worlds.deployment(replicas=3))
     await world.settle()
@@ -164,6 +166,7 @@ async def test_two_that_own_each_other_do_not_wait_for_ever(worlds):
 
 
 async def namespace(world, name):
+    """Create a namespace."""
     made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     return await world.create("namespaces", made, "")
 

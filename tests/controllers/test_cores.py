@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.bootstrap import ApiEndpoint, bootstrap_objects
+from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.deployment.revisions import same_template, template_hash
 from orchestrator.controllers.endpoints.core import decide_endpoints, is_eligible, member_of
 from orchestrator.controllers.nodes.eviction import decide_eviction, eviction_time
@@ -18,6 +18,7 @@ NOW = 1_000_000.0
 
 
 def pod(name, *, node="n1", phase="Running", ready=True, since=NOW - 100, restarts=0, **meta):
+    """Build a pod that is ready unless said otherwise."""
     conditions = [
         {
             "type": "Ready",
@@ -44,6 +45,7 @@ def pod(name, *, node="n1", phase="Running", ready=True, since=NOW - 100, restar
 
 
 def cost(value):
+    """Build metadata with a deletion cost."""
     return {"annotations": {"controller.kubernetes.io/pod-deletion-cost": value}}
 
 
@@ -126,6 +128,7 @@ def test_eviction_is_counted_from_the_taint_or_the_pods_arrival():
 
 
 def node(ready=None, *, unschedulable=False, taints=()):
+    """Build a node with one condition."""
     conditions = [{"type": "Ready", "status": ready}] if ready else []
     spec = {"taints": list(taints)} if taints else {}
     if unschedulable:
@@ -138,6 +141,7 @@ def node(ready=None, *, unschedulable=False, taints=()):
 
 
 def keys(taints):
+    """Return taints as pairs that compare well."""
     return sorted((taint["key"].rpartition("/")[2], taint["effect"]) for taint in taints)
 
 

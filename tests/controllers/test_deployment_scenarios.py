@@ -14,10 +14,13 @@ REPLICA_SETS = "replicasets.apps"
 
 
 def start(world):
+    """Start what a rollout needs."""
     world.start(DeploymentController, ReplicaSetController)
 
 
 def image(version):
+    """Return a change to another image."""
+
     def change(obj):
         template = obj["spec"]["template"]
         containers = [{**template["spec"]["containers"][0], "image": version}]
@@ -28,10 +31,13 @@ def image(version):
 
 
 def images(world):
+    """Return the images of all pods."""
     return sorted(pod["spec"]["containers"][0]["image"] for pod in world.pods(app="web"))
 
 
 def complete(world, replicas, generation=None):
+    """Return a condition: the rollout is over."""
+
     def check():
         deployment = world.get(DEPLOYMENTS, "web")
         status = deployment.get("status") or {}
@@ -47,12 +53,14 @@ def complete(world, replicas, generation=None):
 
 
 def revision(world, name="web"):
+    """Return the revision annotation."""
     return world.get(DEPLOYMENTS, name)["metadata"]["annotations"][
         "deployment.kubernetes.io/revision"
     ]
 
 
 def progressing(world):
+    """Return the Progressing condition."""
     return find_condition(world.get(DEPLOYMENTS, "web"), "Progressing")
 
 
@@ -204,7 +212,7 @@ async def test_recreate_waits_for_the_old_pods_to_be_gone(worlds):
 
 @virtual
 async def test_old_revisions_are_removed_beyond_the_limit(worlds):
-    """revisionHistoryLimit keeps so many old ReplicaSets, the newest of them."""
+    """A revisionHistoryLimit keeps so many old ReplicaSets, the newest of them."""
     async with worlds.world() as world:
         start(world)
         await world.create(DEPLOYMENTS, worlds.deployment(replicas=1, revisionHistoryLimit=1))

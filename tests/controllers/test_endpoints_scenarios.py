@@ -11,6 +11,7 @@ SLICES = "endpointslices.discovery.k8s.io"
 
 
 def service(name="web", **spec):
+    """Build a Service."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -20,10 +21,12 @@ def service(name="web", **spec):
 
 
 def start(world):
+    """Start what endpoints need."""
     world.start(DeploymentController, ReplicaSetController, EndpointsController)
 
 
 def addresses(world, name="web", *, ready=True):
+    """Return the addresses in the slices of a Service."""
     return sorted(
         address
         for found in world.store.list(SLICES)
@@ -35,6 +38,7 @@ def addresses(world, name="web", *, ready=True):
 
 
 def pod_addresses(world):
+    """Return the addresses of the pods."""
     return sorted(pod["status"]["podIP"] for pod in world.pods(app="web"))
 
 

@@ -38,6 +38,7 @@ class Beating(Actor[str]):
 
 
 async def beat(world, name):
+    """Renew a Lease, as a kubelet does."""
     now = world.system.clock.now()
     spec = {"holderIdentity": name, "renewTime": format_micro(now)}
     if world.store.get(LEASES, "kube-node-lease", name) is None:
@@ -51,6 +52,7 @@ async def beat(world, name):
 
 
 async def report(world, name):
+    """Report a node ready, as a kubelet does."""
     moment = format_time(world.system.clock.now())
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": moment}
     await world.store.modify(
@@ -64,16 +66,19 @@ async def report(world, name):
 
 
 def is_ready(world, name):
+    """Tell whether a node is ready."""
     condition = find_condition(world.get("nodes", name, ""), "Ready")
     return condition is not None and condition["status"] == "True"
 
 
 def taints(world, name):
+    """Return the taints as pairs that compare well."""
     found = world.get("nodes", name, "").get("spec", {}).get("taints") or []
     return sorted((taint["key"].rpartition("/")[2], taint["effect"]) for taint in found)
 
 
 async def cluster(world, *controllers):
+    """Start nodes and what watches them."""
     for name in world.nodes:
         await world.create(
             "nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}, ""

@@ -117,7 +117,7 @@ class Rollout:
     def __init__(self, limits, old):
         self.limits = limits
         self.spec = {"new": 0, **{f"old{at}": number for at, number in enumerate(old)}}
-        self.ready = {name: number for name, number in self.spec.items()}
+        self.ready = dict(self.spec)
         self.pending = dict.fromkeys(self.spec, 0)
         self.reported = dict(self.ready)
 

@@ -47,10 +47,20 @@ class ReplicaSetController(Controller[Key]):
         pod = event.object
         metadata = pod["metadata"]
         references = metadata.get("ownerReferences")
-        if event.previous is not None:
-            before = event.previous["metadata"].get("ownerReferences")
+        previous = event.previous
+        if previous is not None:
+            earlier = previous["metadata"]
+            before = earlier.get("ownerReferences")
+            if (
+                event.type == "MODIFIED"
+                and before is references
+                and previous.get("status") is pod.get("status")
+                and earlier.get("labels") is metadata.get("labels")
+                and ("deletionTimestamp" in earlier) == ("deletionTimestamp" in metadata)
+            ):
+                return  # nothing that counts: it was bound, or annotated
             if before is not references and before != references:
-                self._leave(event.key, event.previous)
+                self._leave(event.key, previous)
         if not references or (uid := controller_uid(pod)) is None:
             self._observe_orphan(event)
             return

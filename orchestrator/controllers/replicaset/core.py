@@ -24,6 +24,9 @@ PODS: Final = "pods"
 BURST: Final = 500
 """Pods created or deleted in one plan; upstream's BurstReplicas."""
 
+EVENTS: Final = 25
+"""Pods of one plan that get an Event each; of more about one object client-go drops the rest."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
@@ -90,10 +93,11 @@ def _create(replica_set: Object, names: Sequence[str], plan: Plan) -> None:
     pod = pod_template(replica_set)
     shared = pod["metadata"]
     create = plan.create
-    for name in names:
-        metadata = {**shared, "name": name}
-        event = Emit(replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}")
-        create.append(Creation(PODS, {**pod, "metadata": metadata}, event))
+    for at, name in enumerate(names):
+        event = None
+        if at < EVENTS:
+            event = Emit(replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}")
+        create.append(Creation(PODS, {**pod, "metadata": {**shared, "name": name}}, event))
 
 
 def pod_template(replica_set: Object) -> Object:
@@ -122,8 +126,11 @@ def _delete(replica_set: Object, observed: Observed, excess: int, now: float, pl
     if excess < len(pods):
         seconds = spec_of(replica_set).get("minReadySeconds") or 0
         pods = rank_for_deletion(pods, observed.on_node(), seconds, now)
-    for pod in pods[: min(excess, BURST)]:
-        event = Emit(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+    for at, pod in enumerate(pods[: min(excess, BURST)]):
+        event = None
+        if at < EVENTS:
+            text = f"Deleted pod: {name_of(pod)}"
+            event = Emit(replica_set, "Normal", "SuccessfulDelete", text)
         plan.delete.append(Deletion(PODS, pod, event=event))
 
 
