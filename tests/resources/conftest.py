@@ -66,7 +66,9 @@ def examples() -> dict[str, Object]:
         ),
         "events": _plain("v1", "Event", involvedObject={"kind": "Pod", "namespace": "default"}),
         "horizontalpodautoscalers.autoscaling": _plain(
-            "autoscaling/v2", "HorizontalPodAutoscaler", spec={"maxReplicas": 3}
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            spec={"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "web"}},
         ),
         "jobs.batch": _plain("batch/v1", "Job", spec=job),
         "leases.coordination.k8s.io": _plain("coordination.k8s.io/v1", "Lease", spec={}),

@@ -414,3 +414,37 @@ def test_a_node_offers_what_it_has(kind_of: KindOf, examples: Examples) -> None:
     made = strategy.prepare_create(strategy.default(examples["nodes"]))
     assert made["status"]["allocatable"] == {"cpu": "4"}
     assert strategy.selectable_fields(made)["spec.unschedulable"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "expected"),
+    [
+        ("storageclasses.storage.k8s.io", {}, ["provisioner: Required value"]),
+        (
+            "rolebindings.rbac.authorization.k8s.io",
+            {"subjects": [{"kind": "User"}]},
+            [
+                "roleRef.kind: Required value",
+                "roleRef.name: Required value",
+                "subjects[0].name: Required value",
+            ],
+        ),
+        ("roles.rbac.authorization.k8s.io", {}, []),
+        ("priorityclasses.scheduling.k8s.io", {}, []),
+        (
+            "ingresses.networking.k8s.io",
+            {"spec": {"rules": [{"http": {"paths": [{"path": "/", "backend": {}}]}}]}},
+            ["spec.rules[0].http.paths[0].pathType: Required value"],
+        ),
+        ("persistentvolumeclaims", {"spec": {}}, []),
+    ],
+)
+def test_required_text_is_missed_in_kinds_without_rules_of_their_own(
+    resource: str, obj: Object, expected: list[str], kind_of: KindOf
+) -> None:
+    """The published schema says what is required; absent numbers and lists are zero."""
+    kind = kind_of(resource)
+    strategy = strategy_of(kind)
+    metadata = {"name": "a", **({"namespace": "b"} if kind.namespaced else {})}
+    made = strategy.default({"metadata": metadata, "roleRef": {}, **obj})
+    assert [str(problem) for problem in strategy.validate_create(made)] == expected

@@ -10,8 +10,13 @@ Part = dict[str, Any]
 
 def filled(part: Part, **defaults: Any) -> Part:
     """Return ``part`` with absent fields set; itself when none is absent. None counts as absent."""
-    missing = {field: value for field, value in defaults.items() if part.get(field) is None}
-    return {**part, **missing} if missing else part
+    for field in defaults:
+        if part.get(field) is None:
+            break
+    else:
+        return part
+    given = {field: value for field, value in part.items() if value is not None}
+    return {**part, **defaults, **given}
 
 
 def changed(part: Part, field: str, change: Callable[[Any], Any]) -> Part:

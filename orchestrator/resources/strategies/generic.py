@@ -12,6 +12,7 @@ from orchestrator.resources.strategies._metadata import (
     metadata_check,
     metadata_update_check,
 )
+from orchestrator.resources.strategies._required import required_check
 from orchestrator.resources.strategies._strategy import Strategy, build, unchanged
 
 _GENERATIONS: Final = frozenset(
@@ -47,7 +48,10 @@ def strategy(kind: Kind) -> Strategy:
         has_status="status" in kind.subresources,
         generation=kind.resource in _GENERATIONS,
         default=DEFAULTS.get(kind.resource, unchanged),
-        create_checks=(metadata_check(name_check(kind), namespaced=kind.namespaced),),
+        create_checks=(
+            metadata_check(name_check(kind), namespaced=kind.namespaced),
+            required_check(kind),
+        ),
         update_checks=(metadata_update_check(),),
         fields=_FIELDS.get(kind.resource, ()),
         create_on_update=kind.resource in _CREATE_ON_UPDATE,
