@@ -14,12 +14,13 @@ from typing import cast
 class Side(asyncio.Protocol):
     """One end of a relayed connection."""
 
-    __slots__ = ("_closed", "_ended", "peer", "transport")
+    __slots__ = ("_closed", "_early", "_ended", "peer", "transport")
 
     def __init__(self, closed: Callable[[Side], None] | None = None) -> None:
         self.transport: asyncio.Transport | None = None
         self.peer: Side | None = None
         self._closed = closed
+        self._early = b""
         self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -28,16 +29,21 @@ class Side(asyncio.Protocol):
         self.transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on."""
-        assert self.peer is not None
-        if self.peer.transport is not None:
+        """Pass bytes on, or keep them: uvloop still delivers what it had read before the pause."""
+        if self.peer is None:
+            self._early += data
+        elif self.peer.transport is not None:
             self.peer.transport.write(data)
 
     def eof_received(self) -> bool:
         """Pass the end of this direction on; the other direction may go on."""
         self._ended = True
-        peer = self.peer
-        if peer is None or peer.transport is None or peer._ended:  # noqa: SLF001 - same class
+        return self.peer is None or self._pass_end(self.peer)
+
+    @staticmethod
+    def _pass_end(peer: Side) -> bool:
+        """End the peer's sending direction; tell whether its other direction is still open."""
+        if peer.transport is None or peer._ended:
             return False
         if peer.transport.can_write_eof():
             peer.transport.write_eof()
@@ -77,6 +83,11 @@ class Side(asyncio.Protocol):
         if self.transport is None or peer.transport is None:
             self.abort()
             return
-        for side in (self, peer):
-            if side.transport is not None:
+        for side, other in ((self, peer), (peer, self)):
+            if side._early and other.transport is not None:  # noqa: SLF001 - same class
+                other.transport.write(side._early)  # noqa: SLF001 - same class
+                side._early = b""  # noqa: SLF001 - same class
+            if side._ended:  # noqa: SLF001 - same class
+                self._pass_end(other)
+            elif side.transport is not None:
                 side.transport.resume_reading()

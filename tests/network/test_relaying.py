@@ -23,6 +23,7 @@ from orchestrator.network.service import (
 )
 from orchestrator.resources.objects import Object
 
+
 FRONT = "127.213.0.1"
 BACKS = ("127.214.0.1", "127.214.0.2", "127.214.0.3")
 

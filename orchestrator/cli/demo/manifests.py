@@ -22,12 +22,16 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 server = http.server.ThreadingHTTPServer((os.environ["POD_IP"], 8080), Page)
 server.daemon_threads = False
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+signal.signal(signal.SIGTERM, lambda *_: threading.Timer(0.5, server.shutdown).start())
 print("listening on", os.environ["POD_IP"], flush=True)
 server.serve_forever()
 server.server_close()
 """
-"""A web server that says which pod answered and in what colour; ends cleanly on SIGTERM."""
+"""A web server that says which pod answered and in what colour.
+
+After SIGTERM it serves half a second longer: connections that were sent its way before its endpoint
+was taken out still get their answer.
+"""
 
 
 def web_deployment(
@@ -69,6 +73,7 @@ def web_deployment(
         "metadata": {"name": "web", "labels": {"app": "web"}},
         "spec": {
             "replicas": replicas,
+            "minReadySeconds": 1,
             "selector": {"matchLabels": {"app": "web"}},
             "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod_spec},
         },
