@@ -32,23 +32,24 @@ class Daemon:
 
     def start(self) -> Daemon:
         """Start it and return once it says that it is ready."""
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "orchestrator.cli",
-                "up",
-                "--nodes=3",
-                "--port=0",
-                f"--data-dir={self.state}",
-                f"--kubeconfig={self.kubeconfig}",
-                *self.options,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=(self.directory / "daemon.log").open("a"),
-            text=True,
-            start_new_session=True,
-        )
+        with (self.directory / "daemon.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "orchestrator.cli",
+                    "up",
+                    "--nodes=3",
+                    "--port=0",
+                    f"--data-dir={self.state}",
+                    f"--kubeconfig={self.kubeconfig}",
+                    *self.options,
+                ],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
         assert self.process.stdout is not None
         self.output = ""
         deadline = time.monotonic() + READY_DEADLINE
