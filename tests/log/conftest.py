@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from actors.log import EventLog, MemoryLog, SqliteLog
 
-Open = Callable[[], Awaitable[EventLog]]
+
+@pytest.fixture(autouse=True, scope="package")
+def no_loop_left_over() -> None:
+    """Keep pytest-asyncio from making a loop that it never closes.
+
+    It asks for the loop that was there before its own; the first time, asyncio makes one on demand,
+    and the warning about it hits whatever test the collector runs in.
+    """
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """Give a directory in memory where there is one.
+
+    The sweeps make thousands of commits, and a process that is killed leaves the kernel's cache
+    alone: waiting for a busy disk would prove nothing more.
+    """
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory, prefix="log-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(params=["memory", "sqlite"])

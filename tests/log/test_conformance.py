@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.log import (
@@ -263,15 +264,20 @@ async def apply(log: EventLog, what: str, value: Any) -> Any:
         return str(error)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example has a directory
+)
 @given(steps=STEPS)
 def test_sqlite_does_what_memory_does(
-    steps: list[tuple[str, Any]], tmp_path_factory: pytest.TempPathFactory
+    steps: list[tuple[str, Any]],
+    tmp_path: Path,
 ) -> None:
     """Same results and same contents after any history, closed and opened in between."""
 
     async def compare() -> None:
-        path: Path = tmp_path_factory.mktemp("log") / "log"
+        path = Path(tempfile.mkdtemp(dir=tmp_path)) / "log"
         memory, sqlite = MemoryLog(), await SqliteLog.open(path)
         try:
             for what, value in steps:
