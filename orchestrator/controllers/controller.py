@@ -97,6 +97,7 @@ class Controller(Actor[Command], Generic[K]):
         self.queue: WorkQueue[K] = WorkQueue()
         self._follower: Follower | None = None
         self._writes = 0
+        self._woken = False
         self._timer: tuple[float, Any] | None = None
 
     # -- what a controller defines ---------------------------------------------------------
@@ -136,6 +137,7 @@ class Controller(Actor[Command], Generic[K]):
         """Handle one message, then do what the queue holds."""
         match message:
             case _Wake():
+                self._woken = False
                 self._take()
             case _Due():
                 self._timer = None
@@ -148,7 +150,9 @@ class Controller(Actor[Command], Generic[K]):
         self._work()
 
     def _wake(self) -> None:
-        self.context.ref.tell(_WAKE)
+        if not self._woken:
+            self._woken = True
+            self.context.ref.tell(_WAKE)
 
     def _relist(self) -> None:
         if self._follower is not None:
