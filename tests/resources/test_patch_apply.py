@@ -254,6 +254,18 @@ def test_defaults_are_filled_in_and_owned_by_nobody() -> None:
     assert owned(live, "me") == {"f:spec": {"f:replicas": {}}}
 
 
+def test_a_value_written_in_another_way_is_no_change() -> None:
+    """Defaulting brings it to the form that is stored, so that nothing is written."""
+
+    def default(obj: dict[str, Any]) -> dict[str, Any]:
+        replicas = obj["spec"]["replicas"]
+        return {**obj, "spec": {**obj["spec"], "replicas": int(replicas)}}
+
+    first = apply(None, config(replicas="3"), default=default)
+    assert first["spec"]["replicas"] == 3
+    assert apply(first, config(replicas="3"), default=default, now=NOW + 60) is first
+
+
 def test_null_and_timestamps_from_generators_are_harmless() -> None:
     """``kubectl create --dry-run`` writes ``creationTimestamp: null`` and empty structs."""
     applied = config(replicas=1, strategy={}, paused=None)

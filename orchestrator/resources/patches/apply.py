@@ -16,6 +16,7 @@ from orchestrator.resources.definitions import SchemaNode
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.objects import Object, annotations_of, meta, name_of, namespace_of
 from orchestrator.resources.patches._comparing import compare, fields_added, fields_applied
+from orchestrator.resources.patches._json import same
 from orchestrator.resources.patches._merging import check_applied, merge, prune, without_nulls
 from orchestrator.resources.patches._shapes import Shape, shape_of
 from orchestrator.resources.patches.errors import shallow
@@ -49,6 +50,7 @@ KUBECTL = "kubectl"
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
+_IDENTITY = ("operation", "manager", "apiVersion", "subresource")
 _NOT_APPLIED = ("creationTimestamp", "generation", "selfLink", "deletionTimestamp")
 
 
@@ -246,11 +248,29 @@ def _result(
     if changed and manager == KUBECTL and LAST_APPLIED in annotations_of(merged):
         merged = _with_last_applied(merged, applied)
     entries = encode_managers(managers)
-    if merged is current and entries == (meta(current).get("managedFields") or []):
-        return current
     if default is not None and merged is not current:
         merged = default(merged)
+    if current is not None and _is_same(current, merged, entries):
+        return current
     return with_managed_fields(merged, entries)
+
+
+def _is_same(current: Object, merged: Object, entries: list[dict[str, Any]]) -> bool:
+    """Tell whether a result differs from the object in the entries' times at most.
+
+    That happens when a value is written in another way than it is stored (``1000m``, ``1``).
+    """
+    before = meta(current).get("managedFields") or []
+    if _timeless(entries) != _timeless(before):
+        return False
+    return merged is current or same(
+        with_managed_fields(merged, []), with_managed_fields(current, [])
+    )
+
+
+def _timeless(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    bare = [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
+    return sorted(bare, key=lambda entry: [str(entry.get(key)) for key in _IDENTITY])
 
 
 def _with_last_applied(merged: Object, applied: Object) -> Object:
