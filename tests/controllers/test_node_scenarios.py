@@ -252,3 +252,52 @@ async def test_pods_of_a_removed_node_are_removed(worlds):
         pods = world.pods(app="web")
         assert len(pods) == 6
         assert all(pod["spec"]["nodeName"] != "n1" for pod in pods)
+
+
+@virtual
+async def test_nodes_that_die_together_are_emptied_one_after_another(worlds):
+    """All are kept free of new pods at once; the taint that evicts comes every ten seconds."""
+    async with worlds.world(nodes=[f"n{at}" for at in range(6)]) as world:
+        await cluster(world)
+        await world.settle(30)
+        added = {}
+
+        def check(event):
+            for taint in (event.object.get("spec") or {}).get("taints") or ():
+                moment = world.system.clock.now()
+                added.setdefault((event.key.name, taint["effect"]), moment)
+
+        watching = worlds.Watching(world.store, ["nodes"], check)
+        world.dead.update({"n0", "n1"})
+        await world.settle(120)
+        watching.verify()
+        scheduling = [added[name, "NoSchedule"] for name in ("n0", "n1")]
+        evicting = sorted(added[name, "NoExecute"] for name in ("n0", "n1"))
+        assert scheduling[1] - scheduling[0] < 1
+        assert 10 <= evicting[1] - evicting[0] < 16
+
+
+@virtual
+async def test_an_out_of_service_node_lets_go_of_its_terminating_pods(worlds):
+    """Somebody vouched that the node is down: its pods need not be waited for."""
+    async with worlds.world() as world:
+        await cluster(world, DeploymentController, ReplicaSetController)
+        await world.create("deployments.apps", worlds.deployment(replicas=6))
+        await world.settle(20)
+        world.dead.add("n1")
+        await world.settle(400)
+        stuck = [p for p in world.pods() if "deletionTimestamp" in p["metadata"]]
+        assert stuck
+        taint = {
+            "key": "node.kubernetes.io/out-of-service",
+            "value": "nodeshutdown",
+            "effect": "NoExecute",
+        }
+        await world.store.modify(
+            "nodes",
+            "",
+            "n1",
+            lambda n: {**n, "spec": {**n["spec"], "taints": [*n["spec"]["taints"], taint]}},
+        )
+        await world.settle(30)
+        assert all(pod["spec"]["nodeName"] != "n1" for pod in world.pods())
