@@ -107,7 +107,7 @@ class Controller(Actor[Command], Generic[K]):
 
     def observe(self, event: ObjectEvent) -> None:
         """Mark the keys that an event may concern; quick, it runs for every event."""
-        raise TypeError(f"{type(self).__name__} follows resources but does not observe")
+        raise TypeError(f"{type(self).__name__} follows resources but does not observe: {event!r}")
 
     def reconcile(self, key: K, now: float) -> Plan | None:
         """Return what to do about one key; None and an empty plan mean nothing.
@@ -116,7 +116,7 @@ class Controller(Actor[Command], Generic[K]):
             key: As marked.
             now: Wall seconds.
         """
-        raise TypeError(f"{type(self).__name__} has a queue but does not reconcile")
+        raise TypeError(f"{type(self).__name__} does not reconcile: {key!r} at {now}")
 
     def failed(self, key: K, item: Creation | Update | Deletion, error: StatusError) -> None:
         """Take note that one write of a key's plan was refused."""
