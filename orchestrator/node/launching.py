@@ -19,7 +19,7 @@ from orchestrator.node.runtime import (
 )
 from orchestrator.node.states import ContainerState, Phase, PodState
 from orchestrator.node.statuses import terminated_record
-from orchestrator.node.support import Unsupported, find_unsupported
+from orchestrator.node.support import COURSE, Unsupported, find_unsupported
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of
 from orchestrator.resources.service_environment import service_environment
@@ -42,6 +42,12 @@ class WaitingError(Exception):
 
 def unsupported_of(pod: Object, executes: bool, user: int) -> tuple[Unsupported, ...]:
     """List what the node cannot honour; quick for a simulated pod without specialities."""
+    if not executes and COURSE.isdisjoint(pod["spec"]):
+        for container in pod["spec"]["containers"]:
+            if "restartPolicy" in container:
+                break
+        else:
+            return ()
     return find_unsupported(pod, executes=executes, user=user)
 
 

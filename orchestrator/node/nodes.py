@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
 from actors import Actor, ActorRef, MailboxFull
@@ -15,12 +15,13 @@ from orchestrator.node.outbox import Outbox, Writer
 from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
 from orchestrator.node.runtime import ContainerExited, Runtime, RuntimeEvent
-from orchestrator.node.surroundings import Reader, Recorder, Surroundings
+from orchestrator.node.surroundings import PodEntry, Reader, Recorder, Surroundings
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, namespace_of
 from orchestrator.store.operations import Create, Modify, Operation
 
 _LEASES = "leases.coordination.k8s.io"
+_SEEN = pods.PodSeen()
 _REGISTER_AGAIN = 1.0
 """Seconds until a registration or first heartbeat that was refused is repeated."""
 
@@ -119,11 +120,15 @@ class NodeParts:
     registered: Callable[[str], None]
 
 
-@dataclass(slots=True)
-class _Pod:
-    ref: ActorRef[pods.Command]
-    latest: Object
-    removed: bool = field(default=False)
+class _Pod(PodEntry):
+    """A pod's entry with the parts that are the node's alone."""
+
+    __slots__ = ("ref", "removed")
+
+    def __init__(self, latest: Object) -> None:
+        super().__init__(latest)
+        self.removed = False
+        self.ref: ActorRef[pods.Command]
 
 
 class NodeActor(Actor[Command]):
@@ -225,18 +230,20 @@ class NodeActor(Actor[Command]):
         elif entry is None:
             self._spawn(uid, pod)
         elif entry.latest is not pod:
-            entry.latest = pod
-            entry.ref.tell(pods.PodSeen(pod=pod))
+            known, entry.latest = entry.latest, pod
+            if (
+                pod.get("status") == entry.proposed
+                and pod["spec"] == known["spec"]
+                and "deletionTimestamp" not in pod["metadata"]
+            ):
+                return  # the pod's own words, come back
+            entry.ref.tell(_SEEN)
 
     def _spawn(self, uid: str, pod: Object) -> None:
-        held = self._pods
-
-        def latest() -> Object:
-            return held[uid].latest
-
+        entry = _Pod(pod)
         around, cleared = self._around, self._note_cleared
-        ref = self.context.spawn(lambda: PodActor(around, latest, cleared), uid)
-        held[uid] = _Pod(ref, pod)
+        entry.ref = self.context.spawn(lambda: PodActor(around, entry, cleared), uid)
+        self._pods[uid] = entry
 
     def _note_cleared(self, uid: str) -> None:
         self.context.ref.tell(_Cleared(uid=uid))

@@ -7,8 +7,7 @@ however long the store takes. One write is under way at a time; what comes meanw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orchestrator.node.statuses import status_change
 from orchestrator.resources.errors import StatusError
@@ -19,8 +18,7 @@ BATCH = 4096
 """Pods written at once; more of them wait for the next write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """What one pod wants written.
 
     Attributes:

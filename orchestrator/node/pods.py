@@ -22,8 +22,8 @@ from orchestrator.node.runtime import (
 from orchestrator.node.states import ContainerState, Phase, PodState
 from orchestrator.node.statuses import pod_status, terminated_record
 from orchestrator.node.support import limits_of
-from orchestrator.node.surroundings import Surroundings
-from orchestrator.resources.objects import Object, name_of, namespace_of, uid_of
+from orchestrator.node.surroundings import PodEntry, Surroundings
+from orchestrator.resources.objects import name_of, namespace_of, uid_of
 
 _ADDRESS_RETRY = 10.0
 """Seconds until a pod without an address asks again."""
@@ -31,9 +31,7 @@ _ADDRESS_RETRY = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSeen:
-    """The store has a new revision of the pod."""
-
-    pod: Object
+    """The store has a new revision of the pod; it is the entry's ``latest``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,22 +60,22 @@ class PodActor(Actor[Command]):
     Restarted after a failure, it rebuilds itself from the pod and the runtime's records.
     """
 
-    __slots__ = ("_around", "_cleared", "_latest", "_state", "_timer", "_waking_at")
+    __slots__ = ("_around", "_cleared", "_entry", "_state", "_timer", "_waking_at")
 
     mailbox_limit: ClassVar[int] = 4096
 
     def __init__(
-        self, around: Surroundings, latest: Callable[[], Object], cleared: Callable[[str], None]
+        self, around: Surroundings, entry: PodEntry, cleared: Callable[[str], None]
     ) -> None:
         """Prepare.
 
         Args:
             around: What the node's pods share.
-            latest: Returns the newest revision that the node has seen.
+            entry: The newest revision, kept up to date by the node.
             cleared: Called with the uid when nothing of the pod is left.
         """
         self._around = around
-        self._latest = latest
+        self._entry = entry
         self._cleared = cleared
         self._timer: Timer | None = None
         self._waking_at: float | None = None
@@ -87,7 +85,7 @@ class PodActor(Actor[Command]):
     def started(self) -> None:
         """Take over what runs of the pod, then do what it needs."""
         around = self._around
-        pod = self._latest()
+        pod = self._entry.latest
         now = self.context.clock.now()
         self._state = state = PodState(
             pod=pod,
@@ -147,9 +145,10 @@ class PodActor(Actor[Command]):
 
     def receive(self, message: Command) -> None:
         """Take the news, then do what the pod needs now."""
+        self._state.pod = self._entry.latest
         match message:
-            case PodSeen(pod=pod):
-                self._see(pod)
+            case PodSeen():
+                self._see()
             case PodRemoved():
                 self._state.gone = True
                 self._reconcile()
@@ -163,16 +162,9 @@ class PodActor(Actor[Command]):
             case _:
                 assert_never(message)
 
-    def _see(self, pod: Object) -> None:
+    def _see(self) -> None:
         state = self._state
-        known, state.pod = state.pod, pod
-        if (
-            pod.get("status") == state.status
-            and pod["spec"] is known["spec"]
-            and "deletionTimestamp" not in pod["metadata"]
-        ):
-            return
-        if len(pod["spec"]["containers"]) == len(state.containers):
+        if len(state.pod["spec"]["containers"]) == len(state.containers):
             self._reconcile()
 
     def _hear(self, event: ContainerStarted | ContainerRefused | ContainerExited) -> None:
@@ -307,7 +299,7 @@ class PodActor(Actor[Command]):
         uid = state.pod["metadata"]["uid"]
         if status == stored or (status == state.status and self._around.outbox.is_pending(uid)):
             return
-        state.status = status
+        state.status = self._entry.proposed = status
         metadata = state.pod["metadata"]
         self._around.outbox.put(
             Proposal(uid, metadata["namespace"], metadata["name"], status, stored)

@@ -8,7 +8,8 @@ of pods in one turn, and what was asked for may come true at once (`simulated`) 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
 from orchestrator.resources.objects import Object
@@ -46,10 +47,10 @@ class Identity:
 
 
 _SAME = Identity()
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
+class ContainerSpec(NamedTuple):
     """A container to start.
 
     Attributes:
@@ -70,13 +71,12 @@ class ContainerSpec:
     container: Object
     address: str = ""
     argv: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = _NOTHING
     working_directory: str = ""
     identity: Identity = _SAME
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerStarted:
+class ContainerStarted(NamedTuple):
     """The container runs."""
 
     id: str
@@ -118,8 +118,7 @@ RuntimeEvent: TypeAlias = ContainerStarted | ContainerRefused | ContainerExited
 Listener: TypeAlias = Callable[[RuntimeEvent], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerRecord:
+class ContainerRecord(NamedTuple):
     """A container that the runtime still knows, for a node that takes it over.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from actors import Clock, TimerHandle
 from orchestrator.node._index import RecordIndex
@@ -190,7 +190,7 @@ class SimulatedRuntime:
         exited = ContainerExited(
             container, started.of, exit_code, signal, started.started_at, self._clock.now()
         )
-        self._records.put(replace(record, exited=exited))
+        self._records.put(record._replace(exited=exited))
         self._tell(exited)
 
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word

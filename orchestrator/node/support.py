@@ -28,7 +28,8 @@ class Unsupported(NamedTuple):
 
 
 _LATER = "is not supported by this node"
-_COURSE = ("initContainers", "ephemeralContainers", "resourceClaims")
+COURSE = frozenset(("initContainers", "ephemeralContainers", "resourceClaims"))
+"""Fields of the pod that change its course whatever runs it."""
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
 _POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead", "activeDeadlineSeconds")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
@@ -48,7 +49,7 @@ def find_unsupported(pod: Object, *, executes: bool, user: int) -> tuple[Unsuppo
         user: The daemon's uid; only 0 can become another user.
     """
     spec = spec_of(pod)
-    found = [Unsupported(f"spec.{name}", _LATER) for name in _COURSE if spec.get(name)]
+    found = [Unsupported(f"spec.{name}", _LATER) for name in sorted(COURSE) if spec.get(name)]
     if executes:
         found += _pod_level(spec, user)
         for index, container in enumerate(spec.get("containers") or ()):

@@ -13,6 +13,22 @@ from orchestrator.node.runtime import Runtime
 from orchestrator.resources.objects import Object
 
 
+class PodEntry:
+    """What a node actor and one of its pod actors share.
+
+    Attributes:
+        latest: Newest revision that the node has seen; the node writes it.
+        proposed: Status that the pod proposed last, which comes back as a revision that is no
+            news; the pod writes it.
+    """
+
+    __slots__ = ("latest", "proposed")
+
+    def __init__(self, latest: Object) -> None:
+        self.latest = latest
+        self.proposed: Object | None = None
+
+
 class Recorder(Protocol):
     """Where Events go."""
 

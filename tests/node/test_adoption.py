@@ -57,7 +57,11 @@ async def test_a_killed_daemons_containers_are_taken_over(tmp_path: Path, cluste
     await create(daemon, "runs", "echo $$$$; while :; do sleep 0.05; done")
     wait = f"while [ ! -e {flag} ]; do sleep 0.02; done"
     await create(daemon, "ends", f"{wait}; exit 6", restartPolicy="Never")
-    await create(daemon, "again", f"[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; exit 1; }}; echo back; sleep 300")
+    await create(
+        daemon,
+        "again",
+        f"[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; exit 1; }}; echo back; sleep 300",
+    )
     logs = tmp_path / "process" / "pods"
     await until(lambda: any(path.read_bytes() for path in logs.glob("*_runs_*/c/0.log")))
     await until(lambda: any(path.read_bytes() for path in logs.glob("*_again_*/c/1.log")))
@@ -69,7 +73,9 @@ async def test_a_killed_daemons_containers_are_taken_over(tmp_path: Path, cluste
     assert known_processes.start_time(pid) is not None
     flag.touch()
     records = tmp_path / "process" / "containers"
-    await until(lambda: any('"exit_code": 6' in path.read_text() for path in records.glob("*.json")))
+    await until(
+        lambda: any('"exit_code": 6' in path.read_text() for path in records.glob("*.json"))
+    )
 
     def runtimes(system: Any) -> list[Any]:
         return [ProcessRuntime(ProcessConfig(directory=tmp_path / "process"), system.clock)]

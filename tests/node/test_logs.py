@@ -191,4 +191,3 @@ async def test_a_simulated_container_has_an_empty_log() -> None:
     logs = NodeLogs(None, RealClock())
     stream = await logs.open({**POD, "status": status}, "c", LogOptions(follow=True))
     assert [chunk async for chunk in stream] == []
-

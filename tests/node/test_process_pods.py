@@ -102,8 +102,10 @@ async def test_a_crashed_container_is_restarted_and_its_log_kept(processes: Any)
     """The previous attempt's log can be read."""
     await processes.run("web", "sh", "-c", "echo attempt; exit 1")
     await processes.until(
-        lambda: processes.status("web").get("restartCount") == 1
-        and processes.state("web")[1].get("reason") == "CrashLoopBackOff"
+        lambda: (
+            processes.status("web").get("restartCount") == 1
+            and processes.state("web")[1].get("reason") == "CrashLoopBackOff"
+        )
     )
     assert await output(processes, "web", previous=True) == "attempt\n"
     assert await output(processes, "web") == "attempt\n"
@@ -136,8 +138,9 @@ async def test_a_lost_supervisor_is_replaced_and_its_containers_restarted(proces
     runtime = processes.manager._runtimes["process"]
     os.kill(runtime.supervisor_pid, signal.SIGKILL)
     await processes.until(
-        lambda: processes.status("web")["restartCount"] == 1
-        and processes.state("web")[0] == "running"
+        lambda: (
+            processes.status("web")["restartCount"] == 1 and processes.state("web")[0] == "running"
+        )
     )
     last = processes.status("web")["lastState"]["terminated"]
     assert (last["reason"], last["exitCode"]) == ("ContainerStatusUnknown", 137)

@@ -80,8 +80,10 @@ def test_a_crashing_container_is_restarted_with_growing_delays(one: Any) -> None
             starts = []
             for count in range(5):
                 await cluster.until(
-                    lambda count=count: cluster.state("web")[0] == "running"
-                    and cluster.status("web")["restartCount"] == count,
+                    lambda count=count: (
+                        cluster.state("web")[0] == "running"
+                        and cluster.status("web")["restartCount"] == count
+                    ),
                     timeout=1000,
                 )
                 starts.append(round(cluster.store.clock.now() - begin))
@@ -90,8 +92,7 @@ def test_a_crashing_container_is_restarted_with_growing_delays(one: Any) -> None
             uid = cluster.pod("web")["metadata"]["uid"]
             assert cluster.state("web")[1] == {
                 "reason": "CrashLoopBackOff",
-                "message": "back-off 1m20s restarting failed container=c "
-                f"pod=web_default({uid})",
+                "message": f"back-off 1m20s restarting failed container=c pod=web_default({uid})",
             }
             last = cluster.status("web")["lastState"]["terminated"]
             assert (last["exitCode"], last["reason"]) == (3, "Error")
@@ -279,12 +280,12 @@ def test_many_pods_are_written_in_few_writes(clusters: Any, simulated: Any) -> N
             await cluster.system.clock.sleep(0.01)
             writes.clear()
             for index in range(200, 400):
-                cluster.system.loop.create_task(
-                    cluster.run(f"p{index}", node=f"node-{index % 10}")
-                )
+                cluster.system.loop.create_task(cluster.run(f"p{index}", node=f"node-{index % 10}"))
             await cluster.until(
-                lambda: len(cluster.store.list("pods")) == 400
-                and all(p["status"]["phase"] == "Running" for p in cluster.store.list("pods"))
+                lambda: (
+                    len(cluster.store.list("pods")) == 400
+                    and all(p["status"]["phase"] == "Running" for p in cluster.store.list("pods"))
+                )
             )
             assert sum(writes) == 200
             assert len(writes) <= 10

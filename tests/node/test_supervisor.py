@@ -145,8 +145,12 @@ async def test_sigterm_goes_first_and_sigkill_follows_after_the_grace(
     supervised: Supervised,
 ) -> None:
     """A container that ignores SIGTERM gets its grace and no more."""
-    await supervised.start("polite", "sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done")
-    await supervised.start("rude", "sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done")
+    await supervised.start(
+        "polite", "sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done"
+    )
+    await supervised.start(
+        "rude", "sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done"
+    )
     await supervised.logged("polite")
     await supervised.logged("rude")
     await supervised.stop("polite", 10)
@@ -217,7 +221,9 @@ async def test_a_killed_supervisor_is_replaced_and_its_containers_are_lost(
 
 async def test_shutdown_ends_everything_within_the_grace(supervised: Supervised) -> None:
     """Containers first, then the supervisor."""
-    rude = await supervised.start("a", "sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done")
+    rude = await supervised.start(
+        "a", "sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done"
+    )
     await supervised.logged("a")
     pid = supervised.client.pid
     await supervised.client.ask({"op": "shutdown", "grace": 0.1})

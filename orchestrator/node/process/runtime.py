@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ class ProcessRuntime:
             present.add(record["id"])
             known = self._records.get(record["id"])
             if known is None:
-                self._records.put(replace(_parse(record), exited=None))
+                self._records.put(_parse(record)._replace(exited=None))
                 if not adopt:
                     self.stop(record["id"], 0)
             if record["state"] == "exited":
@@ -204,7 +204,7 @@ class ProcessRuntime:
             return
         parsed = _parse(record)
         if self._records.get(spec.id) is None:  # else its end was heard of first
-            self._records.put(replace(parsed, exited=None))
+            self._records.put(parsed._replace(exited=None))
         self._tell(parsed.started)
 
     def _log_path(self, spec: ContainerSpec) -> Path:
@@ -240,14 +240,14 @@ class ProcessRuntime:
         if known is not None and known.exited is not None:
             return
         if known is None:  # it ended before its start was answered
-            self._records.put(replace(parsed, exited=None))
+            self._records.put(parsed._replace(exited=None))
         if parsed.exited is not None:
             self._note_exit(parsed.exited)
 
     def _note_exit(self, exited: ContainerExited) -> None:
         known = self._records.get(exited.id)
         if known is not None:
-            self._records.put(replace(known, exited=exited))
+            self._records.put(known._replace(exited=exited))
         self._tell(exited)
 
     def _tell(self, event: RuntimeEvent) -> None:
