@@ -1,0 +1,313 @@
+"""How fast the API answers over HTTP, beside bare uvicorn with a fixed body.
+
+    python benchmarks/api.py [--json] [--tiny] [--granian] [--sqlite]
+
+Three processes: this one makes the load over raw sockets with keep-alive connections, one serves a
+fixed body with the same loop, HTTP parser and settings, one serves the API over a store. Short
+rounds of each alternate, so that a machine that changes its pace meets all of them; the ratio is
+the median over rounds. Every answer's status is checked. ``--granian`` also measures granian's
+embedded server with the fixed body; ``--sqlite`` keeps the store's log in a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import orjson
+import uvloop
+
+from benchmarks._report import Report, options, show
+
+CONNECTIONS = 32
+ROUND_DEADLINE = 120.0
+"""Seconds one round may take before the run is given up."""
+
+GET_TARGET, CREATE_TARGET = 0.40, 0.15
+
+
+def pod(name: str) -> dict[str, Any]:
+    """Make a pod of ordinary size."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "labels": {"app": "web", "tier": "a"}},
+        "spec": {
+            "containers": [
+                {
+                    "name": "web",
+                    "image": "registry.example/web:1",
+                    "command": ["web", "--port", "8080"],
+                    "ports": [{"containerPort": 8080, "name": "http"}],
+                    "env": [{"name": "COLOR", "value": "green"}],
+                    "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+                }
+            ]
+        },
+    }
+
+
+class Client(asyncio.Protocol):
+    """One connection that asks again as soon as it has the whole answer."""
+
+    def __init__(self, requests: Iterator[bytes], expected: bytes) -> None:
+        self.requests = requests
+        self.expected = expected
+        self.answers = 0
+        self.left = 0
+        self.buffer = b""
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are not its subclasses
+        self.ask()
+
+    def ask(self) -> None:
+        request = next(self.requests, None)
+        if request is None:
+            self.transport.close()
+            if not self.done.done():
+                self.done.set_result(self.answers)
+            return
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        if self.left:
+            self.left -= len(data)
+        else:
+            self.buffer += data
+            head = self.buffer.find(b"\r\n\r\n")
+            if head < 0:
+                return
+            if self.buffer[9:12] != self.expected:
+                self.done.set_exception(RuntimeError(self.buffer[:2000].decode(errors="replace")))
+                self.transport.close()
+                return
+            at = self.buffer.find(b"content-length: ") + 16
+            length = int(self.buffer[at : self.buffer.find(b"\r\n", at)])
+            self.left = head + 4 + length - len(self.buffer)
+            self.buffer = b""
+        if self.left == 0:
+            self.answers += 1
+            self.ask()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionError("closed by the server"))
+
+
+async def load(port: int, make: Callable[[int], bytes], expected: bytes, count: int) -> float:
+    """Ask ``count`` times over all connections; return answers per second."""
+    requests = (make(number) for number in range(count))
+    loop = asyncio.get_running_loop()
+    begin = time.perf_counter()
+    clients = []
+    for _ in range(CONNECTIONS):
+        _, client = await loop.create_connection(
+            lambda: Client(requests, expected), "127.0.0.1", port
+        )
+        clients.append(client)
+    async with asyncio.timeout(ROUND_DEADLINE):
+        answers = sum([await client.done for client in clients])
+    assert answers == count, f"{answers} answers to {count} requests"
+    return count / (time.perf_counter() - begin)
+
+
+def get_request(path: str) -> Callable[[int], bytes]:
+    """Make the same GET every time."""
+    data = (
+        f"GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n"
+        "user-agent: bench/1\r\n\r\n"
+    ).encode()
+    return lambda _: data
+
+
+def create_request(path: str, prefix: str) -> Callable[[int], bytes]:
+    """Make a POST of a pod with a new name each time."""
+    body = orjson.dumps(pod(f"{prefix}-000000"))
+    before, after = body.split(b"000000")
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n"
+        f"user-agent: bench/1\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    ).encode()
+    return lambda number: b"%b%b%06d%b" % (head, before, number, after)
+
+
+# ---- the servers, each in a process of its own
+
+
+async def serve_api(port: int, directory: str | None) -> None:
+    """Serve the API over a store, without controllers."""
+    import structlog
+
+    from actors import ActorSystem
+    from actors.log import MemoryLog, SqliteLog
+    from orchestrator.api import ApiApplication, ApiServer
+    from orchestrator.resources.kinds import registry
+    from orchestrator.store import Store
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(20))
+    log = MemoryLog() if directory is None else await SqliteLog.open(Path(directory) / "log.db")
+    async with ActorSystem("bench") as system:
+        store = await Store.open(system, log, registry())
+        await store.create(pod("web"), resource="pods", namespace="default")
+        async with ApiServer(ApiApplication(store), "127.0.0.1", port) as server:
+            await server.wait()
+
+
+class Bare:
+    """The least an ASGI application can do: read the body, answer a fixed one."""
+
+    def __init__(self) -> None:
+        metadata = {"uid": "0" * 36, "resourceVersion": "12345", "creationTimestamp": "x" * 20}
+        obj = pod("web")
+        # About what the store adds: defaults, status and field management.
+        self.body = orjson.dumps({**obj, "metadata": obj["metadata"] | metadata, "pad": "x" * 1400})
+        self.headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self.body)).encode()),
+        ]
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        status = 200
+        if scope["method"] == "POST":
+            status = 201
+            while (await receive()).get("more_body"):
+                pass
+        await send({"type": "http.response.start", "status": status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+async def serve_bare(port: int) -> None:
+    """Serve the fixed body with the settings the API is served with."""
+    from orchestrator.api import ApiServer
+
+    async with ApiServer(Bare(), "127.0.0.1", port) as server:
+        await server.wait()
+
+
+async def serve_granian(port: int) -> None:
+    """Serve the fixed body with granian's embedded server."""
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    await Server(
+        Bare(), address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False
+    ).serve()
+
+
+@contextlib.contextmanager
+def process(kind: str, *more: str) -> Iterator[int]:
+    """Run one server; yield its port once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    child = subprocess.Popen([sys.executable, __file__, "--serve", kind, str(port), *more])
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the {kind} server did not come up")
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield port
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+async def measure(ports: dict[str, int], rounds: int, count: int) -> dict[str, list[float]]:
+    """Alternate rounds over the servers; return answers per second by what was asked."""
+    pods = "/api/v1/namespaces/default/pods"
+    get = get_request(f"{pods}/web")
+    found: dict[str, list[float]] = {}
+    for number in range(rounds + 1):
+        rates = {}
+        for name in ports.keys() - {"api"}:
+            rates[f"{name} get"] = await load(ports[name], get, b"200", count)
+        rates["api get"] = await load(ports["api"], get, b"200", count)
+        make = create_request(pods, f"r{number}")
+        rates["bare create"] = await load(ports["bare"], make, b"201", count // 2)
+        rates["api create"] = await load(ports["api"], make, b"201", count // 4)
+        if number:  # the first round warms up
+            for name, rate in rates.items():
+                found.setdefault(name, []).append(rate)
+    return found
+
+
+def ratio(found: dict[str, list[float]], of: str, to: str) -> float:
+    """The median over rounds of one rate in parts of another."""
+    return statistics.median(a / b for a, b in zip(found[of], found[to], strict=True))
+
+
+def main() -> int:
+    """Run the benchmark."""
+    if sys.argv[1:2] == ["--serve"]:
+        kind, port = sys.argv[2], int(sys.argv[3])
+        if kind == "api":
+            uvloop.run(serve_api(port, sys.argv[4] if len(sys.argv) > 4 else None))
+        else:
+            uvloop.run({"bare": serve_bare, "granian": serve_granian}[kind](port))
+        return 0
+    parser = options("API over HTTP beside bare uvicorn")
+    parser.add_argument("--granian", action="store_true", help="also measure granian, fixed body")
+    parser.add_argument("--sqlite", action="store_true", help="keep the log in a file")
+    arguments = parser.parse_args()
+    rounds, count = (1, 400) if arguments.tiny else (5, 8000)
+    report = Report(benchmark="api", seed=arguments.seed, tiny=arguments.tiny)
+    with contextlib.ExitStack() as stack:
+        more = []
+        if arguments.sqlite:
+            more.append(stack.enter_context(tempfile.TemporaryDirectory()))
+        ports = {
+            "bare": stack.enter_context(process("bare")),
+            "api": stack.enter_context(process("api", *more)),
+        }
+        if arguments.granian:
+            ports["granian"] = stack.enter_context(process("granian"))
+        found = uvloop.run(measure(ports, rounds, count))
+    for name, rates in found.items():
+        report.add(name, statistics.median(rates), "answers/s")
+    log = "SQLite" if arguments.sqlite else "memory"
+    report.add(
+        "get / bare", ratio(found, "api get", "bare get"), "of bare uvicorn", target=GET_TARGET
+    )
+    report.add(
+        "create / bare",
+        ratio(found, "api create", "bare get"),
+        "of bare uvicorn",
+        target=CREATE_TARGET,
+        note=f"{log} log; a GET of the fixed body is the measure here too",
+    )
+    report.add("create / bare create", ratio(found, "api create", "bare create"), "of bare POST")
+    show(report, as_json=arguments.json)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
