@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+from orchestrator.resources._places import DecodeError, Place, json_type, wrong_type
 from orchestrator.resources.definitions import SchemaNode
 from orchestrator.resources.quantities import QuantityError, canonical
 from orchestrator.resources.timestamps import canonical_micro, canonical_time
@@ -44,76 +45,6 @@ _NAMED_STRINGS: Final = {
     ("Toleration", "operator"): "v1.TolerationOperator",
 }
 """Go names of string types, which the definitions do not carry, for common fields."""
-
-
-class DecodeError(ValueError):
-    """A value of the wrong type or form; the message is the Go decoder's."""
-
-
-class Place:
-    """Where a value stands, for messages: made only on the way down, never formatted unless needed.
-
-    Attributes:
-        parent: Place of what holds it, None at the root.
-        step: Field name, map key or index.
-        owner: Name of the innermost structure.
-    """
-
-    __slots__ = ("owner", "parent", "step")
-
-    def __init__(self, parent: Place | None, step: str | int, owner: str) -> None:
-        self.parent = parent
-        self.step = step
-        self.owner = owner
-
-    def text(self, last: str = "") -> str:
-        """Return the path as field errors write it: ``spec.containers[0].name``."""
-        steps: list[str | int] = [last] if last else []
-        place: Place | None = self
-        while place is not None:
-            steps.append(place.step)
-            place = place.parent
-        written = ""
-        for step in reversed(steps):
-            if isinstance(step, int):
-                written += f"[{step}]"
-            elif step:
-                written += f".{step}" if written else step
-        return written
-
-    def field(self) -> str:
-        """Return the path as the Go decoder writes it: field names only."""
-        steps: list[str] = []
-        place: Place | None = self
-        while place is not None:
-            if isinstance(place.step, str) and place.step and not place.step.startswith("\0"):
-                steps.append(place.step)
-            place = place.parent
-        return ".".join(reversed(steps))
-
-
-def json_type(value: Any) -> str:
-    """Return what the Go decoder calls a JSON value."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, (int, float)):
-        return "number"
-    return "array" if isinstance(value, list) else "object"
-
-
-def _wrong(value: Any, place: Place, wanted: str, *, literal: bool = False) -> DecodeError:
-    found = json_type(value)
-    if literal and found == "number":
-        found = f"number {value}"
-    field = place.field()
-    if not field:
-        return DecodeError(f"json: cannot unmarshal {found} into Go value of type {wanted}")
-    return DecodeError(
-        f"json: cannot unmarshal {found} into Go struct field {place.owner}.{field} "
-        f"of type {wanted}"
-    )
 
 
 def compiled(node: SchemaNode) -> Convert:
@@ -185,7 +116,7 @@ def _anything(value: Any, _place: Place, _unknown: list[str]) -> Any:
 def _string(named: str) -> Convert:
     def convert(value: Any, place: Place, _unknown: list[str]) -> Any:
         if type(value) is not str:
-            raise _wrong(value, place, named)
+            raise wrong_type(value, place, named)
         return value
 
     return convert
@@ -198,9 +129,9 @@ def _integer(size: str) -> Convert:
         if type(value) is not int:
             if isinstance(value, float) and value.is_integer() and low <= value <= high:
                 return int(value)
-            raise _wrong(value, place, size, literal=True)
+            raise wrong_type(value, place, size, literal=True)
         if not low <= value <= high:
-            raise _wrong(value, place, size, literal=True)
+            raise wrong_type(value, place, size, literal=True)
         return value
 
     return convert
@@ -208,13 +139,13 @@ def _integer(size: str) -> Convert:
 
 def _number(value: Any, place: Place, _unknown: list[str]) -> Any:
     if type(value) is not float and type(value) is not int:
-        raise _wrong(value, place, "float64")
+        raise wrong_type(value, place, "float64")
     return value
 
 
 def _boolean(value: Any, place: Place, _unknown: list[str]) -> Any:
     if type(value) is not bool:
-        raise _wrong(value, place, "bool")
+        raise wrong_type(value, place, "bool")
     return value
 
 
@@ -260,7 +191,7 @@ def _micro_time(value: Any, _place: Place, _unknown: list[str]) -> Any:
 
 def _bytes(value: Any, place: Place, _unknown: list[str]) -> Any:
     if type(value) is not str:
-        raise _wrong(value, place, "[]uint8")
+        raise wrong_type(value, place, "[]uint8")
     text = value.replace("\n", "").replace("\r", "") if "\n" in value or "\r" in value else value
     try:
         base64.b64decode(text, validate=True)
@@ -282,7 +213,7 @@ def _array(node: SchemaNode) -> Convert:
     def convert(value: Any, place: Place, unknown: list[str]) -> Any:
         nonlocal convert_item
         if type(value) is not list:
-            raise _wrong(value, place, go_type(node))
+            raise wrong_type(value, place, go_type(node))
         if convert_item is None:
             convert_item = _compiled(items, "") if items is not None else _anything
         new: list[Any] | None = None
@@ -331,7 +262,7 @@ def _object(node: SchemaNode) -> Convert:
 def _free_form(node: SchemaNode) -> Convert:
     def convert(value: Any, place: Place, _unknown: list[str]) -> Any:
         if type(value) is not dict:
-            raise _wrong(value, place, go_type(node))
+            raise wrong_type(value, place, go_type(node))
         return value
 
     return convert
@@ -343,7 +274,7 @@ def _map(node: SchemaNode, values: SchemaNode) -> Convert:
     def convert(value: Any, place: Place, unknown: list[str]) -> Any:
         nonlocal convert_value
         if type(value) is not dict:
-            raise _wrong(value, place, go_type(node))
+            raise wrong_type(value, place, go_type(node))
         if convert_value is None:
             convert_value = _compiled(values, "")
         changes: dict[str, Any] = {}
@@ -375,7 +306,7 @@ def _structure(node: SchemaNode) -> Convert:
 
     def convert(value: Any, place: Place, unknown: list[str]) -> Any:
         if type(value) is not dict:
-            raise _wrong(value, place, go_type(node))
+            raise wrong_type(value, place, go_type(node))
         changes: dict[str, Any] | None = None
         for key, item in value.items():
             change = converters.get(key) or converter(key)

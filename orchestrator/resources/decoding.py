@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from orchestrator.resources._converters import DecodeError, Place, compiled
+from orchestrator.resources._converters import compiled
+from orchestrator.resources._places import DecodeError, Place
 from orchestrator.resources.definitions import SchemaNode, definitions
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.kinds import Kind, registry

@@ -16,7 +16,7 @@ SIZE_LIMIT: Final = 1024 * 1024
 """Bytes of all values of a ConfigMap or Secret together."""
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of ConfigMaps."""
     return build(
         has_status=False,

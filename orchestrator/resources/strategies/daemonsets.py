@@ -19,7 +19,7 @@ from orchestrator.resources.strategies._workloads import (
 )
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of DaemonSets."""
     return build(
         has_status=True,

@@ -35,7 +35,7 @@ PERCENT_WRONG: Final = names.pattern_message(
 )
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of Deployments."""
     return build(
         has_status=True,

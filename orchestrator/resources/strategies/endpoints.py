@@ -12,7 +12,7 @@ from orchestrator.resources.strategies._sharing import Part, changed, each, fill
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of Endpoints."""
     return build(
         has_status=False,

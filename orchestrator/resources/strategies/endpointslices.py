@@ -24,7 +24,7 @@ _TYPES: Final = ("FQDN", "IPv4", "IPv6")
 _MAX_ENDPOINTS: Final = 1000
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of EndpointSlices."""
     return build(
         has_status=False,

@@ -11,7 +11,7 @@ from orchestrator.resources.strategies._problems import invalid, not_negative
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of Leases."""
     return build(
         has_status=False,

@@ -15,7 +15,7 @@ NAME_LABEL: Final = "kubernetes.io/metadata.name"
 """Label that every namespace carries with its own name."""
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of namespaces."""
     return build(
         has_status=True,

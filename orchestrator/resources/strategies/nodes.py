@@ -22,7 +22,7 @@ from orchestrator.resources.strategies._strategy import Strategy, build, meta_fi
 _EFFECTS: Final = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of nodes; unlike others they keep the status they are created with."""
     return build(
         has_status=True,

@@ -24,7 +24,7 @@ _PENDING: Final = {
 }
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of pods."""
     return build(
         has_status=True,

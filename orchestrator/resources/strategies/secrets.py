@@ -37,7 +37,7 @@ _NEEDED: Final = {
 _SERVICE_ACCOUNT: Final = "kubernetes.io/service-account.name"
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of Secrets."""
     return build(
         has_status=False,

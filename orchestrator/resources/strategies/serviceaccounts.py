@@ -8,7 +8,7 @@ from orchestrator.resources.strategies._metadata import metadata_check, metadata
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of ServiceAccounts."""
     return build(
         has_status=False,

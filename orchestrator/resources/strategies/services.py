@@ -31,7 +31,7 @@ _POLICIES: Final = ("Cluster", "Local")
 _MAX_AFFINITY: Final = 86400
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of Services."""
     return build(
         has_status=True,

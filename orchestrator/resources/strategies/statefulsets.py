@@ -29,7 +29,7 @@ _CHANGEABLE = (
 )
 
 
-def strategy(kind: Kind) -> Strategy:  # noqa: ARG001 - every module of kinds has this signature
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of StatefulSets."""
     return build(
         has_status=True,
