@@ -39,7 +39,7 @@ class Recorded:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str]] = []
 
-    def event(self, involved: Object, type: str, reason: str, message: str) -> None:
+    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's word
         self.events.append((involved["metadata"]["name"], reason, message))
 
     def reasons(self, name: str) -> list[str]:

@@ -20,22 +20,25 @@ from orchestrator.store import Store
 
 
 class Silent:
-    def event(self, involved: Any, type: str, reason: str, message: str) -> None:
+    def event(self, involved: Any, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's word
         """Drop it."""
 
 
 async def main(directory: Path) -> None:
+    """Run until killed."""
     async with ActorSystem() as system:
         log = await SqliteLog.open(directory / "log.db")
         store = await Store.open(system, log, registry("1.35"))
         runtime = ProcessRuntime(ProcessConfig(directory=directory / "process"), system.clock)
         manager = NodeManager(store, Silent(), [runtime], [process_node(1, pods="127.252")])
         await manager.start(system)
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             await store.create(json.loads(line), resource="pods", namespace="default")
-            print("created", flush=True)
+            sys.stdout.write("created\n")
+            sys.stdout.flush()
         await asyncio.Event().wait()
 
 

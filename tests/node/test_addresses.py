@@ -26,7 +26,7 @@ def test_a_full_range_is_refused_and_the_delay_gives_way_to_need() -> None:
     """A /29 has five pod addresses."""
     pool = AddressPool("10.0.0.0/29")
     taken = [pool.take(0.0) for _ in range(5)]
-    with pytest.raises(AddressesExhaustedError, match="all 5 pod addresses of 10.0.0.0/29"):
+    with pytest.raises(AddressesExhaustedError, match=r"all 5 pod addresses of 10\.0\.0\.0/29"):
         pool.take(0.0)
     pool.release(taken[2], 0.0)
     assert pool.take(0.0) == taken[2]

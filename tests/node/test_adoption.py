@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def start_daemon(directory: Path) -> asyncio.subprocess.Process:
+    """Start the daemon-like process and wait until it is ready."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(DAEMON), str(directory)),
         stdin=asyncio.subprocess.PIPE,
@@ -30,6 +31,7 @@ async def start_daemon(directory: Path) -> asyncio.subprocess.Process:
 
 
 async def create(daemon: asyncio.subprocess.Process, name: str, script: str, **spec: Any) -> None:
+    """Have the daemon make a pod."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -45,6 +47,7 @@ async def create(daemon: asyncio.subprocess.Process, name: str, script: str, **s
 
 
 async def until(check: Callable[[], Any]) -> None:
+    """Wait until ``check`` returns something true."""
     async with asyncio.timeout(15):
         while not check():
             await asyncio.sleep(0.01)

@@ -14,6 +14,7 @@ NOW = 1_000_000.0
 
 
 def container(phase: Phase = Phase.NEW, **values: Any) -> ContainerState:
+    """Build a container's state."""
     made = ContainerState(values.pop("name", "c"))
     made.phase = phase
     for name, value in values.items():
@@ -22,6 +23,7 @@ def container(phase: Phase = Phase.NEW, **values: Any) -> ContainerState:
 
 
 def state(*containers: ContainerState, policy: str = "Always", **metadata: Any) -> PodState:
+    """Build a pod's state."""
     pod = {
         "metadata": {"name": "p", "namespace": "ns", "uid": "u-1", **metadata},
         "spec": {

@@ -44,10 +44,12 @@ class Objects:
 
 
 def environment(**container: Any) -> dict[str, str]:
+    """Compute the environment of a container with these fields."""
     return container_environment(POD, {"name": "c", **container}, FACTS, Objects())
 
 
 def value_of(source: dict[str, Any]) -> str | None:
+    """Compute the variable X from a source."""
     return environment(env=[{"name": "X", "valueFrom": source}]).get("X")
 
 

@@ -52,15 +52,18 @@ class Files:
 
 
 def entry(text: str, *, at: float = 0.0, tag: str = "F") -> str:
+    """One line of a log."""
     return f"{format_time(at)[:-1]}.000000000Z stdout {tag} {text}\n"
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
+    """Files of one pod."""
     return Files(tmp_path)
 
 
 async def read(files: Files, **options: Any) -> str:
+    """Read the whole log."""
     logs = NodeLogs(files, RealClock())
     stream = await logs.open(POD, "c", LogOptions(**options))
     return b"".join([chunk async for chunk in stream]).decode()

@@ -13,6 +13,7 @@ from orchestrator.node.process.supervisor import processes as known_processes
 
 
 async def output(cluster: Any, name: str, **options: Any) -> str:
+    """Read a pod's log."""
     reader = NodeLogs(cluster.manager._runtimes["process"], cluster.system.clock)
     stream = await reader.open(cluster.pod(name), "c", LogOptions(**options))
     return b"".join([chunk async for chunk in stream]).decode()

@@ -14,6 +14,7 @@ SIM = "simulation.orchestrator/"
 
 
 def one_node(clusters: Any, simulated: Any, **options: Any) -> Any:
+    """A cluster of one simulated node."""
     return clusters(simulated(**options), [simulated_node(1, events=True)])
 
 

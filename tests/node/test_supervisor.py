@@ -72,10 +72,12 @@ class Supervised:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether a process runs."""
     return processes.start_time(pid) is not None
 
 
 async def until_dead(pid: int) -> None:
+    """Wait until a process has ended."""
     async with asyncio.timeout(10):
         while is_alive(pid):
             await asyncio.sleep(0.005)

@@ -8,6 +8,7 @@ from orchestrator.node.support import find_unsupported, limits_of
 
 
 def paths(spec: dict[str, Any], *, executes: bool = True, user: int = 1000) -> list[str]:
+    """Paths of what is not supported."""
     containers = spec.pop("containers", [{"name": "c"}])
     pod = {"metadata": {"name": "p"}, "spec": {**spec, "containers": containers}}
     return [item.path for item in find_unsupported(pod, executes=executes, user=user)]
