@@ -227,14 +227,3 @@ def give_up(container: ContainerState, now: float) -> None:
     container.finished_at = now
     container.reason = "ContainerStatusUnknown"
     container.message = "The container was stopped before it had started"
-
-
-def container_reference(pod: Object, container: str) -> Object:
-    """Return the pod as the object of an Event about one container."""
-    metadata = pod["metadata"]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "fieldPath": f"spec.containers{{{container}}}",
-    }

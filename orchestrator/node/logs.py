@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from actors import Clock
 from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time
-from orchestrator.node.process.runtime import ProcessRuntime, pod_log_directory
+from orchestrator.node.process.runtime import pod_log_directory
 from orchestrator.node.runtime import ContainerRecord
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, status_of, uid_of
@@ -55,10 +55,21 @@ class PodLogs(Protocol):
         """
 
 
+class LogSource(Protocol):
+    """The part of the process runtime that logs need."""
+
+    @property
+    def directory(self) -> Path:
+        """Where the logs are."""
+
+    def known(self, uid: str) -> Sequence[ContainerRecord]:
+        """Return the containers of one pod."""
+
+
 class NodeLogs:
     """Logs of process nodes from their files; simulated containers have none."""
 
-    def __init__(self, runtime: ProcessRuntime | None, clock: Clock) -> None:
+    def __init__(self, runtime: LogSource | None, clock: Clock) -> None:
         """Read what ``runtime`` writes; None where there are simulated nodes only."""
         self._runtime = runtime
         self._clock = clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias, assert_never
+from typing import ClassVar, Literal, TypeAlias, assert_never
 
 from actors import Actor, Timer
 from orchestrator.node import core, launching
@@ -333,9 +333,17 @@ class PodActor(Actor[Command]):
         self._cleared(uid)
 
     def _event(
-        self, kind: str, reason: str, message: str, container: ContainerState | None = None
+        self,
+        kind: Literal["Normal", "Warning"],
+        reason: str,
+        message: str,
+        container: ContainerState | None = None,
     ) -> None:
-        pod = self._state.pod
-        if container is not None:
-            pod = launching.container_reference(pod, container.name)
-        self._around.recorder.event(pod, kind, reason, message)
+        self._around.recorder.event(
+            self._state.pod,
+            kind,
+            reason,
+            message,
+            field_path=f"spec.containers{{{container.name}}}" if container else "",
+            instance=self._around.config.name,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
@@ -32,8 +32,17 @@ class PodEntry:
 class Recorder(Protocol):
     """Where Events go."""
 
-    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's word
-        """Record an Event on an object."""
+    def event(
+        self,
+        involved: Object,
+        type: Literal["Normal", "Warning"],  # noqa: A002 - the API's word
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+        instance: str | None = None,
+    ) -> None:
+        """Record an Event on an object, or on the part of it at ``field_path``."""
 
 
 class Reader(Protocol):

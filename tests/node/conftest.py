@@ -39,7 +39,14 @@ class Recorded:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str]] = []
 
-    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's word
+    def event(
+        self,
+        involved: Object,
+        type: str,  # noqa: A002 - the API's word
+        reason: str,
+        message: str,
+        **_more: Any,
+    ) -> None:
         self.events.append((involved["metadata"]["name"], reason, message))
 
     def reasons(self, name: str) -> list[str]:
@@ -82,7 +89,7 @@ class Cluster:
 
     def status(self, name: str) -> Object:
         """The one container's status, {} before there is one."""
-        statuses = self.pod(name)["status"].get("containerStatuses") or [{}]
+        statuses: list[Object] = self.pod(name)["status"].get("containerStatuses") or [{}]
         return statuses[0]
 
     def state(self, name: str) -> tuple[str, Object]:

@@ -26,6 +26,7 @@ async def start_daemon(directory: Path) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )
+    assert process.stdout is not None
     assert await asyncio.wait_for(process.stdout.readline(), 30) == b"ready\n"
     return process
 
@@ -42,6 +43,8 @@ async def create(daemon: asyncio.subprocess.Process, name: str, script: str, **s
             **spec,
         },
     }
+    assert daemon.stdin is not None
+    assert daemon.stdout is not None
     daemon.stdin.write(json.dumps(pod).encode() + b"\n")
     assert await asyncio.wait_for(daemon.stdout.readline(), 30) == b"created\n"
 

@@ -83,7 +83,7 @@ def test_a_held_container_names_its_delay_and_wakes_the_pod_when_it_is_over() ->
 def test_a_deleted_pod_stops_what_runs_and_is_finished_when_nothing_does() -> None:
     """Stops are repeated with what is left of the grace."""
     stamp = format_time(NOW + 20)
-    metadata = {"deletionTimestamp": stamp, "deletionGracePeriodSeconds": 30}
+    metadata: dict[str, Any] = {"deletionTimestamp": stamp, "deletionGracePeriodSeconds": 30}
     running = container(Phase.RUNNING)
     plan = decide_pod(state(running, container(Phase.EXITED), **metadata), NOW)
     assert [(item.container, item.grace) for item in plan.stop] == [(running, 21.0)]

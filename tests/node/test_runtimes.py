@@ -31,7 +31,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], Behaviour]] = {
     "ends": (("sh", "-c", "exit 3"), Behaviour(run_seconds=0.01, exit_code=3)),
     "refused": (("/nope",), Behaviour(refuse="no such file")),
     "rude": (
-        ("sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"),
+        ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done"),
         Behaviour(stop_seconds=None),
     ),
     "slow": (("sleep", "300"), Behaviour(start_seconds=0.01)),
@@ -63,6 +63,16 @@ class Driver:
             event = await self.events.get()
         assert isinstance(event, kind), event
         return event
+
+    async def until_written(self, name: str) -> None:
+        """Wait until a program has written its first line; a simulated one never does."""
+        if isinstance(self.runtime, ProcessRuntime):
+            async with asyncio.timeout(10):
+                while not any(
+                    log.stat().st_size
+                    for log in self.runtime.directory.glob(f"pods/*/{name}/*.log")
+                ):
+                    await asyncio.sleep(0.005)
 
 
 @pytest.fixture(params=["process", "simulated"])
@@ -134,6 +144,7 @@ async def test_a_container_that_ignores_sigterm_is_killed_after_its_grace(driver
     """And a second, shorter grace replaces the first."""
     identity = driver.start("rude")
     await driver.next(ContainerStarted)
+    await driver.until_written("rude")
     driver.runtime.stop(identity, 300)
     driver.runtime.stop(identity, 0.05)
     assert (await driver.next(ContainerExited)).exit_code == 137

@@ -272,7 +272,7 @@ async def test_the_supervisor_is_small(supervised: Supervised) -> None:
 
 def test_frames_survive_any_cut() -> None:
     """A stream arrives in pieces."""
-    messages = [{"a": 1}, {"text": "x" * 1000}, {}]
+    messages: list[dict[str, Any]] = [{"a": 1}, {"text": "x" * 1000}, {}]
     stream = b"".join(wire.encode(message) for message in messages)
     for size in (1, 3, 7, len(stream)):
         decoder = wire.Decoder()
