@@ -111,7 +111,9 @@ class Sequencer(BatchActor[Commit]):
             results = await self._log.append(turn.draft.appends)
             self._check(turn.draft, results)
         except LogError as error:
-            self.context.log.exception("commit failed", events=len(turn.draft.events))
+            self.context.log.warning(
+                "commit failed", events=len(turn.draft.events), error=str(error)
+            )
             turn.fail(service_unavailable(f"the event log refused the write: {error}"))
             # The log says what became of it; whatever was decided on top of it is void.
             await self._recover()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ def state(store: Store) -> dict[Any, Any]:
         for resource in ("namespaces", "configmaps", "pods", "services")
         for obj in store.list(resource)
     }
+
+
+def numbered(n: int, obj: Any) -> Any:
+    """Another change each time."""
+    return {**obj, "data": {"n": str(n)}}
 
 
 async def fill(store: Store, kit: Any) -> None:
@@ -107,9 +113,7 @@ async def test_the_log_is_compacted_when_it_has_grown(kit: Any) -> None:
     async with kit.opened(log, compaction=CompactionPolicy(records=100, factor=2)) as store:
         await store.write([Create("configmaps", kit.config_map("a"))])
         for n in range(150):
-            await store.write(
-                [Modify("configmaps", "default", "a", lambda o, n=n: {**o, "data": {"n": str(n)}})]
-            )
+            await store.modify("configmaps", "default", "a", partial(numbered, n))
         assert log.first_sequence == 1
         await asyncio.sleep(61)
         assert log.first_sequence == store.sequence + 1

@@ -49,8 +49,10 @@ async def test_headless_and_external_services_get_none(kit: Any) -> None:
         ("127.96.0.1", "provided IP is already allocated"),
         (
             "10.0.0.1",
-            "the provided IP (10.0.0.1) is not in the valid range. "
-            "The range of valid IPs is 127.96.0.0/16",
+            (
+                "the provided IP (10.0.0.1) is not in the valid range. "
+                "The range of valid IPs is 127.96.0.0/16"
+            ),
         ),
     ],
 )
