@@ -1,0 +1,152 @@
+"""An API over a store in memory, without controllers: in process, or behind a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import httpx
+import pytest
+
+from actors import ActorSystem
+from actors.log import MemoryLog
+from orchestrator.api import (
+    ApiApplication,
+    ApiConfig,
+    ApiServer,
+    Tls,
+    ensure_certificates,
+    new_token,
+    write_kubeconfig,
+)
+from orchestrator.resources.kinds import registry
+from orchestrator.store import Store
+
+TOKEN = "secret-token"
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    """A store in memory with the system's namespaces."""
+    async with ActorSystem("api-test") as system:
+        yield await Store.open(system, MemoryLog(), registry("1.35"))
+
+
+@pytest.fixture
+def app(store: Store) -> ApiApplication:
+    """The application that asks for `TOKEN`."""
+    return ApiApplication(store, ApiConfig(token=TOKEN))
+
+
+@pytest.fixture
+async def client(app: ApiApplication) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the token, in process."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app),
+        base_url="http://api",
+        headers={"authorization": f"Bearer {TOKEN}"},
+    ) as made:
+        yield made
+
+
+class LiveServer:
+    """The API with TLS and a token on a thread of its own, for clients that are programs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.kubeconfig = directory / "kubeconfig"
+        self._directory = directory
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="api-test-server")
+
+    def start(self) -> None:
+        self._thread.start()
+        self._ready.result(timeout=20)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(timeout=20)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        certificates = ensure_certificates(self._directory / "pki", time.time())
+        token = new_token()
+        async with ActorSystem("api-live") as system:
+            store = await Store.open(system, MemoryLog(), registry("1.35"))
+            app = ApiApplication(store, ApiConfig(token=token))
+            tls = Tls(certificates.certificate_file, certificates.key_file)
+            async with ApiServer(app, "127.0.0.1", 0, tls) as server:
+                write_kubeconfig(
+                    self.kubeconfig, server.url, ca_pem=certificates.ca_pem, token=token
+                )
+                self._ready.set_result(None)
+                await self._stop.wait()
+
+
+@pytest.fixture(scope="session")
+def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One server for all kubectl tests; each takes a namespace of its own."""
+    server = LiveServer(tmp_path_factory.mktemp("api"))
+    server.start()
+    yield server
+    server.stop()
+
+
+class Kubectl:
+    """One kubectl with a kubeconfig, a home and a cache of its own."""
+
+    def __init__(self, program: Path, server: LiveServer, home: Path, namespace: str) -> None:
+        self.program = program
+        self.namespace = namespace
+        self.home = home
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "KUBECONFIG": str(server.kubeconfig),
+        }
+
+    def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        """Run it in the test's namespace; returns stdout and stderr together."""
+        done = subprocess.run(
+            [str(self.program), "-n", self.namespace, *arguments],
+            env={**self._environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == code, f"{' '.join(arguments)}: {done.returncode}\n{output}"
+        return output
+
+
+@pytest.fixture
+def newest(kubectl: Path, live_server: LiveServer, tmp_path: Path) -> Kubectl:
+    """The newest kubectl in a new namespace, for what no version does in its own way."""
+    made = Kubectl(kubectl, live_server, tmp_path, f"newest-{os.urandom(3).hex()}")
+    made.run("create", "namespace", made.namespace)
+    return made
+
+
+@pytest.fixture
+def kube(any_kubectl: Path, live_server: LiveServer, tmp_path: Path) -> Kubectl:
+    """Each kubectl at hand in turn, in a new namespace named after it."""
+    name = any_kubectl.name.replace(".", "-")
+    made = Kubectl(any_kubectl, live_server, tmp_path, f"{name}-{os.urandom(3).hex()}")
+    made.run("create", "namespace", made.namespace)
+    return made
