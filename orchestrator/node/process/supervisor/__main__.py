@@ -10,4 +10,4 @@ import sys
 if __name__ == "__main__":
     # The parent of this directory goes last: its modules must not shadow the standard library's.
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    sys.exit(importlib.import_module("supervisor.service").main(sys.argv[1:]))
+    sys.exit(importlib.import_module("supervisor.starting").main(sys.argv[1:]))

@@ -7,17 +7,15 @@ was away learns from ``list`` what it missed.
 """
 
 # pathlib would cost a megabyte of a process that is to be small:
-# ruff: noqa: PTH100, PTH103, PTH106, PTH108, PTH110, PTH120, PTH208
+# ruff: noqa: PTH106, PTH108, PTH110, PTH120, PTH208
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
 import socket
 import struct
-import sys
 import time
 
 from . import processes, records, recovery, wire
@@ -28,7 +26,7 @@ PROTOCOL = 1
 
 _BACKLOG = 8 * 1024 * 1024
 """Bytes that may wait for a client that does not read, before it is dropped."""
-_LONELY = 60.0
+LONELY = 60.0
 """Seconds without a client and without a container after which the supervisor leaves."""
 _TICK = 10.0
 """Seconds between looks at whether the data directory still exists."""
@@ -49,7 +47,7 @@ class _Client:
 class Supervisor:
     """All containers of one directory; `run` until told to shut down or left alone."""
 
-    def __init__(self, directory: str, lonely: float = _LONELY) -> None:
+    def __init__(self, directory: str, lonely: float = LONELY) -> None:
         """Recover what an earlier supervisor left and listen.
 
         Args:
@@ -398,62 +396,3 @@ def _signal_pipe() -> int:
     for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     return read
-
-
-def main(arguments: list[str]) -> int:
-    """Go to the background and serve ``--directory DIR [--lonely SECONDS]``.
-
-    Returns in the starting process once the socket accepts: 0, or 1 with the reason on stderr.
-    One directory has one supervisor; where one runs already, that is success too.
-    """
-    _close_inherited()
-    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    directory = os.path.abspath(options["--directory"])
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    lock = os.open(f"{directory}/supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return 0
-    ready, report = os.pipe()
-    if os.fork():
-        os.close(report)
-        with os.fdopen(ready, "rb") as file:
-            problem = file.read().decode(errors="replace")
-        if problem != "ready":
-            sys.stderr.write(problem or "the supervisor ended before it was ready\n")
-            return 1
-        return 0
-    os.close(ready)
-    os.setsid()
-    os.chdir("/")
-    try:
-        supervisor = Supervisor(directory, float(options.get("--lonely", _LONELY)))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the starter must be told
-        os.write(report, f"cannot supervise {directory}: {error}\n".encode())
-        return 1
-    _detach(directory)
-    os.write(report, b"ready")
-    os.close(report)
-    supervisor.run()
-    return 0
-
-
-def _close_inherited() -> None:
-    """Let go of whatever descriptors the starter left open.
-
-    uvloop hands a child its pipes twice, under their own numbers too; one that this process kept
-    would hold the starter's end open as long as it runs.
-    """
-    os.closerange(3, max(int(number) for number in os.listdir("/proc/self/fd")) + 1)
-
-
-def _detach(directory: str) -> None:
-    """Leave the starter's standard streams; errors go to ``supervisor.log``."""
-    null = os.open("/dev/null", os.O_RDONLY)
-    log = os.open(f"{directory}/supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(null, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(null)
-    os.close(log)
