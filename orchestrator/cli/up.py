@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 import time
@@ -39,7 +40,11 @@ def run_up(options: UpOptions) -> int:
         configure_logs(options.log_level, as_json=options.log_json)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(options))
-    except (ClusterError, OSError, ValueError) as error:
+    except OSError as error:
+        hint = " (--port)" if error.errno == errno.EADDRINUSE else ""
+        print(f"orchestrator up: {error.strerror or error}{hint}", file=sys.stderr)
+        return 1
+    except (ClusterError, ValueError) as error:
         print(f"orchestrator up: {error}", file=sys.stderr)
         return 1
     return 0

@@ -53,7 +53,7 @@ class Daemon:
         assert self.process.stdout is not None
         self.output = ""
         deadline = time.monotonic() + READY_DEADLINE
-        while "Ctrl-C" not in self.output:
+        while "ready in" not in self.output:
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self.process.stdout], [], [], max(left, 0))
             line = self.process.stdout.readline() if ready else ""
