@@ -26,10 +26,10 @@ from typing import Any, cast
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import orjson
-import uvloop
+import orjson  # noqa: E402 - after the path, so that the script runs from anywhere
+import uvloop  # noqa: E402
 
-from benchmarks._report import Report, options, show
+from benchmarks._report import Report, options, show  # noqa: E402
 
 CONNECTIONS = 32
 ROUND_DEADLINE = 120.0

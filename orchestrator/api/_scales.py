@@ -17,8 +17,7 @@ def scale_of(obj: Object) -> Object:
     selector = spec_of(obj).get("selector")
     status: dict[str, Any] = {"replicas": status_of(obj).get("replicas", 0)}
     if selector is not None:
-        plain = obj.get("kind") == "ReplicationController"
-        text = str(set_selector(selector) if plain else label_selector(selector))
+        text = _selector_text(selector, plain=obj.get("kind") == "ReplicationController")
         if text:
             status["selector"] = text
     replicas = spec_of(obj).get("replicas", 0 if obj.get("kind") != "ReplicationController" else 1)
@@ -29,6 +28,15 @@ def scale_of(obj: Object) -> Object:
         "spec": {"replicas": replicas} if replicas else {},
         "status": status,
     }
+
+
+def _selector_text(selector: dict[str, Any], *, plain: bool) -> str:
+    """Write a selector as upstream does: labels that must be equal as ``app=web``."""
+    labels = selector if plain else selector.get("matchLabels")
+    texts = [str(set_selector(labels))] if labels else []
+    if not plain and selector.get("matchExpressions"):
+        texts.append(str(label_selector({"matchExpressions": selector["matchExpressions"]})))
+    return ",".join(texts)
 
 
 def scaled(obj: Object, scale: Object) -> Object:

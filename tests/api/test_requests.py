@@ -166,7 +166,7 @@ async def test_forms_of_a_list(client: httpx.AsyncClient) -> None:
 
 
 async def test_pages_of_a_list(client: httpx.AsyncClient) -> None:
-    """limit and continue walk through everything once."""
+    """Limit and continue walk through everything once."""
     for name in "abcde":
         await client.post(MAPS, json=config_map(name))
     names: list[str] = []
@@ -226,7 +226,7 @@ async def test_openapi_documents(client: httpx.AsyncClient) -> None:
 
 
 async def test_unknown_fields_warn_or_are_refused(client: httpx.AsyncClient) -> None:
-    """fieldValidation decides; the default warns."""
+    """FieldValidation decides; the default warns."""
     body = {**config_map("a"), "colour": "red"}
     warned = await client.post(MAPS, json=body)
     assert warned.status_code == 201
@@ -242,7 +242,7 @@ async def test_unknown_fields_warn_or_are_refused(client: httpx.AsyncClient) -> 
 
 
 async def test_reviews_know_the_one_user(client: httpx.AsyncClient) -> None:
-    """whoami and can-i are answered, not stored."""
+    """Whoami and can-i are answered, not stored."""
     path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
     me = (await client.post(path, json={})).json()["status"]["userInfo"]
     assert "system:masters" in me["groups"]
