@@ -156,6 +156,7 @@ async def serve_api(port: int, directory: str | None) -> None:
     from actors import ActorSystem
     from actors.log import MemoryLog, SqliteLog
     from orchestrator.api import ApiApplication, ApiServer
+    from orchestrator.cli.collector import tune_collector
     from orchestrator.resources.kinds import registry
     from orchestrator.store import Store
 
@@ -164,6 +165,7 @@ async def serve_api(port: int, directory: str | None) -> None:
     async with ActorSystem("bench") as system:
         store = await Store.open(system, log, registry())
         await store.create(pod("web"), resource="pods", namespace="default")
+        tune_collector()  # as the daemon does
         async with ApiServer(ApiApplication(store), "127.0.0.1", port) as server:
             await server.wait()
 

@@ -306,8 +306,7 @@ async def lines(app: ApiApplication, path: str, ready: asyncio.Event, count: int
         if message["type"] == "http.response.start":
             assert message["status"] == 200
             return
-        for line in message["body"].splitlines():
-            found.append(json.loads(line))
+        found.extend(map(json.loads, message["body"].splitlines()))
         ready.set()
         if len(found) >= count:
             gone.set()
