@@ -49,11 +49,11 @@ class Patching:
 
     async def patch(
         self, request: Request, target: Target, subresource: str = ""
-    ) -> tuple[Object, bool, WriteOptions]:
+    ) -> tuple[Object, bool]:
         """Patch what ``target`` names.
 
         Returns:
-            The object after it, whether it was created, and the options.
+            The object after it, and whether it was created.
 
         Raises:
             StatusError: 400, 404, 409, 415 or 422.
@@ -90,7 +90,7 @@ class Patching:
             subresource=subresource,
             dry_run=options.dry_run,
         )
-        return changed, False, options
+        return changed, False
 
     def transformation(self, target: Target, form: str, patch: Any) -> Callable[[Object], Object]:
         """Return the pure function a patch stands for."""
@@ -108,7 +108,7 @@ class Patching:
         patch: Any,
         options: WriteOptions,
         subresource: str,
-    ) -> tuple[Object, bool, WriteOptions]:
+    ) -> tuple[Object, bool]:
         applied = self._applied_object(request, target, patch, options)
         schema = self._managers.schema_of(target.kind)
         default = strategy_of(target.kind).default
@@ -143,7 +143,7 @@ class Patching:
                     if error.code != 404 or self._exists(target):
                         raise
                 else:
-                    return changed, False, options
+                    return changed, False
             if subresource:
                 raise not_found(target.resource, target.name)
             if meta(applied).get("uid"):
@@ -164,7 +164,7 @@ class Patching:
                 if error.reason != "AlreadyExists":
                     raise
             else:
-                return created, True, options
+                return created, True
         raise conflict(target.resource, target.name, STALE)
 
     def _exists(self, target: Target) -> bool:

@@ -105,7 +105,7 @@ class Resources:
         version = request.parameter("resourceVersion") if request.query else ""
         if version.isdigit() and int(version) > self._store.sequence:
             self._lists.refuse_future(int(version))
-        return self.respond(request, target.kind, obj)
+        return self.respond(request, target.kind, obj, stored=True)
 
     def find(self, target: Target) -> Object:
         """Return the committed object a path names; 404 otherwise."""
@@ -121,7 +121,7 @@ class Resources:
         obj: Object,
         status: int = 200,
         *,
-        committed: bool = True,
+        stored: bool = False,
     ) -> Response:
         """Answer with an object in the shape and encoding asked for.
 
@@ -130,13 +130,13 @@ class Resources:
             kind: The object's kind.
             obj: The object.
             status: HTTP code.
-            committed: The object is the store's own; False for one made for this answer only.
+            stored: The object was read from the store, so that others may read it again.
         """
         accepted = request.accepted
         if accepted.shape:
             obj = shape_object(kind, obj, request, accepted, self._store.clock.now())
         elif accepted.encoding == "json" and not request.pretty:
-            return Response(status, self._encoded(obj) if committed else orjson.dumps(obj))
+            return Response(status, self._encoded(obj) if stored else orjson.dumps(obj))
         return json_response(obj, status, accepted, pretty=request.pretty)
 
     async def read_object(self, request: Request, kind: Kind, validation: str) -> Object:
@@ -159,7 +159,7 @@ class Resources:
         created = await self._store.create(
             tracked, resource=target.resource, namespace=target.scope, dry_run=options.dry_run
         )
-        return self.respond(request, target.kind, created, 201, committed=not options.dry_run)
+        return self.respond(request, target.kind, created, 201)
 
     async def update(self, request: Request, target: Target, subresource: str = "") -> Response:
         """Replace an object, or the part of it a subresource stands for."""
@@ -173,7 +173,7 @@ class Resources:
             created = await self._store.create(
                 tracked, resource=target.resource, namespace=target.scope, dry_run=options.dry_run
             )
-            return self.respond(request, target.kind, created, 201, committed=not options.dry_run)
+            return self.respond(request, target.kind, created, 201)
         if current is None:
             raise not_found(target.resource, target.name)
         tracked = self._managers.updated(target.kind, current, obj, options.manager, subresource)
@@ -185,18 +185,12 @@ class Resources:
             subresource=subresource,
             dry_run=options.dry_run,
         )
-        return self.respond(request, target.kind, updated, committed=not options.dry_run)
+        return self.respond(request, target.kind, updated)
 
     async def patch(self, request: Request, target: Target, subresource: str = "") -> Response:
         """Patch an object; server-side apply also creates one."""
-        patched, created, options = await self._patching.patch(request, target, subresource)
-        return self.respond(
-            request,
-            target.kind,
-            patched,
-            201 if created else 200,
-            committed=not options.dry_run,
-        )
+        patched, created = await self._patching.patch(request, target, subresource)
+        return self.respond(request, target.kind, patched, 201 if created else 200)
 
     async def delete(self, request: Request, target: Target) -> Response:
         """Delete one object; the answer tells whether it is gone or going."""
@@ -207,7 +201,7 @@ class Resources:
         going = meta(deleted).get("deletionTimestamp") is not None
         remains = going and self._store.get(target.resource, target.scope, target.name) is not None
         if remains or target.resource in _RETURNS_DELETED:
-            return self.respond(request, target.kind, deleted, committed=False)
+            return self.respond(request, target.kind, deleted)
         details = {"name": target.name, "kind": target.kind.plural, "uid": meta(deleted).get("uid")}
         if target.kind.group:
             details["group"] = target.kind.group

@@ -20,12 +20,15 @@ _INCLUDES = {"": "Metadata", "None": "None", "Metadata": "Metadata", "Object": "
 class EncodedObjects:
     """Objects' JSON, kept as long as room allows: frozen objects are encoded once for all readers.
 
-    Keyed by identity, which is safe because the entry keeps its object alive. When full, the
-    oldest half goes: simple, and a list larger than the cache does not evict itself item by item.
+    Keyed by identity, which is safe because an entry keeps its object alive. When full, all goes:
+    simple, and what is read often is back at once. Answers to writes do not come here, since most
+    of them are never read again.
     """
 
-    def __init__(self, limit: int = 20_000) -> None:
+    def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
+        """Keep at most ``limit`` bytes of JSON."""
         self._limit = limit
+        self._size = 0
         self._entries: dict[int, tuple[Object, bytes]] = {}
 
     def __call__(self, obj: Object) -> bytes:
@@ -34,9 +37,10 @@ class EncodedObjects:
         if entry is not None:
             return entry[1]
         data = orjson.dumps(obj)
-        if len(self._entries) >= self._limit:
-            for key in list(self._entries)[: self._limit // 2]:
-                del self._entries[key]
+        self._size += len(data)
+        if self._size > self._limit:
+            self._entries.clear()
+            self._size = len(data)
         self._entries[id(obj)] = (obj, data)
         return data
 

@@ -68,7 +68,7 @@ class Subresources:
         write_options(request, "CreateOptions")
         asked = await self._resources.read_object(request, target.kind, "Warn")
         answer = answer_review(target.kind.kind, asked, self._token)
-        return self._resources.respond(request, target.kind, answer, 201, committed=False)
+        return self._resources.respond(request, target.kind, answer, 201)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Answer a request for a subresource."""
