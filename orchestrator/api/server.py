@@ -1,7 +1,8 @@
 """Hosting: the ASGI application behind uvicorn, on the loop that is already running.
 
-Why uvicorn (uvloop, httptools) and not granian's embedded server: see `benchmarks/api.py`, which
-measures both with a fixed body.
+Why uvicorn (uvloop, httptools) and not granian's embedded server: with a fixed body both answer
+about as fast (`benchmarks/api.py --granian` measures it), granian calls its embedded mode
+experimental, and it takes the listening socket and the shutdown into its own hands.
 """
 
 from __future__ import annotations
