@@ -5,12 +5,14 @@ one machine must not hand out the same ones, so a running cluster holds a number
 abstract Unix socket, which the kernel frees when its holder ends, however it ends, and which is
 scoped to the network namespace exactly as the loopback interface is.
 
-A cluster keeps its slot's number in its data directory: its Services and its processes, which may
-outlive a killed daemon, have addresses from it.
+The daemon holds one socket. Its process supervisor holds another, named after the data directory:
+processes outlive a killed daemon and keep their addresses, so the slot is not free as long as they
+may run. A cluster keeps its slot's number in its data directory.
 """
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -47,11 +49,18 @@ class AddressesInUseError(Exception):
 
 
 class AddressClaim:
-    """A held slot; `release` or the end of the process gives it back."""
+    """A held slot; `release` or the end of the process gives it back.
 
-    def __init__(self, slot: int, holder: socket.socket) -> None:
+    Attributes:
+        slot: Its number.
+        block: Its ranges.
+        processes: Abstract socket name that the process supervisor must hold while it lives.
+    """
+
+    def __init__(self, slot: int, holder: socket.socket, directory: Path) -> None:
         self.slot = slot
         self.block = block_of(slot)
+        self.processes = _processes_name(slot) + _digest(directory)
         self._holder = holder
 
     def release(self) -> None:
@@ -59,47 +68,65 @@ class AddressClaim:
         self._holder.close()
 
 
-def _try_claim(slot: int) -> AddressClaim | None:
+def _daemon_name(slot: int) -> str:
+    return f"orchestrator-address-slot-{slot}"
+
+
+def _processes_name(slot: int) -> str:
+    return f"{_daemon_name(slot)}-processes-"
+
+
+def _digest(directory: Path) -> str:
+    return hashlib.sha256(bytes(directory.absolute())).hexdigest()[:16]
+
+
+def _try_claim(slot: int, directory: Path) -> AddressClaim | None:
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        holder.bind(f"\0orchestrator-address-slot-{slot}")
+        holder.bind(f"\0{_daemon_name(slot)}")
     except OSError:
         holder.close()
         return None
-    return AddressClaim(slot, holder)
+    prefix = f"@{_processes_name(slot)}"
+    for line in Path("/proc/net/unix").read_text().splitlines():
+        name = line.rpartition(" ")[2]
+        if name.startswith(prefix) and name != prefix + _digest(directory):
+            holder.close()  # processes of another cluster, whose daemon was killed
+            return None
+    return AddressClaim(slot, holder, directory)
 
 
-def claim_addresses(data_dir: Path | None) -> AddressClaim:
-    """Claim the slot recorded in ``data_dir``, or the first free one, and record it there.
+def claim_addresses(directory: Path) -> AddressClaim:
+    """Claim the slot recorded in ``directory``, or the first free one, and record it there.
 
     Args:
-        data_dir: The cluster's data directory, or None for a cluster that keeps nothing.
+        directory: The cluster's data directory; it exists.
 
     Raises:
-        AddressesInUseError: The recorded slot, or every slot, belongs to a running cluster.
+        AddressesInUseError: The recorded slot, or every slot, belongs to another cluster.
     """
-    record = data_dir / "address-slot" if data_dir else None
-    if record is not None and record.exists():
+    record = directory / "address-slot"
+    if record.exists():
         text = record.read_text().strip()
         if not text.isdigit() or int(text) >= SLOTS:
             raise AddressesInUseError(
                 f"{record} holds {text!r}, not a slot number from 0 to {SLOTS - 1}: "
                 "the file was changed by hand; restore it, or start with an empty data directory"
             )
-        claim = _try_claim(int(text))
+        claim = _try_claim(int(text), directory)
         if claim is None:
             block = block_of(int(text))
             raise AddressesInUseError(
-                f"the addresses of {data_dir} ({block.services} and {block.pods}) are in use by "
-                "another running cluster: stop that one first"
+                f"the addresses of {directory} ({block.services} and {block.pods}) are in use by "
+                "another cluster, or by its processes after its daemon was killed: start that one "
+                "again and stop it cleanly first"
             )
         return claim
     for slot in range(SLOTS):
-        claim = _try_claim(slot)
+        claim = _try_claim(slot, directory)
         if claim is not None:
-            if record is not None:
-                record.write_text(f"{slot}\n")
+            record.write_text(f"{slot}\n")
             return claim
     raise AddressesInUseError(
-        f"all {SLOTS} address ranges are in use by running clusters: stop one first"
+        f"all {SLOTS} address ranges are in use by clusters on this machine: stop one first"
     )

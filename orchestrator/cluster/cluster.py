@@ -105,7 +105,7 @@ class Cluster:
             self._event_log = await self._open_log()
             self._exits.push_async_callback(self._event_log.close)
             if self.config.runtime == "process":
-                self._claim = claim_addresses(self.config.data_dir)
+                self._claim = claim_addresses(self._directory)
                 self._exits.callback(self._claim.release)
 
     async def start(self) -> None:
@@ -146,7 +146,11 @@ class Cluster:
         )
         runtime: Runtime
         if config.runtime == "process":
-            runtime = ProcessRuntime(ProcessConfig(directory=self._directory), self.system.clock)
+            assert self._claim is not None
+            processes = ProcessConfig(
+                directory=self._directory / "process", hold=self._claim.processes
+            )
+            runtime = ProcessRuntime(processes, self.system.clock)
             self.logs = NodeLogs(runtime, self.system.clock)
         else:
             runtime = SimulatedRuntime(self.system.clock, self.system.random)

@@ -36,6 +36,7 @@ class SupervisorClient:
         *,
         on_exit: Callable[[wire.Message], None],
         on_lost: Callable[[], None],
+        hold: str = "",
     ) -> None:
         """Prepare.
 
@@ -43,8 +44,10 @@ class SupervisorClient:
             directory: The supervisor's own; made when missing.
             on_exit: Called with the record of each container that ended.
             on_lost: Called once when the connection ends without `close`.
+            hold: Abstract socket name that a supervisor started here holds while it lives.
         """
         self._directory = directory.absolute()
+        self._hold = hold
         self._on_exit = on_exit
         self._on_lost = on_lost
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -85,7 +88,8 @@ class SupervisorClient:
 
     async def _launch(self) -> None:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(_SCRIPT), "--directory", str(self._directory)),
+            *(sys.executable, "-I", "-S", str(_SCRIPT)),
+            *("--directory", str(self._directory), "--hold", self._hold),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -39,11 +39,14 @@ class ProcessConfig:
         directory: For the supervisor's socket and records, and for logs; private to one daemon.
         log_limit: Bytes of one log file, the kubelet's ``containerLogMaxSize`` by default.
         log_files: Log files kept for a container, ``containerLogMaxFiles``.
+        hold: Abstract socket name that the supervisor holds while it lives, or ``""``: others can
+            see by it that its containers' addresses are taken.
     """
 
     directory: Path
     log_limit: int = 10 * 1024 * 1024
     log_files: int = 5
+    hold: str = ""
 
 
 class ProcessRuntime:
@@ -70,7 +73,10 @@ class ProcessRuntime:
 
     def _new_client(self) -> SupervisorClient:
         return SupervisorClient(
-            self._config.directory, on_exit=self._exited, on_lost=self._supervisor_lost
+            self._config.directory,
+            hold=self._config.hold,
+            on_exit=self._exited,
+            on_lost=self._supervisor_lost,
         )
 
     @property

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import sys
 
 from .service import LONELY, Supervisor
 
 
 def main(arguments: list[str]) -> int:
-    """Go to the background and serve ``--directory DIR [--lonely SECONDS]``.
+    """Go to the background and serve ``--directory DIR [--lonely SECONDS] [--hold NAME]``.
+
+    ``--hold`` names an abstract socket that is held until the supervisor ends.
 
     Returns in the starting process once the socket accepts: 0, or 1 with the reason on stderr.
     One directory has one supervisor; where one runs already, that is success too.
@@ -40,6 +43,7 @@ def main(arguments: list[str]) -> int:
     os.setsid()
     os.chdir("/")
     try:
+        held = _hold(options.get("--hold", ""))
         supervisor = Supervisor(directory, float(options.get("--lonely", LONELY)))
     except Exception as error:  # noqa: BLE001 - whatever it is, the starter must be told
         os.write(report, f"cannot supervise {directory}: {error}\n".encode())
@@ -48,7 +52,16 @@ def main(arguments: list[str]) -> int:
     os.write(report, b"ready")
     os.close(report)
     supervisor.run()
+    held.close()
     return 0
+
+
+def _hold(name: str) -> socket.socket:
+    """Bind an abstract socket that nobody connects to; its name says that this process lives."""
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if name:
+        held.bind(f"\0{name}")
+    return held
 
 
 def _close_inherited() -> None:
