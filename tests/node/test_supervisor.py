@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -173,6 +174,26 @@ async def test_no_descendant_outlives_its_container(supervised: Supervised) -> N
     await supervised.stop("a", 0)
     await supervised.ended()
     assert not any(is_alive(pid) for pid in pids)
+
+
+async def test_a_descendant_that_hides_is_ended_with_its_container(
+    supervised: Supervised,
+) -> None:
+    """It forked twice, left the session and cleared its environment; a neighbour lives on."""
+    hide = "(env -i {0}/setsid {0}/sh -c 'echo $$; exec {0}/sleep 300' &); sleep 300"
+    script = hide.format(Path(shutil.which("setsid") or "").parent)
+    await supervised.start("a", "sh", "-c", script)
+    await supervised.start("b", "sh", "-c", script)
+    mine, other = int(await supervised.logged("a")), int(await supervised.logged("b"))
+    await supervised.stop("a", 0)
+    await supervised.ended()
+    assert not is_alive(mine)
+    assert is_alive(other)
+    os.kill(supervised.client.pid, signal.SIGKILL)
+    await asyncio.wait_for(supervised.lost.wait(), 10)
+    supervised.client = supervised.new_client()
+    await supervised.client.connect()
+    assert not is_alive(other)
 
 
 async def test_what_a_container_leaves_behind_is_ended_with_it(supervised: Supervised) -> None:

@@ -235,6 +235,7 @@ class Supervisor:
             uid=request.get("uid"),
             gid=request.get("gid"),
             no_new_privileges=bool(request.get("no_new_privileges")),
+            tag=processes.tag_of(identity),
         )
         # Saved before the fork: should this process die in between, the id in the environment
         # still finds the container.
