@@ -7,12 +7,10 @@ nothing of what it carries: ``data`` is the writer's, and empty data is as good 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """One record to append.
 
     Attributes:

@@ -18,9 +18,14 @@ def _format_second(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=64)
+def _format_whole(second: int) -> str:
+    return f"{_format_second(second)}Z"
+
+
 def format_time(seconds: float) -> str:
     """Format wall seconds since the epoch with whole seconds: ``2026-01-02T03:04:05Z``."""
-    return f"{_format_second(int(seconds // 1))}Z"
+    return _format_whole(int(seconds // 1))
 
 
 def format_micro(seconds: float) -> str:

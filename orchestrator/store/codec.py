@@ -29,6 +29,8 @@ _SHARED_PARTS = ("spec", "status")
 
 Delta = tuple[dict[str, dict[str, Any]], dict[str, Any], list[list[str]]]
 
+_ABSENT = object()
+
 DELETED = msgpack.packb([FORMAT, DELETE])
 
 
@@ -38,7 +40,8 @@ class UnknownPayload(Exception):  # noqa: N818 - it says what happened
 
 def pack_key(key: tuple[str, str, str]) -> str:
     """Return the log's key; no part of it can hold a slash."""
-    return "/".join(key)
+    resource, namespace, name = key
+    return f"{resource}/{namespace}/{name}"
 
 
 def unpack_key(text: str) -> Key:
@@ -56,14 +59,14 @@ def diff_objects(old: Object, new: Object) -> Delta | None:
     replaced: dict[str, Any] = {}
     removed: list[list[str]] = []
     for part, value in new.items():
-        before = old.get(part)
-        if before is value and (value is not None or part in old):
+        before = old.get(part, _ABSENT)
+        if before is value:
             continue
         if type(value) is dict and type(before) is dict:
             fields = _diff_fields(part, before, value, removed)
             if fields:
                 merged[part] = fields
-        elif part not in old or before != value:
+        elif before != value:
             replaced[part] = value
     if len(old) != len(new) or old.keys() != new.keys():
         removed.extend([part] for part in old if part not in new)
@@ -76,21 +79,24 @@ def _diff_fields(
     part: str, old: dict[str, Any], new: dict[str, Any], removed: list[list[str]]
 ) -> dict[str, Any]:
     fields = {}
+    added = 0
     for field, value in new.items():
-        before = old.get(field)
-        if before is value and (value is not None or field in old):
+        before = old.get(field, _ABSENT)
+        if before is value:
             continue
-        if before == value and (value is not None or field in old) and type(before) is type(value):
+        if before is _ABSENT:
+            added += 1
+        elif before == value and type(before) is type(value):
             continue
         fields[field] = value
     if part == "metadata":
         fields.pop("resourceVersion", None)
-        if len(old) != len(new) or old.keys() != new.keys():
-            removed.extend(
-                [part, field] for field in old if field not in new and field != "resourceVersion"
-            )
-    elif len(old) != len(new) or old.keys() != new.keys():
-        removed.extend([part, field] for field in old if field not in new)
+    if len(old) + added != len(new):
+        removed.extend(
+            [part, field]
+            for field in old
+            if field not in new and (field != "resourceVersion" or part != "metadata")
+        )
     return fields
 
 

@@ -248,4 +248,7 @@ class Decider:
 def _only_status_differs(wanted: Object, current: Object) -> bool:
     if len(wanted) != len(current) and "status" in current:
         return False
-    return all(value is current.get(part) for part, value in wanted.items() if part != "status")
+    for part, value in wanted.items():  # a generator would take twice as long
+        if part != "status" and value is not current.get(part):
+            return False
+    return True

@@ -24,6 +24,7 @@ class Identities:
         self._random = source
         self._seeded = seeded
         self._pool = ""
+        self._used = 0
 
     def name(self, prefix: str) -> str:
         """Return ``prefix`` with a random suffix, cut as upstream cuts it to stay a label."""
@@ -35,9 +36,11 @@ class Identities:
         if self._seeded:
             digits = f"{self._random.getrandbits(128):032x}"
         else:
-            if not self._pool:
+            if self._used == len(self._pool):
                 self._pool = os.urandom(_POOL).hex()  # one system call for 256 of them
-            digits, self._pool = self._pool[-32:], self._pool[:-32]
+                self._used = 0
+            digits = self._pool[self._used : self._used + 32]
+            self._used += 32
         variant = "89ab"[int(digits[16], 16) & 3]
         return (
             f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

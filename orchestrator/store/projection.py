@@ -104,25 +104,32 @@ class Projection:
         before = self.objects.get(key)
         if obj is None:
             self._remove(key)
+            self._index(key, before, None)
         else:
             self.objects[key] = obj
             if before is None:
                 self._insert(key, obj)
+                self._index(key, None, obj)
             else:
-                table = self._tables[key[0]]
-                short = key[1:]
+                resource, namespace, name = key
+                table = self._tables[resource]
+                short = (namespace, name)
                 table.objects[short] = obj
-                if key[1]:
-                    table.namespaces[key[1]].objects[short] = obj
-        self._index(key, before, obj)
+                if namespace:
+                    table.namespaces[namespace].objects[short] = obj
+                # Most writes change the status alone, which no index looks at.
+                if before["metadata"].get("ownerReferences") is not obj["metadata"].get(
+                    "ownerReferences"
+                ) or before.get("spec") is not obj.get("spec"):
+                    self._index(key, before, obj)
         self.sequence = sequence
 
     def _insert(self, key: Key, obj: Object) -> None:
-        resource, namespace, _ = key
+        resource, namespace, name = key
         table = self._tables.get(resource)
         if table is None:
             table = self._tables[resource] = Table()
-        short = key[1:]
+        short = (namespace, name)
         table.put(short, obj)
         if namespace:
             part = table.namespaces.get(namespace)
