@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from orchestrator.api.serving import ServedCluster, ServingConfig
@@ -60,16 +68,17 @@ class Story:
     endpoint: ServedCluster
     console: Console
     progress: Progress
+    task: TaskID
     steps: list[Step] = field(default_factory=list)
 
     async def step(self, title: str, work: Callable[[], Awaitable[str]]) -> None:
         """Run one step under its deadline and print what came of it."""
-        task = self.progress.add_task(title, total=None)
+        self.progress.update(self.task, description=title)
         began = time.perf_counter()
         async with asyncio.timeout(STEP_DEADLINE):
             result = await work()
         seconds = time.perf_counter() - began
-        self.progress.remove_task(task)
+        self.progress.advance(self.task)
         self.steps.append(Step(title, result, seconds))
         self.console.print(f"[green]✓[/] [bold]{title}[/]  [dim]{seconds:.1f} s[/]\n  {result}")
 
@@ -278,12 +287,13 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
+        MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     )
-    story = Story(cluster, endpoint, console, progress)
+    story = Story(cluster, endpoint, console, progress, progress.add_task("", total=STEPS))
     try:
         with progress:
             await _tell(story)
