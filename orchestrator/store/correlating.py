@@ -6,7 +6,6 @@ The numbers are client-go's (tools/record/events_cache.go).
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from orchestrator.resources.objects import Object, meta
@@ -18,14 +17,14 @@ SPAM_SECONDS = 300.0
 CACHE = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """Something happened to an object.
 
     Attributes:
         component: Who reports it, ``kubelet``.
         instance: Which of them: the node's name, or empty.
-        involved: The ``ObjectReference``.
+        involved: The object, or an ``ObjectReference``; see `reference`.
+        field_path: Which part of it, ``spec.containers{web}``, or empty.
         type: ``Normal`` or ``Warning``.
         reason: One CamelCase word.
         message: For a person.
@@ -35,6 +34,7 @@ class Occurrence:
     component: str
     instance: str
     involved: dict[str, Any]
+    field_path: str
     type: str
     reason: str
     message: str
