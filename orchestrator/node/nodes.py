@@ -231,9 +231,10 @@ class NodeActor(Actor[Command]):
             self._spawn(uid, pod)
         elif entry.latest is not pod:
             known, entry.latest = entry.latest, pod
+            status, spec = pod.get("status"), pod["spec"]
             if (
-                pod.get("status") == entry.proposed
-                and pod["spec"] == known["spec"]
+                (status is entry.proposed or status == entry.proposed)
+                and (spec is known["spec"] or spec == known["spec"])
                 and "deletionTimestamp" not in pod["metadata"]
             ):
                 return  # the pod's own words, come back

@@ -122,6 +122,8 @@ def failed_for_now(
     proposals: Sequence[Proposal], results: Sequence[Object | StatusError]
 ) -> list[Proposal]:
     """Return the proposals to repeat: those refused by a fault, not by the pod being gone."""
+    if not any(map(_is_error, results)):
+        return []
     outcome = iter(results)
     again: list[Proposal] = []
     for proposal in proposals:

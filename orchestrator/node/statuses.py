@@ -14,6 +14,7 @@ OWN_CONDITIONS = frozenset(
     ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 )
 """Condition types the node writes; others on the pod are kept as they are."""
+_KEPT = ("qosClass", "reason", "message", "nominatedNodeName", "resourceClaimStatuses")
 _NEVER = "1970-01-01T00:00:00Z"
 
 
@@ -132,7 +133,7 @@ def pod_status(state: PodState, now: float) -> Object:
         "conditions": _conditions(state, present, stored, phase, format_time(now), generation),
         "containerStatuses": statuses,
         "hostIP": state.host,
-        "hostIPs": [{"ip": state.host}],
+        "hostIPs": _host_addresses(state.host),
         "phase": phase,
         "startTime": present.get("startTime") or format_time(state.started_at),
     }
@@ -141,10 +142,16 @@ def pod_status(state: PodState, now: float) -> Object:
     if state.address:
         status["podIP"] = state.address
         status["podIPs"] = [{"ip": state.address}]
-    for kept in ("qosClass", "reason", "message", "nominatedNodeName", "resourceClaimStatuses"):
+    for kept in _KEPT:
         if kept in stored:
             status[kept] = stored[kept]
     return status
+
+
+@lru_cache(maxsize=1024)
+def _host_addresses(host: str) -> list[Object]:
+    """One list for all pods of a node: objects share what is alike."""
+    return [{"ip": host}]
 
 
 def _conditions(
