@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -40,6 +41,17 @@ SIMULATED_SERVICES: Final = IPv4Network("10.96.0.0/16")
 
 EVENTS_UP_TO: Final = 50
 """Simulated nodes from which on containers' starts make no Events by default."""
+
+
+def seed_of_life(seed: int | None, sequence: int) -> int | None:
+    """Return the seed of a cluster that starts on a log whose last record is ``sequence``.
+
+    A cluster that is started again on its log must not draw the uids and container ids a second
+    time that its objects have from its first life.
+    """
+    if seed is None or sequence == 0:
+        return seed
+    return random.Random(f"{seed}/{sequence}").getrandbits(64)  # noqa: S311 - repeats on purpose
 
 
 class Cluster:
@@ -135,7 +147,8 @@ class Cluster:
 
     async def _start(self, log: EventLog) -> None:
         config = self.config
-        self.system = ActorSystem("cluster", clock=RealClock(), seed=config.seed)
+        seed = seed_of_life(config.seed, log.last_sequence)
+        self.system = ActorSystem("cluster", clock=RealClock(), seed=seed)
         await self._exits.enter_async_context(self.system)
         self.store = await Store.open(
             self.system,

@@ -1,0 +1,284 @@
+"""What must hold at every committed event, whatever happens; see the invariants of the store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from orchestrator.resources.objects import Key, Object
+from orchestrator.scheduler.core.requests import amount, request_of
+from orchestrator.store import ObjectEvent, Store
+
+FINISHED = frozenset({"Succeeded", "Failed"})
+HOLD = "simulation.example.com/hold"
+"""The finalizer of the workload; only the workload clears it."""
+
+FLOOR_SECONDS = 10.0
+"""How old the spec of a Deployment may be on which a controller acts: it decides, writes, and the
+ReplicaSet controller acts on what was written."""
+
+
+class InvariantError(AssertionError):
+    """Something that must never happen has happened."""
+
+
+def digest_of(obj: Object) -> str:
+    """Return a short fingerprint of an object."""
+    data = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+class Witness:
+    """Sees every committed event of all lives of a cluster, checks it, and remembers.
+
+    Attributes:
+        history: A line for each event: what two runs of one seed must have in common.
+        objects: The fold of all events.
+        released: Uids of objects whose `HOLD` the workload has asked to clear.
+        failures: What was violated.
+    """
+
+    def __init__(self, now: Callable[[], float], *, strict_floor: bool) -> None:
+        self.history: list[str] = []
+        self.objects: dict[Key, Object] = {}
+        self.released: set[str] = set()
+        self.failures: list[InvariantError] = []
+        self._now = now
+        self._strict_floor = strict_floor
+        self._bound: dict[str, str] = {}
+        self._floors: dict[str, deque[tuple[float, int]]] = {}
+        self._uids: set[str] = set()
+
+    @property
+    def sequence(self) -> int:
+        """The last event seen; sequences begin at 1 and have no holes."""
+        return len(self.history)
+
+    def attach(self, store: Store) -> None:
+        """See everything the store has published since the last life, and will publish."""
+        kept = [
+            event
+            for kind in store.registry.kinds()
+            for event in store._window.channel(kind.resource).events
+            if event.sequence > self.sequence
+        ]
+        for event in sorted(kept, key=lambda event: event.sequence):
+            self.see(event)
+        projection = store._projection
+        apply = projection.apply
+
+        def seen(event: ObjectEvent) -> None:
+            apply(event)
+            self.see(event)
+
+        projection.apply = seen  # type: ignore[method-assign] # the one place all events pass
+        self.compare(store)
+
+    def compare(self, store: Store) -> None:
+        """Require the store to have what the events come to, and nothing else."""
+        held = store._projection.objects
+        self.require(
+            store.sequence == self.sequence,
+            f"the store is at {store.sequence}, events were seen up to {self.sequence}: "
+            "something acknowledged was lost, or published twice",
+        )
+        for key in held.keys() | self.objects.keys():
+            here, there = self.objects.get(key), held.get(key)  # type: ignore[call-overload]
+            self.require(
+                here is there or here == there,
+                f"{key}: events say {_brief(here)}, the store has {_brief(there)}",
+            )
+
+    def require(self, holds: bool, what: str) -> None:
+        """Note a violation."""
+        if not holds:
+            self.failures.append(InvariantError(f"[{self.sequence}] {what}"))
+
+    def see(self, event: ObjectEvent) -> None:
+        """Check one event against everything before it."""
+        key, obj = event.key, event.object
+        before = self.objects.get(key)
+        self._check_order(event, before)
+        self.history.append(f"{event.sequence} {event.type} {'/'.join(key)} {digest_of(obj)}")
+        if event.type == "DELETED":
+            self.objects.pop(key, None)
+            self._check_removed(event)
+        else:
+            self.objects[key] = obj
+        if event.type == "ADDED":
+            uid = obj["metadata"]["uid"]
+            self.require(uid not in self._uids, f"{key}: the uid {uid} was given out before")
+            self._uids.add(uid)
+            self._check_place(key)
+        if key[0] == "pods":
+            self._check_pod(event)
+        elif key[0] == "deployments.apps":
+            self._note_floor(event)
+
+    def _check_order(self, event: ObjectEvent, before: Object | None) -> None:
+        key, obj = event.key, event.object
+        self.require(
+            event.sequence == self.sequence + 1, f"{key}: event {event.sequence} out of order"
+        )
+        self.require(
+            obj["metadata"]["resourceVersion"] == str(event.sequence),
+            f"{key}: event {event.sequence} carries {obj['metadata']['resourceVersion']}",
+        )
+        expected = "ADDED" if before is None else "MODIFIED or DELETED"
+        self.require(event.type in expected, f"{key}: {event.type}, where {expected} was due")
+        self.require(event.previous == before, f"{key}: the event has another past")
+        if before is not None:
+            old, new = before["metadata"], obj["metadata"]
+            self.require(old["uid"] == new["uid"], f"{key}: its uid changed")
+            self.require(
+                new.get("generation", 0) >= old.get("generation", 0), f"{key}: generation fell"
+            )
+            self.require(
+                "deletionTimestamp" not in old or "deletionTimestamp" in new,
+                f"{key}: a deletion was taken back",
+            )
+
+    def _check_place(self, key: Key) -> None:
+        namespace = key[1]
+        if namespace and (found := self.objects.get(Key("namespaces", "", namespace))) is not None:
+            deleting = "deletionTimestamp" in found["metadata"]
+            self.require(not deleting, f"{key} was created in a namespace that is going away")
+        elif namespace:
+            self.require(False, f"{key} was created in no namespace")
+
+    def _check_removed(self, event: ObjectEvent) -> None:
+        key, metadata = event.key, event.object["metadata"]
+        if HOLD in (metadata.get("finalizers") or ()):
+            self.require(
+                metadata["uid"] in self.released, f"{key} was removed under its finalizer"
+            )
+        if key[0] == "namespaces":
+            left = ["/".join(other) for other in self.objects if other[1] == key[2]]
+            self.require(not left, f"{key} was removed with content left: {left}")
+
+    # -- pods
+
+    def _check_pod(self, event: ObjectEvent) -> None:
+        pod, key = event.object, event.key
+        uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
+        if event.type == "DELETED":
+            self._bound.pop(uid, None)
+        elif node:
+            first = self._bound.setdefault(uid, node)
+            self.require(first == node, f"{key} was bound to {first} and then to {node}")
+            if event.previous is None or not event.previous["spec"].get("nodeName"):
+                self._check_room(node)
+        else:
+            self.require(uid not in self._bound, f"{key} lost its node")
+        previous = event.previous
+        if previous is not None:
+            phase = (previous.get("status") or {}).get("phase")
+            now = (pod.get("status") or {}).get("phase")
+            self.require(phase not in FINISHED or phase == now, f"{key}: {phase} became {now}")
+            if self._strict_floor and "deletionTimestamp" not in previous["metadata"]:
+                self._check_floor(event)
+
+    def _check_room(self, name: str) -> None:
+        node = self.objects.get(Key("nodes", "", name))
+        if node is None:
+            return  # bound at the moment the node went; nothing runs there
+        limits = (node.get("status") or {}).get("allocatable") or {}
+        pods = [
+            request_of(pod["spec"])
+            for key, pod in self.objects.items()
+            if key[0] == "pods"
+            and pod["spec"].get("nodeName") == name
+            and (pod.get("status") or {}).get("phase") not in FINISHED
+        ]
+        used = {
+            "cpu": sum(pod.cpu for pod in pods),
+            "memory": sum(pod.memory for pod in pods),
+            "pods": len(pods),
+        }
+        for resource, value in used.items():
+            limit = amount(resource, limits.get(resource, "0"))
+            self.require(value <= limit, f"{name} has {value} {resource} bound, room for {limit}")
+
+    # -- rolling updates
+
+    def _note_floor(self, event: ObjectEvent) -> None:
+        uid = event.object["metadata"]["uid"]
+        floors = self._floors.setdefault(uid, deque())
+        floors.append((self._now(), floor_of(event.object)))
+        while len(floors) > 1 and floors[1][0] < self._now() - FLOOR_SECONDS:
+            floors.popleft()
+
+    def _check_floor(self, event: ObjectEvent) -> None:
+        """A pod that was available begins to go: are there enough others?"""
+        pod = event.object
+        if event.type != "DELETED" and "deletionTimestamp" not in pod["metadata"]:
+            return
+        replica_set = self._controller(event.previous or pod, "replicasets.apps")
+        owner = replica_set and self._controller(replica_set, "deployments.apps")
+        if owner is None or replica_set is None or "deletionTimestamp" in owner["metadata"]:
+            return
+        floors = self._floors[owner["metadata"]["uid"]]
+        while len(floors) > 1 and floors[1][0] < self._now() - FLOOR_SECONDS:
+            floors.popleft()
+        floor = min(value for _, value in floors)
+        if not self._is_available(event.previous or pod):
+            return
+        left = sum(
+            self._is_available(other)
+            for key, other in self.objects.items()
+            if key[0] == "pods"
+            and (family := self._controller(other, "replicasets.apps")) is not None
+            and self._controller(family, "deployments.apps") is owner
+        )
+        name = owner["metadata"]["name"]
+        self.require(left >= floor, f"{name}: {left} pods left available, the floor is {floor}")
+
+    def _controller(self, obj: Object, resource: str) -> Object | None:
+        for reference in obj["metadata"].get("ownerReferences") or ():
+            if reference.get("controller"):
+                key = Key(resource, obj["metadata"]["namespace"], reference["name"])
+                found = self.objects.get(key)
+                if found is not None and found["metadata"]["uid"] == reference["uid"]:
+                    return found
+        return None
+
+    @staticmethod
+    def _is_available(pod: Object) -> bool:
+        if "deletionTimestamp" in pod["metadata"]:
+            return False
+        return is_ready(pod)
+
+
+def is_ready(pod: Object) -> bool:
+    """Tell whether a pod's ``Ready`` condition is true."""
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in (pod.get("status") or {}).get("conditions") or ()
+    )
+
+
+def floor_of(deployment: Object) -> int:
+    """Return how many pods a rolling update has to leave available; 0 for other strategies."""
+    spec = deployment["spec"]
+    if spec["strategy"]["type"] != "RollingUpdate":
+        return 0
+    rolling = spec["strategy"]["rollingUpdate"]
+    desired: int = spec["replicas"]
+
+    def resolve(value: int | str, *, up: bool) -> int:
+        if isinstance(value, int):
+            return value
+        share = int(value[:-1]) * desired
+        return -(-share // 100) if up else share // 100
+
+    surge = resolve(rolling["maxSurge"], up=True)
+    missing = resolve(rolling["maxUnavailable"], up=False)
+    return desired - (1 if surge == 0 and missing == 0 else missing)
+
+
+def _brief(obj: Any) -> str:
+    return "nothing" if obj is None else f"version {obj['metadata']['resourceVersion']}"
