@@ -7,12 +7,14 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
 from actors import Actor, ActorSystem
 from actors.log import MemoryLog
+from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Object
 from orchestrator.resources.timestamps import format_time
@@ -121,10 +123,8 @@ class World:
 
     def start(self, *controllers: type, kubelet: bool = True) -> None:
         for controller in controllers:
-            self.system.spawn(
-                lambda controller=controller: controller(self.store, self.recorded),
-                controller.__name__.lower(),
-            )
+            factory = partial(controller, self.store, self.recorded)
+            self.system.spawn(factory, controller.__name__.lower())
         if kubelet:
             self.system.spawn(lambda: Kubelet(self), "kubelet")
 
@@ -200,6 +200,13 @@ class Watching:
         assert self.seen
         if self.failures:
             raise self.failures[0]
+
+
+def condition(obj: Object, type_: str) -> Object:
+    """Return the object's condition of a type; it must have one."""
+    found = find_condition(obj, type_)
+    assert found is not None, f"no condition {type_} in {obj.get('status')}"
+    return found
 
 
 def deployment(name: str = "web", replicas: int = 3, image: str = "v1", **spec: Any) -> Object:

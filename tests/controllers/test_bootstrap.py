@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from actors.testing import virtual
 from orchestrator.controllers import ApiEndpoint, controller_specs, ensure_bootstrap
 
@@ -9,7 +11,7 @@ SLICES = "endpointslices.discovery.k8s.io"
 
 
 @virtual
-async def test_bootstrap_is_made_once_and_follows_the_apis_address(worlds):
+async def test_bootstrap_is_made_once_and_follows_the_apis_address(worlds: Any) -> None:
     """A second start changes nothing; one on another port moves the endpoints."""
     async with worlds.world() as world:
         api = ApiEndpoint(address="127.0.0.1", port=6443, service_range="127.96.0.0/16")
@@ -29,7 +31,7 @@ async def test_bootstrap_is_made_once_and_follows_the_apis_address(worlds):
 
 
 @virtual
-async def test_all_controllers_work_together(worlds):
+async def test_all_controllers_work_together(worlds: Any) -> None:
     """A Deployment comes and goes under every controller of a cluster; then all is quiet."""
     async with worlds.world() as world:
         for spec in controller_specs(world.store):
@@ -52,11 +54,11 @@ async def test_all_controllers_work_together(worlds):
         assert world.store.list("replicasets.apps") == []
 
 
-def test_a_seed_gives_one_history(worlds):
+def test_a_seed_gives_one_history(worlds: Any) -> None:
     """The names of pods come from the system's generator, not from anywhere else."""
 
     @virtual
-    async def run():
+    async def run() -> Any:
         async with worlds.world() as world:
             for spec in controller_specs(world.store):
                 world.system.spawn(spec.factory, spec.name)

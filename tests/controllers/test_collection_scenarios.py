@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from actors.testing import virtual
@@ -9,14 +11,15 @@ from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.garbage import GarbageCollector
 from orchestrator.controllers.namespaces import NamespaceController, NamespaceDefaults
 from orchestrator.controllers.replicaset import ReplicaSetController
-from orchestrator.resources.conditions import find_condition
 from orchestrator.store import DeleteOptions
 
 DEPLOYMENTS = "deployments.apps"
 REPLICA_SETS = "replicasets.apps"
 
 
-def config_map(name, *owners, namespace="default", finalizers=(), block=False):
+def config_map(
+    name: str, *owners: Any, namespace: str = "default", finalizers: Any = (), block: bool = False
+) -> dict[str, Any]:
     """Build a ConfigMap with owners."""
     references = [
         {
@@ -34,7 +37,7 @@ def config_map(name, *owners, namespace="default", finalizers=(), block=False):
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
-async def web(world, worlds):
+async def web(world: Any, worlds: Any) -> None:
     """Start a Deployment and wait for its pods."""
     world.start(DeploymentController, ReplicaSetController, GarbageCollector)
     await world.create(DEPLOYMENTS, worlds.deployment(replicas=3))
@@ -43,7 +46,7 @@ async def web(world, worlds):
 
 
 @virtual
-async def test_background_deletion_takes_the_dependents_along(worlds):
+async def test_background_deletion_takes_the_dependents_along(worlds: Any) -> None:
     """The owner goes at once; ReplicaSets and pods follow."""
     async with worlds.world() as world:
         await web(world, worlds)
@@ -55,7 +58,7 @@ async def test_background_deletion_takes_the_dependents_along(worlds):
 
 
 @virtual
-async def test_foreground_deletion_ends_with_the_owner(worlds):
+async def test_foreground_deletion_ends_with_the_owner(worlds: Any) -> None:
     """The owner stays until the pods are gone, then the ReplicaSet, then the Deployment."""
     async with worlds.world() as world:
         await web(world, worlds)
@@ -78,7 +81,7 @@ async def test_foreground_deletion_ends_with_the_owner(worlds):
 
 
 @virtual
-async def test_orphaning_leaves_the_dependents(worlds):
+async def test_orphaning_leaves_the_dependents(worlds: Any) -> None:
     """The dependents lose their reference, the owner goes, the pods stay."""
     async with worlds.world() as world:
         await web(world, worlds)
@@ -92,7 +95,7 @@ async def test_orphaning_leaves_the_dependents(worlds):
 
 
 @virtual
-async def test_one_owner_left_is_enough(worlds):
+async def test_one_owner_left_is_enough(worlds: Any) -> None:
     """A dependent with two owners loses the reference to the absent one and lives."""
     async with worlds.world() as world:
         world.start(GarbageCollector, kubelet=False)
@@ -109,7 +112,7 @@ async def test_one_owner_left_is_enough(worlds):
 
 
 @virtual
-async def test_an_owner_that_never_was_is_absent(worlds):
+async def test_an_owner_that_never_was_is_absent(worlds: Any) -> None:
     """An owner of the same name with another uid does not count; one of an unknown kind does."""
     async with worlds.world() as world:
         owner = await world.create("configmaps", config_map("owner"))
@@ -124,7 +127,7 @@ async def test_an_owner_that_never_was_is_absent(worlds):
 
 
 @virtual
-async def test_a_finalizer_of_someone_else_is_waited_for(worlds):
+async def test_a_finalizer_of_someone_else_is_waited_for(worlds: Any) -> None:
     """What has a finalizer is not removed before it is cleared."""
     async with worlds.world() as world:
         world.start(GarbageCollector, kubelet=False)
@@ -137,7 +140,7 @@ async def test_a_finalizer_of_someone_else_is_waited_for(worlds):
         assert world.store.get("configmaps", "default", "owner") is not None
         assert "deletionTimestamp" in world.get("configmaps", "child")["metadata"]
 
-        def clear(obj):
+        def clear(obj: Any) -> dict[str, Any]:
             kept = [f for f in obj["metadata"]["finalizers"] if f != "example.com/wait"]
             return {**obj, "metadata": {**obj["metadata"], "finalizers": kept}}
 
@@ -147,7 +150,7 @@ async def test_a_finalizer_of_someone_else_is_waited_for(worlds):
 
 
 @virtual
-async def test_two_that_own_each_other_do_not_wait_for_ever(worlds):
+async def test_two_that_own_each_other_do_not_wait_for_ever(worlds: Any) -> None:
     """A cycle of blocking owners is broken by a foreground deletion."""
     async with worlds.world() as world:
         world.start(GarbageCollector, kubelet=False)
@@ -165,14 +168,14 @@ async def test_two_that_own_each_other_do_not_wait_for_ever(worlds):
         assert world.store.list("configmaps") == []
 
 
-async def namespace(world, name):
+async def namespace(world: Any, name: str) -> Any:
     """Create a namespace."""
     made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     return await world.create("namespaces", made, "")
 
 
 @virtual
-async def test_a_namespace_takes_its_contents_along(worlds):
+async def test_a_namespace_takes_its_contents_along(worlds: Any) -> None:
     """Everything in it is deleted, of whatever kind, then the namespace itself."""
     async with worlds.world() as world:
         world.start(NamespaceController, DeploymentController, ReplicaSetController)
@@ -192,7 +195,7 @@ async def test_a_namespace_takes_its_contents_along(worlds):
 
 
 @virtual
-async def test_a_namespace_says_what_it_waits_for(worlds):
+async def test_a_namespace_says_what_it_waits_for(worlds: Any) -> None:
     """Conditions name the resources and finalizers that remain, in upstream's words."""
     async with worlds.world() as world:
         world.start(NamespaceController, kubelet=False)
@@ -202,17 +205,17 @@ async def test_a_namespace_says_what_it_waits_for(worlds):
         await world.store.delete("namespaces", "", "team")
         await world.settle()
         found = world.get("namespaces", "team", "")
-        content = find_condition(found, "NamespaceContentRemaining")
+        content = worlds.condition(found, "NamespaceContentRemaining")
         assert content["message"] == (
             "Some resources are remaining: configmaps. has 1 resource instances"
         )
-        waits = find_condition(found, "NamespaceFinalizersRemaining")
+        waits = worlds.condition(found, "NamespaceFinalizersRemaining")
         assert waits["message"] == (
             "Some content in the namespace has finalizers remaining: "
             "example.com/wait in 1 resource instances"
         )
 
-        def clear(obj):
+        def clear(obj: Any) -> dict[str, Any]:
             return {**obj, "metadata": {**obj["metadata"], "finalizers": []}}
 
         await world.patch("configmaps", "held", clear, "team")
@@ -221,11 +224,11 @@ async def test_a_namespace_says_what_it_waits_for(worlds):
 
 
 @pytest.mark.parametrize("resource", ["serviceaccounts", "configmaps"])
-def test_every_namespace_has_its_default_objects(worlds, resource):
+def test_every_namespace_has_its_default_objects(worlds: Any, resource: Any) -> None:
     """They are made with the namespace and made again when they are deleted."""
 
     @virtual
-    async def run():
+    async def run() -> None:
         async with worlds.world() as world:
             world.system.spawn(
                 lambda: NamespaceDefaults(world.store, world.recorded, "PEM"), "defaults"

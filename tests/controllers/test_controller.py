@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from orchestrator.resources.objects import Key
 from orchestrator.store import Expired
 
 
-def config_map(name, **data):
+def config_map(name: str, **data: Any) -> dict[str, Any]:
     """Build a ConfigMap."""
     metadata = {"name": name, "namespace": "default"}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
@@ -29,13 +30,13 @@ class Copier(Controller[Key]):
     resources = ("configmaps", "secrets")
     attempts: dict[str, list[float]]
 
-    def reset(self):
+    def reset(self) -> None:
         self.attempts = getattr(self, "attempts", {})
 
-    def observe(self, event):
+    def observe(self, event: Any) -> None:
         self.queue.mark(Key("configmaps", event.key.namespace, event.key.name))
 
-    def reconcile(self, key, now):
+    def reconcile(self, key: Key, now: float) -> Plan | None:
         self.attempts.setdefault(key.name, []).append(now)
         if key.name == "poison":
             raise ValueError("poison")
@@ -48,11 +49,11 @@ class Copier(Controller[Key]):
         return Plan(create=[Creation("secrets", secret, event)])
 
 
-def copier(world):
+def copier(world: Any) -> Any:
     """Start a Copier and return it."""
     made = []
 
-    def make():
+    def make() -> Any:
         made.append(Copier(world.store, world.recorded))
         return made[-1]
 
@@ -61,7 +62,7 @@ def copier(world):
 
 
 @virtual
-async def test_one_bad_object_does_not_stop_the_others(worlds):
+async def test_one_bad_object_does_not_stop_the_others(worlds: Any) -> None:
     """Its key is tried again ever more rarely."""
     async with worlds.world() as world:
         made = copier(world)
@@ -77,13 +78,13 @@ async def test_one_bad_object_does_not_stop_the_others(worlds):
 
 
 @virtual
-async def test_a_store_that_is_away_is_asked_again(worlds, monkeypatch):
+async def test_a_store_that_is_away_is_asked_again(worlds: Any, monkeypatch: Any) -> None:
     """Nothing is lost when a proposal fails as a whole, and nothing is reported that was not."""
     async with worlds.world() as world:
         refusals = 3
         write = world.store.write
 
-        async def flaky(operations, **options):
+        async def flaky(operations: Any, **options: Any) -> Any:
             nonlocal refusals
             if refusals:
                 refusals -= 1
@@ -100,14 +101,14 @@ async def test_a_store_that_is_away_is_asked_again(worlds, monkeypatch):
 
 
 @virtual
-async def test_a_lost_place_in_the_log_means_a_new_list(worlds, monkeypatch):
+async def test_a_lost_place_in_the_log_means_a_new_list(worlds: Any, monkeypatch: Any) -> None:
     """A controller that fell out of the window misses nothing."""
     async with worlds.world() as world:
         made = copier(world)
         await world.settle(1)
         follower = made[0]._follower
 
-        def expired(limit=None):
+        def expired(limit: Any = None) -> None:
             raise Expired(0, 1)
 
         monkeypatch.setattr(follower, "take", expired)
@@ -126,9 +127,9 @@ async def test_a_lost_place_in_the_log_means_a_new_list(worlds, monkeypatch):
         ({"labels": {"a": "b"}}, None),
     ],
 )
-def test_an_update_holds_on_what_it_was_decided_from(current, expected):
+def test_an_update_holds_on_what_it_was_decided_from(current: Any, expected: Any) -> None:
     """A newer status does not void a new spec; a newer spec or newer labels do."""
-    base = {
+    base: dict[str, Any] = {
         "metadata": {"name": "x", "uid": "u", "resourceVersion": "1", "labels": {}},
         "spec": {"replicas": 3},
         "status": {},
@@ -147,21 +148,22 @@ def test_an_update_holds_on_what_it_was_decided_from(current, expected):
     result = change(moved)
     assert change.dropped is (expected is None)
     if expected is not None:
+        assert result is not None
         assert result["spec"]["replicas"] == expected
         assert result["status"] == current["status"]
         assert result["metadata"]["resourceVersion"] == "2"
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])
-def test_no_pod_is_made_twice_though_controllers_restart(worlds, seed):
+def test_no_pod_is_made_twice_though_controllers_restart(worlds: Any, seed: Any) -> None:
     """1,200 pods in several proposals, the controllers stopped and started in between."""
 
     @virtual(seed=seed)
-    async def run():
+    async def run() -> None:
         async with worlds.world() as world:
-            live = set()
+            live: set[str] = set()
 
-            def check(event):
+            def check(event: Any) -> None:
                 gone = event.type == "DELETED" or "deletionTimestamp" in event.object["metadata"]
                 (live.discard if gone else live.add)(event.key)
                 assert len(live) <= 1200
@@ -184,11 +186,11 @@ def test_no_pod_is_made_twice_though_controllers_restart(worlds, seed):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
-def test_rollouts_end_right_in_any_order_of_turns(worlds, seed):
+def test_rollouts_end_right_in_any_order_of_turns(worlds: Any, seed: Any) -> None:
     """Template, size and template again, changed while earlier changes are under way."""
 
     @virtual(seed=seed)
-    async def run():
+    async def run() -> None:
         async with worlds.world() as world:
             world.start(DeploymentController, ReplicaSetController)
             await world.create("deployments.apps", worlds.deployment(replicas=6))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchestrator.controllers.bootstrap import ApiEndpoint, bootstrap_objects
@@ -17,7 +19,16 @@ from orchestrator.resources.timestamps import format_time
 NOW = 1_000_000.0
 
 
-def pod(name, *, node="n1", phase="Running", ready=True, since=NOW - 100, restarts=0, **meta):
+def pod(
+    name: str,
+    *,
+    node: str | None = "n1",
+    phase: str = "Running",
+    ready: bool = True,
+    since: float = NOW - 100,
+    restarts: int = 0,
+    **meta: Any,
+) -> dict[str, Any]:
     """Build a pod that is ready unless said otherwise."""
     conditions = [
         {
@@ -44,7 +55,7 @@ def pod(name, *, node="n1", phase="Running", ready=True, since=NOW - 100, restar
     }
 
 
-def cost(value):
+def cost(value: Any) -> dict[str, Any]:
     """Build metadata with a deletion cost."""
     return {"annotations": {"controller.kubernetes.io/pod-deletion-cost": value}}
 
@@ -66,7 +77,7 @@ def cost(value):
         (pod("a", **cost("no number")), pod("b")),
     ],
 )
-def test_what_is_worth_least_is_deleted_first(first, second):
+def test_what_is_worth_least_is_deleted_first(first: Any, second: Any) -> None:
     """One difference at a time; names would decide the other way."""
     ranked = rank_for_deletion([second, first], {"n1": 2, "n2": 1}, 10, NOW)
     assert [p["metadata"]["name"] for p in ranked] == [
@@ -91,7 +102,7 @@ TAINT = {"key": "k", "value": "v", "effect": "NoExecute"}
         ({}, False),
     ],
 )
-def test_a_toleration_covers_a_taint(toleration, expected):
+def test_a_toleration_covers_a_taint(toleration: Any, expected: Any) -> None:
     """An empty key with Exists covers all, an empty effect every effect."""
     assert tolerates(toleration, TAINT) is expected
 
@@ -105,12 +116,12 @@ def test_a_toleration_covers_a_taint(toleration, expected):
         ([{"operator": "Exists", "tolerationSeconds": -3}], 0.0),
     ],
 )
-def test_tolerations_last(tolerations, expected):
+def test_tolerations_last(tolerations: Any, expected: Any) -> None:
     """None: not tolerated at all; infinity: for ever."""
     assert toleration_seconds(tolerations, [TAINT]) == expected
 
 
-def test_eviction_is_counted_from_the_taint_or_the_pods_arrival():
+def test_eviction_is_counted_from_the_taint_or_the_pods_arrival() -> None:
     """So that a restart of this process does not begin anew."""
     taint = {**TAINT, "timeAdded": format_time(NOW - 10)}
     tolerations = [{"operator": "Exists", "tolerationSeconds": 30}]
@@ -127,10 +138,10 @@ def test_eviction_is_counted_from_the_taint_or_the_pods_arrival():
     assert len(decide_eviction(old, [], NOW)) == 0
 
 
-def node(ready=None, *, unschedulable=False, taints=()):
+def node(ready: Any = None, *, unschedulable: bool = False, taints: Any = ()) -> dict[str, Any]:
     """Build a node with one condition."""
     conditions = [{"type": "Ready", "status": ready}] if ready else []
-    spec = {"taints": list(taints)} if taints else {}
+    spec: dict[str, Any] = {"taints": list(taints)} if taints else {}
     if unschedulable:
         spec["unschedulable"] = True
     return {
@@ -140,7 +151,7 @@ def node(ready=None, *, unschedulable=False, taints=()):
     }
 
 
-def keys(taints):
+def keys(taints: Any) -> Any:
     """Return taints as pairs that compare well."""
     return sorted((taint["key"].rpartition("/")[2], taint["effect"]) for taint in taints)
 
@@ -167,19 +178,19 @@ REGISTERED = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
         ),
     ],
 )
-def test_taints_follow_conditions(found, evict, expected):
+def test_taints_follow_conditions(found: Any, evict: Any, expected: Any) -> None:
     """Others' taints stay; one that evicts already is swapped whatever the limits say."""
     assert keys(plan_taints(found, NOW, evict=evict)) == expected
 
 
-def test_nothing_is_done_about_a_healthy_node():
+def test_nothing_is_done_about_a_healthy_node() -> None:
     """It is looked at again a period later, or when its grace ends."""
     plan = decide_node(node("True"), [], Health(last_seen=NOW), NOW, ControllerConfig())
     assert len(plan) == 0
     assert plan.requeue_after == 5.0
 
 
-def test_a_node_that_never_reported_says_so():
+def test_a_node_that_never_reported_says_so() -> None:
     """Its conditions appear as Unknown with upstream's other reason."""
     plan = decide_node(node(), [], Health(last_seen=NOW - 61), NOW, ControllerConfig())
     conditions = plan.update[0].new["status"]["conditions"]
@@ -196,7 +207,9 @@ def test_a_node_that_never_reported_says_so():
     ("total", "down", "rate"),
     [(3, 1, 0.1), (3, 3, 0.1), (4, 3, 0.0), (10, 5, 0.1), (10, 6, 0.0), (100, 60, 0.01)],
 )
-def test_an_unhealthy_zone_is_emptied_slowly_or_not_at_all(total, down, rate):
+def test_an_unhealthy_zone_is_emptied_slowly_or_not_at_all(
+    total: Any, down: Any, rate: Any
+) -> None:
     """Many nodes that fall silent together are rather a fault of the network."""
     assert eviction_rate(total, down, ControllerConfig()) == rate
 
@@ -212,7 +225,7 @@ SERVICE = {
 }
 
 
-def test_named_ports_are_each_pods_own():
+def test_named_ports_are_each_pods_own() -> None:
     """Pods that number a port differently are in different slices and subsets."""
     first, second = pod("a"), pod("b")
     first["spec"]["containers"] = [{"ports": [{"name": "h", "containerPort": 1}]}]
@@ -225,14 +238,14 @@ def test_named_ports_are_each_pods_own():
     assert [subset["ports"][0]["port"] for subset in endpoints["subsets"]] == [1, 2]
 
 
-def test_a_pod_without_address_or_finished_is_no_endpoint():
+def test_a_pod_without_address_or_finished_is_no_endpoint() -> None:
     """Nothing could be sent there."""
     assert is_eligible(pod("a"))
     assert not is_eligible(pod("a", phase="Succeeded"))
     assert not is_eligible({**pod("a"), "status": {"phase": "Pending"}})
 
 
-def test_endpoints_are_cut_at_a_thousand():
+def test_endpoints_are_cut_at_a_thousand() -> None:
     """The Endpoints object says so; the slices hold all."""
     pods = [pod(f"p{at}") for at in range(1001)]
     plan = decide_endpoints(SERVICE, [member_of(SERVICE, p) for p in pods], [], None)
@@ -244,7 +257,7 @@ def test_endpoints_are_cut_at_a_thousand():
     assert sum(len(found["endpoints"]) for found in slices) == 1001
 
 
-def test_a_hash_is_stable_and_ignores_the_order_of_fields():
+def test_a_hash_is_stable_and_ignores_the_order_of_fields() -> None:
     """The same template has the same name in every process; a collision gives another."""
     template = {"metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {"containers": []}}
     turned = {"spec": {"containers": []}, "metadata": {"labels": {"b": "2", "a": "1"}}}
@@ -256,7 +269,7 @@ def test_a_hash_is_stable_and_ignores_the_order_of_fields():
     assert not same_template(template, {**template, "spec": {"containers": [{}]}})
 
 
-def test_the_first_service_address_is_the_apis():
+def test_the_first_service_address_is_the_apis() -> None:
     """kubernetes.default is where in-cluster clients look."""
     api = ApiEndpoint(address="127.0.0.1", port=6443, service_range="127.96.0.0/16")
     objects = {(key.resource, key.name): obj for key, obj in bootstrap_objects(api)}

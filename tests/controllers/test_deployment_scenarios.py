@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from actors.testing import virtual
@@ -13,15 +15,15 @@ DEPLOYMENTS = "deployments.apps"
 REPLICA_SETS = "replicasets.apps"
 
 
-def start(world):
+def start(world: Any) -> None:
     """Start what a rollout needs."""
     world.start(DeploymentController, ReplicaSetController)
 
 
-def image(version):
+def image(version: Any) -> Any:
     """Return a change to another image."""
 
-    def change(obj):
+    def change(obj: Any) -> dict[str, Any]:
         template = obj["spec"]["template"]
         containers = [{**template["spec"]["containers"][0], "image": version}]
         template = {**template, "spec": {**template["spec"], "containers": containers}}
@@ -30,15 +32,15 @@ def image(version):
     return change
 
 
-def images(world):
+def images(world: Any) -> Any:
     """Return the images of all pods."""
     return sorted(pod["spec"]["containers"][0]["image"] for pod in world.pods(app="web"))
 
 
-def complete(world, replicas, generation=None):
+def complete(world: Any, replicas: Any, generation: Any = None) -> Any:
     """Return a condition: the rollout is over."""
 
-    def check():
+    def check() -> Any:
         deployment = world.get(DEPLOYMENTS, "web")
         status = deployment.get("status") or {}
         return (
@@ -52,20 +54,20 @@ def complete(world, replicas, generation=None):
     return check
 
 
-def revision(world, name="web"):
+def revision(world: Any, name: str = "web") -> Any:
     """Return the revision annotation."""
     return world.get(DEPLOYMENTS, name)["metadata"]["annotations"][
         "deployment.kubernetes.io/revision"
     ]
 
 
-def progressing(world):
+def progressing(world: Any) -> Any:
     """Return the Progressing condition."""
     return find_condition(world.get(DEPLOYMENTS, "web"), "Progressing")
 
 
 @virtual
-async def test_a_deployment_gets_its_pods(worlds):
+async def test_a_deployment_gets_its_pods(worlds: Any) -> None:
     """A new Deployment ends with one ReplicaSet, all pods available, and upstream's words."""
     async with worlds.world() as world:
         start(world)
@@ -81,7 +83,7 @@ async def test_a_deployment_gets_its_pods(worlds):
         condition = progressing(world)
         assert condition["reason"] == "NewReplicaSetAvailable"
         assert condition["message"] == f'ReplicaSet "{name}" has successfully progressed.'
-        available = find_condition(world.get(DEPLOYMENTS, "web"), "Available")
+        available = worlds.condition(world.get(DEPLOYMENTS, "web"), "Available")
         assert (available["status"], available["reason"], available["message"]) == (
             "True",
             "MinimumReplicasAvailable",
@@ -97,11 +99,13 @@ async def test_a_deployment_gets_its_pods(worlds):
 @pytest.mark.parametrize(
     ("surge", "unavailable", "replicas"), [("25%", "25%", 8), (1, 0, 3), (0, 1, 3), ("100%", 0, 4)]
 )
-def test_a_rollout_keeps_to_its_limits_at_every_event(worlds, surge, unavailable, replicas):
+def test_a_rollout_keeps_to_its_limits_at_every_event(
+    worlds: Any, surge: Any, unavailable: Any, replicas: Any
+) -> None:
     """Never fewer available pods than the floor, never more pods than the surge allows."""
 
     @virtual
-    async def run():
+    async def run() -> None:
         async with worlds.world() as world:
             start(world)
             strategy = {
@@ -113,7 +117,7 @@ def test_a_rollout_keeps_to_its_limits_at_every_event(worlds, surge, unavailable
             floor = replicas - (replicas // 4 if unavailable == "25%" else unavailable)
             above = {"25%": -(-replicas // 4), "100%": replicas}.get(surge, surge)
 
-            def check(event):
+            def check(event: Any) -> None:
                 active = [
                     p for p in world.pods(app="web") if "deletionTimestamp" not in p["metadata"]
                 ]
@@ -132,7 +136,7 @@ def test_a_rollout_keeps_to_its_limits_at_every_event(worlds, surge, unavailable
 
 
 @virtual
-async def test_a_rollback_reuses_the_old_replica_set(worlds):
+async def test_a_rollback_reuses_the_old_replica_set(worlds: Any) -> None:
     """A template that was there before finds its ReplicaSet, which becomes the newest revision."""
     async with worlds.world() as world:
         start(world)
@@ -153,7 +157,7 @@ async def test_a_rollback_reuses_the_old_replica_set(worlds):
 
 
 @virtual
-async def test_a_paused_deployment_scales_but_does_not_roll(worlds):
+async def test_a_paused_deployment_scales_but_does_not_roll(worlds: Any) -> None:
     """While paused a new template waits; a new size does not; resuming rolls out."""
     async with worlds.world() as world:
         start(world)
@@ -171,7 +175,7 @@ async def test_a_paused_deployment_scales_but_does_not_roll(worlds):
 
 
 @virtual
-async def test_a_rollout_that_does_not_move_exceeds_its_deadline(worlds):
+async def test_a_rollout_that_does_not_move_exceeds_its_deadline(worlds: Any) -> None:
     """Pods that never become ready fail the rollout; the old ones go on serving."""
     async with worlds.world() as world:
         start(world)
@@ -192,7 +196,7 @@ async def test_a_rollout_that_does_not_move_exceeds_its_deadline(worlds):
 
 
 @virtual
-async def test_recreate_waits_for_the_old_pods_to_be_gone(worlds):
+async def test_recreate_waits_for_the_old_pods_to_be_gone(worlds: Any) -> None:
     """No pod of the new template exists beside one of the old, not even a terminating one."""
     async with worlds.world() as world:
         start(world)
@@ -211,7 +215,7 @@ async def test_recreate_waits_for_the_old_pods_to_be_gone(worlds):
 
 
 @virtual
-async def test_old_revisions_are_removed_beyond_the_limit(worlds):
+async def test_old_revisions_are_removed_beyond_the_limit(worlds: Any) -> None:
     """A revisionHistoryLimit keeps so many old ReplicaSets, the newest of them."""
     async with worlds.world() as world:
         start(world)
@@ -228,7 +232,7 @@ async def test_old_revisions_are_removed_beyond_the_limit(worlds):
 
 
 @virtual
-async def test_scaling_in_the_middle_of_a_rollout_is_proportional(worlds):
+async def test_scaling_in_the_middle_of_a_rollout_is_proportional(worlds: Any) -> None:
     """Both ReplicaSets grow by their share, so that a broken revision does not take it all."""
     async with worlds.world() as world:
         start(world)
@@ -248,7 +252,7 @@ async def test_scaling_in_the_middle_of_a_rollout_is_proportional(worlds):
 
 
 @virtual
-async def test_orphaned_replica_sets_and_pods_are_adopted_and_strays_released(worlds):
+async def test_orphaned_replica_sets_and_pods_are_adopted_and_strays_released(worlds: Any) -> None:
     """What matches a selector and has no controller gets one; what stops matching loses it."""
     async with worlds.world() as world:
         start(world)
@@ -257,7 +261,7 @@ async def test_orphaned_replica_sets_and_pods_are_adopted_and_strays_released(wo
         (rs,) = world.store.list(REPLICA_SETS)
         name = rs["metadata"]["name"]
 
-        def orphan(obj):
+        def orphan(obj: Any) -> dict[str, Any]:
             return {**obj, "metadata": {**obj["metadata"], "ownerReferences": []}}
 
         await world.patch(REPLICA_SETS, name, orphan)
@@ -267,7 +271,7 @@ async def test_orphaned_replica_sets_and_pods_are_adopted_and_strays_released(wo
 
         pod = world.pods(app="web")[0]["metadata"]["name"]
 
-        def relabel(obj):
+        def relabel(obj: Any) -> dict[str, Any]:
             labels = {**obj["metadata"]["labels"], "pod-template-hash": "other"}
             return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
 
@@ -279,7 +283,7 @@ async def test_orphaned_replica_sets_and_pods_are_adopted_and_strays_released(wo
 
 
 @virtual
-async def test_a_taken_name_counts_as_a_collision(worlds):
+async def test_a_taken_name_counts_as_a_collision(worlds: Any) -> None:
     """A foreign ReplicaSet of the name that the hash gives makes the Deployment take another."""
     async with worlds.world() as world:
         await world.create(DEPLOYMENTS, worlds.deployment(replicas=1))
@@ -306,7 +310,7 @@ async def test_a_taken_name_counts_as_a_collision(worlds):
 
 
 @virtual
-async def test_min_ready_seconds_holds_a_rollout_back(worlds):
+async def test_min_ready_seconds_holds_a_rollout_back(worlds: Any) -> None:
     """A pod counts only once it was ready for minReadySeconds."""
     async with worlds.world() as world:
         start(world)
@@ -320,7 +324,7 @@ async def test_min_ready_seconds_holds_a_rollout_back(worlds):
 
 
 @virtual
-async def test_a_refused_pod_is_reported(worlds):
+async def test_a_refused_pod_is_reported(worlds: Any) -> None:
     """A ReplicaSet whose pods are refused says so in an event and in both statuses."""
     async with worlds.world() as world:
         start(world)
@@ -335,9 +339,9 @@ async def test_a_refused_pod_is_reported(worlds):
         await world.store.delete("pods", "doomed", pod["metadata"]["name"])
         await world.settle()
         (rs,) = world.store.list(REPLICA_SETS)
-        condition = find_condition(rs, "ReplicaFailure")
+        condition = worlds.condition(rs, "ReplicaFailure")
         assert (condition["status"], condition["reason"]) == ("True", "FailedCreate")
         assert "forbidden" in condition["message"]
         assert world.recorded.messages("FailedCreate")[0].startswith("Error creating: ")
-        failed = find_condition(world.get(DEPLOYMENTS, "web", "doomed"), "ReplicaFailure")
+        failed = worlds.condition(world.get(DEPLOYMENTS, "web", "doomed"), "ReplicaFailure")
         assert failed["reason"] == "FailedCreate"

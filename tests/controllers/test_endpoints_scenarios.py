@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from actors.testing import virtual
 from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.endpoints import EndpointsController
@@ -10,7 +12,7 @@ from orchestrator.controllers.replicaset import ReplicaSetController
 SLICES = "endpointslices.discovery.k8s.io"
 
 
-def service(name="web", **spec):
+def service(name: str = "web", **spec: Any) -> dict[str, Any]:
     """Build a Service."""
     return {
         "apiVersion": "v1",
@@ -20,12 +22,12 @@ def service(name="web", **spec):
     }
 
 
-def start(world):
+def start(world: Any) -> None:
     """Start what endpoints need."""
     world.start(DeploymentController, ReplicaSetController, EndpointsController)
 
 
-def addresses(world, name="web", *, ready=True):
+def addresses(world: Any, name: str = "web", *, ready: bool = True) -> Any:
     """Return the addresses in the slices of a Service."""
     return sorted(
         address
@@ -37,13 +39,13 @@ def addresses(world, name="web", *, ready=True):
     )
 
 
-def pod_addresses(world):
+def pod_addresses(world: Any) -> Any:
     """Return the addresses of the pods."""
     return sorted(pod["status"]["podIP"] for pod in world.pods(app="web"))
 
 
 @virtual
-async def test_slices_and_endpoints_follow_the_pods(worlds):
+async def test_slices_and_endpoints_follow_the_pods(worlds: Any) -> None:
     """Pods appear when they are ready and go when they are gone; both objects agree."""
     async with worlds.world() as world:
         start(world)
@@ -73,7 +75,7 @@ async def test_slices_and_endpoints_follow_the_pods(worlds):
 
 
 @virtual
-async def test_a_terminating_pod_still_serves_but_takes_nothing_new(worlds):
+async def test_a_terminating_pod_still_serves_but_takes_nothing_new(worlds: Any) -> None:
     """It stays in the slice as serving and terminating, and leaves the Endpoints."""
     async with worlds.world() as world:
         start(world)
@@ -90,7 +92,7 @@ async def test_a_terminating_pod_still_serves_but_takes_nothing_new(worlds):
 
 
 @virtual
-async def test_a_service_without_selector_is_left_alone(worlds):
+async def test_a_service_without_selector_is_left_alone(worlds: Any) -> None:
     """Its endpoints are somebody else's."""
     async with worlds.world() as world:
         start(world)
@@ -103,7 +105,7 @@ async def test_a_service_without_selector_is_left_alone(worlds):
 
 
 @virtual
-async def test_what_others_change_is_repaired(worlds):
+async def test_what_others_change_is_repaired(worlds: Any) -> None:
     """A deleted slice and edited Endpoints come back; a deleted Service leaves no Endpoints."""
     async with worlds.world() as world:
         start(world)
@@ -122,7 +124,7 @@ async def test_what_others_change_is_repaired(worlds):
 
 
 @virtual
-async def test_a_changed_service_changes_its_endpoints(worlds):
+async def test_a_changed_service_changes_its_endpoints(worlds: Any) -> None:
     """Another selector, another port, unready pods published: all of it shows."""
     async with worlds.world() as world:
         start(world)
@@ -139,7 +141,7 @@ async def test_a_changed_service_changes_its_endpoints(worlds):
 
 
 @virtual
-async def test_many_pods_fill_several_slices(worlds):
+async def test_many_pods_fill_several_slices(worlds: Any) -> None:
     """250 endpoints take three slices, and losing some touches no more slices than needed."""
     async with worlds.world() as world:
         start(world)

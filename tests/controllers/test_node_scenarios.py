@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from actors import Actor
 from actors.testing import virtual
 from orchestrator.controllers.config import ControllerConfig
@@ -12,7 +14,7 @@ from orchestrator.controllers.nodes import (
     TaintEvictionController,
 )
 from orchestrator.controllers.replicaset import ReplicaSetController
-from orchestrator.resources.conditions import find_condition
+from orchestrator.resources.conditions import is_condition_true
 from orchestrator.resources.timestamps import format_micro, format_time
 
 LEASES = "leases.coordination.k8s.io"
@@ -25,19 +27,19 @@ TOLERATIONS = [
 class Beating(Actor[str]):
     """Renews the Leases of living nodes, and reports those ready that came back."""
 
-    def __init__(self, world):
+    def __init__(self, world: Any) -> None:
         self.world = world
 
-    def started(self):
+    def started(self) -> None:
         self.context.every(10.0, "beat")
 
-    async def receive(self, message):
+    async def receive(self, message: Any) -> None:
         for name in self.world.nodes:
             if name not in self.world.dead and self.world.store.get("nodes", "", name):
                 await beat(self.world, name)
 
 
-async def beat(world, name):
+async def beat(world: Any, name: str) -> None:
     """Renew a Lease, as a kubelet does."""
     now = world.system.clock.now()
     spec = {"holderIdentity": name, "renewTime": format_micro(now)}
@@ -51,7 +53,7 @@ async def beat(world, name):
         await report(world, name)
 
 
-async def report(world, name):
+async def report(world: Any, name: str) -> None:
     """Report a node ready, as a kubelet does."""
     moment = format_time(world.system.clock.now())
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": moment}
@@ -65,19 +67,18 @@ async def report(world, name):
     )
 
 
-def is_ready(world, name):
+def is_ready(world: Any, name: str) -> bool:
     """Tell whether a node is ready."""
-    condition = find_condition(world.get("nodes", name, ""), "Ready")
-    return condition is not None and condition["status"] == "True"
+    return is_condition_true(world.get("nodes", name, ""), "Ready")
 
 
-def taints(world, name):
+def taints(world: Any, name: str) -> Any:
     """Return the taints as pairs that compare well."""
     found = world.get("nodes", name, "").get("spec", {}).get("taints") or []
     return sorted((taint["key"].rpartition("/")[2], taint["effect"]) for taint in found)
 
 
-async def cluster(world, *controllers):
+async def cluster(world: Any, *controllers: Any) -> None:
     """Start nodes and what watches them."""
     for name in world.nodes:
         await world.create(
@@ -89,7 +90,7 @@ async def cluster(world, *controllers):
 
 
 @virtual
-async def test_a_silent_node_is_marked_and_tainted_and_comes_back(worlds):
+async def test_a_silent_node_is_marked_and_tainted_and_comes_back(worlds: Any) -> None:
     """Ready becomes Unknown after the grace period; the taints go when the node reports again."""
     async with worlds.world() as world:
         await cluster(world)
@@ -99,7 +100,7 @@ async def test_a_silent_node_is_marked_and_tainted_and_comes_back(worlds):
         await world.settle(40)
         assert is_ready(world, "n1")
         await world.settle(30)
-        condition = find_condition(world.get("nodes", "n1", ""), "Ready")
+        condition = worlds.condition(world.get("nodes", "n1", ""), "Ready")
         assert (condition["status"], condition["reason"], condition["message"]) == (
             "Unknown",
             "NodeStatusUnknown",
@@ -115,7 +116,7 @@ async def test_a_silent_node_is_marked_and_tainted_and_comes_back(worlds):
 
 
 @virtual
-async def test_pods_of_a_dead_node_move_after_their_toleration(worlds):
+async def test_pods_of_a_dead_node_move_after_their_toleration(worlds: Any) -> None:
     """They are not ready at once, stay for tolerationSeconds, and are then replaced elsewhere."""
     async with worlds.world() as world:
         await cluster(world, DeploymentController, ReplicaSetController)
@@ -129,7 +130,7 @@ async def test_pods_of_a_dead_node_move_after_their_toleration(worlds):
         await world.settle(70)
         for pod in on_dead:
             current = world.get("pods", pod["metadata"]["name"])
-            assert find_condition(current, "Ready")["status"] == "False"
+            assert worlds.condition(current, "Ready")["status"] == "False"
             assert "deletionTimestamp" not in current["metadata"]
         await world.settle(260)
         assert not world.recorded.messages("Scaled up")
@@ -138,7 +139,7 @@ async def test_pods_of_a_dead_node_move_after_their_toleration(worlds):
         name = on_dead[0]["metadata"]["name"]
         message = f"Marking for deletion Pod default/{name}"
         assert message in world.recorded.messages("TaintManagerEviction")
-        condition = find_condition(world.get("pods", name), "DisruptionTarget")
+        condition = worlds.condition(world.get("pods", name), "DisruptionTarget")
         assert condition["reason"] == "DeletionByTaintManager"
         alive = [p for p in world.pods(app="web") if "deletionTimestamp" not in p["metadata"]]
         assert len(alive) == 6
@@ -146,7 +147,7 @@ async def test_pods_of_a_dead_node_move_after_their_toleration(worlds):
 
 
 @virtual
-async def test_a_node_that_returns_in_time_keeps_its_pods(worlds):
+async def test_a_node_that_returns_in_time_keeps_its_pods(worlds: Any) -> None:
     """The deletion that was planned is cancelled."""
     async with worlds.world() as world:
         await cluster(world, DeploymentController, ReplicaSetController)
@@ -164,7 +165,7 @@ async def test_a_node_that_returns_in_time_keeps_its_pods(worlds):
 
 
 @virtual
-async def test_a_pod_without_toleration_is_evicted_at_once(worlds):
+async def test_a_pod_without_toleration_is_evicted_at_once(worlds: Any) -> None:
     """A NoExecute taint of a user removes what does not tolerate it."""
     async with worlds.world() as world:
         await cluster(world, DeploymentController, ReplicaSetController)
@@ -182,7 +183,7 @@ async def test_a_pod_without_toleration_is_evicted_at_once(worlds):
 
 
 @virtual
-async def test_when_every_node_is_silent_nothing_is_evicted(worlds):
+async def test_when_every_node_is_silent_nothing_is_evicted(worlds: Any) -> None:
     """It is rather the network of this process that is down."""
     async with worlds.world() as world:
         await cluster(world)
@@ -195,7 +196,7 @@ async def test_when_every_node_is_silent_nothing_is_evicted(worlds):
 
 
 @virtual
-async def test_cordoning_taints_the_node(worlds):
+async def test_cordoning_taints_the_node(worlds: Any) -> None:
     """spec.unschedulable shows as a taint, and goes with it."""
     async with worlds.world() as world:
         await cluster(world)
@@ -215,10 +216,10 @@ async def test_cordoning_taints_the_node(worlds):
 
 
 @virtual
-async def test_computed_heartbeats_count_like_leases(worlds):
+async def test_computed_heartbeats_count_like_leases(worlds: Any) -> None:
     """A node without Lease lives as long as the hook says so."""
     async with worlds.world() as world:
-        last = {}
+        last: dict[str, Any] = {}
         config = ControllerConfig(
             node_monitor_grace_period=4.0, node_monitor_period=1.0, heartbeat=last.get
         )
@@ -237,7 +238,7 @@ async def test_computed_heartbeats_count_like_leases(worlds):
 
 
 @virtual
-async def test_pods_of_a_removed_node_are_removed(worlds):
+async def test_pods_of_a_removed_node_are_removed(worlds: Any) -> None:
     """After the quarantine, without waiting for a kubelet that will not answer."""
     async with worlds.world() as world:
         await cluster(world, DeploymentController, ReplicaSetController)
@@ -255,14 +256,14 @@ async def test_pods_of_a_removed_node_are_removed(worlds):
 
 
 @virtual
-async def test_nodes_that_die_together_are_emptied_one_after_another(worlds):
+async def test_nodes_that_die_together_are_emptied_one_after_another(worlds: Any) -> None:
     """All are kept free of new pods at once; the taint that evicts comes every ten seconds."""
     async with worlds.world(nodes=[f"n{at}" for at in range(6)]) as world:
         await cluster(world)
         await world.settle(30)
-        added = {}
+        added: dict[tuple[str, str], Any] = {}
 
-        def check(event):
+        def check(event: Any) -> None:
             for taint in (event.object.get("spec") or {}).get("taints") or ():
                 moment = world.system.clock.now()
                 added.setdefault((event.key.name, taint["effect"]), moment)
@@ -278,7 +279,7 @@ async def test_nodes_that_die_together_are_emptied_one_after_another(worlds):
 
 
 @virtual
-async def test_an_out_of_service_node_lets_go_of_its_terminating_pods(worlds):
+async def test_an_out_of_service_node_lets_go_of_its_terminating_pods(worlds: Any) -> None:
     """Somebody vouched that the node is down: its pods need not be waited for."""
     async with worlds.world() as world:
         await cluster(world, DeploymentController, ReplicaSetController)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchestrator.controllers._queue import BASE_DELAY, MAX_DELAY, WorkQueue
 
 
-def test_a_key_waits_once_and_in_order():
+def test_a_key_waits_once_and_in_order() -> None:
     """Marking again what waits changes nothing."""
-    queue = WorkQueue()
+    queue: WorkQueue[str] = WorkQueue()
     for key in "abab":
         queue.mark(key)
     assert [queue.take(), queue.take()] == ["a", "b"]
@@ -17,9 +19,9 @@ def test_a_key_waits_once_and_in_order():
         queue.take()
 
 
-def test_a_key_in_work_waits_until_it_is_done():
+def test_a_key_in_work_waits_until_it_is_done() -> None:
     """One key is never in work twice."""
-    queue = WorkQueue()
+    queue: WorkQueue[str] = WorkQueue()
     queue.mark("a")
     queue.take()
     queue.mark("a")
@@ -28,11 +30,11 @@ def test_a_key_in_work_waits_until_it_is_done():
     assert queue.take() == "a"
 
 
-def test_failures_double_the_delay_up_to_a_limit():
+def test_failures_double_the_delay_up_to_a_limit() -> None:
     """5 ms, 10 ms, 20 ms ... 1000 s, and back to 5 ms after a success."""
-    queue = WorkQueue()
+    queue: WorkQueue[str] = WorkQueue()
 
-    def fail():
+    def fail() -> Any:
         queue.mark("a")
         queue.take()
         return queue.failed("a", 0.0)
@@ -44,9 +46,9 @@ def test_failures_double_the_delay_up_to_a_limit():
     assert fail() == BASE_DELAY
 
 
-def test_the_earliest_of_several_timers_wins():
+def test_the_earliest_of_several_timers_wins() -> None:
     """A later one for the same key is forgotten."""
-    queue = WorkQueue()
+    queue: WorkQueue[str] = WorkQueue()
     queue.after("a", 10.0)
     queue.after("a", 5.0)
     queue.after("a", 7.0)

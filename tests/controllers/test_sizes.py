@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,12 +31,14 @@ from orchestrator.controllers.deployment.sizes import (
         (3, "100%", "0%", Limits(3, 3, 0)),
     ],
 )
-def test_surge_rounds_up_and_unavailable_down(desired, surge, unavailable, expected):
+def test_surge_rounds_up_and_unavailable_down(
+    desired: Any, surge: Any, unavailable: Any, expected: Any
+) -> None:
     """Both zero would never move, so one may be unavailable."""
     assert rolling_limits(desired, surge, unavailable) == expected
 
 
-def test_a_number_in_a_string_is_a_number():
+def test_a_number_in_a_string_is_a_number() -> None:
     """int-or-string fields may carry either."""
     assert resolve("3", 10, up=True) == 3
     assert resolve(None, 10, up=True) == 0
@@ -51,7 +55,7 @@ def test_a_number_in_a_string_is_a_number():
         (0, [], 10),
     ],
 )
-def test_the_new_set_grows_into_the_surge(new, old, expected):
+def test_the_new_set_grows_into_the_surge(new: Any, old: Any, expected: Any) -> None:
     """10 wanted, 3 above allowed."""
     sets = [Sized(str(at), replicas) for at, replicas in enumerate(old)]
     assert plan_new(Limits(10, 3, 2), Sized("new", new), sets) == expected
@@ -71,7 +75,7 @@ def test_the_new_set_grows_into_the_surge(new, old, expected):
         ((3, 3), [(5, 9)], {}),  # the report is older than the wish
     ],
 )
-def test_old_sets_shrink_to_the_floor(new, old, expected):
+def test_old_sets_shrink_to_the_floor(new: Any, old: Any, expected: Any) -> None:
     """10 wanted, at least 8 available."""
     sets = [Sized(str(at), *numbers) for at, numbers in enumerate(old)]
     assert plan_old(Limits(10, 3, 2), Sized("new", *new), sets) == expected
@@ -85,7 +89,7 @@ def test_old_sets_shrink_to_the_floor(new, old, expected):
         (Limits(0, 0, 0), {"a": (8, 13), "b": (5, 13)}, {"a": 0, "b": 0}),
     ],
 )
-def test_scaling_is_shared_by_size(limits, sets, expected):
+def test_scaling_is_shared_by_size(limits: Any, sets: Any, expected: Any) -> None:
     """The largest takes what rounding leaves over."""
     given_sets = [
         Sized(name, replicas, created=at, most_before=most)
@@ -99,7 +103,7 @@ def test_scaling_is_shared_by_size(limits, sets, expected):
     added=st.integers(0, 10),
     sizes=st.lists(st.integers(0, 20), min_size=1, max_size=4),
 )
-def test_proportional_scaling_adds_up(desired, added, sizes):
+def test_proportional_scaling_adds_up(desired: Any, added: Any, sizes: Any) -> None:
     """The sum is what is allowed, and no size is negative."""
     limits = Limits(desired, added, 0)
     sets = [
@@ -114,15 +118,15 @@ def test_proportional_scaling_adds_up(desired, added, sizes):
 class Rollout:
     """ReplicaSets as pods would have them: spec, real pods, and a status that may be old."""
 
-    def __init__(self, limits, old):
+    def __init__(self, limits: Any, old: Any) -> None:
         self.limits = limits
         self.spec = {"new": 0, **{f"old{at}": number for at, number in enumerate(old)}}
         self.ready = dict(self.spec)
         self.pending = dict.fromkeys(self.spec, 0)
         self.reported = dict(self.ready)
 
-    def controller(self):
-        def sized(name):
+    def controller(self) -> None:
+        def sized(name: str) -> Any:
             return Sized(name, self.spec[name], self.reported[name])
 
         old = [sized(name) for name in self.spec if name != "new"]
@@ -132,7 +136,7 @@ class Rollout:
         else:
             self.spec.update(plan_old(self.limits, sized("new"), old))
 
-    def replica_set(self, name):
+    def replica_set(self, name: str) -> None:
         pods = self.ready[name] + self.pending[name]
         if pods < self.spec[name]:
             self.pending[name] += self.spec[name] - pods
@@ -140,23 +144,23 @@ class Rollout:
             kind = self.pending if self.pending[name] else self.ready
             kind[name] -= 1
 
-    def pod(self, name):
+    def pod(self, name: str) -> None:
         if self.pending[name]:
             self.pending[name] -= 1
             self.ready[name] += 1
 
-    def report(self, name):
+    def report(self, name: str) -> None:
         self.reported[name] = self.ready[name]
 
-    def available(self):
+    def available(self) -> Any:
         return sum(self.ready.values())
 
-    def wanted(self):
+    def wanted(self) -> Any:
         return sum(self.spec.values())
 
 
 @given(st.data())
-def test_no_order_of_events_breaks_a_rollout(data):
+def test_no_order_of_events_breaks_a_rollout(data: Any) -> None:
     """However late pods, reports and controllers are: never below the floor, never too many.
 
     And when everything has had its turn, only the new ReplicaSet is left, in full.
