@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_address
+from random import Random
 from typing import Any
 
 from orchestrator.resources.errors import FieldError, StatusError, internal_error, invalid
@@ -42,11 +43,15 @@ class ServiceAllocator:
     """Who owns which address and port.
 
     Free ones are given out in turn, beginning behind the band that upstream keeps for addresses
-    chosen by users, so that a freed address is not at once another service's.
+    chosen by users, so that a freed address is not at once another service's. Node ports begin at
+    a random place: the clusters of one machine share 127.0.0.1 and know nothing of each other.
     """
 
     def __init__(
-        self, services: Callable[[], Iterable[Object]], ranges: ServiceRanges | None = None
+        self,
+        services: Callable[[], Iterable[Object]],
+        random: Random,
+        ranges: ServiceRanges | None = None,
     ) -> None:
         """Prepare; `rebuild` takes in the ``services`` that exist."""
         self._services = services
@@ -59,7 +64,7 @@ class ServiceAllocator:
         self._addresses: dict[str, _Owner] = {}
         self._ports: dict[int, _Owner] = {}
         self._next_address = self._band
-        self._next_port = self.ranges.first_port
+        self._next_port = random.randint(self.ranges.first_port, self.ranges.last_port)
         self._saved: tuple[dict[str, _Owner], dict[int, _Owner], int, int] | None = None
 
     def rebuild(self) -> None:

@@ -113,7 +113,7 @@ class Store:
         self._overlay = Overlay(self._projection)
         self._window = Window(0, limits)
         self._followers = Followers(self._window, 0)
-        self._allocator = ServiceAllocator(lambda: self.list("services"), ranges)
+        self._allocator = ServiceAllocator(lambda: self.list("services"), system.random, ranges)
         self._identities = Identities(system.random, seeded=seeded)
         self.admission = Admission(registry, self)
         self._ref: ActorRef[Commit]
@@ -304,7 +304,21 @@ class Store:
             StatusError: 400, 403, 404 (no such namespace), 409 (the name is taken), 422, 429, 503.
         """
         admitted = self.admission.admit_create(self._kind(resource), namespace, object)
-        return await self._one(Create(resource, admitted), dry_run=dry_run)
+        return await self.create_admitted(admitted, resource=resource, dry_run=dry_run)
+
+    async def create_admitted(
+        self,
+        object: Object,  # noqa: A002 - the API's word
+        *,
+        resource: str,
+        dry_run: bool = False,
+    ) -> Object:
+        """Create an object that `Admission.admit_create` returned.
+
+        Raises:
+            StatusError: 403, 404 (no such namespace), 409 (the name is taken), 429, 503.
+        """
+        return await self._one(Create(resource, object), dry_run=dry_run)
 
     async def update(
         self,
