@@ -12,6 +12,9 @@ from orchestrator.resources.timestamps import format_time
 
 BLOCK = 64 * 1024
 """Bytes read at once."""
+LAST_LINES = 80
+LAST_BYTES = 2048
+"""What the kubelet takes of a log for ``terminated.message`` at most."""
 
 
 def rotated_files(path: Path) -> list[Path]:
@@ -60,6 +63,23 @@ def tail_start(files: list[Path], lines: int) -> tuple[int, int]:
 def cri_time(seconds: float) -> bytes:
     """Format a time so that it compares, as bytes, with those of entries."""
     return f"{format_time(seconds)[:-1]}.{int(seconds % 1 * 1e9):09d}Z".encode()
+
+
+def read_last_words(path: Path) -> str:
+    """Return the last 80 lines of a log, of those at most the last 2048 bytes.
+
+    Raises:
+        OSError: The log cannot be read.
+    """
+    cursor = LogCursor(path)
+    try:
+        cursor.seek_tail(LAST_LINES)
+        formatter, words = EntryFormatter(), b""
+        while entries := cursor.read():
+            words = (words + formatter.format(entries))[-LAST_BYTES:]
+    finally:
+        cursor.close()
+    return words.decode(errors="replace")
 
 
 class LogCursor:

@@ -18,6 +18,10 @@ BACKOFF_LIMIT = 300.0
 BACKOFF_RESET = 600.0
 """Seconds a container must have run for its delay to start anew: twice the limit."""
 DEFAULT_GRACE = 30
+DEADLINE_EXCEEDED = (
+    "DeadlineExceeded",
+    "Pod was active on the node longer than the specified deadline",
+)
 
 
 class Stop(NamedTuple):
@@ -36,6 +40,7 @@ class Plan(NamedTuple):
         hold: Containers whose crash-loop delay runs, to be shown as waiting.
         wake_at: When to decide again, seconds since the epoch, or None.
         finished: Whether the pod is to be deleted and nothing of it runs any more.
+        fail: Why the pod is over though its containers are not, as (reason, message), or None.
     """
 
     stop: tuple[Stop, ...] = ()
@@ -43,6 +48,7 @@ class Plan(NamedTuple):
     hold: tuple[ContainerState, ...] = ()
     wake_at: float | None = None
     finished: bool = False
+    fail: tuple[str, str] | None = None
 
 
 NOTHING = Plan()
@@ -59,15 +65,26 @@ def decide_pod(state: PodState, now: float) -> Plan:
     pod = state.pod
     if state.gone or "deletionTimestamp" in pod["metadata"]:
         return _decide_end(state, now)
-    if state.unsupported or state.waiting or is_terminal(pod):
+    if state.failed or is_terminal(pod):
         return _decide_halt(state)
+    wake_at = deadline_of(state) if "activeDeadlineSeconds" in pod["spec"] else None
+    if wake_at is not None and now >= wake_at:
+        return Plan(stop=_end_all(state), fail=DEADLINE_EXCEEDED)
+    if state.unsupported or state.waiting:
+        return NOTHING if wake_at is None else Plan(wake_at=wake_at)
     policy = pod["spec"].get("restartPolicy") or "Always"
     start: list[ContainerState] = []
     hold: list[ContainerState] = []
-    wake_at: float | None = None
+    stop: list[Stop] = []
     for container in state.containers:
         if container.phase is Phase.NEW:
             start.append(container)
+        elif container.changed:
+            # Upstream restarts it whatever the policy is, and without a delay.
+            if container.phase is Phase.EXITED:
+                start.append(container)
+            elif not container.stopping:
+                stop.append(Stop(container, _grace_of(pod)))
         elif container.phase is Phase.EXITED and should_restart(policy, container.exit_code):
             due = restart_due(container)
             if now >= due:
@@ -75,9 +92,34 @@ def decide_pod(state: PodState, now: float) -> Plan:
             else:
                 hold.append(container)
                 wake_at = due if wake_at is None else min(wake_at, due)
-    if not start and not hold:
+    if not start and not hold and not stop and wake_at is None:
         return NOTHING
-    return Plan(start=tuple(start), hold=tuple(hold), wake_at=wake_at)
+    return Plan(tuple(stop), tuple(start), tuple(hold), wake_at)
+
+
+def deadline_of(state: PodState) -> float | None:
+    """Return when ``activeDeadlineSeconds`` have passed, seconds since the epoch.
+
+    They count from the status's ``startTime``, so that a restart of the daemon changes nothing.
+    """
+    seconds = state.pod["spec"].get("activeDeadlineSeconds")
+    if seconds is None:
+        return None
+    begun = (state.pod.get("status") or {}).get("startTime")
+    try:
+        return (parse_time(begun) if begun else state.started_at) + float(seconds)
+    except ValueError:
+        return state.started_at + float(seconds)
+
+
+def _grace_of(pod: Object) -> float:
+    grace = spec_of(pod).get("terminationGracePeriodSeconds")
+    return float(DEFAULT_GRACE if grace is None else grace)
+
+
+def _end_all(state: PodState) -> tuple[Stop, ...]:
+    grace = _grace_of(state.pod)
+    return tuple(Stop(item, grace) for item in state.containers if item.is_live)
 
 
 def _decide_end(state: PodState, now: float) -> Plan:
@@ -88,10 +130,7 @@ def _decide_end(state: PodState, now: float) -> Plan:
 
 def _decide_halt(state: PodState) -> Plan:
     """A pod that is over, by whoever's word, has nothing running."""
-    if not is_terminal(state.pod):
-        return NOTHING
-    grace = float(spec_of(state.pod).get("terminationGracePeriodSeconds") or DEFAULT_GRACE)
-    return Plan(stop=tuple(Stop(item, grace) for item in state.containers if item.is_live))
+    return Plan(stop=_end_all(state))
 
 
 def is_terminal(pod: Object) -> bool:

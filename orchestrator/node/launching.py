@@ -140,6 +140,7 @@ def restore(state: PodState) -> None:
         if status is None:
             continue
         container.attempt = int(status.get("restartCount") or 0)
+        container.image = status.get("image") or ""
         shown, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
         if "running" in shown:
             container.phase = Phase.EXITED

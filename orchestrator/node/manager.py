@@ -18,7 +18,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from orchestrator.store import Expired, Follower, ObjectEvent
 
-_FOLLOWED = ("pods", "configmaps", "secrets")
+_FOLLOWED = ("pods", "configmaps", "secrets", "nodes")
 _ALL = 1 << 30
 """More events than a window holds."""
 _WRITE_AGAIN = 1.0
@@ -205,6 +205,11 @@ class NodesActor(Actor[Command]):
                 ref.tell(told)
         for name, found in changes.items():
             self._nodes[name].tell(nodes.PodsChanged(changes=tuple(found)))
+        for event in events:
+            if event.type == "DELETED" and event.key[0] == "nodes":
+                node = self._nodes.get(event.key[2])
+                if node is not None:
+                    node.tell(nodes.Deregistered())
 
     # -- writes
 
@@ -239,7 +244,8 @@ def route(
     namespaces: set[str] = set()
     for event in events:
         if event.key[0] != "pods":
-            namespaces.add(event.key[1])
+            if event.key[0] != "nodes":
+                namespaces.add(event.key[1])
             continue
         pod = event.object
         name = pod["spec"].get("nodeName")
@@ -329,7 +335,7 @@ class NodeManager:
         self._killed[name] = self._store.clock.now()
         await self._stop_actor(name)
         runtime = self._runtimes[config.runtime]
-        for uid in runtime.pods(name):
+        for uid in sorted(runtime.pods(name)):
             for record in runtime.known(uid):
                 if record.exited is None:
                     runtime.stop(record.started.id, 0)
@@ -340,7 +346,7 @@ class NodeManager:
         await self.kill(name)
         del self._killed[name]
         runtime = self._runtimes[config.runtime]
-        for uid in runtime.pods(name):
+        for uid in sorted(runtime.pods(name)):
             for record in runtime.known(uid):
                 runtime.remove(record.started.id)
 

@@ -14,7 +14,7 @@ from orchestrator.node.configs import NodeConfig
 from orchestrator.node.outbox import Outbox, Writer
 from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
-from orchestrator.node.runtime import ContainerExited, Runtime, RuntimeEvent
+from orchestrator.node.runtime import ContainerExited, ContainerStarted, Runtime, RuntimeEvent
 from orchestrator.node.surroundings import PodEntry, Reader, Recorder, Surroundings
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, namespace_of
@@ -50,6 +50,11 @@ class ConfigurationChanged:
     """ConfigMaps or Secrets of these namespaces changed."""
 
     namespaces: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deregistered:
+    """The Node object was deleted, though the node lives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,7 @@ Command: TypeAlias = (
     PodsChanged
     | Relist
     | ConfigurationChanged
+    | Deregistered
     | _RuntimeNoted
     | _Registered
     | _Refused
@@ -184,6 +190,11 @@ class NodeActor(Actor[Command]):
                 self._reconsider(namespaces)
             case Relist():
                 self._relist()
+                if self._parts.store.get("nodes", "", self._name) is None:
+                    self._register()
+            case Deregistered():
+                self.context.log.warning("the Node was deleted, registering again", node=self._name)
+                self._register()
             case _Beat():
                 self._renew()
             case _Register():
@@ -210,7 +221,9 @@ class NodeActor(Actor[Command]):
         for pod in present.values():
             if address := (pod.get("status") or {}).get("podIP"):
                 self._around.pool.claim(address)
-        for uid in self._runtime.pods(self._name) - present.keys() - self._pods.keys():
+        # Sorted: the order in which containers end must not depend on a hash.
+        known = self._runtime.pods(self._name)
+        for uid in sorted(known - present.keys() - self._pods.keys()):
             for record in self._runtime.known(uid):
                 if record.exited is None:
                     self._runtime.stop(record.started.id, 0)
@@ -255,7 +268,7 @@ class NodeActor(Actor[Command]):
             self.context.stop(entry.ref)
 
     def _reconsider(self, namespaces: frozenset[str]) -> None:
-        for uid in tuple(self._around.unconfigured):
+        for uid in sorted(self._around.unconfigured):
             entry = self._pods.get(uid)
             if entry is None:
                 self._around.unconfigured.discard(uid)
@@ -282,6 +295,8 @@ class NodeActor(Actor[Command]):
                 entry.ref.tell(pods.RuntimeTold(event=event))
             elif isinstance(event, ContainerExited):
                 self._runtime.remove(event.id)
+            elif isinstance(event, ContainerStarted):
+                self._runtime.stop(event.id, 0)  # of a pod that is gone
 
     # -- registration and heartbeat
 

@@ -60,7 +60,7 @@ class PodActor(Actor[Command]):
     Restarted after a failure, it rebuilds itself from the pod and the runtime's records.
     """
 
-    __slots__ = ("_around", "_cleared", "_entry", "_state", "_timer", "_waking_at")
+    __slots__ = ("_around", "_cleared", "_compared", "_entry", "_state", "_timer", "_waking_at")
 
     mailbox_limit: ClassVar[int] = 4096
 
@@ -79,6 +79,7 @@ class PodActor(Actor[Command]):
         self._cleared = cleared
         self._timer: Timer | None = None
         self._waking_at: float | None = None
+        self._compared: object = None
 
     # -- start and adoption
 
@@ -111,16 +112,21 @@ class PodActor(Actor[Command]):
                 text = f"{path}: limits count for scheduling but are not enforced on processes"
                 self._event("Warning", "LimitsNotEnforced", text)
         self._settle_address(records[0].address if records else "")
+        self._compare()
         self._reconcile()
 
     def _adopt(self, records: Sequence[ContainerRecord]) -> None:
+        statuses = self._state.pod["status"].get("containerStatuses") or ()
+        images = {item["name"]: item.get("image") or "" for item in statuses}
         for container in self._state.containers:
+            container.image = images.get(container.name, "")
             mine = [item for item in records if item.started.of.container == container.name]
             mine.sort(key=lambda item: item.started.of.attempt)
             for record in mine:
                 launching.adopt(container, record, self._state.runtime)
             for record in mine[:-2]:
                 self._around.runtime.remove(record.started.id)
+            self._hear_last_words(container)
 
     def _settle_address(self, known: str) -> None:
         """Keep the address the pod has, or take one."""
@@ -165,15 +171,29 @@ class PodActor(Actor[Command]):
     def _see(self) -> None:
         state = self._state
         if len(state.pod["spec"]["containers"]) == len(state.containers):
+            self._compare()
             self._reconcile()
+
+    def _compare(self) -> None:
+        """Note which containers run another image than the spec has by now."""
+        specs = self._state.pod["spec"]["containers"]
+        if specs is self._compared:
+            return
+        self._compared = specs
+        for container, spec in zip(self._state.containers, specs, strict=True):
+            if container.is_live and not container.stopping and container.image:
+                container.changed = container.image != spec.get("image")
 
     def _hear(self, event: ContainerStarted | ContainerRefused | ContainerExited) -> None:
         for container in self._state.containers:
             if container.id == event.id:
                 break
         else:
-            if isinstance(event, ContainerExited):  # of an attempt that was given up
+            # Of an attempt that was given up, or that this actor's predecessor began.
+            if isinstance(event, ContainerExited):
                 self._around.runtime.remove(event.id)
+            elif isinstance(event, ContainerStarted):
+                self._around.runtime.stop(event.id, 0)
             return
         match event:
             case ContainerStarted() if container.phase is Phase.STARTING:
@@ -182,9 +202,21 @@ class PodActor(Actor[Command]):
                 self._refused(container, event.message)
             case ContainerExited() if container.is_live:
                 launching.end(container, event)
+                self._hear_last_words(container)
             case _:
                 return
         self._reconcile()
+
+    def _hear_last_words(self, container: ContainerState) -> None:
+        """Let the end of the log be the message of a container that failed, if the pod says so."""
+        if container.phase is not Phase.EXITED or not container.exit_code or container.message:
+            return
+        state = self._state
+        spec = state.pod["spec"]["containers"][state.containers.index(container)]
+        if spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            uid = uid_of(state.pod)
+            of = ContainerOf(self._around.config.name, uid, container.name, container.attempt)
+            container.message = self._around.runtime.last_words(state.pod, of)
 
     # -- the plan and its execution
 
@@ -192,6 +224,9 @@ class PodActor(Actor[Command]):
         state = self._state
         now = self.context.clock.now()
         plan = decide_pod(state, now)
+        if plan.fail is not None:
+            state.failed = plan.fail
+            self._event("Normal", *plan.fail)
         for container, grace in plan.stop:
             self._stop(container, grace)
         for container in plan.start:
@@ -216,7 +251,10 @@ class PodActor(Actor[Command]):
     def _stop(self, container: ContainerState, grace: float) -> None:
         if not container.stopping:
             container.stopping = True
-            self._event("Normal", "Killing", f"Stopping container {container.name}", container)
+            text = f"Stopping container {container.name}"
+            if container.changed:
+                text = f"Container {container.name} definition changed, will be restarted"
+            self._event("Normal", "Killing", text, container)
         self._around.runtime.stop(container.id, grace)
         if container.phase is Phase.STARTING and not self._around.runtime.executes:
             launching.give_up(container, self.context.clock.now())
@@ -241,6 +279,8 @@ class PodActor(Actor[Command]):
             self._advance(container)
         container.id = identity
         container.attempt = attempt
+        container.image = spec.get("image") or ""
+        container.changed = False
         container.phase = Phase.STARTING
         container.reason = container.message = ""
         started = around.runtime.start(launch)
@@ -253,7 +293,7 @@ class PodActor(Actor[Command]):
             self._around.runtime.remove(container.older)
         container.older = container.id
         container.last = terminated_record(container, self._state.runtime)
-        container.backoff = core.next_backoff(container)
+        container.backoff = 0.0 if container.changed else core.next_backoff(container)
         container.backoff_at = self.context.clock.now()
         container.held = container.stopping = False
 

@@ -193,6 +193,9 @@ class Runtime(Protocol):
         May be repeated: a shorter grace replaces a longer one. Unknown ids are ignored.
         """
 
+    def last_words(self, pod: Object, of: ContainerOf) -> str:
+        """Return the end of a container's log, as ``FallbackToLogsOnError`` wants it, or ``""``."""
+
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
         """Forget an ended container and remove its logs; unknown ids are ignored."""
 

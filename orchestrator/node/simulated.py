@@ -10,6 +10,7 @@ from actors import Clock, TimerHandle
 from orchestrator.node._index import RecordIndex
 from orchestrator.node.runtime import (
     ContainerExited,
+    ContainerOf,
     ContainerRecord,
     ContainerRefused,
     ContainerSpec,
@@ -17,7 +18,7 @@ from orchestrator.node.runtime import (
     Listener,
     RuntimeEvent,
 )
-from orchestrator.resources.objects import annotations_of
+from orchestrator.resources.objects import Object, annotations_of
 
 PREFIX = "simulation.orchestrator/"
 """Annotations under it script a pod's containers: ``start-seconds``, ``run-seconds``,
@@ -107,6 +108,7 @@ class SimulatedRuntime:
         self._listeners: dict[str, Listener] = {}
         self._records = RecordIndex()
         self._specs: dict[str, Behaviour] = {}
+        self._starting: dict[str, ContainerSpec] = {}
         self._timers: dict[str, TimerHandle] = {}
 
     async def open(self) -> None:
@@ -124,8 +126,11 @@ class SimulatedRuntime:
         self._listeners[node] = listener
 
     def detach(self, node: str) -> None:
-        """Stop sending events to the node; its containers stay."""
+        """Stop sending events to the node; its containers stay, those that had not begun don't."""
         self._listeners.pop(node, None)
+        for spec in [spec for spec in self._starting.values() if spec.of.node == node]:
+            self._timers.pop(spec.id).cancel()
+            del self._starting[spec.id]
 
     def pods(self, node: str) -> set[str]:
         """Return the uids of pods of which a node's containers are known."""
@@ -158,11 +163,12 @@ class SimulatedRuntime:
         if not behaviour.start_seconds:
             return self._begin(spec, behaviour)
         delay = behaviour.start_seconds * (1 + self._jitter * self._chance.uniform(-1, 1))
+        self._starting[spec.id] = spec
         self._timers[spec.id] = self._clock.call_later(delay, self._begin_late, spec, behaviour)
         return None
 
     def _begin_late(self, spec: ContainerSpec, behaviour: Behaviour) -> None:
-        del self._timers[spec.id]
+        del self._timers[spec.id], self._starting[spec.id]
         self._tell(self._begin(spec, behaviour))
 
     def _begin(self, spec: ContainerSpec, behaviour: Behaviour) -> ContainerStarted:
@@ -199,6 +205,7 @@ class SimulatedRuntime:
         if record is None:
             if timer := self._timers.pop(id, None):  # it has not begun and never will
                 timer.cancel()
+                del self._starting[id]
             return
         behaviour = self._specs.get(id, RUNS_ON)
         seconds = behaviour.stop_seconds
@@ -210,6 +217,10 @@ class SimulatedRuntime:
             self._end_after(id, seconds, 143, 15)
         else:
             self.end(id, 143, 15)
+
+    def last_words(self, pod: Object, of: ContainerOf) -> str:  # noqa: ARG002 - the protocol's
+        """Say nothing: a simulated container has no log."""
+        return ""
 
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
         """Forget an ended container."""

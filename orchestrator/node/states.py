@@ -41,16 +41,20 @@ class ContainerState:
         backoff_at: When that delay was last raised, seconds since the epoch.
         held: Whether a crash-loop delay is running.
         stopping: Whether it was asked to end.
+        image: Image of the newest attempt, ``""`` before the first.
+        changed: Whether the newest attempt runs another image than the spec has by now.
     """
 
     __slots__ = (
         "attempt",
         "backoff",
         "backoff_at",
+        "changed",
         "exit_code",
         "finished_at",
         "held",
         "id",
+        "image",
         "last",
         "message",
         "name",
@@ -79,6 +83,8 @@ class ContainerState:
         self.backoff_at = 0.0
         self.held = False
         self.stopping = False
+        self.image = ""
+        self.changed = False
 
     @property
     def is_live(self) -> bool:
@@ -102,6 +108,7 @@ class PodState:
         status: The status last proposed, None before the first.
         gone: Whether the pod was removed from the store.
         confirmed: Whether the store was told that nothing of the pod runs any more.
+        failed: Why the node ended the pod before its time, as (reason, message), or None.
     """
 
     pod: Object
@@ -115,3 +122,4 @@ class PodState:
     status: Object | None = field(default=None)
     gone: bool = False
     confirmed: bool = False
+    failed: tuple[str, str] | None = None

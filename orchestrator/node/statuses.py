@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from orchestrator.node.core import describe_backoff, is_terminal
@@ -15,6 +15,10 @@ OWN_CONDITIONS = frozenset(
 )
 """Condition types the node writes; others on the pod are kept as they are."""
 _KEPT = ("qosClass", "reason", "message", "nominatedNodeName", "resourceClaimStatuses")
+_FIRST: dict[tuple[int, int, int, int | None], tuple[Object, Object]] = {}
+"""First statuses by what pods that come together have in common; see `pod_status`."""
+_FIRST_LIMIT = 64
+_NO_STATE: Object = {}
 _NEVER = "1970-01-01T00:00:00Z"
 
 
@@ -38,7 +42,7 @@ def _container_status(container: ContainerState, spec: Object, state: PodState) 
     running = container.phase is Phase.RUNNING
     last = container.last
     if running:
-        shown: Object = {"running": {"startedAt": format_time(container.started_at)}}
+        shown = _running(format_time(container.started_at))
     elif container.phase is Phase.EXITED and not container.held:
         shown = {"terminated": terminated_record(container, state.runtime)}
     else:
@@ -48,16 +52,22 @@ def _container_status(container: ContainerState, spec: Object, state: PodState) 
     status: Object = {
         "name": container.name,
         "state": shown,
-        "lastState": {"terminated": last} if last else {},
+        "lastState": {"terminated": last} if last else _NO_STATE,
         "ready": running,
         "restartCount": container.attempt,
-        "image": spec.get("image") or "",
+        "image": container.image or spec.get("image") or "",
         "imageID": "",
         "started": running,
     }
     if container.id:
         status["containerID"] = f"{state.runtime}://{container.id}"
     return status
+
+
+@lru_cache(maxsize=64)
+def _running(since: str) -> Object:
+    """One dictionary for all that started in a second: objects share what is alike."""
+    return {"running": {"startedAt": since}}
 
 
 def _waiting(container: ContainerState, state: PodState) -> Object:
@@ -80,6 +90,8 @@ def pod_phase(state: PodState) -> str:
     """Return the phase by the kubelet's rules (``getPhase``)."""
     if is_terminal(state.pod):
         return str(state.pod["status"]["phase"])
+    if state.failed:
+        return "Failed"
     waiting = running = stopped = succeeded = 0
     for container in state.containers:
         if container.phase is Phase.RUNNING:
@@ -119,6 +131,53 @@ def pod_status(state: PodState, now: float) -> Object:
     Parts that did not change since ``state.status`` are not compared here: the writer does that
     once for the whole.
     """
+    if not _runs_at_once(state):
+        return _whole_status(state, now)
+    # Thousands of pods of one template may come in one second; little sets them apart.
+    pod = state.pod
+    stored = pod["status"]
+    generation = pod["metadata"].get("generation")
+    key = id(stored), int(now), int(state.started_at), generation
+    found = _FIRST.get(key)
+    if found is None or found[0] is not stored:
+        if len(_FIRST) >= _FIRST_LIMIT:
+            _FIRST.clear()
+        # Holding the stored status keeps its id from being given away.
+        found = _FIRST[key] = stored, _whole_status(state, now)
+    address = state.address
+    return {
+        **found[1],
+        "containerStatuses": [
+            _container_status(container, spec, state)
+            for container, spec in zip(state.containers, pod["spec"]["containers"], strict=True)
+        ],
+        "hostIP": state.host,
+        "hostIPs": _host_addresses(state.host),
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+    }
+
+
+def _runs_at_once(state: PodState) -> bool:
+    """Whether a pod that nobody reported on yet has an address and runs all its containers."""
+    pod = state.pod
+    stored = pod.get("status")
+    if (
+        state.status is not None
+        or not state.address
+        or not stored
+        or stored.get("phase") != "Pending"
+        or not _is_fresh(stored.get("conditions") or ())
+        or pod["spec"].get("readinessGates")
+    ):
+        return False
+    for container in state.containers:
+        if container.phase is not Phase.RUNNING or container.last:
+            return False
+    return True
+
+
+def _whole_status(state: PodState, now: float) -> Object:
     pod = state.pod
     stored = status_of(pod)
     present = state.status or stored
@@ -139,6 +198,8 @@ def pod_status(state: PodState, now: float) -> Object:
     }
     if generation is not None:
         status["observedGeneration"] = generation
+    if state.failed:
+        status["reason"], status["message"] = state.failed
     if state.address:
         status["podIP"] = state.address
         status["podIPs"] = [{"ip": state.address}]
@@ -181,10 +242,9 @@ def _conditions(
     return conditions + [item for item in foreign if item["type"] not in OWN_CONDITIONS]
 
 
-def _is_fresh(old: Iterable[Object]) -> bool:
+def _is_fresh(old: Sequence[Object]) -> bool:
     """Whether no node has written conditions yet: the scheduler's only."""
-    kinds = [item["type"] for item in old]
-    return kinds == ["PodScheduled"]
+    return len(old) == 1 and old[0]["type"] == "PodScheduled"
 
 
 @lru_cache(maxsize=16)

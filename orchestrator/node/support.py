@@ -31,7 +31,7 @@ _LATER = "is not supported by this node"
 COURSE = frozenset(("initContainers", "ephemeralContainers", "resourceClaims"))
 """Fields of the pod that change its course whatever runs it."""
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
-_POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead", "activeDeadlineSeconds")
+_POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 _CONTAINER = ("volumeDevices", "stdin", "tty", "restartPolicy", "restartPolicyRules")
 _POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")

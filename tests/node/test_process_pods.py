@@ -171,3 +171,29 @@ async def test_a_process_node_renews_a_lease(processes: Any) -> None:
     assert lease["spec"]["holderIdentity"] == "node-1"
     assert lease["metadata"]["ownerReferences"][0]["kind"] == "Node"
     assert processes.manager.heartbeat("node-1") is None
+
+
+async def test_the_last_words_of_a_failed_container_are_its_message(processes: Any) -> None:
+    """With FallbackToLogsOnError: 80 lines, 2048 bytes, and only of one that failed."""
+    container = {"terminationMessagePolicy": "FallbackToLogsOnError"}
+    script = "for i in $(seq 100); do echo line $i; done; echo boom >&2; exit "
+    for name, code in (("bad", "3"), ("good", "0")):
+        await processes.run(
+            name, "sh", "-c", script + code, container=container, restartPolicy="Never"
+        )
+        await processes.until(lambda name=name: processes.state(name)[0] == "terminated")
+    lines = processes.state("bad")[1]["message"].splitlines()
+    assert len(lines) == 80
+    assert min(lines, key=len) == "boom"
+    assert "message" not in processes.state("good")[1]
+    await processes.run(
+        "long",
+        "sh",
+        "-c",
+        "printf %05000d 7; exit 1",
+        container=container,
+        restartPolicy="Never",
+    )
+    await processes.until(lambda: processes.state("long")[0] == "terminated")
+    message = processes.state("long")[1]["message"]
+    assert (len(message), message[-1]) == (2048, "7")

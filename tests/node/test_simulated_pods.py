@@ -335,3 +335,97 @@ def test_a_stale_pod_is_not_confused_with_its_successor(one: Any) -> None:
             assert cluster.status("web")["restartCount"] == 0
 
     scenario()
+
+
+def test_a_pod_past_its_deadline_fails(one: Any) -> None:
+    """With the kubelet's reason and words; what runs is ended, restarts or not."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            begin = cluster.store.clock.now()
+            await cluster.run("web", activeDeadlineSeconds=90)
+            await cluster.until_running("web")
+            await cluster.until(
+                lambda: cluster.pod("web")["status"]["phase"] == "Failed", timeout=1000
+            )
+            assert 89 <= cluster.store.clock.now() - begin <= 91
+            status = cluster.pod("web")["status"]
+            text = "Pod was active on the node longer than the specified deadline"
+            assert (status["reason"], status["message"]) == ("DeadlineExceeded", text)
+            assert cluster.events.messages("web", "DeadlineExceeded") == [text]
+            await cluster.until(lambda: cluster.state("web")[0] == "terminated")
+            assert cluster.pod("web")["status"]["reason"] == "DeadlineExceeded"
+
+    scenario()
+
+
+def test_a_deadline_counts_while_a_container_crashes(one: Any) -> None:
+    """A crash loop is over when the time is."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            annotations = {f"{SIM}run-seconds": "1", f"{SIM}exit-code": "3"}
+            await cluster.run("web", annotations=annotations, activeDeadlineSeconds=30)
+            await cluster.until(
+                lambda: cluster.pod("web")["status"].get("phase") == "Failed", timeout=1000
+            )
+            restarts = cluster.status("web")["restartCount"]
+            await cluster.store.clock.sleep(1000)
+            assert cluster.status("web")["restartCount"] == restarts
+
+    scenario()
+
+
+@pytest.mark.parametrize("policy", ["Always", "Never"])
+def test_another_image_restarts_the_container_in_place(one: Any, policy: str) -> None:
+    """Once, at once, whatever the restart policy; with the kubelet's event."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            await cluster.run("web", restartPolicy=policy)
+            before = await cluster.until_running("web")
+
+            def change(pod: Any) -> Any:
+                (container,) = pod["spec"]["containers"]
+                spec = {**pod["spec"], "containers": [{**container, "image": "image:2"}]}
+                return {**pod, "spec": spec}
+
+            await cluster.store.modify("pods", "default", "web", change)
+            await cluster.until(lambda: cluster.status("web")["restartCount"] == 1, timeout=1000)
+            after = await cluster.until_running("web")
+            assert after["status"]["podIP"] == before["status"]["podIP"]
+            assert cluster.status("web")["image"] == "image:2"
+            assert cluster.status("web")["lastState"]["terminated"]["exitCode"] != 0
+            text = "Container c definition changed, will be restarted"
+            assert cluster.events.messages("web", "Killing") == [text]
+            await cluster.store.clock.sleep(1000)
+            assert cluster.status("web")["restartCount"] == 1
+
+    scenario()
+
+
+def test_a_deleted_node_that_lives_registers_again(one: Any) -> None:
+    """Its pods run on."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            await cluster.run("web")
+            await cluster.until_running("web")
+            old = cluster.store.get("nodes", "", "node-1")["metadata"]["uid"]
+            await cluster.store.delete("nodes", "", "node-1")
+            found = await cluster.until(
+                lambda: (
+                    (node := cluster.store.get("nodes", "", "node-1"))
+                    and node["status"].get("conditions")
+                    and node
+                )
+            )
+            assert found["metadata"]["uid"] != old
+            assert found["status"]["conditions"][-1]["status"] == "True"
+            assert cluster.pod("web")["status"]["phase"] == "Running"
+
+    scenario()

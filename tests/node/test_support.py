@@ -25,7 +25,6 @@ def paths(spec: dict[str, Any], *, executes: bool = True, user: int = 1000) -> l
         ({"dnsPolicy": "None"}, "spec.dnsPolicy"),
         ({"hostUsers": False}, "spec.hostUsers"),
         ({"os": {"name": "windows"}}, "spec.os.name"),
-        ({"activeDeadlineSeconds": 5}, "spec.activeDeadlineSeconds"),
         ({"securityContext": {"fsGroup": 5}}, "spec.securityContext.fsGroup"),
         ({"securityContext": {"runAsUser": 5}}, "spec.securityContext.runAsUser"),
     ],

@@ -13,6 +13,7 @@ import structlog
 
 from actors import Clock
 from orchestrator.node._index import RecordIndex
+from orchestrator.node._logfiles import read_last_words
 from orchestrator.node.process.client import DisconnectedError, RefusedError, SupervisorClient
 from orchestrator.node.runtime import (
     ContainerExited,
@@ -25,7 +26,7 @@ from orchestrator.node.runtime import (
     RuntimeEvent,
     RuntimeUnavailableError,
 )
-from orchestrator.resources.objects import name_of, namespace_of
+from orchestrator.resources.objects import Object, name_of, namespace_of
 
 _RETRY = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to bring a lost supervisor back; the last one repeats."""
@@ -199,7 +200,7 @@ class ProcessRuntime:
             "gid": spec.identity.gid,
             "no_new_privileges": spec.identity.no_new_privileges,
             "labels": {**of._asdict(), "attempt": str(of.attempt), "address": spec.address},
-            "log": str(self._log_path(spec)),
+            "log": str(self._log_path(spec.pod, of)),
             "log_limit": self._config.log_limit,
             "log_files": self._config.log_files,
         }
@@ -213,12 +214,19 @@ class ProcessRuntime:
             self._records.put(parsed._replace(exited=None))
         self._tell(parsed.started)
 
-    def _log_path(self, spec: ContainerSpec) -> Path:
-        pod = spec.pod
+    def _log_path(self, pod: Object, of: ContainerOf) -> Path:
         directory = pod_log_directory(
-            self._config.directory, namespace_of(pod), name_of(pod), spec.of.uid
+            self._config.directory, namespace_of(pod), name_of(pod), of.uid
         )
-        return directory / spec.of.container / f"{spec.of.attempt}.log"
+        return directory / of.container / f"{of.attempt}.log"
+
+    def last_words(self, pod: Object, of: ContainerOf) -> str:
+        """Return the end of a container's log."""
+        try:
+            return read_last_words(self._log_path(pod, of))
+        except OSError as error:
+            self._log.warning("no last words", container=of.container, error=str(error))
+            return ""
 
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
         """Ask for a container's end."""
