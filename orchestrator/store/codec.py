@@ -7,6 +7,7 @@ A record is a msgpack array ``[FORMAT, kind, ...]``:
   unpacks equal bytes once, so that the sharing survives a restart.
 - ``[1, UPDATE, {part: {field: value}}, {part: value}, [[part] | [part, field]]]``: fields set in
   a dictionary part, parts replaced whole, and what was removed; trailing empty ones are left out.
+  ``status.conditions``, which pods that became ready together share, may be packed like a part.
 - ``[1, DELETE]``: the object is gone; its last state is the fold of what came before.
 
 ``metadata.resourceVersion`` is not stored: it is the record's own sequence number. ``namespace``,
@@ -119,6 +120,9 @@ class Encoder:
     def update(self, delta: Delta) -> bytes:
         """Pack a difference that `diff_objects` found."""
         merged, replaced, removed = delta
+        status = merged.get("status")
+        if status is not None and (conditions := status.get("conditions")):
+            merged = {**merged, "status": {**status, "conditions": self._packed(conditions)}}
         if removed:
             return self._pack((FORMAT, UPDATE, merged, replaced, removed))  # type: ignore[no-any-return] # msgpack is untyped
         if replaced:
@@ -171,6 +175,9 @@ class Decoder:
             return None
         if current is None:
             raise UnknownPayload(f"record {sequence} changes {key}, which the log never created")
+        status = record[2].get("status")
+        if status is not None and type(conditions := status.get("conditions")) is bytes:
+            status["conditions"] = self._unpacked(conditions)
         return apply_delta(current, (*record[2:], *({}, {}, [])[len(record) - 2 :]), sequence)
 
     def _unpacked(self, data: bytes) -> Any:

@@ -90,3 +90,22 @@ def test_a_payload_that_cannot_be_read_is_named(data: bytes, words: str) -> None
     """With what to do about a newer format."""
     with pytest.raises(UnknownPayload, match=words):
         Decoder().fold(7, KEY, data, None)
+
+
+def test_conditions_that_were_shared_are_shared_again() -> None:
+    """Pods that became ready together go on sharing their list after a restart."""
+    conditions = [{"type": "Ready", "status": "True"}]
+    encoder, decoder = Encoder(), Decoder()
+    bare = {"metadata": {}, "status": {"phase": "Pending"}}
+    found = []
+    for sequence in (2, 3):
+        delta = diff_objects(
+            bare, {**bare, "status": {"phase": "Running", "conditions": conditions}}
+        )
+        assert delta is not None
+        found.append(decoder.fold(sequence, KEY, encoder.update(delta), bare))
+    first, second = found
+    assert first is not None
+    assert second is not None
+    assert first["status"] == {"phase": "Running", "conditions": conditions}
+    assert first["status"]["conditions"] is second["status"]["conditions"]
