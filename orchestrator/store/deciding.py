@@ -6,7 +6,7 @@ durable, or drops them.
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from actors.log import Append
 from orchestrator.resources.errors import StatusError, already_exists, not_found
@@ -90,15 +90,12 @@ class Decider:
         sequence = self._sequence
         drafted = len(self.draft.events)
         try:
-            match operation:
-                case Create():
-                    return self._create(operation)
-                case Modify():
-                    return self._modify(operation)
-                case Delete():
-                    return self._delete(operation)
-                case _:
-                    assert_never(operation)
+            # `match` takes twice as long, and every write of a burst comes through here.
+            if isinstance(operation, Modify):
+                return self._modify(operation)
+            if isinstance(operation, Create):
+                return self._create(operation)
+            return self._delete(operation)
         except BaseException:
             assert len(self.draft.events) == drafted
             self._sequence = sequence
