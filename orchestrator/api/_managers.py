@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import orjson
+from typing import TYPE_CHECKING
 
 from orchestrator.resources.definitions import SchemaNode, definitions
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.patches import track_update, with_managed_fields
 from orchestrator.resources.strategies import strategy_of
-from orchestrator.resources.timestamps import format_time
 
 if TYPE_CHECKING:
     from orchestrator.store import Store
-
-_UNTRACKED: Final = ("name", "namespace")
-_TEMPLATES: Final = 256
-_FINGERPRINT_LIMIT: Final = 8192
-"""Bytes; with `_TEMPLATES` entries the cache stays within 2 MiB."""
 
 
 class Managers:
@@ -28,7 +20,6 @@ class Managers:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._definitions = definitions(store.registry.version)
-        self._templates: dict[bytes, list[dict[str, Any]]] = {}
 
     def schema_of(self, kind: Kind) -> SchemaNode:
         """Return the structure of a kind."""
@@ -38,26 +29,9 @@ class Managers:
         """Return the cluster's time, wall seconds since the epoch."""
         return self._store.clock.now()
 
-    def created(self, kind: Kind, obj: Object, manager: str) -> Object:
-        """Return a new object, defaulted, with all its fields under one manager."""
-        strategy = strategy_of(kind)
-        full = strategy.prepare_create(strategy.default(obj))
-        metadata = full["metadata"]
-        if "managedFields" in metadata:
-            return self._tracked(kind, None, full, manager, "")
-        # Clients that create many objects create them from a template: the same fields each time.
-        alike = {key: value for key, value in metadata.items() if key not in _UNTRACKED}
-        fingerprint = orjson.dumps([manager, kind.api_version, {**full, "metadata": alike}])
-        known = self._templates.get(fingerprint)
-        if known is not None:
-            now = format_time(self.now())
-            return with_managed_fields(full, [{**entry, "time": now} for entry in known])
-        tracked = self._tracked(kind, None, full, manager, "")
-        if len(fingerprint) <= _FINGERPRINT_LIMIT:
-            if len(self._templates) >= _TEMPLATES:
-                del self._templates[next(iter(self._templates))]
-            self._templates[fingerprint] = tracked["metadata"].get("managedFields") or []
-        return tracked
+    def created(self, kind: Kind, full: Object, manager: str) -> Object:
+        """Return a new object, which has its defaults, with all its fields under one manager."""
+        return self._tracked(kind, None, full, manager, "")
 
     def updated(
         self, kind: Kind, current: Object, new: Object, manager: str, subresource: str

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from orchestrator.api._bodies import check_object_type, is_json, parse_object
+from orchestrator.api._creating import Creating
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
 from orchestrator.api._patching import Patching
+from orchestrator.api._placing import check_name, place
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, encode, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, shape_object
 from orchestrator.api._subresources import Subresources
 from orchestrator.resources.decoding import decode
-from orchestrator.resources.errors import StatusError, bad_request, not_found
+from orchestrator.resources.errors import StatusError, not_found
 from orchestrator.resources.kinds import Kind
-from orchestrator.resources.objects import Object, meta, name_of, with_meta
+from orchestrator.resources.objects import Object, meta
 from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Resources:
         self._store = store
         self._encoded = EncodedObjects()
         self._managers = Managers(store)
+        self._creating = Creating(store, self._managers)
         self._patching = Patching(store, self._managers)
         self._lists = Lists(store, self._encoded, chance)
         self._subresources = Subresources(self, store, logs, token)
@@ -153,11 +156,9 @@ class Resources:
     async def create(self, request: Request, target: Target) -> Response:
         """Create an object."""
         options = write_options(request, "CreateOptions")
-        obj = await self.read_object(request, target.kind, options.validation)
-        obj = place(obj, target)
-        tracked = self._managers.created(target.kind, obj, options.manager)
-        created = await self._store.create(
-            tracked, resource=target.resource, namespace=target.scope, dry_run=options.dry_run
+        admitted = await self._creating.read(request, target, options)
+        created = await self._store.create_admitted(
+            admitted, resource=target.resource, dry_run=options.dry_run
         )
         return self.respond(request, target.kind, created, 201)
 
@@ -169,9 +170,9 @@ class Resources:
         check_name(obj, target)
         current = self._store.get(target.resource, target.scope, target.name)
         if current is None and not subresource and strategy_of(target.kind).create_on_update:
-            tracked = self._managers.created(target.kind, obj, options.manager)
-            created = await self._store.create(
-                tracked, resource=target.resource, namespace=target.scope, dry_run=options.dry_run
+            admitted = self._creating.admit(target, obj, options.manager)
+            created = await self._store.create_admitted(
+                admitted, resource=target.resource, dry_run=options.dry_run
             )
             return self.respond(request, target.kind, created, 201)
         if current is None:
@@ -250,34 +251,3 @@ class Resources:
             "items": [obj for obj in removed if obj is not None],
         }
         return json_response(listed, 200, request.accepted, pretty=request.pretty)
-
-
-def place(obj: Object, target: Target) -> Object:
-    """Put a posted object into the path's namespace.
-
-    Raises:
-        StatusError: 400, it names another one.
-    """
-    named = meta(obj).get("namespace") or ""
-    if not target.kind.namespaced:
-        if named:
-            raise bad_request("namespace is not allowed on this type")
-        return obj
-    if not named:
-        return with_meta(obj, namespace=target.scope)
-    if named != target.scope:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    return obj
-
-
-def check_name(obj: Object, target: Target) -> None:
-    """Refuse an update whose object has another name than the path, or none."""
-    name = name_of(obj)
-    if not name:
-        raise bad_request("name is required")
-    if name != target.name:
-        raise bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
-        )

@@ -18,7 +18,7 @@ from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.kinds import Kind, registry
 from orchestrator.resources.objects import Object
 
-__all__ = ["DecodeError", "Decoded", "convert", "decode", "duplicate_fields"]
+__all__ = ["DecodeError", "Decoded", "convert", "decode", "duplicate_fields", "same_fields"]
 
 _SPACED_COLON: Final = re.compile(rb'"\s+:')
 
@@ -103,13 +103,24 @@ def duplicate_fields(raw: bytes, parsed: Any = None) -> list[str]:
     """
     try:
         plain = orjson.dumps(orjson.loads(raw) if parsed is None else parsed)
-        if raw.count(b'":') == plain.count(b'":') and not _SPACED_COLON.search(raw):
+        if same_fields(raw, plain):
             return []
         found: list[str] = []
         _duplicates(json.loads(raw, object_pairs_hook=_Pairs), "", found)
     except (ValueError, TypeError, RecursionError):
         return []  # not for this function to say: whoever parsed the body has said it
     return found
+
+
+def same_fields(raw: bytes, plain: bytes, *, more: int = 0) -> bool:
+    """Tell whether JSON text has as many fields as what it was parsed into, written out again.
+
+    Args:
+        raw: The text.
+        plain: What orjson wrote.
+        more: Fields that were left out of ``plain``.
+    """
+    return raw.count(b'":') == plain.count(b'":') + more and not _SPACED_COLON.search(raw)
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -18,6 +18,9 @@ class Reader(Protocol):
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         """Return one object."""
 
+    def list(self, resource: str) -> list[Object]:
+        """Return all objects of a resource."""
+
 
 class _Template(NamedTuple):
     """What admission made of one pod template's spec, for every pod made from it."""
@@ -41,9 +44,11 @@ class Admission:
         self._registry = registry
         self._reader = reader
         self._plugins: dict[str, list[Callable[[Object, Reader], Object]]] = {}
+        self._reads: dict[str, list[str]] = {}
         for plugin in plugins:
             for resource in plugin.resources:
                 self._plugins.setdefault(resource, []).append(plugin.apply)
+                self._reads.setdefault(resource, []).extend(plugin.reads)
         self._templates: dict[tuple[int, str], _Template] = {}
 
     def mutate(self, resource: str, obj: Object) -> Object:
@@ -52,16 +57,39 @@ class Admission:
             obj = apply(obj, self._reader)
         return obj
 
-    def admit_create(self, kind: Kind, namespace: str, obj: Object) -> Object:
+    def state(self, resource: str) -> tuple[str, ...]:
+        """Return what the plugins of a resource read: while it is equal, they decide equally."""
+        return tuple(
+            read["metadata"]["resourceVersion"]
+            for other in self._reads.get(resource, ())
+            for read in self._reader.list(other)
+        )
+
+    def admit_create(
+        self,
+        kind: Kind,
+        namespace: str,
+        obj: Object,
+        track: Callable[[Object], Object] | None = None,
+    ) -> Object:
         """Return what a user's new object becomes.
+
+        Args:
+            kind: The object's.
+            namespace: The request's.
+            obj: The object.
+            track: Notes who set which field; sees the object with its defaults, before the
+                plugins, whose fields are nobody's.
 
         Raises:
             StatusError: 400, 403 or 422.
         """
         obj = _placed(kind, namespace, obj)
         strategy = strategy_of(kind)
-        obj = self.mutate(kind.resource, strategy.default(obj))
-        obj = strategy.prepare_create(obj)
+        obj = strategy.prepare_create(strategy.default(obj))
+        if track is not None:
+            obj = track(obj)
+        obj = self.mutate(kind.resource, obj)
         problems = strategy.validate_create(obj)
         if problems:
             name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""

@@ -9,6 +9,7 @@ from orchestrator.resources.errors import StatusError, forbidden
 from orchestrator.resources.objects import Object
 
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"
 TOLERATION_SECONDS = 300
 """How long pods stay on a node that has failed, unless they say otherwise; upstream's default."""
 _TOLERATIONS = tuple(
@@ -30,11 +31,13 @@ class Mutation(NamedTuple):
         resources: What it looks at.
         apply: From a new, defaulted object (and a reader of the store) to the object; refuses
             with a `StatusError`.
+        reads: Resources that it looks up with the reader.
     """
 
     name: str
     resources: tuple[str, ...]
     apply: Callable[[Object, Any], Object]
+    reads: tuple[str, ...] = ()
 
 
 def _service_account(pod: Object, _reader: Any) -> Object:
@@ -72,7 +75,7 @@ def _priority(pod: Object, reader: Any) -> Object:
     name = spec.get("priorityClassName") or ""
     policy = "PreemptLowerPriority"
     if name:
-        found = reader.get("priorityclasses.scheduling.k8s.io", "", name)
+        found = reader.get(PRIORITY_CLASSES, "", name)
         if found is not None:
             value = int(found.get("value") or 0)
             policy = found.get("preemptionPolicy") or policy
@@ -107,7 +110,7 @@ def _priority(pod: Object, reader: Any) -> Object:
 
 
 def _default_class(reader: Any) -> Object | None:
-    classes = reader.list("priorityclasses.scheduling.k8s.io")
+    classes = reader.list(PRIORITY_CLASSES)
     defaults = [found for found in classes if found.get("globalDefault")]
     # Of several, upstream takes the lowest.
     return min(defaults, key=lambda found: int(found.get("value") or 0), default=None)
@@ -121,7 +124,7 @@ def _refused(pod: Object, why: str) -> StatusError:
 PLUGINS = (
     Mutation("ServiceAccount", ("pods",), _service_account),
     Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
-    Mutation("Priority", ("pods",), _priority),
+    Mutation("Priority", ("pods",), _priority, (PRIORITY_CLASSES,)),
 )
 """In upstream's order. NamespaceLifecycle and the service allocators run in the sequencer, which
 alone knows the latest state."""

@@ -1,0 +1,140 @@
+"""Creation of objects: decoded, admitted and tracked, or made from a template that was before.
+
+Programs that create many pods create them from a template: the body is the same each time but for
+the name. What decoding, defaulting, field management, the plugins and validation made of such a
+body is remembered, keyed by all that went into it, and used for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import orjson
+
+from orchestrator.api._bodies import check_object_type, is_json, parse_object
+from orchestrator.api._managers import Managers
+from orchestrator.api._options import WriteOptions
+from orchestrator.api._placing import place
+from orchestrator.api._requests import Request
+from orchestrator.api._routing import Target
+from orchestrator.resources.decoding import decode, same_fields
+from orchestrator.resources.names import dns_subdomain
+from orchestrator.resources.objects import Object
+from orchestrator.resources.timestamps import format_time
+
+if TYPE_CHECKING:
+    from orchestrator.store import Store
+
+TEMPLATES: Final = 256
+FINGERPRINT_LIMIT: Final = 8192
+"""Bytes; the templates, full of the largest, take a few MiB."""
+
+_NAMES: Final[dict[str, Callable[[str], list[str]]]] = {"pods": dns_subdomain}
+"""Resources made from templates, with the rule of their names. It has to be one of which nothing
+else depends on the name: not the defaults (a namespace's labels) and no other check."""
+
+_Key: TypeAlias = tuple[str, str, str, str, bytes, tuple[str, ...]]
+
+
+class _Template(NamedTuple):
+    """What became of a body.
+
+    Attributes:
+        object: As it was admitted.
+        metadata: Its metadata without the name and ``managedFields``.
+        entries: Its ``managedFields`` by the time in them; one second's objects share the list.
+    """
+
+    object: Object
+    metadata: dict[str, Any]
+    entries: dict[str, list[dict[str, Any]]]
+
+    def made(self, name: str, now: str) -> Object:
+        """Return the object of another name, written at another time."""
+        entries = self.entries.get(now)
+        if entries is None:
+            _, last = self.entries.popitem()
+            entries = self.entries[now] = [{**entry, "time": now} for entry in last]
+        metadata = {"name": name, **self.metadata}
+        if entries:
+            metadata["managedFields"] = entries
+        return {**self.object, "metadata": metadata}
+
+
+class Creating:
+    """Makes admitted objects out of requests."""
+
+    def __init__(self, store: Store, managers: Managers) -> None:
+        self._store = store
+        self._managers = managers
+        self._templates: dict[_Key, _Template] = {}
+
+    async def read(self, request: Request, target: Target, options: WriteOptions) -> Object:
+        """Return the admitted object that a request wants created.
+
+        Raises:
+            StatusError: It is refused.
+        """
+        content_type = request.content_type
+        check_object_type(content_type)
+        data = await request.body()
+        body = parse_object(data, content_type, target.kind.kind)
+        json = is_json(content_type)
+        key = self._key(target, options.manager, body) if json else None
+        if key is not None:
+            template = self._templates.get(key)
+            name = body["metadata"]["name"]
+            # Everything else, a bad name and fields given twice too, is the long way's to tell.
+            if (
+                template is not None
+                and not _NAMES[target.resource](name)
+                and (options.validation == "Ignore" or same_fields(data, key[4], more=1))
+            ):
+                return template.made(name, format_time(self._managers.now()))
+        decoded = decode(
+            body, target.kind, validation=options.validation, raw=data if json else None
+        )
+        request.warnings += decoded.warnings
+        admitted = self.admit(target, decoded.object, options.manager)
+        if key is not None and options.validation != "Ignore" and not decoded.warnings:
+            self._remember(key, admitted)
+        return admitted
+
+    def admit(self, target: Target, obj: Object, manager: str) -> Object:
+        """Return what a decoded new object becomes.
+
+        Raises:
+            StatusError: It is refused.
+        """
+        kind = target.kind
+        return self._store.admission.admit_create(
+            kind,
+            target.scope,
+            place(obj, target),
+            lambda full: self._managers.created(kind, full, manager),
+        )
+
+    def _key(self, target: Target, manager: str, body: dict[str, Any]) -> _Key | None:
+        """Return all that the outcome depends on besides the name; None: not from a template."""
+        metadata = body.get("metadata")
+        if target.resource not in _NAMES or type(metadata) is not dict:
+            return None
+        if type(metadata.get("name")) is not str or "managedFields" in metadata:
+            return None
+        alike = {key: value for key, value in metadata.items() if key != "name"}
+        fingerprint = orjson.dumps({**body, "metadata": alike})
+        if len(fingerprint) > FINGERPRINT_LIMIT:
+            return None
+        state = self._store.admission.state(target.resource)
+        kind = target.kind
+        return kind.resource, kind.api_version, target.scope, manager, fingerprint, state
+
+    def _remember(self, key: _Key, admitted: Object) -> None:
+        metadata = dict(admitted["metadata"])
+        metadata.pop("name", None)  # a generated one is not there yet
+        entries = metadata.pop("managedFields", [])
+        time = entries[0]["time"] if entries else ""
+        if len(self._templates) >= TEMPLATES:
+            del self._templates[next(iter(self._templates))]
+        self._templates[key] = _Template(admitted, metadata, {time: entries})
