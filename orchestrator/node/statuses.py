@@ -164,6 +164,7 @@ def _runs_at_once(state: PodState) -> bool:
     stored = pod.get("status")
     if (
         state.status is not None
+        or state.failed
         or not state.address
         or not stored
         or stored.get("phase") != "Pending"
