@@ -35,20 +35,20 @@ class Timer:
         self._message = message
         self._interval = seconds if again else None
         self._handle: TimerHandle | None = cell.system.clock.call_later(seconds, self._fire)
-        cell.rare().timers.add(self)
+        cell.rare().timers[self] = None
 
     def cancel(self) -> None:
         """Forget it; a message already in the mailbox stays there."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-            self._cell.rare().timers.discard(self)
+            self._cell.rare().timers.pop(self, None)
 
     def _fire(self) -> None:
         cell = self._cell
         if self._interval is None:
             self._handle = None
-            cell.rare().timers.discard(self)
+            cell.rare().timers.pop(self, None)
             cell.post(self._message)
             return
         self._handle = cell.system.clock.call_later(self._interval, self._fire)
@@ -196,14 +196,14 @@ class Context(Generic[M]):
             raise ActorStopped(f"{cell.address} is stopping, it cannot start a job")
         job = Job(cell.system.create_task(_await(work), cell))
         jobs = cell.rare().jobs
-        jobs.add(job)
+        jobs[job] = None
 
         def ended(task: asyncio.Task[T]) -> None:
             if job not in jobs:  # the actor is being released
                 if not task.cancelled():
                     task.exception()
                 return
-            jobs.discard(job)
+            del jobs[job]
             if task.cancelled():
                 return
             error = task.exception()

@@ -38,9 +38,10 @@ class Extras:
 
     def __init__(self) -> None:
         self.children: dict[str, Cell[Any]] = {}
-        self.timers: set[Timer] = set()
-        self.jobs: set[Job] = set()
-        self.deferred: set[Envelope[Any]] = set()
+        # Dictionaries for sets: they are gone through in order, so that a simulation repeats.
+        self.timers: dict[Timer, None] = {}
+        self.jobs: dict[Job, None] = {}
+        self.deferred: dict[Envelope[Any], None] = {}
         self.deferred_limit = 64
         self.senders: deque[tuple[Any, asyncio.Future[None]]] = deque()
         self.waiters: list[asyncio.Future[None]] = []
@@ -56,9 +57,9 @@ class Extras:
     def defer(self, envelope: Envelope[Any]) -> None:
         """Remember an ask that will be answered later, to fail it should the actor stop."""
         if len(self.deferred) >= self.deferred_limit:
-            self.deferred = {one for one in self.deferred if one.wants_reply}
+            self.deferred = {one: None for one in self.deferred if one.wants_reply}
             self.deferred_limit = max(64, 2 * len(self.deferred))
-        self.deferred.add(envelope)
+        self.deferred[envelope] = None
 
     def admit(self, queue: deque[Any], limit: int) -> None:
         """Move messages of waiting senders into the mailbox, in order, while there is room."""

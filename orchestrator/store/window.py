@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -126,17 +126,20 @@ class Window:
         self._batches.clear()
         self._events = self._size = 0
 
-    def add(self, events: Sequence[ObjectEvent], size: int, now: float) -> set[str]:
-        """Take a committed batch in, trim what is over the limits, return its resources."""
+    def add(self, events: Sequence[ObjectEvent], size: int, now: float) -> Collection[str]:
+        """Take a committed batch in, trim what is over the limits, return its resources.
+
+        In the order of their first events: who is told first must not depend on a hash.
+        """
         channels = self._channels
-        touched = set()
+        touched: dict[str, None] = {}
         for event in events:
             resource = event.key[0]
             channel = channels.get(resource)
             if channel is None:
                 channel = self.channel(resource)
             channel.events.append(event)
-            touched.add(resource)
+            touched[resource] = None
         self._batches.append((now, events[-1].sequence, len(events), size))
         self._events += len(events)
         self._size += size

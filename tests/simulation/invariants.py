@@ -221,6 +221,9 @@ class Witness:
         owner = replica_set and self._controller(replica_set, "deployments.apps")
         if owner is None or replica_set is None or "deletionTimestamp" in owner["metadata"]:
             return
+        namespace = self.objects.get(Key("namespaces", "", pod["metadata"]["namespace"]))
+        if namespace is None or "deletionTimestamp" in namespace["metadata"]:
+            return
         floors = self._floors[owner["metadata"]["uid"]]
         while len(floors) > 1 and floors[1][0] < self._now() - FLOOR_SECONDS:
             floors.popleft()

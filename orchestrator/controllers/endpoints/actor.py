@@ -78,6 +78,9 @@ class EndpointsController(Controller[Key]):
         elif resource == ENDPOINTS:
             if event.key.name in self._views.get(event.key.namespace, {}):
                 self._mark(Key(SERVICES, event.key.namespace, event.key.name))
+            elif event.previous is None and event.type != "DELETED":
+                # Listed: its Service may have gone while nobody looked.
+                self.queue.mark(Key(SERVICES, event.key.namespace, event.key.name))
         else:
             name = labels_of(event.object).get(SERVICE_LABEL)
             if name and name in self._views.get(event.key.namespace, {}):
