@@ -14,6 +14,12 @@ from orchestrator.resources.errors import StatusError, bad_request, unsupported_
 OBJECT_TYPES: Final = ("application/json", "application/yaml", MEDIA_TYPE)
 _YAML_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
 _SUMMARY: Final = 30
+_SMALL: Final = 1024
+"""Bytes within which no nesting is too deep."""
+_DEPTH: Final = 500
+"""Nested collections of a YAML body; a pod has some ten."""
+_ALIASED: Final = 100_000
+"""Nodes that the aliases of a YAML body may stand for."""
 _SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -98,12 +104,45 @@ def parse_yaml(data: bytes) -> Any:
         yaml.YAMLError: With the place.
         ValueError: Not text.
     """
+    if len(data) > _SMALL or b"*" in data:
+        _measure(data)
     loader = _Loader(data)
     try:
         value = loader.get_single_data()
     finally:
         loader.dispose()
     return _json_keys(value)
+
+
+def _measure(data: bytes) -> None:
+    """Refuse a document that is nested too deep or that aliases make too large.
+
+    Composing is recursive in C, where too much depth ends the process; and what aliases repeat
+    is cheap only until it is written out as JSON.
+    """
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes before it
+    nodes = aliased = 0
+    for event in yaml.parse(data, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            size = sizes.get(event.anchor, 0)
+            nodes += size
+            aliased += size
+            if aliased > _ALIASED:
+                raise yaml.YAMLError("document contains excessive aliasing")
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, nodes))
+            nodes += 1
+            if len(open_nodes) > _DEPTH:
+                raise yaml.YAMLError(f"exceeded max depth of {_DEPTH}")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = nodes - before
+        elif isinstance(event, yaml.ScalarEvent):
+            nodes += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1 + len(event.value) // 64
 
 
 def _json_keys(value: Any) -> Any:

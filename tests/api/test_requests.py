@@ -17,6 +17,11 @@ PODS = "/api/v1/namespaces/default/pods"
 MAPS = "/api/v1/namespaces/default/configmaps"
 MERGE = {"content-type": "application/merge-patch+json"}
 
+LAUGHS = b"a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (level, level, b", ".join([b"*a%d" % (level - 1)] * 10))
+    for level in range(1, 10)
+)
+
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
     """Make a ConfigMap."""
@@ -85,13 +90,29 @@ async def test_an_object_lives_its_life(client: httpx.AsyncClient) -> None:
         (b"", "application/json", 400, "<empty>"),
         (b"[1]", "application/json", 400, "cannot unmarshal"),
         (b"a: [b", "application/yaml", 400, "yaml"),
+        (b"a: " + b"[" * 100_000, "application/yaml", 400, "exceeded max depth"),
+        (b"- " * 100_000, "application/yaml", 400, "exceeded max depth"),
+        (LAUGHS, "application/yaml", 400, "excessive aliasing"),
         (b"\xff\xfe", "application/json", 400, "must be of type"),
         (b"{}", "text/plain", 415, "the body of the request was in an unknown format"),
         (b"k8s\x00\xff\xff", "application/vnd.kubernetes.protobuf", 400, "must be of type"),
         (b"nothing", "application/vnd.kubernetes.protobuf", 400, "expected prefix 6b387300"),
         (b" " * (10 << 20), "application/json", 413, "limit is 3145728"),
     ],
-    ids=["cut", "empty", "list", "yaml", "bytes", "type", "protobuf", "no-magic", "10MB"],
+    ids=[
+        "cut",
+        "empty",
+        "list",
+        "yaml",
+        "deep",
+        "dashes",
+        "laughs",
+        "bytes",
+        "type",
+        "protobuf",
+        "no-magic",
+        "10MB",
+    ],
 )
 async def test_bad_bodies_are_refused(
     client: httpx.AsyncClient, body: bytes, content_type: str, code: int, words: str
