@@ -20,7 +20,7 @@ class AddressPool:
     when nothing else is left.
     """
 
-    __slots__ = ("_fresh", "_held", "_last", "_network", "_prefix", "_released")
+    __slots__ = ("_fresh", "_held", "_last", "_network", "_prefix", "_released", "_resting")
 
     def __init__(self, cidr: str) -> None:
         """Manage ``cidr`` without its network, first (the node's own) and broadcast address."""
@@ -32,6 +32,7 @@ class AddressPool:
         self._last = self._network.num_addresses - 2
         self._held: set[str] = set()
         self._released: deque[tuple[float, str]] = deque()
+        self._resting: set[str] = set()  # the addresses in it
 
     def __contains__(self, address: str) -> bool:
         return address in self._held
@@ -50,7 +51,8 @@ class AddressPool:
         while self._fresh <= self._last:
             address = self._format(self._fresh)
             self._fresh += 1
-            if address not in self._held:
+            # One that was claimed, and not handed out, may have come back before its turn.
+            if address not in self._held and address not in self._resting:
                 self._held.add(address)
                 return address
         if self._released:
@@ -61,6 +63,7 @@ class AddressPool:
 
     def _reuse(self) -> str:
         _, address = self._released.popleft()
+        self._resting.discard(address)
         self._held.add(address)
         return address
 
@@ -81,7 +84,9 @@ class AddressPool:
             return False
         if not 2 <= offset <= self._last:
             return False
-        self._released = deque(item for item in self._released if item[1] != address)
+        if address in self._resting:
+            self._resting.discard(address)
+            self._released = deque(item for item in self._released if item[1] != address)
         self._held.add(address)
         return True
 
@@ -90,3 +95,4 @@ class AddressPool:
         if address in self._held:
             self._held.remove(address)
             self._released.append((now, address))
+            self._resting.add(address)

@@ -221,6 +221,10 @@ class NodeActor(Actor[Command]):
         for pod in present.values():
             if address := (pod.get("status") or {}).get("podIP"):
                 self._around.pool.claim(address)
+        for uid in present:
+            for record in self._runtime.known(uid):  # its status may not be written yet
+                if record.address:
+                    self._around.pool.claim(record.address)
         # Sorted: the order in which containers end must not depend on a hash.
         known = self._runtime.pods(self._name)
         for uid in sorted(known - present.keys() - self._pods.keys()):

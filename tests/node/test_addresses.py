@@ -50,6 +50,16 @@ def test_a_claimed_address_is_not_handed_out() -> None:
     assert pool.take(0.0) == "127.64.1.3"
 
 
+def test_a_claimed_address_that_comes_back_rests_like_any_other() -> None:
+    """It must not be handed out twice: as a fresh one, and again when its rest is over."""
+    pool = AddressPool("127.64.1.0/24")
+    assert pool.claim("127.64.1.2")
+    pool.release("127.64.1.2", 0.0)
+    assert pool.take(1.0) == "127.64.1.3"
+    assert pool.take(REUSE_DELAY) == "127.64.1.2"
+    assert pool.take(REUSE_DELAY) == "127.64.1.4"
+
+
 @given(st.lists(st.integers(min_value=-1, max_value=9)))
 def test_no_two_pods_hold_one_address(steps: list[int]) -> None:
     """Whatever the order of taking (-1) and releasing."""
