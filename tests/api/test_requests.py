@@ -165,6 +165,22 @@ async def test_no_encoding_in_common_is_406(client: httpx.AsyncClient) -> None:
     refused(answer, 406, "NotAcceptable")
 
 
+async def test_what_could_not_be_listed_again_is_refused(client: httpx.AsyncClient) -> None:
+    """Whether it comes as JSON, YAML or in a patch: one bad object must not spoil the list."""
+    path = "/apis/apps/v1/namespaces/default/controllerrevisions"
+    deep = b'{"metadata":{"name":"a"},"revision":1,"data":' + b'{"a":' * 260 + b"1" + b"}" * 261
+    refused(await client.post(path, content=deep), 400, "BadRequest")
+    large = b"metadata: {name: a}\nrevision: 1\ndata: {a: 99999999999999999999}"
+    yaml = {"content-type": "application/yaml"}
+    refused(await client.post(path, content=large, headers=yaml), 400, "BadRequest")
+    good = {"metadata": {"name": "a"}, "revision": 1, "data": {"a": {}}}
+    assert (await client.post(path, json=good)).status_code == 201
+    nest = [{"op": "copy", "from": "/data", "path": "/data/a"} for _ in range(300)]
+    patch = {"content-type": "application/json-patch+json"}
+    refused(await client.patch(f"{path}/a", json=nest, headers=patch), 400, "BadRequest")
+    assert len((await client.get(path)).json()["items"]) == 1
+
+
 async def test_forms_of_a_list(client: httpx.AsyncClient) -> None:
     """JSON, YAML, Table and metadata only, as the Accept header asks."""
     await client.post(MAPS, json=config_map("a", x="1"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import orjson
+
 from orchestrator.resources.errors import bad_request, invalid
 from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object
@@ -32,6 +34,8 @@ class _Template(NamedTuple):
 
 
 _TEMPLATES = 512
+_LEVELS_KEPT = 24
+"""Levels of nesting that lists, watch events and tables may put around an object."""
 Strategies: TypeAlias = Callable[[Kind], Strategy]
 
 
@@ -84,6 +88,7 @@ class Admission:
         Raises:
             StatusError: 400, 403 or 422.
         """
+        check_writable(obj)
         obj = _placed(kind, namespace, obj)
         strategy = strategy_of(kind)
         obj = strategy.prepare_create(strategy.default(obj))
@@ -100,8 +105,9 @@ class Admission:
         """Return what a user's changed object becomes.
 
         Raises:
-            StatusError: 422.
+            StatusError: 422; 400 when it cannot be written as JSON.
         """
+        check_writable(wanted)
         strategy = strategy_of(kind)
         if subresource == "status":
             wanted = strategy.prepare_status(wanted, current)
@@ -148,6 +154,24 @@ class Admission:
     def _prepare(self, resource: str, obj: Object) -> Object:
         strategy = strategy_of(self._registry.by_key(resource))
         return strategy.prepare_create(self.mutate(resource, strategy.default(obj)))
+
+
+def check_writable(obj: Object) -> None:
+    """Refuse an object that could be stored but never be written out as JSON again.
+
+    One such object would fail every list it is in. What fails is a nesting of 255 levels, of
+    which answers need some for themselves, or a number of more than 64 bits.
+
+    Raises:
+        StatusError: 400.
+    """
+    wrapped: Any = obj
+    for _ in range(_LEVELS_KEPT):
+        wrapped = [wrapped]
+    try:
+        orjson.dumps(wrapped)
+    except TypeError as error:
+        raise bad_request(f"the object cannot be written as JSON: {error}") from error
 
 
 def _placed(kind: Kind, namespace: str, obj: Object) -> Object:
