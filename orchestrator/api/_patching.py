@@ -15,6 +15,7 @@ import yaml
 from orchestrator.api._bodies import media_type_error, parse_yaml
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
+from orchestrator.api._patch_errors import json_word, patch_does_not_fit
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import decode
@@ -74,7 +75,12 @@ class Patching:
             patched = transform(current)
             if patched is current or patched == current:
                 return current
-            decoded = decode(patched, target.kind, validation=options.validation)
+            try:
+                decoded = decode(patched, target.kind, validation=options.validation)
+            except StatusError as error:
+                if form != STRATEGIC_PATCH:
+                    raise
+                raise patch_does_not_fit(patch, error) from error
             if first:
                 request.warnings.extend(decoded.warnings)
                 first = False
@@ -212,13 +218,13 @@ def parse_patch(data: bytes, form: str) -> Any:
         raise bad_request(f"error decoding patch: {error}") from error
     if form == JSON_PATCH and not isinstance(patch, list):
         raise bad_request(
-            "error decoding patch: json: cannot unmarshal object into Go value of type "
-            "jsonpatch.Patch"
+            f"error decoding patch: json: cannot unmarshal {json_word(patch)} into Go value of "
+            "type jsonpatch.Patch"
         )
     if form != JSON_PATCH and not isinstance(patch, dict):
         raise bad_request(
-            "error decoding patch: json: cannot unmarshal into Go value of type "
-            "map[string]interface {}"
+            f"error decoding patch: json: cannot unmarshal {json_word(patch)} into Go value of "
+            "type map[string]interface {}"
         )
     return patch
 

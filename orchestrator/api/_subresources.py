@@ -41,7 +41,7 @@ _SUCCESS: Final[dict[str, Any]] = {
     "status": "Success",
     "code": 201,
 }
-_PLAIN: Final = ("status", "ephemeralcontainers", "resize", "approval")
+_PLAIN: Final = ("status", "resize", "approval")
 """Subresources that are a part of the object itself."""
 
 
@@ -101,7 +101,7 @@ class Subresources:
                 return await self._evict(request, target)
             case "finalize", "PUT":
                 return await self._resources.update(request, target, name)
-            case (("exec" | "attach" | "portforward" | "proxy"), _):
+            case (("exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers"), _):
                 raise StatusError(
                     501,
                     "NotImplemented",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from orchestrator.api._deprecations import deprecation_warning
 from orchestrator.api._negotiation import PLAIN, Accepted
 from orchestrator.api._pages import PUBLIC, Check, Pages
 from orchestrator.api._requests import DisconnectedError, Receive, Request, Scope, Send
@@ -147,6 +148,9 @@ class ApiApplication:
                 raise unauthorized()
         target = resolve(self._registry, path)
         if target is not None:
+            warning = deprecation_warning(target.kind, self._registry.version)
+            if warning:
+                request.warnings.append(warning)
             if request.method == "GET":
                 return await self._resources.answer(request, target)
             try:
@@ -194,7 +198,8 @@ class ApiApplication:
         self._streams.add(task)
         chunks = stream.chunks
         try:
-            await send(start_message(stream, request.identifier))
+            more = [warning_header(text) for text in request.warnings]
+            await send(start_message(stream, request.identifier, more))
             if not self._closing:
                 async for chunk in chunks:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -247,7 +247,7 @@ def test_what_is_given_is_kept(examples: Examples, kind_of: KindOf) -> None:
         (
             "configmaps",
             {"data": {"a": "x" * (1024 * 1024 + 1)}},
-            [": Too long: may not be more than 1048576 bytes"],
+            ["[]: Too long: may not be more than 1048576 bytes"],
         ),
         (
             "secrets",

@@ -39,7 +39,7 @@ def _data(obj: Object) -> list[FieldError]:
         found += each_invalid(f"binaryData[{key}]", key, names.config_key(key))
         size += decoded_size(value)
     if size > SIZE_LIMIT:
-        found.append(too_long("", SIZE_LIMIT))
+        found.append(too_long("[]", SIZE_LIMIT))  # how upstream prints a path to the whole
     return found
 
 

@@ -132,7 +132,8 @@ def _cron_job(obj: Object) -> list[FieldError]:
             invalid(
                 "spec.schedule",
                 schedule,
-                f"expected exactly 5 fields, found {len(schedule.split())}: {schedule.split()}",
+                f"expected exactly 5 fields, found {len(schedule.split())}: "
+                f"[{' '.join(schedule.split())}]",
             )
         )
     found += not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
