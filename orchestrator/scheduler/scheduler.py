@@ -43,8 +43,10 @@ class Recorder(Protocol):
         type: Literal["Normal", "Warning"],  # noqa: A002 - the API's word
         reason: str,
         message: str,
+        *,
+        time: float | None = None,
     ) -> None:
-        """Record an event about an object; never waits."""
+        """Record an event about an object, dated now or at ``time``; never waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,18 @@ class _TimePassed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Proposal:
-    """A batch of writes: first the bindings, in order, then conditions."""
+    """A batch of writes: first the bindings, in order, then conditions.
+
+    Attributes:
+        bindings: Pods and the nodes chosen for them.
+        operations: The writes.
+        time: When it was decided. Nodes see a binding at the moment it is committed and may tell
+            of the pod before the scheduler hears of the commit; "Scheduled" still comes first.
+    """
 
     bindings: tuple[tuple[WaitingPod, str], ...]
     operations: tuple[Operation, ...]
+    time: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +342,13 @@ class Scheduler(Actor[Command]):
         operations += conditions
         if operations:
             self._writes += 1
-            self._propose(_Proposal(bindings=tuple(bindings), operations=tuple(operations)))
+            self._propose(
+                _Proposal(
+                    bindings=tuple(bindings),
+                    operations=tuple(operations),
+                    time=self._store.clock.now(),
+                )
+            )
         if self._queue.has_ready() and not self._continuing:
             self._continuing = True
             self.context.ref.tell(_Continue())
@@ -360,7 +376,7 @@ class Scheduler(Actor[Command]):
                 self._bound += 1
                 where = f"{pod.key.namespace}/{pod.key.name}"
                 message = f"Successfully assigned {where} to {node}"
-                self._recorder.event(result, "Normal", "Scheduled", message)
+                self._recorder.event(result, "Normal", "Scheduled", message, time=proposal.time)
             else:
                 self._undo(pod, node)
 

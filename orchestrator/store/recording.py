@@ -124,6 +124,7 @@ class EventRecorder:
         *,
         field_path: str = "",
         instance: str | None = None,
+        time: float | None = None,
     ) -> None:
         """Tell that something happened.
 
@@ -134,6 +135,7 @@ class EventRecorder:
             message: For a person.
             field_path: Which part: ``spec.containers{web}``.
             instance: In place of the recorder's own.
+            time: When, in seconds since the epoch; now, unless given.
         """
         self._store.record(
             Occurrence(
@@ -144,6 +146,6 @@ class EventRecorder:
                 type=type,
                 reason=reason,
                 message=message,
-                time=self._store.clock.now(),
+                time=self._store.clock.now() if time is None else time,
             )
         )

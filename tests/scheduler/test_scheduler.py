@@ -23,9 +23,19 @@ class Recorded:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str, str]] = []
+        self.times: list[float | None] = []
 
-    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002
+    def event(
+        self,
+        involved: Object,
+        type: str,  # noqa: A002
+        reason: str,
+        message: str,
+        *,
+        time: float | None = None,
+    ) -> None:
         self.events.append((involved["metadata"]["name"], type, reason, message))
+        self.times.append(time)
 
 
 def node(name: str, cpu: str = "4", pods: str = "110", **spec: Any) -> Object:
@@ -121,6 +131,36 @@ async def test_a_pod_is_bound_and_the_binding_is_reported() -> None:
         assert b.recorded.events == [
             ("web", "Normal", "Scheduled", "Successfully assigned default/web to n1")
         ]
+
+
+class _Slow:
+    """A store whose answers take a second, in which others may tell of what was written."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write(self, *args: Any, **options: Any) -> Any:
+        results = await self._store.write(*args, **options)
+        await asyncio.sleep(1)
+        return results
+
+
+@virtual
+async def test_a_binding_is_dated_before_what_the_node_tells_of_the_pod() -> None:
+    """The event bears the time of the decision, not of the store's answer."""
+    async with bench(start=False) as b:
+        slow: Any = _Slow(b.store)
+        b.system.spawn(lambda: Scheduler(slow, b.recorded), "scheduler")
+        await asyncio.sleep(2)  # it writes once to learn where it starts
+        began = b.store.clock.now()
+        await b.add(node("n1"), pod("web"))
+        await asyncio.sleep(2)
+        (when,) = b.recorded.times
+        assert when is not None
+        assert when - began < 1
 
 
 @virtual

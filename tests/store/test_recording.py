@@ -34,6 +34,20 @@ async def test_an_event_says_who_what_and_when(kit: Any) -> None:
 
 
 @virtual
+async def test_an_event_told_late_stands_where_it_belongs(kit: Any) -> None:
+    """Events are listed by the time they are about, which may be before they were told."""
+    async with kit.opened() as store:
+        pod = await store.create(kit.pod("a"), resource="pods", namespace="default")
+        recorder = EventRecorder(store, "kubelet", "n1")
+        decided = store.clock.now()
+        await asyncio.sleep(0.01)
+        recorder.event(pod, "Normal", "Started", "Started container web")
+        recorder.event(pod, "Normal", "Scheduled", "Successfully assigned", time=decided)
+        await asyncio.sleep(1)
+        assert [event["reason"] for event in store.list("events")] == ["Scheduled", "Started"]
+
+
+@virtual
 async def test_a_repeated_event_is_counted(kit: Any) -> None:
     """One object, a higher count, a later time; another message is another Event."""
     async with kit.opened() as store:
