@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from actors import BatchActor, Envelope, Job
+from actors import BatchActor, Envelope
 from actors.log import Appended, Conflict, EventLog, LogError
 from orchestrator.resources.errors import StatusError, internal_error, service_unavailable
 from orchestrator.resources.objects import Object
@@ -23,29 +22,20 @@ class SequenceBroken(Exception):  # noqa: N818 - it says what happened
     """The log gave a record another sequence than predicted: somebody else writes to it."""
 
 
-@dataclass(slots=True)
-class _Turn:
-    """One batch between its decisions and its replies."""
+_Answers: TypeAlias = list[tuple[Envelope[Commit], list[Result]]]
 
-    answers: list[tuple[Envelope[Commit], list[Result]]]
-    draft: Draft
-
-    def reply(self) -> None:
-        for envelope, results in self.answers:
-            envelope.reply(results)
-
-    def fail(self, error: Exception) -> None:
-        for envelope, _ in self.answers:
-            envelope.fail(error)
+_ROOM = 1024
+"""Records that are decided ahead of the log before more proposals are left in the mailbox."""
 
 
 class Sequencer(BatchActor[Commit]):
     """Batch → decisions on the overlay → one append → projection → followers → replies.
 
-    A later proposal sees the earlier ones; readers see only what is durable. While one batch is
-    being written, the next one is decided on top of it, and more proposals queue: at most one
-    append is under way, so that a sequence, once predicted, cannot come out otherwise. A commit
-    that fails fails everything in it and everything that was decided on top of it.
+    A later proposal sees the earlier ones; readers see only what is durable. While one append is
+    being written, whatever is proposed is decided on top of it and collected for the next: at most
+    one append is under way, so that a sequence, once predicted, cannot come out otherwise, and
+    concurrent proposals share as few flushes as can be. A commit that fails fails everything in
+    it and everything that was decided on top of it.
 
     The mailbox is bounded; when it is full the proposer gets `MailboxFull`, which the store turns
     into 429.
@@ -65,31 +55,38 @@ class Sequencer(BatchActor[Commit]):
         self._make_decider = make_decider
         self._recover = recover
         self._publish = publish
-        self._flight: Job | None = None
-        self._generation = 0
+        self._writing = False
+        self._answers: _Answers = []
+        self._room = asyncio.Event()
 
     async def started(self) -> None:
         """Take in what is in the log and not in the projection, then accept proposals."""
         await self._recover()
         self._decider = self._make_decider()
 
-    async def receive_batch(self, batch: list[Envelope[Commit]]) -> None:
-        """Decide one batch, and begin to write it once the one before is durable."""
+    def receive_batch(self, batch: list[Envelope[Commit]]) -> Awaitable[None] | None:
+        """Decide one batch; write it, at once or with others once the append before is durable."""
         self._decider.now = self.context.clock.now()
-        generation = self._generation
-        answers = [(envelope, self._decide(envelope.message)) for envelope in batch]
-        turn = _Turn(answers, self._decider.take())
-        if self._flight is not None:
-            flight, self._flight = self._flight, None
-            await asyncio.wait([flight.task])
-            if generation != self._generation:
-                # What this batch saw never came to be, and its sequences are void.
-                turn.fail(service_unavailable("the write before this one failed, try again"))
-                return
-        if turn.draft.events:
-            self._flight = self.context.run(self._land(turn))
-        else:
-            turn.reply()
+        decide = self._decide
+        self._answers += [(envelope, decide(envelope.message)) for envelope in batch]
+        if not self._writing:
+            if not self._decider.draft.events:
+                _reply(self._take())
+                return None
+            self._writing = True
+            self.context.run(self._write())
+        elif len(self._decider.draft.events) >= _ROOM:
+            self._room.clear()
+            return self._wait_for_room()
+        return None
+
+    async def _wait_for_room(self) -> None:
+        await self._room.wait()
+
+    def _take(self) -> _Answers:
+        answers, self._answers = self._answers, []
+        self._room.set()
+        return answers
 
     def _decide(self, commit: Commit) -> list[Result]:
         decide = self._decider.rehearse if commit.dry_run else self._decider.decide
@@ -105,26 +102,38 @@ class Sequencer(BatchActor[Commit]):
                 results.append(internal_error(f"{type(error).__name__}: {error}"))
         return results
 
-    async def _land(self, turn: _Turn) -> None:
-        """Make a turn durable, show it to everyone, answer it."""
+    async def _write(self) -> None:
+        """Append what is decided, and what is decided meanwhile, until nothing is left."""
         try:
-            results = await self._log.append(turn.draft.appends)
-            self._check(turn.draft, results)
+            while self._answers:
+                draft, answers = self._decider.take(), self._take()
+                if draft.events:
+                    await self._land(draft, answers)
+                else:
+                    _reply(answers)
+        finally:
+            self._writing = False
+
+    async def _land(self, draft: Draft, answers: _Answers) -> None:
+        """Make one draft durable, show it to everyone, answer for it."""
+        try:
+            results = await self._log.append(draft.appends)
+            self._check(draft, results)
         except LogError as error:
-            self.context.log.warning(
-                "commit failed", events=len(turn.draft.events), error=str(error)
-            )
-            turn.fail(service_unavailable(f"the event log refused the write: {error}"))
+            self.context.log.warning("commit failed", events=len(draft.events), error=str(error))
+            _fail(answers, service_unavailable(f"the event log refused the write: {error}"))
             # The log says what became of it; whatever was decided on top of it is void.
             await self._recover()
             self._decider.reset(self._log.last_sequence)
-            self._generation += 1
+            _fail(self._take(), service_unavailable("the write before this one failed, try again"))
             return
         except BaseException:
-            turn.fail(service_unavailable("the store stopped before the write was confirmed"))
+            unconfirmed = service_unavailable("the store stopped before the write was confirmed")
+            _fail(answers, unconfirmed)
+            _fail(self._take(), unconfirmed)
             raise
-        self._publish(turn.draft.events, sum(len(append.data) for append in turn.draft.appends))
-        turn.reply()
+        self._publish(draft.events, sum([len(append.data) for append in draft.appends]))
+        _reply(answers)
 
     @staticmethod
     def _check(draft: Draft, results: list[Appended | Conflict]) -> None:
@@ -134,3 +143,13 @@ class Sequencer(BatchActor[Commit]):
                 f"expected sequences {first} to {last}, the log answered {results[0]} to "
                 f"{results[-1]}: another process writes to this log"
             )
+
+
+def _reply(answers: _Answers) -> None:
+    for envelope, results in answers:
+        envelope.reply(results)
+
+
+def _fail(answers: _Answers, error: Exception) -> None:
+    for envelope, _ in answers:
+        envelope.fail(error)

@@ -74,6 +74,26 @@ async def test_concurrent_proposals_share_a_commit(kit: Any) -> None:
 
 
 @virtual
+async def test_what_comes_while_one_commit_is_written_waits_for_one_flush_only(kit: Any) -> None:
+    """However many turns it comes in, it goes out as the next commit."""
+    log = kit.FaultyLog()
+    async with kit.opened(log) as store:
+        before = len(log.appends)
+        log.gate = asyncio.Event()
+        tasks = []
+        for n in range(5):
+            creation = store.create(
+                kit.config_map(f"c{n}"), resource="configmaps", namespace="default"
+            )
+            tasks.append(asyncio.create_task(creation))
+            await asyncio.sleep(1)
+        assert store.statistics().mailbox.queue_length == 0
+        log.gate.set()
+        await asyncio.gather(*tasks)
+        assert log.appends[before:] == [1, 4]
+
+
+@virtual
 async def test_a_failed_commit_fails_all_that_was_built_on_it(kit: Any) -> None:
     """Nothing of it remains, and the next write starts from what is durable."""
     log = kit.FaultyLog()
