@@ -129,11 +129,10 @@ class NodeParts:
 class _Pod(PodEntry):
     """A pod's entry with the parts that are the node's alone."""
 
-    __slots__ = ("ref", "removed")
+    __slots__ = ("ref",)
 
     def __init__(self, latest: Object) -> None:
         super().__init__(latest)
-        self.removed = False
         self.ref: ActorRef[pods.Command]
 
 

@@ -95,13 +95,14 @@ class PodActor(Actor[Command]):
             runtime=around.runtime.name,
             started_at=now,
             unsupported=launching.unsupported_of(pod, around.runtime.executes, around.user),
+            gone=self._entry.removed,
         )
         records = around.runtime.known(pod["metadata"]["uid"])
         if records:
             self._adopt(records)
         elif pod["status"].get("containerStatuses"):
             launching.restore(state)
-            if not around.runtime.executes and not core.is_terminal(pod):
+            if not (around.runtime.executes or core.is_terminal(pod) or state.gone):
                 state.address = pod["status"].get("podIP") or ""
                 launching.resume(state, around)
         if state.unsupported:
@@ -229,6 +230,9 @@ class PodActor(Actor[Command]):
             self._event("Normal", *plan.fail)
         for container, grace in plan.stop:
             self._stop(container, grace)
+        if any(container.phase is Phase.EXITED for container, _ in plan.stop):
+            self._reconcile()  # one that had not begun has ended at once, and nobody will tell
+            return
         for container in plan.start:
             self._start(container)
         for container in plan.hold:

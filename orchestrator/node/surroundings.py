@@ -20,13 +20,15 @@ class PodEntry:
         latest: Newest revision that the node has seen; the node writes it.
         proposed: Status that the pod proposed last, which comes back as a revision that is no
             news; the pod writes it.
+        removed: Whether the store no longer has the pod; the node writes it.
     """
 
-    __slots__ = ("latest", "proposed")
+    __slots__ = ("latest", "proposed", "removed")
 
     def __init__(self, latest: Object) -> None:
         self.latest = latest
         self.proposed: Object | None = None
+        self.removed = False
 
 
 class Recorder(Protocol):

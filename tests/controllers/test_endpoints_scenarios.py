@@ -160,3 +160,18 @@ async def test_many_pods_fill_several_slices(worlds: Any) -> None:
         watching.verify()
         assert addresses(world) == pod_addresses(world)
         assert len(touched) <= 2
+
+
+@virtual
+async def test_endpoints_of_a_service_that_went_unseen_are_removed(worlds: Any) -> None:
+    """The controller was not there when the Service was deleted; it finds out when it lists."""
+    async with worlds.world() as world:
+        await world.create("services", service())
+        start(world)
+        await world.settle(1)
+        await world.system.stop(world.system.guardian.rare().children["endpointscontroller"])
+        await world.store.delete("services", "default", "web")
+        assert world.store.get("endpoints", "default", "web") is not None
+        world.start(EndpointsController, kubelet=False)
+        await world.settle(1)
+        assert world.store.get("endpoints", "default", "web") is None
