@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.options import DEFAULTS, NODES_MAX, PORT_MAX, UpOptions
+
 app = typer.Typer(
     help="A Kubernetes-API-compatible orchestrator in pure Python.",
     no_args_is_help=True,
@@ -26,35 +28,39 @@ class RuntimeName(enum.StrEnum):
 @app.command()
 def up(
     *,
-    nodes: Annotated[int, typer.Option(min=0, max=5000, help="How many nodes.")] = 3,
+    nodes: Annotated[
+        int, typer.Option(min=0, max=NODES_MAX, help="How many nodes.")
+    ] = DEFAULTS.nodes,
     data_dir: Annotated[
         Path | None,
         typer.Option(help="Where the cluster keeps its state. Without it, all ends with the run."),
-    ] = None,
+    ] = DEFAULTS.data_dir,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Write a kubeconfig for this cluster here.")
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address the API server listens on.")] = "127.0.0.1",
+    ] = DEFAULTS.kubeconfig,
+    host: Annotated[str, typer.Option(help="Address the API server listens on.")] = DEFAULTS.host,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the API server; 0 takes a free one.")
-    ] = 6443,
+        int, typer.Option(min=0, max=PORT_MAX, help="Port of the API server; 0 takes a free one.")
+    ] = DEFAULTS.port,
     insecure_http: Annotated[
         bool,
         typer.Option("--insecure-http", help="Plain HTTP, no token; on a loopback address only."),
-    ] = False,
+    ] = DEFAULTS.insecure_http,
     runtime: Annotated[
         RuntimeName, typer.Option(help="Real processes, or pods that only pretend to run.")
-    ] = RuntimeName.process,
+    ] = RuntimeName(DEFAULTS.runtime),
     kubernetes_version: Annotated[
         str, typer.Option(help="The Kubernetes version to serve, such as 1.35.")
-    ] = "1.35",
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    ] = DEFAULTS.kubernetes_version,
+    log_level: Annotated[
+        str, typer.Option(help="debug, info, warning or error.")
+    ] = DEFAULTS.log_level,
     log_json: Annotated[
         bool, typer.Option("--log-json", help="One JSON object a line instead of text.")
-    ] = False,
+    ] = DEFAULTS.log_json,
 ) -> None:
     """Start a cluster in the foreground; Ctrl-C or SIGTERM stops it cleanly."""
-    from orchestrator.cli.up import UpOptions, run_up
+    from orchestrator.cli.up import run_up
 
     raise typer.Exit(
         run_up(

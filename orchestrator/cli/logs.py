@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
-import structlog
+if TYPE_CHECKING:
+    import types
+
+if "rich" in sys.modules:
+    import structlog
+else:
+    # structlog loads rich for drawing tracebacks wherever it is installed: 50 ms and some
+    # megabytes of every daemon, which prints tracebacks plainly.
+    sys.modules["rich"] = cast("types.ModuleType", None)
+    try:
+        import structlog
+    finally:
+        del sys.modules["rich"]
 
 LEVELS: Final = {
     "debug": logging.DEBUG,

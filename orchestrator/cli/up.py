@@ -7,27 +7,9 @@ import errno
 import signal
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 from orchestrator.cli.logs import configure_logs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpOptions:
-    """What the command line asked for; see the options of ``orchestrator up``."""
-
-    nodes: int
-    data_dir: Path | None
-    kubeconfig: Path | None
-    host: str
-    port: int
-    insecure_http: bool
-    runtime: Literal["process", "simulated"]
-    kubernetes_version: str
-    log_level: str
-    log_json: bool
+from orchestrator.cli.options import UpOptions
 
 
 def run_up(options: UpOptions) -> int:
