@@ -125,7 +125,7 @@ def _measure(data: bytes) -> None:
     nodes = aliased = 0
     for event in yaml.parse(data, Loader=_SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            size = sizes.get(event.anchor, 0)
+            size = sizes.get(event.anchor or "", 0)
             nodes += size
             aliased += size
             if aliased > _ALIASED:

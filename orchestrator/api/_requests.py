@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from orchestrator.api._negotiation import Accepted, negotiate
-from orchestrator.resources.errors import bad_request, too_large
+from orchestrator.resources.errors import StatusError, bad_request, too_large
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,6 +18,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT: Final = 3 * 1024 * 1024
 """Bytes of a request body; upstream's ``MaxRequestBodyBytes``."""
+
+BODY_SECONDS: Final = 60.0
+"""Seconds for a body to arrive; upstream's ``--request-timeout``."""
 
 _PRETTY_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
 _FALSE: Final = ("false", "0")
@@ -111,8 +115,18 @@ class Request:
 
         Raises:
             StatusError: 413, over `BODY_LIMIT`. What follows is left to the HTTP server to discard.
+                504, not there within `BODY_SECONDS`.
             DisconnectedError: The client left.
         """
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await self._body()
+        except TimeoutError:
+            raise StatusError(
+                504, "Timeout", f"the body of the request did not arrive within {BODY_SECONDS:g} s"
+            ) from None
+
+    async def _body(self) -> bytes:
         length = self.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > BODY_LIMIT:
             raise _over_limit()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+import ssl
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def ensure_certificates(
 def _read(path: Path) -> str:
     try:
         return path.read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         return ""
 
 
@@ -114,11 +115,21 @@ def _still_good(directory: Path, found: Certificates, wanted: list[str], now: fl
             manifest["names"] == wanted
             and manifest["ca"] == found.ca_pem
             and manifest["expires"] - now > RENEW_BEFORE
-            and found.certificate_file.exists()
-            and found.key_file.exists()
+            and _is_pair(found)
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
+
+
+def _is_pair(found: Certificates) -> bool:
+    """Whether a server could start with the files: both whole, and of each other."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(found.certificate_file, found.key_file)
+        context.load_verify_locations(cadata=found.ca_pem)
+    except (ssl.SSLError, FileNotFoundError):
+        return False
+    return True
 
 
 Authority = tuple["x509.Certificate", "ec.EllipticCurvePrivateKey"]

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, Self
 
 import uvicorn
 
+from orchestrator.api._connections import Connection
 from orchestrator.api._requests import Receive, Scope, Send
 
 START_DEADLINE: Final = 10.0
@@ -140,7 +141,7 @@ class ApiServer:
         config = uvicorn.Config(
             self._app,
             loop="none",
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -154,14 +155,16 @@ class ApiServer:
             timeout_graceful_shutdown=self._stop_deadline,
             **options,
         )
-        self._server = _Server(config)
-        self._serving = asyncio.create_task(
-            self._server.serve(sockets=[self._socket]), name=f"api-server:{self._port}"
+        server = self._server = _Server(config)
+        serving = self._serving = asyncio.create_task(
+            server.serve(sockets=[self._socket]), name=f"api-server:{self._port}"
         )
         async with asyncio.timeout(START_DEADLINE):
-            while not self._server.started:
-                if self._serving.done():
-                    self._serving.result()
+            while not server.started:
+                if serving.done():
+                    self._server = self._serving = None
+                    self._socket.close()
+                    serving.result()
                 await asyncio.sleep(0)
 
     async def stop(self) -> None:

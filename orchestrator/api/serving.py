@@ -130,11 +130,13 @@ class ServedCluster:
         """End streams, finish requests in flight, stop the cluster. Safe to call twice."""
         server, self._server = self._server, None
         listener, self._listener = self._listener, None
-        if server is not None:
-            await server.stop()
-        if listener is not None:
-            listener.close()
-        await self._cluster.stop()
+        try:
+            if server is not None:
+                await server.stop()
+        finally:
+            if listener is not None:
+                listener.close()
+            await self._cluster.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()

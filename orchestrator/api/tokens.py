@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,8 @@ from typing import Final
 from orchestrator.api.certificates import write_private
 
 _BYTES: Final = 32
+_GOOD: Final = re.compile(r"[\x21-\x7e]{8,}")
+"""What a header can carry and nobody guesses at once; users may put their own token there."""
 
 
 def new_token() -> str:
@@ -18,12 +21,12 @@ def new_token() -> str:
 
 
 def ensure_token(path: Path) -> str:
-    """Return the token kept at ``path``; make it on first use."""
+    """Return the token kept at ``path``; make it on first use, or when what is there is none."""
     try:
         token = path.read_text().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         token = ""
-    if not token:
+    if not _GOOD.fullmatch(token):
         token = new_token()
         write_private(path, token.encode() + b"\n")
     return token

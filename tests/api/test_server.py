@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import stat
@@ -45,6 +46,48 @@ def test_plain_http_stays_on_loopback(store: Store) -> None:
     with pytest.raises(InsecureAddressError, match=r"plain HTTP on 0\.0\.0\.0"):
         ApiServer(app, "0.0.0.0", 0)
     ApiServer(app, "0.0.0.0", 0, allow_insecure=True)
+
+
+async def test_a_head_without_end_is_refused(store: Store) -> None:
+    """Whatever a stranger sends, it takes a megabyte at most."""
+    server = ApiServer(ApiApplication(store), "127.0.0.1", 0)
+    async with server:
+        for line in (b"X-Long: " + b"a" * 65536, b"X-Many: a\r\n" * 6000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"GET /version HTTP/1.1\r\nHost: x\r\n")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(40):
+                    writer.write(line)
+                    await writer.drain()
+            assert (await reader.read(100)).startswith(b"HTTP/1.1 431 ")
+            writer.close()
+
+
+async def test_a_head_that_does_not_come_ends_the_connection(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither silence nor half a request holds a connection for ever, be it the second one."""
+    monkeypatch.setattr("orchestrator.api._connections.HEAD_SECONDS", 0.05)
+    half = b"GET /version HTTP/1.1\r\nHost: x\r\nX-"
+    server = ApiServer(ApiApplication(store), "127.0.0.1", 0)
+    async with server, asyncio.timeout(10):
+        for sent, answered in ((b"", False), (half, False), (half[:-2] + b"\r\n" + half, True)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            assert (b"200 OK" in await reader.read()) is answered
+            writer.close()
+
+
+async def test_a_body_that_does_not_come_is_given_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a Status that says so."""
+    monkeypatch.setattr("orchestrator.api._requests.BODY_SECONDS", 0.05)
+    async with ApiServer(ApiApplication(store), "127.0.0.1", 0) as server, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{")
+        assert b" 504 " in await reader.readline()
+        writer.close()
 
 
 async def test_stopping_ends_a_watch_quickly(store: Store) -> None:
@@ -99,6 +142,41 @@ def test_certificates_are_renewed_when_needed_only(tmp_path: Path) -> None:
     late = ensure_certificates(tmp_path, now + 340 * DAY, ["10.0.0.1"])
     assert late.certificate_file.read_bytes() != other
     assert late.ca_pem == first.ca_pem
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\xfe", None])
+@pytest.mark.parametrize("name", ["ca.crt", "ca.key", "apiserver.crt", "apiserver.key"])
+def test_damaged_files_are_made_anew(tmp_path: Path, name: str, damage: bytes | None) -> None:
+    """A server can always start with what it is given; a CA that is whole stays."""
+    before = ensure_certificates(tmp_path, time.time())
+    if damage is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(damage)
+    after = ensure_certificates(tmp_path, time.time())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(after.certificate_file, after.key_file)
+    assert (after.ca_pem == before.ca_pem) is (name != "ca.crt")
+    assert after.ca_pem == (tmp_path / "ca.crt").read_text()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"a b", b"short"])
+def test_a_damaged_token_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+    """An empty one above all: it would let everyone in."""
+    file = tmp_path / "token"
+    file.write_bytes(damage)
+    assert len(ensure_token(file)) > 40
+
+
+async def test_a_server_that_cannot_start_can_be_stopped(store: Store, tmp_path: Path) -> None:
+    """The reason is raised once, by the start."""
+    (tmp_path / "bad").write_text("bad")
+    server = ApiServer(
+        ApiApplication(store), "127.0.0.1", 0, Tls(tmp_path / "bad", tmp_path / "bad")
+    )
+    with pytest.raises(ssl.SSLError):
+        await server.start()
+    await server.stop()
 
 
 def test_a_token_is_made_once(tmp_path: Path) -> None:

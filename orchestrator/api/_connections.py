@@ -1,0 +1,73 @@
+"""One HTTP connection: uvicorn's, with bounds on how large and how slow a request's head may be.
+
+Anyone who can connect can send a head, so without bounds strangers could fill the memory or hold
+connections for ever. Sizes and seconds are those of upstream's API server (``net/http``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT: Final = 1 << 20
+"""Bytes of request line and headers; ``http.DefaultMaxHeaderBytes``."""
+
+HEAD_SECONDS: Final = 32.0
+"""Seconds for a head to arrive, from the connection or its first byte on; ``ReadHeaderTimeout``."""
+
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    b"431 Request Header Fields Too Large"
+)
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection that gives up on a head without end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head = 0
+        self._within_head = True
+        self._overdue: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._overdue = self.loop.call_later(HEAD_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes as long as the head they may belong to is within its bounds."""
+        if self._within_head:
+            self._head += len(data)
+            if self._head > HEAD_LIMIT:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+                return
+        super().data_received(data)
+        if self._within_head and self._overdue is None and not self.transport.is_closing():
+            self._overdue = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        """Note that a head begins."""
+        self._within_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Note that the head has ended."""
+        self._within_head = False
+        self._head = 0
+        self._arrived()
+        super().on_headers_complete()
+
+    def _arrived(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
