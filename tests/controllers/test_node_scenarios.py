@@ -96,6 +96,10 @@ async def test_a_silent_node_is_marked_and_tainted_and_comes_back(worlds: Any) -
         await cluster(world)
         await world.settle(30)
         assert all(is_ready(world, name) for name in world.nodes)
+        assert sorted(world.recorded.messages("RegisteredNode")) == [
+            f"Node {name} event: Registered Node {name} in Controller"
+            for name in sorted(world.nodes)
+        ]
         world.dead.add("n1")
         await world.settle(40)
         assert is_ready(world, "n1")

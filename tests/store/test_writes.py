@@ -293,6 +293,26 @@ async def test_pods_of_one_template_share_their_spec(kit: Any) -> None:
 
 
 @virtual
+async def test_a_pod_needs_the_service_account_it_names(kit: Any) -> None:
+    """Upstream's refusal, for users and for controllers; it goes once the account is there."""
+    async with kit.opened() as store:
+        asking = kit.pod("a", serviceAccountName="robot")
+        text = (
+            'pods "a" is forbidden: error looking up service account default/robot: '
+            'serviceaccount "robot" not found'
+        )
+        with pytest.raises(StatusError) as refused:
+            await store.create(asking, resource="pods", namespace="default")
+        assert (refused.value.code, refused.value.message) == (403, text)
+        (result,) = await store.write([Create("pods", asking)])
+        assert isinstance(result, StatusError)
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
+        await store.create(account, resource="serviceaccounts", namespace="default")
+        (made,) = await store.write([Create("pods", asking)])
+        assert made["spec"]["serviceAccountName"] == "robot"
+
+
+@virtual
 async def test_the_errors_of_a_batch_are_values_in_their_places(kit: Any) -> None:
     """One refusal refuses nothing else."""
     async with kit.opened() as store:

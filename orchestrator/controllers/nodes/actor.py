@@ -8,7 +8,7 @@ from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Controller, Recorder
 from orchestrator.controllers.nodes.lifecycle import RESOURCE, Health, decide_node, eviction_rate
 from orchestrator.controllers.nodes.taints import condition_status, is_evicting
-from orchestrator.controllers.plans import Plan
+from orchestrator.controllers.plans import Emit, Plan
 from orchestrator.resources.objects import Object, labels_of, spec_of
 from orchestrator.store import ObjectEvent, Store
 
@@ -35,6 +35,7 @@ class NodeLifecycleController(Controller[str]):
         """Begin every node's grace anew."""
         self._seen: dict[str, float] = {}
         self._renewed: dict[str, str] = {}
+        self._registered: set[str] = set()
         self._next_eviction: dict[str, float] = {}
         self._ready: dict[str, tuple[str, bool]] = {}
         self._zones: dict[str, list[int]] = {}  # zone -> nodes, nodes that are ready
@@ -55,6 +56,7 @@ class NodeLifecycleController(Controller[str]):
             self._count(name, None)
             self._seen.pop(name, None)
             self._renewed.pop(name, None)
+            self._registered.discard(name)
             return
         ready = condition_status(event.object, "Ready") == "True"
         came_back = ready and not self._ready.get(name, ("", False))[1]
@@ -101,6 +103,10 @@ class NodeLifecycleController(Controller[str]):
         ready = condition_status(node, "Ready")
         pods = [] if ready == "True" else self.store.by_node(key)
         plan = decide_node(node, pods, health, now, self._config)
+        if key not in self._registered:
+            self._registered.add(key)
+            text = f"Node {key} event: Registered Node {key} in Controller"
+            plan.events.append(Emit(node, "Normal", "RegisteredNode", text))
         if any(not is_evicting(node) and is_evicting(update.new) for update in plan.update):
             self._count_eviction(node, now)
         elif wait > 0:

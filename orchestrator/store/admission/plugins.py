@@ -40,11 +40,23 @@ class Mutation(NamedTuple):
     reads: tuple[str, ...] = ()
 
 
-def _service_account(pod: Object, _reader: Any) -> Object:
+def _service_account(pod: Object, reader: Any) -> Object:
     spec = pod["spec"]
-    if spec.get("serviceAccountName"):
-        return pod
-    return {**pod, "spec": {**spec, "serviceAccountName": "default", "serviceAccount": "default"}}
+    name = spec.get("serviceAccountName")
+    if not name:
+        added = {"serviceAccountName": "default", "serviceAccount": "default"}
+        return {**pod, "spec": {**spec, **added}}
+    # The default account comes with its namespace, only a moment later; upstream makes users of a
+    # new namespace try again until then.
+    if name != "default":
+        namespace = pod["metadata"].get("namespace", "")
+        if reader.get("serviceaccounts", namespace, name) is None:
+            raise _refused(
+                pod,
+                f'error looking up service account {namespace}/{name}: serviceaccount "{name}" '
+                "not found",
+            )
+    return pod
 
 
 def _default_toleration_seconds(pod: Object, _reader: Any) -> Object:
