@@ -70,6 +70,13 @@ def write_private(path: Path, data: bytes) -> None:
         raise
 
 
+def load_library(directory: Path) -> None:
+    """Load what `ensure_certificates` will need, if it will; for a thread, while others wait."""
+    if not (directory / _MANIFEST).exists():
+        import cryptography.hazmat.primitives.serialization
+        import cryptography.x509  # noqa: F401 - loading is what it is for
+
+
 def ensure_certificates(
     directory: Path, now: float, names: Iterable[str] = (), *, common_name: str = "kube-apiserver"
 ) -> Certificates:

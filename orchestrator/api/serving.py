@@ -6,6 +6,7 @@ running containers over and then end them.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from actors import RealClock
 from orchestrator.api.application import ApiApplication, ApiConfig
-from orchestrator.api.certificates import Certificates, ensure_certificates
+from orchestrator.api.certificates import Certificates, ensure_certificates, load_library
 from orchestrator.api.kubeconfig import write_kubeconfig
 from orchestrator.api.server import ApiServer, Tls, bind, check_insecure
 from orchestrator.api.tokens import ensure_token
@@ -82,13 +83,19 @@ class ServedCluster:
         if config.insecure_http:
             check_insecure(config.host)
         self._listener = bind(config.host, config.port)
-        await cluster.open()
-        if not config.insecure_http:
+        if config.insecure_http:
+            await cluster.open()
+        else:
+            # Opening a new log is mostly waiting for the disk; so is writing keys.
+            directory = cluster.config.data_dir or Path()
+            await asyncio.gather(cluster.open(), asyncio.to_thread(load_library, directory / "pki"))
             names = [str(cluster.service_range[1])]
             if config.host not in ANY:
                 names.append(config.host)
             keys = cluster.directory / "pki"
-            self._certificates = ensure_certificates(keys, RealClock().now(), names)
+            self._certificates = await asyncio.to_thread(
+                ensure_certificates, keys, RealClock().now(), names
+            )
             cluster.certificate_authority = self._certificates.ca_pem
 
     @property
@@ -126,8 +133,12 @@ class ServedCluster:
             ca_pem = found.ca_pem if found else None
             write_kubeconfig(config.kubeconfig, self._server.url, ca_pem=ca_pem, token=token)
 
-    async def stop(self) -> None:
-        """End streams, finish requests in flight, stop the cluster. Safe to call twice."""
+    async def stop(self, *, clean: bool = True) -> None:
+        """End streams, finish requests in flight, stop the cluster. Safe to call twice.
+
+        Args:
+            clean: As for `Cluster.stop`.
+        """
         server, self._server = self._server, None
         listener, self._listener = self._listener, None
         try:
@@ -136,7 +147,7 @@ class ServedCluster:
         finally:
             if listener is not None:
                 listener.close()
-            await self._cluster.stop()
+            await self._cluster.stop(clean=clean)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from orchestrator.cli.collector import spare_start
+
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
     if sys.argv[1:2] == ["up"]:
+        spare_start()
         from orchestrator.cli.options import read_plainly
 
         options = read_plainly(sys.argv[2:])

@@ -16,6 +16,7 @@ def run_up(options: UpOptions) -> int:
     """Run the cluster; return the exit code: 0 after a clean stop, 1 when it can't start."""
     import uvloop
 
+    from actors import SystemFailed
     from orchestrator.cluster import ClusterError
 
     try:
@@ -25,6 +26,14 @@ def run_up(options: UpOptions) -> int:
     except OSError as error:
         hint = " (--port)" if error.errno == errno.EADDRINUSE else ""
         print(f"orchestrator up: {error.strerror or error}{hint}", file=sys.stderr)
+        return 1
+    except SystemFailed as error:
+        cause = error.__cause__
+        print(
+            f"orchestrator up: the cluster cannot go on: {type(cause).__name__}: {cause}; "
+            "its log is whole and its containers run on: start it again with the same --data-dir",
+            file=sys.stderr,
+        )
         return 1
     except (ClusterError, ValueError) as error:
         print(f"orchestrator up: {error}", file=sys.stderr)
@@ -40,8 +49,9 @@ async def _serve(options: UpOptions) -> None:
     began = time.perf_counter()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+            loop.add_signal_handler(number, stop.set)
     cluster = Cluster(
         ClusterConfig(
             nodes=options.nodes,
@@ -60,14 +70,16 @@ async def _serve(options: UpOptions) -> None:
             log_requests=options.log_level == "debug",
         ),
     )
+    clean = False
     try:
         await endpoint.start()
         tune_collector()
         print(_ready_text(options, endpoint.url, time.perf_counter() - began), flush=True)
         await stop.wait()
+        clean = True
         print("orchestrator: stopping", flush=True)
     finally:
-        await endpoint.stop()
+        await endpoint.stop(clean=clean)
     print("orchestrator: stopped", flush=True)
 
 
