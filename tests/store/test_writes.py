@@ -306,6 +306,10 @@ async def test_a_pod_needs_the_service_account_it_names(kit: Any) -> None:
         assert (refused.value.code, refused.value.message) == (403, text)
         (result,) = await store.write([Create("pods", asking)])
         assert isinstance(result, StatusError)
+        (result,) = await store.write(
+            [Create("pods", with_meta(asking, name="web-1", generateName="web-"))]
+        )
+        assert 'pods "web-" is forbidden' in str(result)
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
         await store.create(account, resource="serviceaccounts", namespace="default")
         (made,) = await store.write([Create("pods", asking)])

@@ -130,7 +130,9 @@ def _default_class(reader: Any) -> Object | None:
 
 def _refused(pod: Object, why: str) -> StatusError:
     metadata = pod["metadata"]
-    return forbidden("pods", metadata.get("name") or metadata.get("generateName") or "", why)
+    # A controller has chosen its pods' names already. Upstream's server chooses them, after
+    # admission, so one refusal reads the same every time and is counted as one Event.
+    return forbidden("pods", metadata.get("generateName") or metadata.get("name") or "", why)
 
 
 PLUGINS = (
