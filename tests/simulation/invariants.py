@@ -32,6 +32,11 @@ def digest_of(obj: Object) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
+def line_of(event: ObjectEvent) -> str:
+    """Return an event as the history has it."""
+    return f"{event.sequence} {event.type} {'/'.join(event.key)} {digest_of(event.object)}"
+
+
 class Witness:
     """Sees every committed event of all lives of a cluster, checks it, and remembers.
 
@@ -64,10 +69,13 @@ class Witness:
             event
             for kind in store.registry.kinds()
             for event in store._window.channel(kind.resource).events
-            if event.sequence > self.sequence
         ]
         for event in sorted(kept, key=lambda event: event.sequence):
-            self.see(event)
+            if event.sequence > self.sequence:
+                self.see(event)
+                continue
+            told, found = self.history[event.sequence - 1], line_of(event)
+            self.require(told == found, f"what was published as {told} is {found} after a restart")
         projection = store._projection
         apply = projection.apply
 
@@ -80,14 +88,14 @@ class Witness:
 
     def compare(self, store: Store) -> None:
         """Require the store to have what the events come to, and nothing else."""
-        held = store._projection.objects
+        held = {Key(*key): obj for key, obj in store._projection.objects.items()}
         self.require(
             store.sequence == self.sequence,
             f"the store is at {store.sequence}, events were seen up to {self.sequence}: "
             "something acknowledged was lost, or published twice",
         )
         for key in held.keys() | self.objects.keys():
-            here, there = self.objects.get(key), held.get(key)  # type: ignore[call-overload]
+            here, there = self.objects.get(key), held.get(key)
             self.require(
                 here is there or here == there,
                 f"{key}: events say {_brief(here)}, the store has {_brief(there)}",
@@ -103,7 +111,7 @@ class Witness:
         key, obj = event.key, event.object
         before = self.objects.get(key)
         self._check_order(event, before)
-        self.history.append(f"{event.sequence} {event.type} {'/'.join(key)} {digest_of(obj)}")
+        self.history.append(line_of(event))
         if event.type == "DELETED":
             self.objects.pop(key, None)
             self._check_removed(event)
@@ -153,9 +161,7 @@ class Witness:
     def _check_removed(self, event: ObjectEvent) -> None:
         key, metadata = event.key, event.object["metadata"]
         if HOLD in (metadata.get("finalizers") or ()):
-            self.require(
-                metadata["uid"] in self.released, f"{key} was removed under its finalizer"
-            )
+            self.require(metadata["uid"] in self.released, f"{key} was removed under its finalizer")
         if key[0] == "namespaces":
             left = ["/".join(other) for other in self.objects if other[1] == key[2]]
             self.require(not left, f"{key} was removed with content left: {left}")
@@ -208,6 +214,11 @@ class Witness:
     def _note_floor(self, event: ObjectEvent) -> None:
         uid = event.object["metadata"]["uid"]
         floors = self._floors.setdefault(uid, deque())
+        previous = event.previous
+        if previous and previous["spec"]["replicas"] != event.object["spec"]["replicas"]:
+            # A user's scaling is shared out over the ReplicaSets in proportion, as upstream does,
+            # whatever that leaves available.
+            floors.append((self._now(), 0))
         floors.append((self._now(), floor_of(event.object)))
         while len(floors) > 1 and floors[1][0] < self._now() - FLOOR_SECONDS:
             floors.popleft()

@@ -1,5 +1,7 @@
 """Run simulations by the thousand: ``python -m tests.simulation.run --seed 1 --count 1000``."""
 
+# ruff: noqa: T201 - a command prints
+
 from __future__ import annotations
 
 import argparse
@@ -73,10 +75,11 @@ def main() -> int:
 
 
 def _summary(report: Report) -> str:
+    refused = dict(sorted(report.refusals.items()))
     return (
         f"seed {report.seed}: {len(report.history)} events, trace {report.trace}, "
         f"{report.seconds:.0f} virtual seconds, {report.lives} lives, "
-        f"{report.acknowledged} writes acknowledged, refused {dict(sorted(report.refusals.items()))}, "
+        f"{report.acknowledged} writes acknowledged, refused {refused}, "
         f"{report.watched} events watched with {report.relists} lists\n  {report.profile}"
     )
 

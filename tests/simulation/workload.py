@@ -176,9 +176,7 @@ class Client:
         if self.world.profile.disruptions and self.chance.random() < 0.3:
             spec["minReadySeconds"] = self.chance.choice([1, 15])
         replicas = self.chance.randrange(MOST_REPLICAS + 1)
-        made = manifests.deployment(
-            name, replicas, self._template(name), self._strategy(), **spec
-        )
+        made = manifests.deployment(name, replicas, self._template(name), self._strategy(), **spec)
         await self._create(DEPLOYMENTS, self._namespace(), made)
 
     async def _scale(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from actors.log import EventLog
 from actors.testing import run_virtual
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.node import NodeConfig, SimulatedRuntime, simulated_node
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, is_deleting
 from orchestrator.resources.selectors import parse_field_selector, parse_label_selector
 from orchestrator.store import Store
@@ -161,7 +163,7 @@ class World:
         self._watching = [asyncio.create_task(w.run(self.store)) for w in self._watchers]
         faults = Faults(self, self.chance("faults"))
         striking = asyncio.create_task(self._strike(faults))
-        clients = [Client(self, number, self.chance(f"client{number}")) for number in range(CLIENTS)]
+        clients = [Client(self, at, self.chance(f"client{at}")) for at in range(CLIENTS)]
         await asyncio.gather(*(self._use(client) for client in clients))
         self._busy = False
         await striking
@@ -188,7 +190,8 @@ class World:
         end = self.now() + CONVERGES_WITHIN
         calm_since: float | None = None
         while True:
-            await self._heal(client)
+            with contextlib.suppress(StatusError):  # gone meanwhile, or a write still stalls
+                await self._heal(client)
             await asyncio.sleep(5.0)
             problems = problems_of(self)
             if problems:
