@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from actors import ActorSystem, RealClock
+from actors import ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog, SqliteLog
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
@@ -38,6 +38,12 @@ from orchestrator.store.recording import EventRecorder
 
 SIMULATED_SERVICES: Final = IPv4Network("10.96.0.0/16")
 """Cluster IPs where nothing listens: upstream's customary range."""
+
+KEEP_ALIVE: Final = Supervision(max_restarts=1000, period=600.0)
+"""For what works on the store's objects: one that fails again and again is tried for ever, at
+most every 30 s, and what it does rests meanwhile. Ending the daemon would help nobody: the API is
+what a user needs to put things right. Store and nodes are different: without them nothing works,
+so their failure ends the daemon with a message."""
 
 EVENTS_UP_TO: Final = 50
 """Simulated nodes from which on containers' starts make no Events by default."""
@@ -83,6 +89,7 @@ class Cluster:
         self._directory: Path
         self._claim: AddressClaim | None = None
         self._event_log: EventLog | None = None
+        self._ends_containers = True
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -139,6 +146,7 @@ class Cluster:
         try:
             yield
         except BaseException as error:
+            self._ends_containers = False
             await self._exits.aclose()
             known = (LogError, AddressesInUseError, RuntimeUnavailableError, OSError, ValueError)
             if isinstance(error, known):
@@ -173,12 +181,16 @@ class Cluster:
         )
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
-        self.system.spawn(lambda: Scheduler(self.store, recorder), "scheduler")
+        self.system.spawn(
+            lambda: Scheduler(self.store, recorder), "scheduler", supervision=KEEP_ALIVE
+        )
         self._exits.push_async_callback(self._stop_nodes)
         await self.nodes.start(self.system)
         if config.runtime == "process":
             services = EventRecorder(self.store, "service-proxy")
-            self.system.spawn(lambda: ServiceManager(self.store, services), "services")
+            self.system.spawn(
+                lambda: ServiceManager(self.store, services), "services", supervision=KEEP_ALIVE
+            )
 
     def _spawn_controllers(self) -> None:
         grace = self.config.node_grace_seconds
@@ -189,7 +201,7 @@ class Cluster:
             heartbeat=self.nodes.heartbeat,
         )
         for name, factory in controller_specs(self.store, settings):
-            self.system.spawn(factory, name)
+            self.system.spawn(factory, name, supervision=KEEP_ALIVE)
 
     def _prepare_directory(self) -> Path:
         if self.config.data_dir is None:
@@ -248,8 +260,20 @@ class Cluster:
         await self.nodes.kill(name)
 
     async def _stop_nodes(self) -> None:
-        await self.nodes.stop(clean=True, grace=self.config.stop_seconds)
+        clean = self._ends_containers and self.system.failure is None
+        # Without a data directory there is no next daemon that could take them over.
+        clean = clean or self.config.data_dir is None
+        await self.nodes.stop(clean=clean, grace=self.config.stop_seconds)
 
-    async def stop(self) -> None:
-        """End all containers, then all actors, then close the log. Safe to call twice."""
+    async def stop(self, *, clean: bool = True) -> None:
+        """End all containers, then all actors, then close the log. Safe to call twice.
+
+        Args:
+            clean: False leaves the containers of a data directory to the next start, as a killed
+                daemon would. A cluster whose actors failed leaves them in any case.
+
+        Raises:
+            SystemFailed: An actor that the cluster cannot do without failed too often.
+        """
+        self._ends_containers = self._ends_containers and clean
         await self._exits.aclose()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
-from actors import DEFERRED, Actor, ActorRef, ActorSystem, Clock, Envelope, Exhausted, Supervision
+from actors import DEFERRED, Actor, ActorRef, ActorSystem, Clock, Envelope, Supervision
 from orchestrator.node import nodes
 from orchestrator.node.configs import NodeConfig
 from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
@@ -23,7 +23,8 @@ _ALL = 1 << 30
 """More events than a window holds."""
 _WRITE_AGAIN = 1.0
 """Seconds until a write that failed as a whole is repeated."""
-_NODE = Supervision(max_restarts=10, period=60.0, exhausted=Exhausted.STOP)
+_NODE = Supervision(max_restarts=1000, period=600.0)
+"""A node that fails again and again is tried for ever, at most every 30 s."""
 
 
 class ManagedStore(NodeStore, Protocol):

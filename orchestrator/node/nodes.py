@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
-from actors import Actor, ActorRef, MailboxFull
+from actors import Actor, ActorRef, MailboxFull, Supervision
 from orchestrator.node import pods, registration
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
@@ -22,6 +22,9 @@ from orchestrator.store.operations import Create, Modify, Operation
 
 _LEASES = "leases.coordination.k8s.io"
 _SEEN = pods.PodSeen()
+_POD = Supervision(max_restarts=1000, period=600.0)
+"""A pod that fails again and again is tried for ever, at most every 30 s: it must not take its
+node, and then the next one, along."""
 _REGISTER_AGAIN = 1.0
 """Seconds until a registration or first heartbeat that was refused is repeated."""
 
@@ -259,7 +262,9 @@ class NodeActor(Actor[Command]):
     def _spawn(self, uid: str, pod: Object) -> None:
         entry = _Pod(pod)
         around, cleared = self._around, self._note_cleared
-        entry.ref = self.context.spawn(lambda: PodActor(around, entry, cleared), uid)
+        entry.ref = self.context.spawn(
+            lambda: PodActor(around, entry, cleared), uid, supervision=_POD
+        )
         self._pods[uid] = entry
 
     def _note_cleared(self, uid: str) -> None:
