@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +62,30 @@ def kubectl_binaries() -> list[Path]:
     ]
     versions.sort(key=lambda path: int(path.name.rsplit(".", 1)[-1]))
     return versions or [program]
+
+
+@functools.cache
+def _minor(program: Path) -> int:
+    told = subprocess.run(
+        [program, "version", "--client", "-o", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    found = re.search(r'"gitVersion": "v1\.(\d+)\.', told.stdout)
+    assert found is not None, f"{program} does not tell its version: {told.stdout}"
+    return int(found[1])
+
+
+@pytest.fixture(scope="session")
+def kubectl_minor() -> Callable[[Path], int]:
+    """Return a function that tells the minor version of a kubectl.
+
+    The whole session works from 1.27 on. Debian's stable release still has 1.20: it is tested too,
+    without the few commands that it has not got or that ask the server for what is long gone.
+    """
+    return _minor
 
 
 @pytest.fixture(scope="session")

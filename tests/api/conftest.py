@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -110,8 +110,11 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer
 class Kubectl:
     """One kubectl with a kubeconfig, a home and a cache of its own."""
 
-    def __init__(self, program: Path, server: LiveServer, home: Path, namespace: str) -> None:
+    def __init__(
+        self, program: Path, minor: int, server: LiveServer, home: Path, namespace: str
+    ) -> None:
         self.program = program
+        self.minor = minor
         self.namespace = namespace
         self.home = home
         self._environment = {
@@ -136,17 +139,25 @@ class Kubectl:
 
 
 @pytest.fixture
-def newest(kubectl: Path, live_server: LiveServer, tmp_path: Path) -> Kubectl:
+def newest(
+    kubectl: Path, kubectl_minor: Callable[[Path], int], live_server: LiveServer, tmp_path: Path
+) -> Kubectl:
     """The newest kubectl in a new namespace, for what no version does in its own way."""
-    made = Kubectl(kubectl, live_server, tmp_path, f"newest-{os.urandom(3).hex()}")
+    namespace = f"newest-{os.urandom(3).hex()}"
+    made = Kubectl(kubectl, kubectl_minor(kubectl), live_server, tmp_path, namespace)
     made.run("create", "namespace", made.namespace)
     return made
 
 
 @pytest.fixture
-def kube(any_kubectl: Path, live_server: LiveServer, tmp_path: Path) -> Kubectl:
+def kube(
+    any_kubectl: Path,
+    kubectl_minor: Callable[[Path], int],
+    live_server: LiveServer,
+    tmp_path: Path,
+) -> Kubectl:
     """Each kubectl at hand in turn, in a new namespace named after it."""
-    name = any_kubectl.name.replace(".", "-")
-    made = Kubectl(any_kubectl, live_server, tmp_path, f"{name}-{os.urandom(3).hex()}")
+    namespace = f"{any_kubectl.name.replace('.', '-')}-{os.urandom(3).hex()}"
+    made = Kubectl(any_kubectl, kubectl_minor(any_kubectl), live_server, tmp_path, namespace)
     made.run("create", "namespace", made.namespace)
     return made

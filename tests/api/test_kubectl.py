@@ -95,7 +95,8 @@ def test_changes_of_every_kind(newest: Kubectl, tmp_path: Path) -> None:
     newest.run("rollout", "resume", "deploy/web")
     newest.run("rollout", "restart", "deploy/web")
     assert "replicas: 6" in newest.run("diff", "-f", file, code=1)
-    newest.run("wait", "--for=jsonpath={.spec.replicas}=6", "deploy/web", "--timeout=10s")
+    if newest.minor >= 23:  # older ones wait for conditions only
+        newest.run("wait", "--for=jsonpath={.spec.replicas}=6", "deploy/web", "--timeout=10s")
 
 
 def test_creates_by_generators(kube: Kubectl) -> None:
@@ -139,13 +140,15 @@ def test_server_side_apply_and_dry_run(newest: Kubectl, tmp_path: Path) -> None:
 def test_strict_validation_names_the_field(kube: Kubectl, tmp_path: Path) -> None:
     """A typo is refused by the server: kubectl found fieldValidation in the OpenAPI paths."""
     file = manifest(tmp_path, MANIFEST.replace("replicas: 2", "replicsa: 2"))
-    refused = kube.run("apply", "-f", file, code=1)
-    assert 'unknown field "spec.replicsa"' in refused
+    strict = kube.minor >= 25  # older ones leave validation to the server's warnings
+    told = kube.run("apply", "-f", file, code=1 if strict else 0)
+    assert 'unknown field "spec.replicsa"' in told
 
 
 def test_explain_discovery_and_questions(kube: Kubectl) -> None:
     """What kubectl asks about the server itself."""
-    assert "RollingUpdate" in kube.run("explain", "deploy.spec.strategy")
+    if kube.minor >= 27:  # older ones want OpenAPI v2 with all definitions
+        assert "RollingUpdate" in kube.run("explain", "deploy.spec.strategy")
     assert "deployments" in kube.run("api-resources")
     assert "apps/v1" in kube.run("api-versions").split()
     assert "v1.35.0" in kube.run("version")
@@ -153,13 +156,15 @@ def test_explain_discovery_and_questions(kube: Kubectl) -> None:
     assert kube.run("auth", "can-i", "create", "pods").strip() == "yes"
     assert "*.*" in kube.run("auth", "can-i", "--list")
     assert kube.run("get", "--raw", "/healthz") == "ok"
-    assert "No events found" in kube.run("events")
+    if kube.minor >= 26:  # older ones have no such command
+        assert "No events found" in kube.run("events")
 
 
 def test_more_generators(newest: Kubectl) -> None:
     """The kinds that the matrix over versions leaves out."""
     newest.run("create", "role", "reader", "--verb=get", "--resource=pods")
-    newest.run("create", "cronjob", "often", "--image=x", "--schedule=*/5 * * * *")
+    if newest.minor >= 21:  # older ones ask for batch/v1beta1, which is gone since 1.25
+        newest.run("create", "cronjob", "often", "--image=x", "--schedule=*/5 * * * *")
     newest.run("create", "service", "clusterip", "svc", "--tcp=80:8080")
     newest.run("create", "ingress", "in", "--rule=a.example/*=svc:80")
     newest.run("create", "deployment", "made", "--image=x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import select
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from orchestrator.cluster.addresses import SLOTS
 
 READY_DEADLINE = 30.0
 """Seconds a daemon has to report that it is ready; about one is normal."""
@@ -26,9 +29,20 @@ class Daemon:
         self.directory = directory
         self.options = options
         self.kubeconfig = directory / "kubeconfig"
-        self.state = directory / "state"
+        self.state = self._own_addresses(directory / "state")
         self.process: subprocess.Popen[str] | None = None
         self.output = ""
+
+    @staticmethod
+    def _own_addresses(state: Path) -> Path:
+        """Give a new data directory addresses that another cluster hardly takes.
+
+        Between two starts they are nobody's: a cluster that a developer starts just then takes the
+        lowest that are free, so the test's are higher ones.
+        """
+        state.mkdir(mode=0o700)
+        (state / "address-slot").write_text(f"{random.randrange(SLOTS // 2, SLOTS)}\n")
+        return state
 
     def start(self) -> Daemon:
         """Start it and return once it says that it is ready."""
