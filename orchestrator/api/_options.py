@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from orchestrator.api._requests import Request
@@ -161,6 +162,7 @@ def write_options(request: Request, kind: str, *, apply: bool = False) -> WriteO
     )
 
 
+@lru_cache(maxsize=256)
 def default_manager(user_agent: str) -> str:
     """Name the manager after the client's program, as upstream does."""
     name = user_agent.split("/", 1)[0]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
 from orchestrator.api._negotiation import PLAIN, Accepted
 from orchestrator.api._pages import PUBLIC, Check, Pages
@@ -54,6 +55,7 @@ class ApiConfig:
         address: ``host:port`` told to clients in ``/api``.
         request_seconds: Deadline of a request that is not a watch or a followed log; upstream's
             ``--request-timeout``.
+        body_seconds: Deadline of a body's arrival.
         log_requests: Write one debug line for each request.
         ready_checks: Further checks of ``/readyz`` by name.
     """
@@ -61,6 +63,7 @@ class ApiConfig:
     token: str | None = None
     address: str = ""
     request_seconds: float = 60.0
+    body_seconds: float = 60.0
     log_requests: bool = False
     ready_checks: Mapping[str, Check] = field(default_factory=dict)
 
@@ -84,6 +87,8 @@ class ApiApplication:
         self._tokens = TokenCheck(self.config.token)
         self._resources = Resources(store, logs, self.config.token, random.SystemRandom())
         self._pages = Pages(store.registry, self.config.address, {}, self.config.ready_checks)
+        self._deadlines = Deadlines(self.config.request_seconds)
+        self._bodies = Deadlines(self.config.body_seconds)
         self._streams: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._log = structlog.get_logger("orchestrator.api")
@@ -91,6 +96,8 @@ class ApiApplication:
     def close(self) -> None:
         """End every stream; requests in flight finish, new streams end at once."""
         self._closing = True
+        self._deadlines.close()
+        self._bodies.close()
         for stream in tuple(self._streams):
             stream.cancel()
 
@@ -99,7 +106,7 @@ class ApiApplication:
         if scope["type"] != "http":
             await _refuse(scope, receive, send)
             return
-        request = Request(scope, receive)
+        request = Request(scope, receive, self._bodies)
         started = self._store.clock.monotonic() if self.config.log_requests else 0.0
         try:
             response = await self._answer(request)
@@ -154,8 +161,7 @@ class ApiApplication:
             if request.method == "GET":
                 return await self._resources.answer(request, target)
             try:
-                async with asyncio.timeout(self.config.request_seconds):
-                    return await self._resources.answer(request, target)
+                return await self._deadlines.run(self._resources.answer(request, target))
             except TimeoutError:
                 raise StatusError(
                     _LONG,

@@ -16,6 +16,7 @@ import yaml
 
 from orchestrator.api import (
     ApiApplication,
+    ApiConfig,
     ApiServer,
     InsecureAddressError,
     PortTakenError,
@@ -78,12 +79,10 @@ async def test_a_head_that_does_not_come_ends_the_connection(
             writer.close()
 
 
-async def test_a_body_that_does_not_come_is_given_up(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_body_that_does_not_come_is_given_up(store: Store) -> None:
     """With a Status that says so."""
-    monkeypatch.setattr("orchestrator.api._requests.BODY_SECONDS", 0.05)
-    async with ApiServer(ApiApplication(store), "127.0.0.1", 0) as server, asyncio.timeout(10):
+    app = ApiApplication(store, ApiConfig(body_seconds=0.05))
+    async with ApiServer(app, "127.0.0.1", 0) as server, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{")
         assert b" 504 " in await reader.readline()
