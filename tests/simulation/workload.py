@@ -37,6 +37,7 @@ class Client:
             (3, self._crash_deployment),
             (4, self._shut_node),
             (4, self._taint_node),
+            (1, self._delete_node),
         ]
         self._choices: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (12, self._create_deployment),
@@ -319,6 +320,12 @@ class Client:
             return {**obj, "spec": {**obj["spec"], "taints": new}}
 
         await self._change("nodes", target, change)
+
+    async def _delete_node(self) -> None:
+        """Delete a Node; if its machine lives, it registers again."""
+        target = self._pick(self.world.store.list("nodes"))
+        if target is not None:
+            await self._delete("nodes", target)
 
     # -- owners and finalizers
 
