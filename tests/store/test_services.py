@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -127,6 +128,54 @@ async def test_a_service_that_becomes_a_node_port_gets_ports(kit: Any) -> None:
         )
         assert after["spec"]["clusterIP"] == made["spec"]["clusterIP"]
         assert 30000 <= after["spec"]["ports"][0]["nodePort"] <= 32767
+
+
+def retyped(type_: str, **more: Any) -> Callable[[Any], Any]:
+    """Change a Service's type and nothing else, as ``kubectl patch`` does."""
+    return lambda obj: {**obj, "spec": {**obj["spec"], "type": type_, **more}}
+
+
+@virtual
+async def test_a_change_of_type_drops_what_the_new_type_has_no_use_for(kit: Any) -> None:
+    """A NodePort becomes a ClusterIP, an ExternalName and a ClusterIP again; all is given back."""
+    async with kit.opened() as store:
+        at = ("services", "default", "a")
+        made = await create(store, kit.service("a", type="NodePort"))
+        number = made["spec"]["ports"][0]["nodePort"]
+        inner = await store.modify(*at, retyped("ClusterIP"))
+        assert "nodePort" not in inner["spec"]["ports"][0]
+        assert "externalTrafficPolicy" not in inner["spec"]
+        assert inner["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+        outer = await store.modify(*at, retyped("ExternalName", externalName="example.com"))
+        assert not {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"} & set(outer["spec"])
+        other = kit.service("b", type="NodePort", ports=[{"port": 80, "nodePort": number}])
+        other["spec"]["clusterIP"] = made["spec"]["clusterIP"]
+        await create(store, other)
+        again = await store.modify(*at, retyped("ClusterIP"))
+        assert again["spec"]["clusterIP"] not in {None, made["spec"]["clusterIP"]}
+        assert again["spec"]["ipFamilies"] == ["IPv4"]
+
+
+@virtual
+async def test_what_is_changed_along_with_the_type_is_refused_not_dropped(kit: Any) -> None:
+    """The user asked for a node port that a ClusterIP cannot have."""
+    async with kit.opened() as store:
+        await create(store, kit.service("a", type="NodePort"))
+        change = retyped("ClusterIP", ports=[{"port": 80, "nodePort": 31999}])
+        with pytest.raises(StatusError, match="may not be used when `type` is 'ClusterIP'"):
+            await store.modify("services", "default", "a", change)
+
+
+@virtual
+async def test_a_port_keeps_its_node_port_when_its_number_changes(kit: Any) -> None:
+    """Ports are known by their names."""
+    async with kit.opened() as store:
+        ports = [{"name": "a", "port": 80}, {"name": "b", "port": 81}]
+        made = await create(store, kit.service("a", type="NodePort", ports=ports))
+        held = [port["nodePort"] for port in made["spec"]["ports"]]
+        ports = [{"name": "b", "port": 82}, {"name": "a", "port": 80}]
+        after = await store.modify("services", "default", "a", retyped("NodePort", ports=ports))
+        assert [port["nodePort"] for port in after["spec"]["ports"]] == held[::-1]
 
 
 @virtual

@@ -29,6 +29,8 @@ _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _POLICIES: Final = ("Cluster", "Local")
 _MAX_AFFINITY: Final = 86400
+_NODE_PORTED: Final = ("NodePort", "LoadBalancer")
+_ADDRESSES: Final = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
 
 def strategy(_kind: Kind) -> Strategy:
@@ -93,39 +95,66 @@ def _prepare(obj: Object) -> Object:
 
 
 def _carry(new: Object, old: Object) -> Object:
-    """Keep allocated values that the update leaves out, as upstream's patchAllocatedValues."""
+    """Keep allocated values that the update leaves out, and drop those its new type has no use for.
+
+    As upstream's patchAllocatedValues and dropTypeDependentFields.
+    """
     before: Part = old.get("spec") or {}
     after: Part = new.get("spec") or {}
     if after is before:
         return new
-    if after.get("type") == "ExternalName":
-        kept = after
-    else:
-        kept = filled(
-            after,
-            **{
-                field: before[field]
-                for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
-                if before.get(field)
-            },
-        )
-    if after.get("type") in {"NodePort", "LoadBalancer"} and before.get("type") in {
-        "NodePort",
-        "LoadBalancer",
-    }:
-        taken = {
-            (port.get("protocol"), port.get("port")): port["nodePort"]
-            for port in before.get("ports") or ()
-            if port.get("nodePort")
-        }
-        used = {port.get("nodePort") for port in after.get("ports") or ()}
-
-        def carried(port: Part) -> Part:
-            number = taken.get((port.get("protocol"), port.get("port")))
-            return filled(port, nodePort=number) if number and number not in used else port
-
-        kept = changed(kept, "ports", each(carried))
+    kept = _with_allocated(after, before)
+    if before.get("type") != after.get("type"):
+        kept = _without_unneeded(kept, before)
     return new if kept is after else {**new, "spec": kept}
+
+
+def _with_allocated(after: Part, before: Part) -> Part:
+    kept = after
+    if after.get("type") != "ExternalName":
+        held = {field: before[field] for field in _ADDRESSES if before.get(field)}
+        kept = filled(kept, **{"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", **held})
+    if after.get("type") not in _NODE_PORTED or before.get("type") not in _NODE_PORTED:
+        return kept
+    # By name: a port that changes its number is still the same port.
+    taken = {port.get("name"): port.get("nodePort") for port in before.get("ports") or ()}
+    used = set(taken.values()) & {port.get("nodePort") for port in after.get("ports") or ()}
+
+    def carried(port: Part) -> Part:
+        number = taken.get(port.get("name"))
+        if port.get("nodePort") or not number or number in used:
+            return port
+        used.add(number)
+        return {**port, "nodePort": number}
+
+    return changed(kept, "ports", each(carried))
+
+
+def _without_unneeded(spec: Part, before: Part) -> Part:
+    """Drop what was allocated or defaulted for the old type, unless the update changes it too.
+
+    What the user changed stays, for validation to refuse.
+    """
+    type_ = spec.get("type")
+    if type_ == "ExternalName":
+        for field in _ADDRESSES:
+            if spec.get(field) == before.get(field):
+                spec = put(spec, field, None)
+    if type_ not in _NODE_PORTED and _node_ports(spec) == _node_ports(before):
+        spec = changed(spec, "ports", each(lambda port: put(port, "nodePort", None)))
+    unneeded = []
+    if type_ != "LoadBalancer":
+        unneeded += ["allocateLoadBalancerNodePorts", "loadBalancerClass"]
+    if type_ not in _NODE_PORTED and not (type_ == "ClusterIP" and spec.get("externalIPs")):
+        unneeded += ["externalTrafficPolicy", "healthCheckNodePort"]
+    for field in unneeded:
+        if spec.get(field) == before.get(field):
+            spec = put(spec, field, None)
+    return spec
+
+
+def _node_ports(spec: Part) -> list[Any]:
+    return sorted(port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort"))
 
 
 def _spec(obj: Object) -> list[FieldError]:
