@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors import Actor
 from actors.log import LogError
@@ -31,11 +31,14 @@ class CompactionPolicy:
         records: Compact once so many records lie behind the last snapshot, and at least
             ``factor`` times as many as there are objects: a snapshot costs as much as it has
             objects, so its cost is spread over at least as many writes.
+        size: Compact as well once so many bytes lie behind it, and at least ``factor`` times as
+            many as the snapshot has.
         factor: See ``records``.
     """
 
     interval: float = 60.0
     records: int = 20_000
+    size: int = 64 * 1024 * 1024
     factor: float = 2.0
 
 
@@ -92,9 +95,27 @@ def last_seen(event: Object) -> str:
     return str(max(times))
 
 
-def is_due(policy: CompactionPolicy, tail: int, objects: int) -> bool:
-    """Tell whether ``tail`` records since the last snapshot are worth a new one."""
-    return tail >= policy.records and tail >= policy.factor * objects
+class Extent(NamedTuple):
+    """How much of the log there is.
+
+    Attributes:
+        records: Since the last snapshot.
+        size: Their bytes.
+        objects: How many a snapshot would have now.
+        snapshot_size: Bytes of the last snapshot.
+    """
+
+    records: int
+    size: int
+    objects: int
+    snapshot_size: int
+
+
+def is_due(policy: CompactionPolicy, log: Extent) -> bool:
+    """Tell whether what lies behind the last snapshot is worth a new one."""
+    if log.records >= policy.records and log.records >= policy.factor * log.objects:
+        return True
+    return log.size >= policy.size and log.size >= policy.factor * log.snapshot_size
 
 
 def snapshot_entries(

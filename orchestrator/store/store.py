@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -37,6 +37,7 @@ from orchestrator.store.events import ObjectEvent
 from orchestrator.store.following import Follower, Followers
 from orchestrator.store.housekeeping import (
     CompactionPolicy,
+    Extent,
     Housekeeper,
     is_due,
     snapshot_entries,
@@ -119,6 +120,8 @@ class Store:
         self._ref: ActorRef[Commit]
         self._recorder: ActorRef[Any]
         self._snapshot = 0
+        self._snapshot_size = 0
+        self._tail_size = 0
 
     @classmethod
     async def open(
@@ -582,8 +585,9 @@ class Store:
 
     async def compact_if_due(self, policy: CompactionPolicy) -> bool:
         """Compact the log when the policy says so; tell whether it was done."""
-        tail = self.sequence - self._snapshot
-        if not is_due(policy, tail, len(self._projection)):
+        records = self.sequence - self._snapshot
+        log = Extent(records, self._tail_size, len(self._projection), self._snapshot_size)
+        if not is_due(policy, log):
             return False
         await self.compact()
         return True
@@ -597,10 +601,20 @@ class Store:
         Raises:
             LogError: The log could not; nothing is lost.
         """
-        sequence = self.sequence
+        sequence, size = self.sequence, self._tail_size
         objects = list(self._projection.objects.items())
-        await self._log.snapshot(sequence, snapshot_entries(objects))
+        written = 0
+
+        def entries() -> Iterator[tuple[str, int, bytes]]:
+            nonlocal written
+            for entry in snapshot_entries(objects):
+                written += len(entry[2])
+                yield entry
+
+        await self._log.snapshot(sequence, entries())
         self._snapshot = sequence
+        self._snapshot_size = written
+        self._tail_size -= size
         await self._log.compact(sequence + 1)
 
     def statistics(self) -> StoreStatistics:
@@ -635,6 +649,7 @@ class Store:
         for event in events:
             apply(event)
         self._overlay.settle(events)
+        self._tail_size += size
         touched = self._window.add(events, size, self.clock.now())
         self._followers.publish(touched, events[-1].sequence)
 
@@ -649,6 +664,7 @@ class Store:
             if snapshot is not None:
                 async for chunk in snapshot.chunks:
                     for text, sequence, data in chunk:
+                        self._snapshot_size += len(data)
                         key = unpack_key(text)
                         projection.set(sequence, key, decoder.fold(sequence, key, data, None))
                 projection.sequence = self._snapshot = snapshot.sequence
@@ -661,6 +677,7 @@ class Store:
                 projection.apply(event)
                 events.append(event)
             size = sum(len(record.data) for record in records)
+            self._tail_size += size
             touched = self._window.add(events, size, self.clock.now())
             self._followers.publish(touched, events[-1].sequence)
 

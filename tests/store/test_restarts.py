@@ -123,6 +123,28 @@ async def test_the_log_is_compacted_when_it_has_grown(kit: Any) -> None:
 
 
 @virtual
+async def test_a_few_large_records_are_compacted_too(kit: Any) -> None:
+    """The file is bounded by its bytes; a restart counts those it finds."""
+    log = MemoryLog()
+    policy = CompactionPolicy(size=100_000, factor=2)
+    async with kit.opened(log, compaction=policy) as store:
+        await store.write([Create("configmaps", kit.config_map("a", text="x" * 30_000))])
+        for n in range(2):
+            await store.modify("configmaps", "default", "a", partial(numbered, n))
+        large = [Create("configmaps", kit.config_map(f"b{n}", text="x" * 30_000)) for n in range(2)]
+        await store.write(large)
+        await asyncio.sleep(61)
+        assert log.first_sequence == 1
+    async with kit.opened(log, compaction=policy) as store:
+        await store.write([Create("configmaps", kit.config_map("c", text="x" * 30_000))])
+        await asyncio.sleep(61)
+        assert log.first_sequence == store.sequence + 1
+        await store.write([Create("configmaps", kit.config_map("d", text="x" * 110_000))])
+        await asyncio.sleep(61)
+        assert log.first_sequence <= store.sequence, "the snapshot has as much"
+
+
+@virtual
 async def test_a_write_that_failed_is_not_there_after_a_restart(kit: Any) -> None:
     """Nor anything that was built on it."""
     log = kit.FaultyLog()
