@@ -107,7 +107,7 @@ def claim_addresses(directory: Path) -> AddressClaim:
     """
     record = directory / "address-slot"
     if record.exists():
-        text = record.read_text().strip()
+        text = record.read_text(errors="replace").strip()
         if not text.isdigit() or int(text) >= SLOTS:
             raise AddressesInUseError(
                 f"{record} holds {text!r}, not a slot number from 0 to {SLOTS - 1}: "
@@ -125,7 +125,10 @@ def claim_addresses(directory: Path) -> AddressClaim:
     for slot in range(SLOTS):
         claim = _try_claim(slot, directory)
         if claim is not None:
-            record.write_text(f"{slot}\n")
+            # Whole or not at all: a file without its number would keep the cluster from starting.
+            fresh = directory / "address-slot.new"
+            fresh.write_text(f"{slot}\n")
+            fresh.replace(record)
             return claim
     raise AddressesInUseError(
         f"all {SLOTS} address ranges are in use by clusters on this machine: stop one first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -253,6 +254,63 @@ async def test_shutdown_ends_everything_within_the_grace(supervised: Supervised)
     assert await supervised.client.wait_gone(10)
     await until_dead(pid)
     assert not is_alive(rude["pid"])
+
+
+async def test_a_disk_that_takes_nothing_ends_no_container(supervised: Supervised) -> None:
+    """Records and logs wait until there is room; new containers are refused with the reason."""
+    script = "echo up; while read -r line < {0}/go; do echo $line; done"
+    fifo = supervised.directory / "go"
+    os.mkfifo(fifo)
+    first = await supervised.start("a", "sh", "-c", script.format(supervised.directory))
+    await supervised.start("b", "sleep", "300")
+    await supervised.logged("a")
+    away = supervised.directory / "away"
+    for name in ("containers", "pods"):
+        (supervised.directory / name).rename(away.with_name(f"away-{name}"))
+        (supervised.directory / name).write_text("in the way of every new file")
+    await supervised.stop("b", 0)
+    assert (await supervised.ended())["id"] == "b"
+    with pytest.raises(RefusedError, match="Not a directory"):
+        await supervised.start("c", "sleep", "300")
+    assert is_alive(first["pid"])
+    for name in ("containers", "pods"):
+        (supervised.directory / name).unlink()
+        away.with_name(f"away-{name}").rename(supervised.directory / name)
+    await supervised.stop("a", 0)
+    assert (await supervised.ended())["id"] == "a"
+    saved = json.loads((supervised.directory / "containers" / "b.json").read_text())
+    assert saved["state"] == "exited"
+    assert set(await supervised.records()) == {"a", "b"}
+
+
+async def test_a_supervisor_whose_socket_was_removed_is_found_again(
+    supervised: Supervised,
+) -> None:
+    """By the next daemon, with everything it has."""
+    await supervised.start("a", "sleep", "300")
+    await supervised.client.close()
+    (supervised.directory / "supervisor.sock").unlink()
+    pid = supervised.client.pid
+    supervised.client = supervised.new_client()
+    await supervised.client.connect()
+    assert supervised.client.pid == pid
+    assert (await supervised.records())["a"]["state"] == "running"
+
+
+def test_a_log_goes_on_when_it_can_be_written_again(tmp_path: Path) -> None:
+    """What came meanwhile is lost, the writer is not."""
+    path = tmp_path / "logs" / "0.log"
+    file = LogFile(str(path), 20, 2)
+    writer = LineWriter(file, "stdout")
+    writer.feed(b"one\n")
+    path.parent.rename(tmp_path / "away")
+    (tmp_path / "logs").write_text("in the way")
+    writer.feed(b"two\n")
+    assert file.failed is not None
+    (tmp_path / "logs").unlink()
+    writer.feed(b"three\n")
+    file.close()
+    assert path.read_text().endswith("three\n")
 
 
 async def test_removing_forgets_the_container_and_its_log(supervised: Supervised) -> None:

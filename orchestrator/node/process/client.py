@@ -18,6 +18,10 @@ _ANSWER = 15.0
 _START = 20.0
 """Seconds it gets to start, most of them for ending what a killed one left behind."""
 
+_ATTEMPTS = 20
+_PAUSE = 0.05
+"""How often, and after how many seconds each, a supervisor that runs is tried again."""
+
 
 class RefusedError(Exception):
     """The supervisor said no; the text is its reason."""
@@ -67,7 +71,7 @@ class SupervisorClient:
         except OSError:
             await self._launch()
             try:
-                reader, writer = await self._open()
+                reader, writer = await self._open_again()
             except OSError as error:
                 raise RuntimeUnavailableError(
                     f"the process supervisor of {self._directory} runs but does not take "
@@ -77,6 +81,15 @@ class SupervisorClient:
         self._reader = asyncio.get_running_loop().create_task(self._read(reader))
         hello = await self.ask({"op": "hello"})
         self.pid = int(hello["pid"])
+
+    async def _open_again(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open, giving a supervisor whose socket was removed a moment to listen anew."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._open()
+            except OSError:
+                await asyncio.sleep(_PAUSE)
+        return await self._open()
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         # A socket's path may have 107 bytes at most, so it goes through a descriptor.

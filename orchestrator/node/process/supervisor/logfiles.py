@@ -56,18 +56,22 @@ class LogFile:
         self.failed: OSError | None = None
         self._limit = limit
         self._files = max(1, files)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        self._fd = -1
+        self._size = 0
         self._open()
 
     def _open(self) -> None:
+        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = os.fstat(self._fd).st_size
 
     def write(self, data: bytes) -> None:
         """Append whole entries; rotates first when they would pass the limit."""
-        if self._size and self._size + len(data) > self._limit:
-            self._rotate()
         try:
+            if self._fd < 0:
+                self._open()
+            elif self._size and self._size + len(data) > self._limit:
+                self._rotate()
             view = memoryview(data)
             while view:
                 view = view[os.write(self._fd, view) :]
@@ -76,7 +80,7 @@ class LogFile:
         self._size += len(data)
 
     def _rotate(self) -> None:
-        os.close(self._fd)
+        self.close()
         for number in range(self._files - 1, 0, -1):
             older = f"{self.path}.{number}"
             newer = self.path if number == 1 else f"{self.path}.{number - 1}"
@@ -89,8 +93,10 @@ class LogFile:
         self._open()
 
     def close(self) -> None:
-        """Close the file; more writes are an error."""
-        os.close(self._fd)
+        """Close the file; a later write opens it again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 class LineWriter:

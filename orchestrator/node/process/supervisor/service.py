@@ -7,7 +7,7 @@ was away learns from ``list`` what it missed.
 """
 
 # pathlib would cost a megabyte of a process that is to be small:
-# ruff: noqa: PTH106, PTH108, PTH110, PTH120, PTH208
+# ruff: noqa: PTH106, PTH108, PTH110, PTH112, PTH120, PTH208
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import struct
+import sys
 import time
 
 from . import processes, records, recovery, wire
@@ -69,6 +70,8 @@ class Supervisor:
         self._poll.register(self._wake, select.EPOLLIN)
         self._alone_since = time.monotonic()
         self._leaving = False
+        self._unsaved: dict[str, records.Record] = {}
+        self._reachable_at = time.monotonic() + _TICK
 
     def run(self) -> None:
         """Serve until the last container is gone after ``shutdown``, or until left alone."""
@@ -81,7 +84,8 @@ class Supervisor:
                 if descriptor == self._listener.fileno():
                     self._accept()
                 elif descriptor == self._wake:
-                    os.read(self._wake, 4096)
+                    if bytes((signal.SIGHUP,)) in os.read(self._wake, 4096):
+                        self._reachable_at = 0.0
                 elif descriptor in self._readers:
                     self._pump(descriptor)
                 elif descriptor in self._clients:
@@ -121,6 +125,21 @@ class Supervisor:
         client = _Client(connection)
         self._clients[connection.fileno()] = client
         self._poll.register(connection.fileno(), select.EPOLLIN)
+
+    def _stay_reachable(self) -> None:
+        """Listen anew when somebody removed the socket; a daemon that starts asks by SIGHUP."""
+        path = f"{self._directory}/supervisor.sock"
+        if os.path.exists(path) or not os.path.isdir(self._directory):
+            return
+        try:
+            listener = _listen(self._directory)
+        except OSError as error:
+            sys.stderr.write(f"cannot listen on {path}: {error}\n")
+            return
+        self._poll.unregister(self._listener.fileno())
+        self._listener.close()
+        self._listener = listener
+        self._poll.register(listener.fileno(), select.EPOLLIN)
 
     def _drop(self, client: _Client) -> None:
         descriptor = client.socket.fileno()
@@ -240,14 +259,14 @@ class Supervisor:
         # Saved before the fork: should this process die in between, the id in the environment
         # still finds the container.
         records.save(self._directory, record)
-        container = Container(record, int(request["log_limit"]), int(request["log_files"]))
         try:
+            container = Container(record, int(request["log_limit"]), int(request["log_files"]))
             container.start(launch, self._boot)
-        except processes.StartError as error:
+        except (processes.StartError, OSError) as error:
             records.forget(self._directory, identity)
             _remove_logs(record["log"])
             return {"error": str(error), "refused": True}
-        records.save(self._directory, record)
+        self._save(record)
         self._records[identity] = record
         self._live[identity] = container
         for descriptor in container.pipes:
@@ -272,6 +291,7 @@ class Supervisor:
         if identity in self._live:
             return {"error": "the container runs; stop it first"}
         record = self._records.pop(identity, None)
+        self._unsaved.pop(identity, None)
         records.forget(self._directory, identity)
         if record is not None:
             _remove_logs(record["log"])
@@ -334,13 +354,38 @@ class Supervisor:
                 self._poll.unregister(descriptor)
         container.finish()
         del self._live[container.record["id"]]
-        records.save(self._directory, container.record)
+        self._save(container.record)
         self._tell_exited(container.record)
         if not self._live:
             self._alone_since = time.monotonic()
 
+    def _save(self, record: records.Record) -> None:
+        """Save a record now, or, when the disk is full, as soon as it can be.
+
+        Until then it is known here only, which is enough as long as this process lives.
+        """
+        try:
+            records.save(self._directory, record)
+        except OSError as error:
+            if not self._unsaved:
+                sys.stderr.write(f"records cannot be saved, trying again: {error}\n")
+            self._unsaved[record["id"]] = record
+        else:
+            self._unsaved.pop(record["id"], None)
+
+    def _save_again(self) -> None:
+        for record in list(self._unsaved.values()):
+            self._save(record)
+            if record["id"] in self._unsaved:
+                return
+
     def _enforce(self, now: float) -> None:
         """Kill what is past its grace; end everything when the directory was removed."""
+        if self._unsaved:
+            self._save_again()
+        if self._reachable_at <= now:
+            self._reachable_at = now + _TICK
+            self._stay_reachable()
         for container in list(self._live.values()):
             if container.kill_at is not None and now >= container.kill_at:
                 container.kill()
@@ -393,7 +438,8 @@ def _signal_pipe() -> int:
     os.set_blocking(read, False)
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     return read

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import signal
 import socket
 import sys
 
@@ -29,7 +31,9 @@ def main(arguments: list[str]) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        _wake_holder(lock)
         return 0
+    os.ftruncate(lock, 0)
     ready, report = os.pipe()
     if os.fork():
         os.close(report)
@@ -48,6 +52,8 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, the starter must be told
         os.write(report, f"cannot supervise {directory}: {error}\n".encode())
         return 1
+    # Not before: from here on SIGHUP has its meaning.
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
     _detach(directory)
     os.write(report, b"ready")
     os.close(report)
@@ -62,6 +68,14 @@ def _hold(name: str) -> socket.socket:
     if name:
         held.bind(f"\0{name}")
     return held
+
+
+def _wake_holder(lock: int) -> None:
+    """Have the supervisor that runs check that its socket is still there."""
+    text = os.pread(lock, 20, 0)
+    if text.isdigit():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(int(text), signal.SIGHUP)
 
 
 def _close_inherited() -> None:
