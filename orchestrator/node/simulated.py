@@ -142,7 +142,7 @@ class SimulatedRuntime:
 
     def identify(self) -> str:
         """Return 64 hexadecimal digits from the seeded generator."""
-        return f"{self._chance.getrandbits(256):064x}"
+        return self._chance.randbytes(32).hex()
 
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container; without start seconds it runs at once."""

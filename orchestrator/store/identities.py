@@ -10,6 +10,7 @@ NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 SUFFIX_LENGTH = 5
 MAX_GENERATED_NAME = 63
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _POOL = 16 * 256
 
 
@@ -41,7 +42,7 @@ class Identities:
                 self._used = 0
             digits = self._pool[self._used : self._used + 32]
             self._used += 32
-        variant = "89ab"[int(digits[16], 16) & 3]
         return (
-            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-"
+            f"{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
         )

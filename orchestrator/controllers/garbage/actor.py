@@ -7,6 +7,7 @@ dependents, not of all objects.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.controllers.controller import Controller, Recorder
@@ -38,6 +39,18 @@ class GarbageCollector(Controller[Key]):
         self._checked: Any = None
 
     # -- events ----------------------------------------------------------------------------
+
+    def observe_all(self, events: Sequence[ObjectEvent]) -> None:
+        """Observe what may matter; nearly every write changes neither owners nor deletion."""
+        for event in events:
+            previous = event.previous
+            if previous is not None and event.type == "MODIFIED":
+                metadata = event.object["metadata"]
+                if "deletionTimestamp" not in metadata and metadata.get(
+                    "ownerReferences"
+                ) is previous["metadata"].get("ownerReferences"):
+                    continue
+            self.observe(event)
 
     def observe(self, event: ObjectEvent) -> None:
         """Mark what an event may have left without an owner, or free to go."""

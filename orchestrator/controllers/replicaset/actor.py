@@ -36,6 +36,8 @@ class ReplicaSetController(Controller[Key]):
         self._members: dict[str, Members] = {}
         self._orphans: dict[str, dict[str, Object]] = {}
         self._failures: dict[Key, tuple[str, str]] = {}
+        self._references: Any = None
+        self._controller: str | None = None
 
     # -- events ----------------------------------------------------------------------------
 
@@ -61,7 +63,11 @@ class ReplicaSetController(Controller[Key]):
                 return  # nothing that counts: it was bound, or annotated
             if before is not references and before != references:
                 self._leave(event.key, previous)
-        if not references or (uid := controller_uid(pod)) is None:
+        if references is not self._references:
+            # Pods of one ReplicaSet share their references: one look is enough for a burst.
+            self._references, self._controller = references, controller_uid(pod)
+        uid = self._controller
+        if uid is None:
             self._observe_orphan(event)
             return
         members = self._members.get(uid)
