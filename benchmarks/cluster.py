@@ -139,13 +139,14 @@ async def run_pods(pods: int, nodes: int, seed: int) -> float:
             node_events=False,
         )
         async with Cluster(config) as cluster:
-            tune_collector()
+            collector = tune_collector()
             began = time.perf_counter()
             await cluster.store.create(
                 deployment(pods), resource="deployments.apps", namespace="default"
             )
             await all_running(cluster.store, pods)
             seconds = time.perf_counter() - began
+            collector.stop()
             found = cluster.store.list("pods", "default")
             running = sum(status_of(pod).get("phase") == "Running" for pod in found)
             bound = sum("nodeName" in pod["spec"] for pod in found)

@@ -73,9 +73,10 @@ async def _serve(options: UpOptions) -> None:
     clean = False
     try:
         await endpoint.start()
-        tune_collector()
+        collector = tune_collector()
         print(_ready_text(options, endpoint.url, time.perf_counter() - began), flush=True)
         await stop.wait()
+        collector.stop()
         clean = True
         print("orchestrator: stopping", flush=True)
     finally:
