@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.leftovers import no_loop_left_over, nothing_left_over, unfinished_tasks
+
+__all__ = ["no_loop_left_over", "nothing_left_over", "unfinished_tasks"]  # fixtures of every test
+
 HINTS = {
     "kubectl": "install kubectl (Debian: apt-get install kubernetes-client) and put it on the PATH",
     "curl": "apt-get install curl",

@@ -52,6 +52,7 @@ async def test_a_timeout_holds_in_virtual_time() -> None:
     assert asyncio.get_running_loop().time() == 10
 
 
+@pytest.mark.leaves_tasks
 def test_a_deadlock_is_reported_with_what_waits() -> None:
     """Tasks by their place, actors by their state."""
 
@@ -191,6 +192,7 @@ async def test_any_thread_can_be_waited_for_by_name_of_its_future() -> None:
     assert loop.time() == 0
 
 
+@pytest.mark.leaves_tasks
 def test_a_thread_that_never_answers_is_reported() -> None:
     """After real seconds, since only they pass."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -11,16 +10,6 @@ from pathlib import Path
 import pytest
 
 from actors.log import EventLog, MemoryLog, SqliteLog
-
-
-@pytest.fixture(autouse=True, scope="package")
-def no_loop_left_over() -> None:
-    """Keep pytest-asyncio from making a loop that it never closes.
-
-    It asks for the loop that was there before its own; the first time, asyncio makes one on demand,
-    and the warning about it hits whatever test the collector runs in.
-    """
-    asyncio.set_event_loop(None)
 
 
 @pytest.fixture

@@ -27,12 +27,6 @@ from orchestrator.resources.objects import Object
 from orchestrator.store import Store
 
 
-@pytest.fixture(autouse=True, scope="package")
-def no_loop_left_over() -> None:
-    """Keep pytest-asyncio from making a loop on demand that it never closes."""
-    asyncio.set_event_loop(None)
-
-
 class Recorded:
     """Takes Events and keeps them as (object, reason, message)."""
 
