@@ -246,7 +246,11 @@ class SqliteLog:
         last = self._state.last_sequence
         plan = _planning.plan_appends(items, last, self._heads or {})
         if plan.keys:
-            await self._transact(_database.commit, last + 1, plan.keys, plan.data)
+            frame = _database.small_frame(last + 1, plan.keys, plan.data)
+            if frame is not None:
+                await self._durably(_database.commit_frame, frame)
+            else:
+                await self._transact(_database.commit, last + 1, plan.keys, plan.data)
             end = last + len(plan.keys)
             if self._heads is not None:
                 self._heads.update(zip(plan.keys, range(last + 1, end + 1), strict=True))
@@ -274,10 +278,19 @@ class SqliteLog:
         **kwargs: P.kwargs,
     ) -> T:
         """Run ``function`` as one transaction: all it wrote is durable on return, or nothing is."""
+        return await self._durably(_database.transact, function, args, kwargs)
+
+    async def _durably(
+        self,
+        transaction: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a whole transaction; after one of which the outcome is not known, no more."""
         if self._failure is not None:
             raise LogFailed(self._failure, path=self.path)
         try:
-            return await self._run(_database.transact, function, args, kwargs)
+            return await self._run(transaction, *args, **kwargs)
         except (LogFull, LogLocked, LogClosed):
             raise
         except LogError as error:

@@ -260,7 +260,7 @@ async def open_faulty(path: Path) -> SqliteLog:
 async def test_a_full_disk_fails_the_appenders_and_the_log_goes_on(tmp_path: Path) -> None:
     """All who share the commit are told; with space again, sequences go on without a gap."""
     log = await open_faulty(tmp_path / "log")
-    Faulty.arm("full", 1, ("COMMIT",))
+    Faulty.arm("full", 1, ("INSERT",))
     results = await asyncio.gather(
         *(log.append([Append("b", b"")]) for _ in range(3)), return_exceptions=True
     )
@@ -286,7 +286,7 @@ async def test_a_failed_flush_stops_the_log_until_it_is_opened_again(tmp_path: P
     """The outcome is not known, so nothing more is promised; reads and reopening work."""
     path = tmp_path / "log"
     log = await open_faulty(path)
-    Faulty.arm("error-after", 1, ("COMMIT",))
+    Faulty.arm("error-after", 1, ("INSERT",))
     with pytest.raises(LogFailed, match="open the log again"):
         await log.append([Append("b", b"")])
     with pytest.raises(LogFailed):
@@ -299,7 +299,7 @@ async def test_a_failed_flush_stops_the_log_until_it_is_opened_again(tmp_path: P
 async def test_a_lock_of_another_program_is_a_passing_failure(tmp_path: Path) -> None:
     """Nothing was written, and the next append works."""
     log = await open_faulty(tmp_path / "log")
-    Faulty.arm("busy", 1, ("BEGIN",))
+    Faulty.arm("busy", 1, ("INSERT",))
     with pytest.raises(LogLocked, match="close the program"):
         await log.append([Append("b", b"")])
     assert await log.append([Append("c", b"")]) == [Appended(2)]
@@ -311,7 +311,7 @@ async def test_a_failed_rollback_is_a_failed_log(tmp_path: Path) -> None:
     log = await open_faulty(tmp_path / "log")
     Faulty.arm("error", 2, ("COMMIT", "ROLLBACK", "INSERT"))
     with pytest.raises(LogFailed):
-        await log.append([Append("b", b"")])
+        await log.append([Append("b", b"")] * 200)
     await log.close()
 
 
