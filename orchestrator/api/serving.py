@@ -88,7 +88,11 @@ class ServedCluster:
         else:
             # Opening a new log is mostly waiting for the disk; so is writing keys.
             directory = cluster.config.data_dir or Path()
-            await asyncio.gather(cluster.open(), asyncio.to_thread(load_library, directory / "pki"))
+            loading = asyncio.create_task(asyncio.to_thread(load_library, directory / "pki"))
+            try:
+                await cluster.open()
+            finally:
+                await loading  # also when it did not open: a thread cannot be cancelled
             names = [str(cluster.service_range[1])]
             if config.host not in ANY:
                 names.append(config.host)
@@ -131,7 +135,15 @@ class ServedCluster:
         )
         if config.kubeconfig is not None:
             ca_pem = found.ca_pem if found else None
-            write_kubeconfig(config.kubeconfig, self._server.url, ca_pem=ca_pem, token=token)
+            try:
+                write_kubeconfig(config.kubeconfig, self._server.url, ca_pem=ca_pem, token=token)
+            except OSError as error:
+                from orchestrator.cluster import ClusterError
+
+                raise ClusterError(
+                    f"cannot write the kubeconfig to {config.kubeconfig}: {error.strerror}; choose "
+                    "another place for it"
+                ) from error
 
     async def stop(self, *, clean: bool = True) -> None:
         """End streams, finish requests in flight, stop the cluster. Safe to call twice.

@@ -99,6 +99,34 @@ def demo(
 @app.command()
 def version() -> None:
     """Print the version of the program and of the Kubernetes API it serves."""
+    typer.echo(_version_text())
+
+
+def _version_text() -> str:
+    from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed
 
-    typer.echo(f"orchestrator {installed('orchestrator')}, Kubernetes API v1.35.0")
+    try:
+        program = installed("orchestrator")
+    except PackageNotFoundError:
+        program = "(not installed: run from its source)"
+    return f"orchestrator {program}, Kubernetes API v{DEFAULTS.kubernetes_version}.0"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(_version_text())
+        raise typer.Exit
+
+
+@app.callback()
+def options_of_all(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """A Kubernetes-API-compatible orchestrator in pure Python."""

@@ -209,7 +209,14 @@ class Cluster:
             self._exits.callback(shutil.rmtree, directory, ignore_errors=True)
             return directory
         directory = self.config.data_dir.absolute()
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            why = "it is not a directory" if directory.exists() else error.strerror
+            raise ClusterError(
+                f"cannot keep the cluster's state in {directory}: {why}; choose another data "
+                "directory"
+            ) from error
         return directory
 
     async def _open_log(self) -> EventLog:

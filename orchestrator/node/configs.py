@@ -69,7 +69,10 @@ def process_node(
         version: ``kubeletVersion``.
     """
     if not 0 <= index <= 255:
-        raise ValueError(f"node index {index}: a /16 of pod addresses holds the nodes 0 to 255")
+        raise ValueError(
+            f"node index {index}: a /16 of pod addresses holds the nodes 0 to 255; only simulated "
+            "nodes can be more"
+        )
     return NodeConfig(
         name=name or f"node-{index}",
         runtime="process",
