@@ -147,7 +147,8 @@ class Faults:
 
     async def _crash(self) -> None:
         """The whole cluster loses power; all nodes of it come back."""
-        await self.world.crash(asleep=self.chance.choice([0.0, 1.0, 90.0]))
+        asleep, stumbles = self.chance.choice([0.0, 1.0, 90.0]), self.chance.choice([0, 0, 0, 1, 2])
+        await self.world.crash(asleep=asleep, stumbles=stumbles)
         self._dead.clear()
         self._crashed.clear()
 

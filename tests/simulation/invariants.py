@@ -122,10 +122,13 @@ class Witness:
             self.require(uid not in self._uids, f"{key}: the uid {uid} was given out before")
             self._uids.add(uid)
             self._check_place(key)
+            self.require(not key[2].startswith("never-"), f"{key} was a rehearsal")
         if key[0] == "pods":
             self._check_pod(event)
         elif key[0] == "deployments.apps":
             self._note_floor(event)
+        elif key[0] == "services":
+            self._check_service(event)
 
     def _check_order(self, event: ObjectEvent, before: Object | None) -> None:
         key, obj = event.key, event.object
@@ -209,6 +212,15 @@ class Witness:
             limit = amount(resource, limits.get(resource, "0"))
             self.require(value <= limit, f"{name} has {value} {resource} bound, room for {limit}")
 
+    def _check_service(self, event: ObjectEvent) -> None:
+        """No two services have one address or one node port."""
+        if event.type == "DELETED":
+            return
+        mine = _allocated(event.object)
+        for key, other in self.objects.items():
+            if key[0] == "services" and key != event.key and mine & _allocated(other):
+                self.require(False, f"{event.key} has {mine & _allocated(other)} of {key}")
+
     # -- rolling updates
 
     def _note_floor(self, event: ObjectEvent) -> None:
@@ -265,6 +277,14 @@ class Witness:
         if "deletionTimestamp" in pod["metadata"]:
             return False
         return is_ready(pod)
+
+
+def _allocated(service: Object) -> set[str | int]:
+    """Return what a service has to itself: its address and its node ports."""
+    spec = service["spec"]
+    ports = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+    address = spec.get("clusterIP") or "None"
+    return ports if address == "None" else {*ports, address}
 
 
 def is_ready(pod: Object) -> bool:

@@ -42,13 +42,13 @@ def deployment(name: str, replicas: int, pods: Object, strategy: Object, **spec:
     }
 
 
-def service(name: str, app: str) -> Object:
+def service(name: str, app: str, **spec: str) -> Object:
     """Return a Service in front of a Deployment's pods."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"selector": {"app": app}, "ports": [{"port": 80}]},
+        "spec": {"selector": {"app": app}, "ports": [{"port": 80}], **spec},
     }
 
 

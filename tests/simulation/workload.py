@@ -48,6 +48,8 @@ class Client:
             (5, self._delete_deployment),
             (5, self._create_service),
             (3, self._delete_service),
+            (3, self._change_service),
+            (5, self._rehearse),
             (3, self._create_namespace),
             (2, self._delete_namespace),
             (8, self._create_pod),
@@ -241,7 +243,9 @@ class Client:
         target = self._deployment()
         if target is not None:
             metadata = target["metadata"]
-            made = manifests.service(self._fresh("s"), metadata["name"])
+            kinds: list[dict[str, str]] = [{}, {"type": "NodePort"}, {"clusterIP": "None"}]
+            spec = self.chance.choice(kinds)
+            made = manifests.service(self._fresh("s"), metadata["name"], **spec)
             await self._create("services", metadata["namespace"], made)
 
     async def _delete_service(self) -> None:
@@ -249,6 +253,42 @@ class Client:
         target = self._pick([s for s in services if s["metadata"]["name"].startswith("s-")])
         if target is not None:
             await self._delete("services", target)
+
+    async def _change_service(self) -> None:
+        """Point a Service at another Deployment, or open it to the outside, or close it."""
+        services = self.world.store.list("services")
+        target = self._pick([s for s in services if s["metadata"]["name"].startswith("s-")])
+        other = self._deployment()
+        if target is None or other is None:
+            return
+        change: dict[str, Any] = {"selector": {"app": other["metadata"]["name"]}}
+        if target["spec"]["clusterIP"] != "None" and self.chance.random() < 0.5:
+            change = {"type": self.chance.choice(["ClusterIP", "NodePort"])}
+        await self._change(
+            "services", target, lambda obj: {**obj, "spec": {**obj["spec"], **change}}
+        )
+
+    async def _rehearse(self) -> None:
+        """Ask what would happen: nothing may, not even to addresses and node ports."""
+        store, chance = self.world.store, self.chance
+        made = manifests.service(self._fresh("never"), "nobody", type="NodePort")
+        await store.create(made, resource="services", namespace="default", dry_run=True)
+        services = store.list("services", "default")
+        target = self._pick([s for s in services if s["metadata"]["name"].startswith("s-")])
+        if target is None:
+            return
+        name = target["metadata"]["name"]
+        if chance.random() < 0.5:
+            await store.delete("services", "default", name, dry_run=True)
+            return
+        kind = chance.choice(["ClusterIP", "NodePort", "LoadBalancer"])
+        await store.modify(
+            "services",
+            "default",
+            name,
+            lambda obj: {**obj, "spec": {**obj["spec"], "type": kind}},
+            dry_run=True,
+        )
 
     async def _create_namespace(self) -> None:
         name = self._fresh("ns")

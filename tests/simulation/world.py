@@ -121,22 +121,40 @@ class World:
         """Start the cluster on what the disk has."""
         self.lives += 1
         self.mount = self.disk.mount(self.chance(f"disk{self.lives}"), self.weather)
-        config = ClusterConfig(
-            runtime="simulated", nodes=NODES, node_capacity=CAPACITY, seed=self.seed
-        )
-        self.cluster = SimulatedCluster(config, self.mount)
+        self.cluster = SimulatedCluster(self._config(), self.mount)
         await self.cluster.start()
         self.witness.attach(self.store)
         self._watching = [asyncio.create_task(w.run(self.store)) for w in self._watchers]
         self._up.set()
 
-    async def crash(self, *, asleep: float) -> None:
-        """Lose power, and start again after a while."""
+    async def crash(self, *, asleep: float, stumbles: int) -> None:
+        """Lose power, and start again after a while, at the first attempt or a later one."""
         self._up.clear()
         self.mount.cut()
         await self._end_life()
         await asyncio.sleep(asleep)
+        for _ in range(stumbles):
+            await self._stumble()
         await self.open()
+
+    async def _stumble(self) -> None:
+        """Lose power while the cluster starts."""
+        self.lives += 1
+        chance = self.chance(f"disk{self.lives}")
+        mount = self.disk.mount(chance, self.weather)
+        cluster = SimulatedCluster(self._config(), mount)
+        starting = asyncio.create_task(cluster.start())
+        await asyncio.sleep(chance.random() * 0.02)
+        mount.cut()
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+        await cluster.stop()
+
+    def _config(self) -> ClusterConfig:
+        return ClusterConfig(
+            runtime="simulated", nodes=NODES, node_capacity=CAPACITY, seed=self.seed
+        )
 
     async def _end_life(self) -> None:
         for task in self._watching:
