@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,14 @@ class DeadLetters:
         self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
         now = self._system.clock.monotonic()
         if now - self._logged_at >= LOG_INTERVAL:
-            self._system.log.warning(
-                "dead letter",
-                recipient=recipient,
-                message=type(message).__qualname__,
-                reason=reason,
-                since_last_line=self.count - self._logged_count,
-            )
+            with contextlib.suppress(Exception):  # a log that fails is not the sender's trouble
+                self._system.log.warning(
+                    "dead letter",
+                    recipient=recipient,
+                    message=type(message).__qualname__,
+                    reason=reason,
+                    since_last_line=self.count - self._logged_count,
+                )
             self._logged_at = now
             self._logged_count = self.count
         if self._subscribers and not isinstance(message, DeadLetter):

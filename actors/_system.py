@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import random
@@ -248,13 +249,15 @@ class ActorSystem:
         # Formatted here: structlog's console renderer would draw it with all locals, which takes
         # 100 ms, and failures may come in crowds.
         exception = "".join(traceback.format_exception(error))
-        self.log.error("actor failed", actor=cell.address, outcome=outcome, exception=exception)
+        with contextlib.suppress(Exception):  # a log that fails must not stop supervision
+            self.log.error("actor failed", actor=cell.address, outcome=outcome, exception=exception)
 
     def fail(self, cell: Cell[Any], error: BaseException) -> None:
         """A failure has reached the top: stop everything."""
         if self.failure is None:
             self.failure = error
-            self.log.critical("system failed", actor=cell.address)
+            with contextlib.suppress(Exception):
+                self.log.critical("system failed", actor=cell.address)
             lifecycle.request_stop(self.guardian)
             host = self._host
             if host is not None and not host.done() and self.guardian.state < CLOSING:

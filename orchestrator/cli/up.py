@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
-import sys
 import time
 
 from orchestrator.cli.logs import configure_logs
 from orchestrator.cli.options import UpOptions
+from orchestrator.cli.streams import say
 
 
 def run_up(options: UpOptions) -> int:
@@ -25,18 +25,18 @@ def run_up(options: UpOptions) -> int:
             runner.run(_serve(options))
     except OSError as error:
         hint = " (--port)" if error.errno == errno.EADDRINUSE else ""
-        print(f"orchestrator up: {error.strerror or error}{hint}", file=sys.stderr)
+        say(f"orchestrator up: {error.strerror or error}{hint}", error=True)
         return 1
     except SystemFailed as error:
         cause = error.__cause__
-        print(
+        say(
             f"orchestrator up: the cluster cannot go on: {type(cause).__name__}: {cause}; "
             "its log is whole and its containers run on: start it again with the same --data-dir",
-            file=sys.stderr,
+            error=True,
         )
         return 1
     except (ClusterError, ValueError) as error:
-        print(f"orchestrator up: {error}", file=sys.stderr)
+        say(f"orchestrator up: {error}", error=True)
         return 1
     return 0
 
@@ -74,14 +74,14 @@ async def _serve(options: UpOptions) -> None:
     try:
         await endpoint.start()
         collector = tune_collector()
-        print(_ready_text(options, endpoint.url, time.perf_counter() - began), flush=True)
+        say(_ready_text(options, endpoint.url, time.perf_counter() - began))
         await stop.wait()
         collector.stop()
         clean = True
-        print("orchestrator: stopping", flush=True)
+        say("orchestrator: stopping")
     finally:
         await endpoint.stop(clean=clean)
-    print("orchestrator: stopped", flush=True)
+    say("orchestrator: stopped")
 
 
 def _ready_text(options: UpOptions, url: str, seconds: float) -> str:

@@ -120,8 +120,8 @@ class Sequencer(BatchActor[Commit]):
             results = await self._log.append(draft.appends)
             self._check(draft, results)
         except LogError as error:
-            self.context.log.warning("commit failed", events=len(draft.events), error=str(error))
             _fail(answers, service_unavailable(f"the event log refused the write: {error}"))
+            self.context.log.warning("commit failed", events=len(draft.events), error=str(error))
             # The log says what became of it; whatever was decided on top of it is void.
             await self._recover()
             self._decider.reset(self._log.last_sequence)

@@ -455,3 +455,23 @@ def test_a_temporary_actor_is_never_restarted() -> None:
     """Not even the first time."""
     supervision = Supervision(restart=Restart.TEMPORARY)
     assert decide_restart(supervision, [], 0, random.Random(1)) == Decision(Verdict.STOP)
+
+
+@virtual
+async def test_a_log_that_fails_does_not_stop_supervision() -> None:
+    """Its disk may be full: the actor is restarted, and a dead letter is no sender's trouble."""
+
+    class Full:
+        def __getattr__(self, name: str) -> Any:
+            raise OSError(28, "No space left on device")
+
+    trace: list[str] = []
+    async with ActorSystem() as system:
+        system.log = Full()
+        ref = system.spawn(lambda: Worker(trace), "worker")
+        ref.tell("fail")
+        assert await ref.ask("hello") is not None
+        await system.stop(ref)
+        ref.tell("too late")
+        assert system.dead_letters.count == 1
+    assert trace.count("worker started") == 2
