@@ -68,6 +68,7 @@ class Decider:
         self._identities = identities
         self._sequence = sequence
         self._encoder = Encoder()
+        self._stamped = -1.0, ""
 
     def take(self) -> Draft:
         """Return the draft and start a new one."""
@@ -149,12 +150,17 @@ class Decider:
                 **metadata,
                 "name": key.name,
                 "uid": self._identities.uid(),
-                "creationTimestamp": format_time(self.now),
+                "creationTimestamp": self._stamp(),
                 "resourceVersion": str(self._sequence),
             },
         }
         self._put("ADDED", key, created, None, self._encoder.create(created))
         return created
+
+    def _stamp(self) -> str:
+        if self._stamped[0] != self.now:
+            self._stamped = self.now, format_time(self.now)
+        return self._stamped[1]
 
     def _free_key(self, key: Key, prefix: str) -> Key:
         name = ""

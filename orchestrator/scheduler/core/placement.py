@@ -41,6 +41,7 @@ class ClassIndex:
         self._verdicts: dict[int, tuple[int, _Taste | None]] = {}  # node index: version, verdict
         self._stamp = 0
         self._revision = -1
+        self._pushed = 0  # since somebody last looked how much in the heaps is stale
 
     def find_best(self) -> NodeState | None:
         """Return a feasible node of the highest score, or None when no node is feasible."""
@@ -74,21 +75,29 @@ class ClassIndex:
             return
         changed = None if self._revision < 0 else cluster.changes_since(self._revision)
         self._revision = revision
-        size = sum(map(len, self._heaps.values()))
-        if changed is None or size > 4 * len(self._stamps) + 64:
+        if changed is None or (
+            self._pushed > 3 * len(self._stamps) + 64 and self._is_mostly_stale()
+        ):
             self._rebuild()
             return
         for index in changed:
             judged = self._judge(index)
             if judged is not None:
                 taste, entry = judged
+                self._pushed += 1
                 heap = self._heaps.get(taste)
                 if heap is None:
                     self._heaps[taste] = [entry]
                 else:
                     heappush(heap, entry)
 
+    def _is_mostly_stale(self) -> bool:
+        """Tell whether the heaps hold much that `_top` never came to drop."""
+        self._pushed = 0
+        return sum(map(len, self._heaps.values())) > 4 * len(self._stamps) + 64
+
     def _rebuild(self) -> None:
+        self._pushed = 0
         self._heaps = {}
         self._stamps = {}
         for state in self._cluster.by_name.values():
