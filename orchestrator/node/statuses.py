@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from orchestrator.node.core import describe_backoff, is_terminal
 from orchestrator.node.states import ContainerState, Phase, PodState
-from orchestrator.resources.objects import Object, status_of
+from orchestrator.resources.objects import Object, is_deleting, status_of
 from orchestrator.resources.timestamps import format_time
 
 OWN_CONDITIONS = frozenset(
@@ -41,12 +41,14 @@ def terminated_record(container: ContainerState, runtime: str) -> Object:
 def _container_status(container: ContainerState, spec: Object, state: PodState) -> Object:
     running = container.phase is Phase.RUNNING
     last = container.last
+    # What is not started again does not wait: a pod on its way out shows how its containers ended.
+    held = container.held and not state.failed and not is_deleting(state.pod)
     if running:
         shown = _running(format_time(container.started_at))
-    elif container.phase is Phase.EXITED and not container.held:
+    elif container.phase is Phase.EXITED and not held:
         shown = {"terminated": terminated_record(container, state.runtime)}
     else:
-        if container.held:
+        if held:
             last = terminated_record(container, state.runtime)
         shown = {"waiting": _waiting(container, state)}
     status: Object = {

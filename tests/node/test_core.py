@@ -80,6 +80,19 @@ def test_a_held_container_names_its_delay_and_wakes_the_pod_when_it_is_over() ->
     assert describe_backoff(state(held).pod, held) == text
 
 
+def test_a_pod_on_its_way_out_shows_how_its_containers_ended() -> None:
+    """A crash-loop delay that nobody waits for any more is not shown."""
+    crashed = container(
+        Phase.EXITED, id="x", exit_code=1, started_at=NOW, finished_at=NOW, backoff=80.0, held=True
+    )
+    living = pod_status(state(crashed), NOW)["containerStatuses"][0]
+    assert living["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+    assert living["lastState"]["terminated"]["exitCode"] == 1
+    leaving = pod_status(state(crashed, deletionTimestamp=format_time(NOW + 20)), NOW)
+    ended = leaving["containerStatuses"][0]["state"]["terminated"]
+    assert (ended["exitCode"], ended["reason"]) == (1, "Error")
+
+
 def test_a_deleted_pod_stops_what_runs_and_is_finished_when_nothing_does() -> None:
     """Stops are repeated with what is left of the grace."""
     stamp = format_time(NOW + 20)
