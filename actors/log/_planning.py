@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from actors.log.protocol import Append, Appended, Conflict
 
-
 _KEY, _DATA, _EXPECTED = map(itemgetter, range(3))
 _APPENDED: Callable[[tuple[int]], Appended] = partial(tuple.__new__, Appended)
 _IS_EXPECTED = partial(is_not, None)

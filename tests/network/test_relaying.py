@@ -23,7 +23,6 @@ from orchestrator.network.service import (
 )
 from orchestrator.resources.objects import Object
 
-
 FRONT = "127.213.0.1"
 BACKS = ("127.214.0.1", "127.214.0.2", "127.214.0.3")
 
@@ -181,11 +180,11 @@ async def test_a_taken_port_is_reported_and_tried_again() -> None:
         0,
     )
     failures: list[str] = []
-    async with echo_server(FRONT, taken), echo_server(BACKS[0], back):
-        async with service(both, failures) as ref:
-            assert await answers(free, 1) == [BACKS[0]]
-            statistics: ServiceStatistics = await ref.ask(GetStatistics())
-            assert [one.port for one in statistics.listening] == [free]
+    servers = (echo_server(FRONT, taken), echo_server(BACKS[0], back))
+    async with servers[0], servers[1], service(both, failures) as ref:
+        assert await answers(free, 1) == [BACKS[0]]
+        statistics: ServiceStatistics = await ref.ask(GetStatistics())
+        assert [one.port for one in statistics.listening] == [free]
     assert failures == [f"{FRONT}:{taken} Address already in use"] or len(failures) == 1
 
 
