@@ -1,12 +1,16 @@
 """How fast the API answers over HTTP, beside bare uvicorn with a fixed body.
 
-    python benchmarks/api.py [--json] [--tiny] [--granian] [--sqlite]
+    python benchmarks/api.py [--json] [--tiny] [--granian]
 
-Three processes: this one makes the load over raw sockets with keep-alive connections, one serves a
-fixed body with the same loop, HTTP parser and settings, one serves the API over a store. Short
-rounds of each alternate, so that a machine that changes its pace meets all of them; the ratio is
-the median over rounds. Every answer's status is checked. ``--granian`` also measures granian's
-embedded server with the fixed body; ``--sqlite`` keeps the store's log in a file.
+Four processes: this one makes the load over raw sockets with keep-alive connections, one serves a
+fixed body with the same loop, HTTP parser and settings, one serves the API over a store with the
+durable log (SQLite, flushed at every commit: the daemon's default), one with the log in memory.
+Short rounds of each alternate, so that a machine that changes its pace meets all of them; a ratio
+is the median over rounds. Every answer's status is checked.
+
+Pods are created as programs create them, from a template: alike but for the name. The rows
+*unlike* are pods that each have a spec of their own, of which the API can remember nothing.
+``--granian`` also measures granian's embedded server with the fixed body.
 """
 
 from __future__ import annotations
@@ -134,16 +138,17 @@ def get_request(path: str) -> Callable[[int], bytes]:
     return lambda _: data
 
 
-def create_request(path: str, prefix: str) -> Callable[[int], bytes]:
-    """Make a POST of a pod with a new name each time."""
+def create_request(path: str, prefix: str, *, unlike: bool = False) -> Callable[[int], bytes]:
+    """Make a POST of a pod with a new name each time; ``unlike``: with a new spec as well."""
     body = orjson.dumps(pod(f"{prefix}-000000"))
-    before, after = body.split(b"000000")
+    if unlike:
+        body = body.replace(b'"green"', b'"000000"')
     head = (
         f"POST {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n"
         f"user-agent: bench/1\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     ).encode()
-    return lambda number: b"%b%b%06d%b" % (head, before, number, after)
+    return lambda number: head + body.replace(b"000000", b"%06d" % number)
 
 
 # ---- the servers, each in a process of its own
@@ -157,6 +162,7 @@ async def serve_api(port: int, directory: str | None) -> None:
     from actors.log import MemoryLog, SqliteLog
     from orchestrator.api import ApiApplication, ApiServer
     from orchestrator.cli.collector import tune_collector
+    from orchestrator.cli.switching import hasten_switches
     from orchestrator.resources.kinds import registry
     from orchestrator.store import Store
 
@@ -165,9 +171,11 @@ async def serve_api(port: int, directory: str | None) -> None:
     async with ActorSystem("bench") as system:
         store = await Store.open(system, log, registry())
         await store.create(pod("web"), resource="pods", namespace="default")
-        tune_collector()  # as the daemon does
+        collector = tune_collector()  # as the daemon does
+        hasten_switches()
         async with ApiServer(ApiApplication(store), "127.0.0.1", port) as server:
             await server.wait()
+        collector.stop()
 
 
 class Bare:
@@ -250,12 +258,14 @@ async def measure(ports: dict[str, int], rounds: int, count: int) -> dict[str, l
     found: dict[str, list[float]] = {}
     for number in range(rounds + 1):
         rates = {}
-        for name in ports.keys() - {"api"}:
-            rates[f"{name} get"] = await load(ports[name], get, b"200", count)
-        rates["api get"] = await load(ports["api"], get, b"200", count)
+        for server in ports.keys() - {"memory"}:
+            rates[f"{server} get"] = await load(ports[server], get, b"200", count)
         make = create_request(pods, f"r{number}")
         rates["bare create"] = await load(ports["bare"], make, b"201", count // 2)
-        rates["api create"] = await load(ports["api"], make, b"201", count // 4)
+        rates["create"] = await load(ports["api"], make, b"201", count // 4)
+        rates["create, memory log"] = await load(ports["memory"], make, b"201", count // 4)
+        make = create_request(pods, f"u{number}", unlike=True)
+        rates["create, unlike"] = await load(ports["api"], make, b"201", count // 8)
         if number:  # the first round warms up
             for name, rate in rates.items():
                 found.setdefault(name, []).append(rate)
@@ -278,35 +288,29 @@ def main() -> int:
         return 0
     parser = options("API over HTTP beside bare uvicorn")
     parser.add_argument("--granian", action="store_true", help="also measure granian, fixed body")
-    parser.add_argument("--sqlite", action="store_true", help="keep the log in a file")
     arguments = parser.parse_args()
     rounds, count = (1, 400) if arguments.tiny else (5, 8000)
     report = Report(benchmark="api", seed=arguments.seed, tiny=arguments.tiny)
     with contextlib.ExitStack() as stack:
-        more = []
-        if arguments.sqlite:
-            more.append(stack.enter_context(tempfile.TemporaryDirectory()))
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
         ports = {
             "bare": stack.enter_context(process("bare")),
-            "api": stack.enter_context(process("api", *more)),
+            "api": stack.enter_context(process("api", directory)),
+            "memory": stack.enter_context(process("api")),
         }
         if arguments.granian:
             ports["granian"] = stack.enter_context(process("granian"))
         found = uvloop.run(measure(ports, rounds, count))
     for name, rates in found.items():
         report.add(name, statistics.median(rates), "answers/s")
-    log = "SQLite" if arguments.sqlite else "memory"
-    report.add(
-        "get / bare", ratio(found, "api get", "bare get"), "of bare uvicorn", target=GET_TARGET
-    )
-    report.add(
-        "create / bare",
-        ratio(found, "api create", "bare get"),
-        "of bare uvicorn",
-        target=CREATE_TARGET,
-        note=f"{log} log; a GET of the fixed body is the measure here too",
-    )
-    report.add("create / bare create", ratio(found, "api create", "bare create"), "of bare POST")
+    for name, of, target, note in (
+        ("get / bare", "api get", GET_TARGET, ""),
+        ("create / bare", "create", CREATE_TARGET, "durable log; bare is a GET here too"),
+        ("create, memory log / bare", "create, memory log", CREATE_TARGET, ""),
+        ("create, unlike / bare", "create, unlike", None, "durable log"),
+    ):
+        report.add(name, ratio(found, of, "bare get"), "of bare uvicorn", target=target, note=note)
+    report.add("create / bare create", ratio(found, "create", "bare create"), "of bare POST")
     show(report, as_json=arguments.json)
     return 0
 

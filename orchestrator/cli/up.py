@@ -44,6 +44,7 @@ def run_up(options: UpOptions) -> int:
 async def _serve(options: UpOptions) -> None:
     from orchestrator.api.serving import ServedCluster, ServingConfig
     from orchestrator.cli.collector import tune_collector
+    from orchestrator.cli.switching import hasten_switches
     from orchestrator.cluster import Cluster, ClusterConfig
 
     began = time.perf_counter()
@@ -74,6 +75,7 @@ async def _serve(options: UpOptions) -> None:
     try:
         await endpoint.start()
         collector = tune_collector()
+        hasten_switches()
         say(_ready_text(options, endpoint.url, time.perf_counter() - began))
         await stop.wait()
         collector.stop()
