@@ -183,7 +183,9 @@ class Controller(Actor[Command], Generic[K]):
 
     def _work(self) -> None:
         now = self.context.clock.now()
-        self.queue.mark_due(now)
+        # Delays run by the clock that nobody sets: a corrected wall clock must not stretch them.
+        moment = self.context.clock.monotonic()
+        self.queue.mark_due(moment)
         batch: list[tuple[K, Plan, list[Operation]]] = []
         size = 0
         keys = 0
@@ -193,7 +195,7 @@ class Controller(Actor[Command], Generic[K]):
                 break
             keys += 1
             key = self.queue.take()
-            plan = self._decide(key, now)
+            plan = self._decide(key, now, moment)
             if plan is None:
                 continue
             operations = operations_of(plan)
@@ -204,19 +206,19 @@ class Controller(Actor[Command], Generic[K]):
                 batch, size = [], 0
         if batch:
             self._propose(batch)
-        self._set_timer(now)
+        self._set_timer(moment)
 
-    def _decide(self, key: K, now: float) -> Plan | None:
+    def _decide(self, key: K, now: float, moment: float) -> Plan | None:
         """Reconcile one key; return its plan if there is something to write."""
         try:
             plan = self.reconcile(key, now)
         except Exception:
-            delay = self.queue.failed(key, now)
+            delay = self.queue.failed(key, moment)
             self.context.log.exception("reconcile failed", key=str(key), retry_seconds=delay)
             return None
         if plan is not None:
             if plan.requeue_after is not None:
-                self.queue.after(key, now + plan.requeue_after)
+                self.queue.after(key, moment + plan.requeue_after)
             for emit in plan.events:
                 self._record(emit)
             if len(plan):
@@ -239,7 +241,7 @@ class Controller(Actor[Command], Generic[K]):
         batch: list[tuple[K, Plan, list[Operation]]],
         results: Sequence[Object | StatusError],
     ) -> None:
-        now = self.context.clock.now()
+        moment = self.context.clock.monotonic()
         at = 0
         for key, plan, operations in batch:
             own = results[at : at + len(operations)]
@@ -248,7 +250,7 @@ class Controller(Actor[Command], Generic[K]):
                 self.queue.forget(key)
                 self.queue.finish(key)
             else:
-                self.queue.failed(key, now)
+                self.queue.failed(key, moment)
 
     def _all_done(
         self,
@@ -276,15 +278,15 @@ class Controller(Actor[Command], Generic[K]):
         return done
 
     def _give_back(self, batch: list[tuple[K, Plan, list[Operation]]], error: Exception) -> None:
-        now = self.context.clock.now()
+        moment = self.context.clock.monotonic()
         self.context.log.warning("proposal failed", keys=len(batch), error=str(error))
         for key, _, _ in batch:
-            self.queue.failed(key, now)
+            self.queue.failed(key, moment)
 
     def _record(self, emit: Emit) -> None:
         self.recorder.event(emit.involved, emit.type, emit.reason, emit.message)
 
-    def _set_timer(self, now: float) -> None:
+    def _set_timer(self, moment: float) -> None:
         due = self.queue.next_due()
         if self._timer is not None:
             if due == self._timer[0]:
@@ -292,4 +294,4 @@ class Controller(Actor[Command], Generic[K]):
             self._timer[1].cancel()
             self._timer = None
         if due is not None:
-            self._timer = (due, self.context.after(max(0.0, due - now), _DUE))
+            self._timer = (due, self.context.after(max(0.0, due - moment), _DUE))

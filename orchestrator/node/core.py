@@ -18,6 +18,8 @@ BACKOFF_LIMIT = 300.0
 BACKOFF_RESET = 600.0
 """Seconds a container must have run for its delay to start anew: twice the limit."""
 DEFAULT_GRACE = 30
+_CLOCK_SLACK = 1.0
+"""Seconds by which the clock may seem to lie before a container's end without having been set."""
 DEADLINE_EXCEEDED = (
     "DeadlineExceeded",
     "Pod was active on the node longer than the specified deadline",
@@ -87,7 +89,7 @@ def decide_pod(state: PodState, now: float) -> Plan:
                 stop.append(Stop(container, _grace_of(pod)))
         elif container.phase is Phase.EXITED and should_restart(policy, container.exit_code):
             due = restart_due(container)
-            if now >= due:
+            if now >= due or now < container.finished_at - _CLOCK_SLACK:  # it was set back
                 start.append(container)
             else:
                 hold.append(container)

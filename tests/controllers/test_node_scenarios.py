@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors import Actor
+import pytest
+
+from actors import Actor, RealClock
 from actors.testing import virtual
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.deployment import DeploymentController
@@ -239,6 +241,29 @@ async def test_computed_heartbeats_count_like_leases(worlds: Any) -> None:
             assert is_ready(world, "sim")
         await world.settle(7)
         assert not is_ready(world, "sim")
+
+
+@pytest.mark.parametrize("seconds", [3600.0, -3600.0])
+def test_a_clock_that_is_set_makes_no_node_unready(
+    worlds: Any, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Nor does a pause of the whole daemon; nodes that die later are found as soon as ever."""
+
+    @virtual
+    async def scenario() -> None:
+        async with worlds.world() as world:
+            await cluster(world)
+            await world.settle(30)
+            right = RealClock.now
+            monkeypatch.setattr(RealClock, "now", lambda clock: right(clock) + seconds)
+            for _ in range(60):
+                await world.settle(1)
+                assert all(is_ready(world, name) for name in world.nodes)
+            world.dead.add("n1")
+            await world.settle(70)
+            assert not is_ready(world, "n1")
+
+    scenario()
 
 
 @virtual

@@ -56,6 +56,14 @@ def test_the_restart_policy_decides_about_an_ended_container(
     assert bool(decide_pod(state(ended, policy=policy), NOW).start) is restarted
 
 
+def test_a_clock_that_was_set_back_delays_no_restart() -> None:
+    """An end that lies in the future says that the clock was set, not that there is to wait."""
+    ended = container(Phase.EXITED, exit_code=1, finished_at=NOW, backoff=10.0, backoff_at=NOW)
+    assert not decide_pod(state(ended), NOW + 1).start
+    assert not decide_pod(state(ended), NOW - 0.5).start
+    assert decide_pod(state(ended), NOW - 3600).start
+
+
 def test_delays_double_up_to_five_minutes_and_start_anew_after_ten() -> None:
     """10 s, 20 s, 40 s, 80 s, 160 s, 300 s; a container that ran long enough begins at 10 s."""
     one = container(Phase.EXITED, finished_at=NOW)

@@ -164,7 +164,7 @@ class EndpointsController(Controller[Key]):
             self.queue.mark(key)
         else:
             wait = min(_LONGEST_WAIT, size * _SECONDS_PER_MEMBER)
-            self.queue.after(key, self.context.clock.now() + wait)
+            self.queue.after(key, self.context.clock.monotonic() + wait)
 
     # -- decisions -------------------------------------------------------------------------
 

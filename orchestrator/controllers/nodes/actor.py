@@ -14,6 +14,8 @@ from orchestrator.store import ObjectEvent, Store
 
 LEASES: Final = "leases.coordination.k8s.io"
 LEASE_NAMESPACE: Final = "kube-node-lease"
+_PAUSE_PERIODS: Final = 3
+"""Monitor periods without a look at any node that cannot be chance."""
 
 
 class NodeLifecycleController(Controller[str]):
@@ -34,6 +36,7 @@ class NodeLifecycleController(Controller[str]):
     def reset(self) -> None:
         """Begin every node's grace anew."""
         self._seen: dict[str, float] = {}
+        self._looked = self.context.clock.now()
         self._renewed: dict[str, str] = {}
         self._registered: set[str] = set()
         self._next_eviction: dict[str, float] = {}
@@ -93,6 +96,7 @@ class NodeLifecycleController(Controller[str]):
         node = self.store.get(RESOURCE, "", key)
         if node is None:
             return None
+        self._notice_pause(now)
         last_seen = self._seen.setdefault(key, now)
         computed = self._config.heartbeat(key)
         if computed is not None:
@@ -112,6 +116,17 @@ class NodeLifecycleController(Controller[str]):
         elif wait > 0:
             plan.look_again(wait)
         return plan
+
+    def _notice_pause(self, now: float) -> None:
+        """Give every node its grace anew when nobody looked for a while.
+
+        The daemon was stopped, the machine slept, or its clock was set: nodes that report to this
+        process were as silent as it was deaf.
+        """
+        pause, self._looked = now - self._looked, now
+        if abs(pause) > _PAUSE_PERIODS * self._config.node_monitor_period:
+            self.context.log.warning("looks at nodes again after a pause", seconds=round(pause))
+            self._seen = dict.fromkeys(self._seen, now)
 
     def _eviction_wait(self, node: Object, now: float) -> float:
         """Return after how many seconds the node's zone may lose one more node."""
