@@ -28,7 +28,7 @@ class Binder:
         self._now = now
         # Values begin with the original, so that its identity stays its own meanwhile.
         self._specs: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {}
-        self._statuses: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._statuses: dict[tuple[int, Any], tuple[Any, dict[str, Any]]] = {}
 
     def bind(self, node: str, current: Object) -> Object | None:
         """Return the pod on ``node``, with PodScheduled True; None when it may not be bound.
@@ -43,10 +43,19 @@ class Binder:
         if bound is None:
             bound = self._specs[key] = (spec, {**spec, "nodeName": node})
         status = current.get("status") or {}
-        scheduled = self._statuses.get(id(status))
+        generation = current["metadata"].get("generation")
+        alike = (id(status), generation)
+        scheduled = self._statuses.get(alike)
         if scheduled is None:
-            conditions = set_condition(status.get("conditions"), SCHEDULED, "True", now=self._now)
-            scheduled = self._statuses[id(status)] = (status, {**status, "conditions": conditions})
+            conditions = set_condition(
+                status.get("conditions"),
+                SCHEDULED,
+                "True",
+                now=self._now,
+                lastProbeTime=None,
+                observedGeneration=generation,
+            )
+            scheduled = self._statuses[alike] = (status, {**status, "conditions": conditions})
         return {**current, "spec": bound[1], "status": scheduled[1]}
 
 
@@ -57,7 +66,14 @@ def mark_unschedulable(now: str, message: str, current: Object) -> Object | None
     status = current.get("status") or {}
     present = status.get("conditions")
     conditions = set_condition(
-        present, SCHEDULED, "False", now=now, reason="Unschedulable", message=message
+        present,
+        SCHEDULED,
+        "False",
+        now=now,
+        reason="Unschedulable",
+        message=message,
+        lastProbeTime=None,
+        observedGeneration=current["metadata"].get("generation"),
     )
     if conditions is present:
         return None

@@ -127,7 +127,14 @@ async def test_a_pod_is_bound_and_the_binding_is_reported() -> None:
     async with bench() as b:
         await b.add(node("n1"), pod("web"))
         assert b.home("web") == "n1"
-        assert b.condition("web")["status"] == "True"
+        condition = dict(b.condition("web"))
+        assert condition.pop("lastTransitionTime")
+        assert condition == {
+            "type": "PodScheduled",
+            "status": "True",
+            "lastProbeTime": None,
+            "observedGeneration": 1,
+        }
         assert b.recorded.events == [
             ("web", "Normal", "Scheduled", "Successfully assigned default/web to n1")
         ]
