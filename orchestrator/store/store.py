@@ -645,9 +645,9 @@ class Store:
         )
 
     def _publish(self, events: builtins.list[ObjectEvent], size: int) -> None:
-        put = self._projection.set
+        apply = self._projection.apply
         for event in events:
-            put(event.sequence, event.key, None if event.type == "DELETED" else event.object)
+            apply(event)
         self._overlay.settle(events)
         self._tail_size += size
         touched = self._window.add(events, size, self.clock.now())
