@@ -283,6 +283,26 @@ async def test_a_disk_that_takes_nothing_ends_no_container(supervised: Supervise
     assert set(await supervised.records()) == {"a", "b"}
 
 
+async def test_a_full_disk_under_its_own_log_ends_no_supervisor(tmp_path: Path) -> None:
+    """It has something to complain of, and nowhere to write it."""
+    (tmp_path / "supervisor.log").symlink_to("/dev/full")
+    supervised = Supervised(tmp_path)
+    await supervised.client.connect()
+    try:
+        first = await supervised.start("a", "sleep", "300")
+        await supervised.start("b", "sleep", "300")
+        (tmp_path / "containers").rename(tmp_path / "away")
+        (tmp_path / "containers").write_text("in the way of every new file")
+        await supervised.stop("b", 0)
+        assert (await supervised.ended())["id"] == "b"
+        assert is_alive(first["pid"])
+        assert set(await supervised.records()) == {"a", "b"}
+    finally:
+        await supervised.client.ask({"op": "shutdown", "grace": 0})
+        assert await supervised.client.wait_gone(10)
+        await supervised.client.close()
+
+
 async def test_a_supervisor_whose_socket_was_removed_is_found_again(
     supervised: Supervised,
 ) -> None:

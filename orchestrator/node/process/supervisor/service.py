@@ -31,6 +31,8 @@ LONELY = 60.0
 """Seconds without a client and without a container after which the supervisor leaves."""
 _TICK = 10.0
 """Seconds between looks at whether the data directory still exists."""
+_AFTER_FAULT = 0.1
+"""Seconds to wait after a fault of this program, so that one that repeats does not spin."""
 _OVERDUE = 10.0
 """Seconds that SIGKILLed descendants (in the kernel, perhaps) may hold up a container's end."""
 
@@ -80,19 +82,27 @@ class Supervisor:
                 ready = self._poll.poll(self._timeout())
             except InterruptedError:
                 continue
-            for descriptor, events in ready:
-                if descriptor == self._listener.fileno():
-                    self._accept()
-                elif descriptor == self._wake:
-                    if bytes((signal.SIGHUP,)) in os.read(self._wake, 4096):
-                        self._reachable_at = 0.0
-                elif descriptor in self._readers:
-                    self._pump(descriptor)
-                elif descriptor in self._clients:
-                    self._serve(self._clients[descriptor], events)
-            self._reap()
-            self._enforce(time.monotonic())
+            try:
+                self._turn(ready)
+            except Exception as error:  # noqa: BLE001 - this process's end would be the containers'
+                _complain(f"a fault: {type(error).__name__}: {error}")
+                time.sleep(_AFTER_FAULT)
         self._flush_all()
+
+    def _turn(self, ready: list[tuple[int, int]]) -> None:
+        """Do what the poll found, and what is due."""
+        for descriptor, events in ready:
+            if descriptor == self._listener.fileno():
+                self._accept()
+            elif descriptor == self._wake:
+                if bytes((signal.SIGHUP,)) in os.read(self._wake, 4096):
+                    self._reachable_at = 0.0
+            elif descriptor in self._readers:
+                self._pump(descriptor)
+            elif descriptor in self._clients:
+                self._serve(self._clients[descriptor], events)
+        self._reap()
+        self._enforce(time.monotonic())
 
     def _is_over(self) -> bool:
         if self._live:
@@ -134,7 +144,7 @@ class Supervisor:
         try:
             listener = _listen(self._directory)
         except OSError as error:
-            sys.stderr.write(f"cannot listen on {path}: {error}\n")
+            _complain(f"cannot listen on {path}: {error}")
             return
         self._poll.unregister(self._listener.fileno())
         self._listener.close()
@@ -368,7 +378,7 @@ class Supervisor:
             records.save(self._directory, record)
         except OSError as error:
             if not self._unsaved:
-                sys.stderr.write(f"records cannot be saved, trying again: {error}\n")
+                _complain(f"records cannot be saved, trying again: {error}")
             self._unsaved[record["id"]] = record
         else:
             self._unsaved.pop(record["id"], None)
@@ -395,6 +405,15 @@ class Supervisor:
             self._leaving = True
             for container in self._live.values():
                 container.kill()
+
+
+def _complain(text: str) -> None:
+    """Write to ``supervisor.log``, unless its disk is full."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        return
 
 
 def _remove_logs(path: str) -> None:
