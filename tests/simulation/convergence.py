@@ -10,6 +10,7 @@ from orchestrator.resources.objects import Object, is_deleting
 from orchestrator.resources.selectors import set_selector
 from orchestrator.store import Store
 from tests.simulation.invariants import FINISHED, is_ready
+from tests.simulation.leftovers import leftovers_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -28,8 +29,7 @@ def problems_of(world: World) -> list[str]:
         *_nodes(store),
         *_containers(store, list(world.runtime._records)),
     ]
-    waiting = len(store._overlay)
-    return [*found, *([f"{waiting} writes pending in the store"] if waiting else [])]
+    return found or leftovers_of(world)
 
 
 def _deployments(store: Store) -> Iterator[str]:

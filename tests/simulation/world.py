@@ -91,7 +91,7 @@ class World:
         self.witness = Witness(self.now, strict_floor=self.profile.strict_floor)
         self.cluster: SimulatedCluster
         self.mount: Mount
-        self._watchers: list[Watcher] = []
+        self.watchers: list[Watcher] = []
         self._watching: list[asyncio.Task[None]] = []
         self._up = asyncio.Event()
         self._busy = True
@@ -124,7 +124,7 @@ class World:
         self.cluster = SimulatedCluster(self._config(), self.mount)
         await self.cluster.start()
         self.witness.attach(self.store)
-        self._watching = [asyncio.create_task(w.run(self.store)) for w in self._watchers]
+        self._watching = [asyncio.create_task(w.run(self.store)) for w in self.watchers]
         self._up.set()
 
     async def crash(self, *, asleep: float, stumbles: int) -> None:
@@ -177,8 +177,8 @@ class World:
     async def run(self) -> Report:
         """Live through a workload and faults, then rest, then be examined."""
         await self.open()
-        self._watchers = self._draw_watchers()
-        self._watching = [asyncio.create_task(w.run(self.store)) for w in self._watchers]
+        self.watchers = self._draw_watchers()
+        self._watching = [asyncio.create_task(w.run(self.store)) for w in self.watchers]
         faults = Faults(self, self.chance("faults"))
         striking = asyncio.create_task(self._strike(faults))
         clients = [Client(self, at, self.chance(f"client{at}")) for at in range(CLIENTS)]
@@ -248,7 +248,7 @@ class World:
     async def _examine(self, problems: list[str]) -> Report:
         witness = self.witness
         witness.compare(self.store)
-        for watcher in self._watchers:
+        for watcher in self.watchers:
             watcher.verify(self.store)
         value = counter_of(witness.objects)
         witness.require(
@@ -266,8 +266,8 @@ class World:
             lives=self.lives,
             seconds=self.now(),
             refusals=self.refusals,
-            watched=sum(watcher.events for watcher in self._watchers),
-            relists=sum(watcher.relists for watcher in self._watchers),
+            watched=sum(watcher.events for watcher in self.watchers),
+            relists=sum(watcher.relists for watcher in self.watchers),
         )
 
     def _draw_watchers(self) -> list[Watcher]:
