@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import resource
 import signal
 import time
 
@@ -74,6 +76,7 @@ async def _serve(options: UpOptions) -> None:
     clean = False
     try:
         await endpoint.start()
+        _raise_file_limit()
         collector = tune_collector()
         hasten_switches()
         say(_ready_text(options, endpoint.url, time.perf_counter() - began))
@@ -84,6 +87,16 @@ async def _serve(options: UpOptions) -> None:
     finally:
         await endpoint.stop(clean=clean)
     say("orchestrator: stopped")
+
+
+def _raise_file_limit() -> None:
+    """Allow as many connections as the system does: the usual 1024 files are soon in use.
+
+    Not before the start: the process supervisor, and so the containers, keep the usual limit.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _ready_text(options: UpOptions, url: str, seconds: float) -> str:

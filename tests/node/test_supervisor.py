@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -297,6 +298,26 @@ async def test_a_full_disk_under_its_own_log_ends_no_supervisor(tmp_path: Path) 
         assert (await supervised.ended())["id"] == "b"
         assert is_alive(first["pid"])
         assert set(await supervised.records()) == {"a", "b"}
+    finally:
+        await supervised.client.ask({"op": "shutdown", "grace": 0})
+        assert await supervised.client.wait_gone(10)
+        await supervised.client.close()
+
+
+async def test_more_containers_run_than_files_are_usual(tmp_path: Path) -> None:
+    """The supervisor raises its own limit; containers keep the one it was started with."""
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    supervised = Supervised(tmp_path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, usual[1]))
+    try:
+        await supervised.client.connect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    try:
+        for number in range(20):
+            await supervised.start(f"c{number}", "sh", "-c", "ulimit -Sn; exec sleep 300")
+        assert await supervised.logged("c19") == "40"
+        assert len(await supervised.records()) == 20
     finally:
         await supervised.client.ask({"op": "shutdown", "grace": 0})
         assert await supervised.client.wait_gone(10)

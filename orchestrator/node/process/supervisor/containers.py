@@ -40,19 +40,20 @@ class Container:
         return self.record["pid"]
 
     def start(self, launch: processes.Launch, boot: str) -> None:
-        """Start the main process; StartError leaves nothing open."""
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
+        """Start the main process; StartError, or OSError for want of room, leave nothing open."""
+        opened: list[int] = []
         try:
+            for _ in range(2):
+                opened += os.pipe()
+            out_read, out_write, err_read, err_write = opened
             pid = processes.spawn(launch, out_write, err_write)
-        except processes.StartError:
-            os.close(out_read)
-            os.close(err_read)
+        except (processes.StartError, OSError):
+            for descriptor in opened:
+                os.close(descriptor)
             self._log.close()
             raise
-        finally:
-            os.close(out_write)
-            os.close(err_write)
+        os.close(out_write)
+        os.close(err_write)
         self.pipes = {
             out_read: LineWriter(self._log, "stdout"),
             err_read: LineWriter(self._log, "stderr"),

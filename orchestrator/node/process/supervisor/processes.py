@@ -55,6 +55,16 @@ class Launch(NamedTuple):
     tag: int = 0
 
 
+_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+"""Open files that containers may have: what this process started with."""
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many open files as it may have: each container takes three."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_files[1], _files[1]))
+
+
 def become_subreaper() -> None:
     """Make orphaned descendants children of this process; OSError where the kernel refuses."""
     if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
@@ -189,6 +199,7 @@ def _become(launch: Launch, stdout: int, stderr: int, report: int) -> None:
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
         os.umask(0o022)
+        resource.setrlimit(resource.RLIMIT_NOFILE, _files)
         if launch.tag:
             with contextlib.suppress(ValueError, OSError):  # a lower limit is in force already
                 resource.setrlimit(resource.RLIMIT_RTTIME, (launch.tag, launch.tag))

@@ -61,6 +61,7 @@ class Supervisor:
         self._lonely = lonely
         self._boot = processes.boot_id()
         processes.become_subreaper()
+        processes.raise_file_limit()
         self._records = recovery.recover(directory, self._boot)
         self._live: dict[str, Container] = {}
         self._readers: dict[int, Container] = {}
