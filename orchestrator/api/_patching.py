@@ -18,8 +18,9 @@ from orchestrator.api._options import WriteOptions, write_options
 from orchestrator.api._patch_errors import json_word, patch_does_not_fit
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
-from orchestrator.resources.decoding import decode
+from orchestrator.resources.decoding import Decoded, decode
 from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict, not_found
+from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of, with_meta
 from orchestrator.resources.patches import (
     apply_json_patch,
@@ -76,7 +77,9 @@ class Patching:
             if patched is current or patched == current:
                 return current
             try:
-                decoded = decode(patched, target.kind, validation=options.validation)
+                decoded = decode_changed(
+                    current, patched, target.kind, validation=options.validation
+                )
             except StatusError as error:
                 if form != STRATEGIC_PATCH:
                     raise
@@ -242,6 +245,27 @@ def check_version(current: Object, new: Object, target: Target) -> None:
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
             f"{meta(current).get('uid')}",
         )
+
+
+def decode_changed(current: Object, patched: Object, kind: Kind, *, validation: str) -> Decoded:
+    """Decode a patched object; the parts that the patch left as they were have been before.
+
+    Raises:
+        StatusError: 400.
+    """
+    kept = {
+        part: value
+        for part, value in patched.items()
+        if type(value) is dict and value is current.get(part)
+    }
+    touched = {part: value for part, value in patched.items() if part not in kept}
+    decoded = decode(touched, kind, validation=validation)
+    if not kept:
+        return decoded
+    parts = {**decoded.object, **kept}
+    new = {"apiVersion": parts["apiVersion"], "kind": parts["kind"]}
+    new.update((part, parts[part]) for part in patched if part in parts)
+    return Decoded(new, decoded.warnings)
 
 
 def check_patched(current: Object, new: Object, target: Target) -> None:

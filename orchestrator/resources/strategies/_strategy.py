@@ -176,11 +176,22 @@ def _when_desired_changed(check: ValidateCreate) -> ValidateUpdate:
 
     def check_change(new: Object, old: Object) -> list[FieldError]:
         kept = all(
-            new.get(field) == value for field, value in old.items() if field not in _NOT_CHECKED
+            _kept(field, value, new.get(field))
+            for field, value in old.items()
+            if field not in _NOT_CHECKED
         )
         return [] if kept and new.keys() <= {*old, *_NOT_CHECKED} else check(new)
 
     return check_change
+
+
+def _kept(field: str, before: Any, after: Any) -> bool:
+    """Tell whether a part is as it was; who manages its fields does not count."""
+    if after is before or after == before:
+        return True
+    if field != "metadata" or type(after) is not dict:
+        return False
+    return without(after, "managedFields") == without(before, "managedFields")
 
 
 def combined_update(*checks: ValidateUpdate) -> ValidateUpdate:
