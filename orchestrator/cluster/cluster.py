@@ -45,6 +45,9 @@ most every 30 s, and what it does rests meanwhile. Ending the daemon would help 
 what a user needs to put things right. Store and nodes are different: without them nothing works,
 so their failure ends the daemon with a message."""
 
+NODE_PORTS_UP_TO: Final = 16
+"""Nodes whose own addresses listen on node ports, as upstream's do, beside 127.0.0.1: each costs a
+socket for every node port."""
 EVENTS_UP_TO: Final = 50
 """Simulated nodes from which on containers' starts make no Events by default."""
 
@@ -176,9 +179,8 @@ class Cluster:
         else:
             runtime = SimulatedRuntime(self.system.clock, self.system.random)
             self.logs = NodeLogs(None, self.system.clock)
-        self.nodes = NodeManager(
-            self.store, EventRecorder(self.store, "kubelet"), [runtime], self._node_configs()
-        )
+        nodes = self._node_configs()
+        self.nodes = NodeManager(self.store, EventRecorder(self.store, "kubelet"), [runtime], nodes)
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
         self.system.spawn(
@@ -188,8 +190,11 @@ class Cluster:
         await self.nodes.start(self.system)
         if config.runtime == "process":
             services = EventRecorder(self.store, "service-proxy")
+            listening = ("127.0.0.1", *(node.address for node in nodes[:NODE_PORTS_UP_TO]))
             self.system.spawn(
-                lambda: ServiceManager(self.store, services), "services", supervision=KEEP_ALIVE
+                lambda: ServiceManager(self.store, services, node_port_addresses=listening),
+                "services",
+                supervision=KEEP_ALIVE,
             )
 
     def _spawn_controllers(self) -> None:

@@ -80,7 +80,9 @@ def test_a_new_users_session(
     address = service["spec"]["clusterIP"]
     assert fetch(f"http://{address}:8080").split()[1] == "blue"
     node_port = kubectl.json("get svc web-public")["spec"]["ports"][0]["nodePort"]
-    assert fetch(f"http://127.0.0.1:{node_port}").split()[1] == "blue"
+    node = kubectl.json("get node node-2")["status"]["addresses"][0]["address"]
+    for host in ("127.0.0.1", node):
+        assert fetch(f"http://{host}:{node_port}").split()[1] == "blue"
     kubectl(f"logs {pod}")
     assert "listening on" in kubectl(f"logs {pod} -c web --tail 5")
 
