@@ -75,21 +75,23 @@ def node_status(config: NodeConfig, runtime: Runtime, present: Object, now: str)
         "capacity": capacity,
         "conditions": _conditions(present, now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
-        "nodeInfo": _node_info(config, runtime.name),
+        "nodeInfo": _node_info(config, runtime),
     }
 
 
-def _node_info(config: NodeConfig, runtime: str) -> Object:
+def _node_info(config: NodeConfig, runtime: Runtime) -> Object:
+    # Of this machine only where pods run on it: a simulation has one history on every machine.
+    real = runtime.executes
     return {
         "architecture": architecture(),
-        "bootID": _boot_id(),
-        "containerRuntimeVersion": f"{runtime}://1.0",
-        "kernelVersion": platform.release(),
+        "bootID": _boot_id() if real else str(uuid.uuid5(uuid.NAMESPACE_URL, config.name)),
+        "containerRuntimeVersion": f"{runtime.name}://1.0",
+        "kernelVersion": platform.release() if real else "simulated",
         "kubeProxyVersion": "",
         "kubeletVersion": config.version,
         "machineID": uuid.uuid5(uuid.NAMESPACE_DNS, config.name).hex,
         "operatingSystem": "linux",
-        "osImage": _os_image(),
+        "osImage": _os_image() if real else "Simulated",
         "systemUUID": str(uuid.uuid5(uuid.NAMESPACE_OID, config.name)),
     }
 

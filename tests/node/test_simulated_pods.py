@@ -42,6 +42,9 @@ def test_a_node_registers_with_what_a_kubelet_posts(one: Any) -> None:
             assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "node-1"
             assert node["status"]["allocatable"]["pods"] == "110"
             assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.35.0"
+            assert node["status"]["nodeInfo"]["containerRuntimeVersion"] == "simulated://1.0"
+            # Nothing of the machine that simulates: a seed has one history everywhere.
+            assert node["status"]["nodeInfo"]["osImage"] == "Simulated"
 
     scenario()
 
