@@ -39,11 +39,16 @@ class Recorder(BatchActor[Command]):
     """Seconds between portions: at most 500 Events a second. (client-go lets 50 a second pass
     for each component.)"""
 
+    LOG_INTERVAL = 10.0
+    """Seconds between two lines about dropped Events; one tells how many since the last."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self._correlator = Correlator()
         self._waiting: list[Occurrence] = []
         self._resting = False
+        self._dropped = 0
+        self._logged_at = float("-inf")
 
     async def receive_batch(self, batch: list[Envelope[Command]]) -> None:
         """Write a portion now, or note what came for the next one."""
@@ -55,12 +60,21 @@ class Recorder(BatchActor[Command]):
         if len(self._waiting) > self.mailbox_limit:
             dropped = len(self._waiting) - self.mailbox_limit
             del self._waiting[:dropped]
-            self.context.log.warning("events dropped", count=dropped)
+            self._note_dropped(dropped)
         if self._waiting and not self._resting:
             portion, self._waiting = self._waiting[: self.PORTION], self._waiting[self.PORTION :]
             self._resting = True
             self.context.after(self.INTERVAL, _WriteMore())
             await self._write(portion)
+
+    def _note_dropped(self, count: int) -> None:
+        """Say it now and then: a burst drops some with every batch."""
+        self._dropped += count
+        now = self.context.clock.monotonic()
+        if now - self._logged_at >= self.LOG_INTERVAL:
+            self.context.log.warning("events dropped", count=self._dropped)
+            self._dropped = 0
+            self._logged_at = now
 
     async def _write(self, portion: list[Occurrence]) -> None:
         operations: list[Operation] = []

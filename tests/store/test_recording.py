@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import structlog.testing
+
 from actors.testing import virtual
 from orchestrator.store import EventRecorder
 
@@ -113,3 +115,20 @@ async def test_events_never_hold_up_whoever_tells_them(kit: Any) -> None:
             recorder.event(involved, "Normal", "Scheduled", "x")
         await asyncio.sleep(30)
         assert 0 < len(store.list("events")) <= 4200
+
+
+@virtual
+async def test_a_burst_of_dropped_events_is_one_line_in_the_log(kit: Any) -> None:
+    """Some are dropped with every batch; the line is not repeated for each."""
+    with structlog.testing.capture_logs() as lines:
+        async with kit.opened() as store:
+            recorder = EventRecorder(store, "scheduler")
+            for n in range(16_000):
+                involved = {"kind": "Pod", "namespace": "default", "name": f"p{n}", "uid": f"u{n}"}
+                recorder.event(involved, "Normal", "Scheduled", "x")
+                if n % 500 == 0:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(1)
+    dropped = [line for line in lines if line["event"] == "events dropped"]
+    assert len(dropped) == 1
+    assert dropped[0]["count"] > 0
