@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._report import Report, options, show
 from orchestrator.cli.collector import tune_collector
+from orchestrator.cli.switching import hasten_switches
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.resources.objects import Object, status_of
 from orchestrator.store import Store
@@ -140,6 +141,7 @@ async def run_pods(pods: int, nodes: int, seed: int) -> float:
         )
         async with Cluster(config) as cluster:
             collector = tune_collector()
+            hasten_switches()
             began = time.perf_counter()
             await cluster.store.create(
                 deployment(pods), resource="deployments.apps", namespace="default"
