@@ -31,9 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import orjson  # noqa: E402 - after the path, so that the script runs from anywhere
-import uvloop  # noqa: E402
+import uvloop  # noqa: E402 - as above
 
-from benchmarks._report import Report, options, show  # noqa: E402
+from benchmarks._report import Report, options, show  # noqa: E402 - as above
 
 CONNECTIONS = 32
 ROUND_DEADLINE = 120.0

@@ -23,7 +23,7 @@ RETRY_SECONDS: Final = 0.1
 class Recorder(Protocol):
     """Makes Events; `orchestrator.store.EventRecorder` is one."""
 
-    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002
+    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's word
         """Record one Event."""
 
 

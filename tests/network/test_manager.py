@@ -30,7 +30,7 @@ class Recorded:
     events: list[tuple[str, str, str, str]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002
+    def event(self, involved: Object, type: str, reason: str, message: str) -> None:  # noqa: A002 - the API's word
         """Keep one Event."""
         self.events.append((name_of(involved), type, reason, message))
         self.news.set()

@@ -28,7 +28,7 @@ class Recorded:
     def event(
         self,
         involved: Object,
-        type: str,  # noqa: A002
+        type: str,  # noqa: A002 - the API's word
         reason: str,
         message: str,
         *,
