@@ -69,6 +69,22 @@ class FileLock:
             self._descriptor = -1
 
 
+def check_writable(path: Path) -> None:
+    """Open the log at ``path`` for writing, and leave it at that.
+
+    Raises:
+        LogError: It may not be written: its owner, its mode or its file system say so.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR))
+    except OSError as error:
+        raise LogError(
+            f"{path} cannot be written: {error.strerror}; check its owner, its mode and whether "
+            "its file system is mounted read-only",
+            path=path,
+        ) from error
+
+
 def inspect(path: Path) -> bool:
     """Check the header of the log at ``path`` by reading it; return whether there is one.
 

@@ -79,9 +79,11 @@ class SqliteLog:
             LogLocked: Another log, in this process or another, has the file open.
             LogCorrupt: The file is truncated or damaged.
             LogFormat: The file belongs to another program or to a newer version.
+            LogError: The file may not be written.
         """
         path = Path(path)
-        _files.inspect(path)  # before a lock file is put beside something that is not ours
+        if _files.inspect(path):  # before a lock file is put beside something that is not ours
+            _files.check_writable(path)
         try:
             lock = _files.FileLock(path)
         except FileNotFoundError:

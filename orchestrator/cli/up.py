@@ -27,7 +27,8 @@ def run_up(options: UpOptions) -> int:
             runner.run(_serve(options))
     except OSError as error:
         hint = " (--port)" if error.errno == errno.EADDRINUSE else ""
-        say(f"orchestrator up: {error.strerror or error}{hint}", error=True)
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"orchestrator up: {where}{error.strerror or error}{hint}", error=True)
         return 1
     except SystemFailed as error:
         cause = error.__cause__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,3 +251,22 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     await log.append([Append("a", b"")])
     assert {p.stat().st_mode & 0o077 for p in tmp_path.iterdir()} == {0}
     await log.close()
+
+
+async def test_a_log_that_may_not_be_written_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the first write, when everything else has started on top of it."""
+    await make(tmp_path / "log")
+    before = contents(tmp_path)
+    real = os.open
+
+    def read_only(path: Any, flags: int, *mode: Any, **options: Any) -> int:
+        if path == tmp_path / "log" and flags & os.O_RDWR:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, flags, *mode, **options)
+
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(LogError, match="cannot be written: Read-only file system"):
+        await SqliteLog.open(tmp_path / "log")
+    assert contents(tmp_path) == before
