@@ -81,6 +81,9 @@ def examples() -> dict[str, Object]:
         "nodes": _cluster("v1", "Node", status={"capacity": {"cpu": "4"}}),
         "persistentvolumeclaims": _plain("v1", "PersistentVolumeClaim", spec={}),
         "pods": _plain("v1", "Pod", spec=_pod_spec()),
+        "priorityclasses.scheduling.k8s.io": _cluster(
+            "scheduling.k8s.io/v1", "PriorityClass", value=1000
+        ),
         "replicasets.apps": _workload("ReplicaSet"),
         "replicationcontrollers": _plain(
             "v1",

@@ -171,9 +171,24 @@ def test_what_is_given_is_kept(examples: Examples, kind_of: KindOf) -> None:
             {"spec": {"template": {"spec": {"restartPolicy": "Always"}}}},
             [
                 (
-                    'spec.template.spec.restartPolicy: Unsupported value: "Always": supported '
-                    "values: "
+                    "spec.template.spec.restartPolicy: Required value: valid values: "
                     '"OnFailure", "Never"'
+                )
+            ],
+        ),
+        (
+            "priorityclasses.scheduling.k8s.io",
+            {"value": 1_000_000_001},
+            ["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"],
+        ),
+        (
+            "priorityclasses.scheduling.k8s.io",
+            {"metadata": {"name": "system-mine"}},
+            [
+                (
+                    "metadata.name: Forbidden: priority class names with 'system-' prefix are "
+                    "reserved for system use only. error: system-mine is not a known system "
+                    "priority class"
                 )
             ],
         ),
@@ -309,6 +324,11 @@ def test_complaints_are_upstreams(
             "services",
             {"spec": {"clusterIP": "10.0.0.2"}},
             'spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set',
+        ),
+        (
+            "priorityclasses.scheduling.k8s.io",
+            {"value": 7},
+            "value: Forbidden: may not be changed in an update.",
         ),
         (
             "statefulsets.apps",

@@ -27,6 +27,7 @@ _MODULES: Final = {
     "namespaces": "namespaces",
     "nodes": "nodes",
     "pods": "pods",
+    "priorityclasses.scheduling.k8s.io": "priorityclasses",
     "replicasets.apps": "replicasets",
     "replicationcontrollers": "replicasets",
     "secrets": "secrets",

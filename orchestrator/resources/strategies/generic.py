@@ -27,7 +27,6 @@ _GENERATIONS: Final = frozenset(
         "mutatingwebhookconfigurations.admissionregistration.k8s.io",
         "networkpolicies.networking.k8s.io",
         "poddisruptionbudgets.policy",
-        "priorityclasses.scheduling.k8s.io",
         "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
         "resourceslices.resource.k8s.io",
         "validatingadmissionpolicies.admissionregistration.k8s.io",

@@ -115,9 +115,9 @@ def _job_spec(spec: Part, at: str) -> list[FieldError]:
     found += template_problems(template, f"{at}.template")
     policy = (template.get("spec") or {}).get("restartPolicy")
     if policy == "Always":
-        found.append(
-            not_supported(f"{at}.template.spec.restartPolicy", policy, ("OnFailure", "Never"))
-        )
+        # The default of pods is none for jobs: who leaves it out is asked to choose.
+        field = f"{at}.template.spec.restartPolicy"
+        found.append(required(field, 'valid values: "OnFailure", "Never"'))
     return found
 
 
