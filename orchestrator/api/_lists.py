@@ -82,7 +82,7 @@ class Lists:
         if accepted.encoding == "json" and not request.pretty:
             start = orjson.dumps(head)[:-1]
             body = b"".join(
-                (start, b',"items":[', b",".join(map(self._encoded, page.items)), b"]}\n")
+                (start, b',"items":[', b",".join(self._encoded.many(page.items)), b"]}\n")
             )
             return Response(200, body)
         return json_response({**head, "items": page.items}, 200, accepted, pretty=request.pretty)

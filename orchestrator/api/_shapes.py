@@ -44,6 +44,11 @@ class EncodedObjects:
         self._entries[id(obj)] = (obj, data)
         return data
 
+    def many(self, objects: Iterable[Object]) -> list[bytes]:
+        """Return the JSON of committed objects; those that are known cost no call each."""
+        find = self._entries.get
+        return [self(obj) if (entry := find(id(obj))) is None else entry[1] for obj in objects]
+
 
 def make_table(
     kind: Kind,
