@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.cluster.addresses import SLOTS
+from orchestrator.cluster.addresses import SLOTS, AddressesInUseError, claim_addresses
 
 READY_DEADLINE = 30.0
 """Seconds a daemon has to report that it is ready; about one is normal."""
@@ -38,10 +38,17 @@ class Daemon:
         """Give a new data directory addresses that another cluster hardly takes.
 
         Between two starts they are nobody's: a cluster that a developer starts just then takes the
-        lowest that are free, so the test's are higher ones.
+        lowest that are free, so the test's are higher ones, and random among other tests'.
         """
         state.mkdir(mode=0o700)
-        (state / "address-slot").write_text(f"{random.randrange(SLOTS // 2, SLOTS)}\n")
+        high = range(SLOTS // 2, SLOTS)
+        for slot in random.sample(high, len(high)):
+            (state / "address-slot").write_text(f"{slot}\n")
+            try:
+                claim_addresses(state).release()
+            except AddressesInUseError:
+                continue
+            break
         return state
 
     def start(self) -> Daemon:
