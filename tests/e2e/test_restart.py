@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -132,6 +133,16 @@ def test_a_clean_stop_ends_every_process_and_a_start_brings_them_back(
     daemon.start()
     session("rollout status deploy/web --timeout=30s")
     until(lambda: containers(daemon).keys() == names, "the same pods run again")
+
+
+def test_a_closed_terminal_stops_the_daemon_as_cleanly(daemon: Daemon, kubectl: Path) -> None:
+    """SIGHUP does what SIGTERM does."""
+    deploy(daemon, Session(daemon, kubectl))
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    assert daemon.process.wait(timeout=60) == 0
+    assert daemon.processes() == []
+    daemon.kill()  # it has ended: this only closes its streams
 
 
 def test_a_data_directory_serves_one_daemon_at_a_time(daemon: Daemon) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from actors.log import MemoryLog
 from actors.testing import virtual
 from orchestrator.resources.errors import StatusError
 from orchestrator.store import Create, Modify
+from orchestrator.store.sequencer import Sequencer
 
 
 @virtual
@@ -179,3 +181,25 @@ async def test_many_racing_changes_all_count(kit: Any) -> None:
             *(store.modify("configmaps", "default", "a", increment) for _ in range(50))
         )
         assert store.get("configmaps", "default", "a")["data"] == {"n": "50"}
+
+
+def test_more_writes_than_fit_are_told_to_come_again(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """429 with the seconds to wait; what was accepted is done, and the store goes on."""
+
+    @virtual
+    async def scenario() -> None:
+        monkeypatch.setattr(Sequencer, "mailbox_limit", 16)
+        async with kit.opened(MemoryLog()) as store:
+            results = await asyncio.gather(
+                *(store.write([Create("configmaps", kit.config_map(f"c{n}"))]) for n in range(100)),
+                return_exceptions=True,
+            )
+            refused = [result for result in results if isinstance(result, StatusError)]
+            assert {(error.code, error.reason) for error in refused} == {(429, "TooManyRequests")}
+            assert refused[0].status()["details"] == {"retryAfterSeconds": 1}
+            assert len(store.list("configmaps")) == 100 - len(refused) > 0
+            await store.write([Create("configmaps", kit.config_map("later"))])
+
+    scenario()
