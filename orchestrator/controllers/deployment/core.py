@@ -177,7 +177,7 @@ class _Decision:
         size = sizes.plan_new(self.limits, self.sized(new), old)
         if size != _replicas(new):
             self.scale(new, size)
-        else:
+        elif not any(map(_is_outdated, (new, *self.old))):
             for name, smaller in sizes.plan_old(self.limits, self.sized(new), old).items():
                 self.scale(self.sets[name], smaller)
             if not self.scaled and self.reported_complete():
@@ -364,6 +364,19 @@ class _Decision:
         if self.collisions:
             status["collisionCount"] = self.collisions
         return status
+
+
+def _is_outdated(replica_set: Object) -> bool:
+    """Tell whether the available pods reported are those of a size before the present one.
+
+    A ReplicaSet that was made smaller and larger again, as a rollback in the middle of a rollout
+    does, may still report pods that are going. Nothing may be taken away on the strength of them;
+    its next report wakes the Deployment.
+    """
+    status = status_of(replica_set)
+    observed: int = status.get("observedGeneration") or 0
+    generation: int = replica_set["metadata"].get("generation") or 0
+    return bool(status.get("availableReplicas")) and observed < generation
 
 
 def _replicas(rs: Object) -> int:
