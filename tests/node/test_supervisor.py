@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -302,6 +303,22 @@ async def test_a_full_disk_under_its_own_log_ends_no_supervisor(tmp_path: Path) 
         await supervised.client.ask({"op": "shutdown", "grace": 0})
         assert await supervised.client.wait_gone(10)
         await supervised.client.close()
+
+
+async def test_a_supervisor_that_is_still_starting_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    """It holds the lock and does not listen yet; should it end instead, another one is started."""
+    with (tmp_path / "supervisor.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        supervised = Supervised(tmp_path)
+        connecting = asyncio.create_task(supervised.client.connect())
+        done, _ = await asyncio.wait((connecting,), timeout=1.5)
+        assert not done
+    await asyncio.wait_for(connecting, 20)
+    await supervised.client.ask({"op": "shutdown", "grace": 0})
+    assert await supervised.client.wait_gone(10)
+    await supervised.client.close()
 
 
 async def test_more_containers_run_than_files_are_usual(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ _ANSWER = 15.0
 _START = 20.0
 """Seconds it gets to start, most of them for ending what a killed one left behind."""
 
-_ATTEMPTS = 20
+_ATTEMPTS = 300
 _PAUSE = 0.05
 """How often, and after how many seconds each, a supervisor that runs is tried again."""
+_LAUNCH_EVERY = 10
+"""Attempts after which it is asked again whether one runs at all."""
 
 
 class RefusedError(Exception):
@@ -69,27 +71,31 @@ class SupervisorClient:
         try:
             reader, writer = await self._open()
         except OSError:
-            await self._launch()
-            try:
-                reader, writer = await self._open_again()
-            except OSError as error:
-                raise RuntimeUnavailableError(
-                    f"the process supervisor of {self._directory} runs but does not take "
-                    f"connections ({error}): end it, then start again"
-                ) from error
+            reader, writer = await self._launch_and_open()
         self._writer = writer
         self._reader = asyncio.get_running_loop().create_task(self._read(reader))
         hello = await self.ask({"op": "hello"})
         self.pid = int(hello["pid"])
 
-    async def _open_again(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open, giving a supervisor whose socket was removed a moment to listen anew."""
-        for _ in range(_ATTEMPTS):
+    async def _launch_and_open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Start a supervisor, or wait for the one that holds the directory.
+
+        That one may be ending, or listen anew because its socket was removed, or have been
+        started by a daemon that was killed and still be ending what its predecessor left.
+        """
+        problem: OSError | None = None
+        for attempt in range(_ATTEMPTS):
+            if attempt % _LAUNCH_EVERY == 0:
+                await self._launch()
             try:
                 return await self._open()
-            except OSError:
+            except OSError as error:
+                problem = error
                 await asyncio.sleep(_PAUSE)
-        return await self._open()
+        raise RuntimeUnavailableError(
+            f"the process supervisor of {self._directory} runs but does not take "
+            f"connections ({problem}): end it, then start again"
+        ) from problem
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         # A socket's path may have 107 bytes at most, so it goes through a descriptor.
