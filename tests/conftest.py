@@ -11,10 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.leftovers import no_loop_left_over, nothing_left_over, unfinished_tasks
 
 __all__ = ["no_loop_left_over", "nothing_left_over", "unfinished_tasks"]  # fixtures of every test
+
+# A busy machine is no fault of an example: neither deadlines nor slow generation fail a property.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 HINTS = {
     "kubectl": "install kubectl (Debian: apt-get install kubernetes-client) and put it on the PATH",
