@@ -7,19 +7,22 @@ scoped to the network namespace exactly as the loopback interface is.
 
 The daemon holds one socket. Its process supervisor holds another, named after the data directory:
 processes outlive a killed daemon and keep their addresses, so the slot is not free as long as they
-may run. A cluster keeps its slot's number in its data directory.
+may run. A cluster keeps its slot's number in its data directory, for its Services have addresses
+of it. Which slot a new one tries first follows from the path of its directory, so that a stopped
+cluster finds its own still free though others have started meanwhile.
 """
 
 from __future__ import annotations
 
 import hashlib
 import socket
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
-SLOTS: Final = 16
+SLOTS: Final = 64
 """How many clusters can run on one machine at a time."""
 
 
@@ -39,7 +42,7 @@ class AddressBlock:
 def block_of(slot: int) -> AddressBlock:
     """Return the ranges of a slot, ``0 <= slot < SLOTS``."""
     return AddressBlock(
-        services=IPv4Network(f"127.{96 + slot}.0.0/16"),
+        services=IPv4Network(f"127.{128 + slot}.0.0/16"),
         pods=IPv4Network(f"127.{64 + slot}.0.0/16"),
     )
 
@@ -84,6 +87,7 @@ def _try_claim(slot: int, directory: Path) -> AddressClaim | None:
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         holder.bind(f"\0{_daemon_name(slot)}")
+        holder.listen(1)  # so that others can ask the kernel whose it is
     except OSError:
         holder.close()
         return None
@@ -94,6 +98,18 @@ def _try_claim(slot: int, directory: Path) -> AddressClaim | None:
             holder.close()  # processes of another cluster, whose daemon was killed
             return None
     return AddressClaim(slot, holder, directory)
+
+
+def _holder(slot: int) -> str:
+    """Say who holds a slot: ``process 4711``, or the processes of a killed daemon."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(f"\0{_daemon_name(slot)}")
+            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        except OSError:
+            return "processes that outlived their daemon"
+    return f"process {int.from_bytes(credentials[:4], sys.byteorder)}"
 
 
 def claim_addresses(directory: Path) -> AddressClaim:
@@ -118,8 +134,8 @@ def claim_addresses(directory: Path) -> AddressClaim:
             block = block_of(int(text))
             raise AddressesInUseError(
                 f"the addresses of {directory} ({block.services} and {block.pods}) are in use by "
-                "another cluster, or by its processes after its daemon was killed: start that one "
-                "again and stop it cleanly first"
+                f"another cluster on this machine ({_holder(int(text))}): stop that one first, or, "
+                "if its daemon was killed, start it again and stop it cleanly"
             )
         return claim
     for slot in range(SLOTS):

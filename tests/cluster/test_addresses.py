@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -35,25 +36,34 @@ def test_two_clusters_get_different_slots(tmp_path: Path) -> None:
     """The second cluster takes the next slot, and a released one is free again."""
     first = claim_addresses(directory(tmp_path, "a"))
     second = claim_addresses(directory(tmp_path, "b"))
-    assert (first.slot, second.slot) == (0, 1)
+    assert first.slot != second.slot
     first.release()
-    third = claim_addresses(directory(tmp_path, "c"))
-    assert third.slot == 0
     second.release()
-    third.release()
+
+
+def test_a_directory_tries_the_same_slot_first(tmp_path: Path) -> None:
+    """What a path leads to does not depend on who else runs, so a stopped cluster finds it free."""
+    a = directory(tmp_path, "a")
+    first = claim_addresses(a)
+    first.release()
+    (a / "address-slot").unlink()
+    again = claim_addresses(a)
+    assert again.slot == first.slot
+    again.release()
 
 
 def test_a_cluster_keeps_its_slot(tmp_path: Path) -> None:
     """The directory remembers it; while another cluster has it, the start is refused."""
     a, b = directory(tmp_path, "a"), directory(tmp_path, "b")
-    claim_addresses(a).release()
+    mine = claim_addresses(a)
+    mine.release()
+    (b / "address-slot").write_text(f"{mine.slot}\n")
     other = claim_addresses(b)
-    assert other.slot == 0
-    with pytest.raises(AddressesInUseError, match=str(a)):
+    with pytest.raises(AddressesInUseError, match=f"{a} .*process {os.getpid()}"):
         claim_addresses(a)
     other.release()
     again = claim_addresses(a)
-    assert again.slot == 0
+    assert again.slot == mine.slot
     again.release()
 
 
@@ -64,11 +74,12 @@ def test_processes_of_a_killed_daemon_keep_its_slot(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as supervisor:
         supervisor.bind(f"\0{killed.processes}")
         killed.release()
-        other = claim_addresses(directory(tmp_path, "b"))
-        assert other.slot == 1
-        other.release()
+        b = directory(tmp_path, "b")
+        (b / "address-slot").write_text(f"{killed.slot}\n")
+        with pytest.raises(AddressesInUseError, match="outlived their daemon"):
+            claim_addresses(b)
         again = claim_addresses(a)
-        assert again.slot == 0
+        assert again.slot == killed.slot
         again.release()
 
 
