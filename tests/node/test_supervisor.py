@@ -199,6 +199,19 @@ async def test_a_descendant_that_hides_is_ended_with_its_container(
     assert not is_alive(other)
 
 
+def test_a_zombie_is_not_waited_for() -> None:
+    """Whoever has to reap it may take its time; recovery must not."""
+    launch = processes.Launch(["sleep", "300"], {"PATH": os.environ["PATH"]}, "", None, None, False)
+    null = os.open(os.devnull, os.O_WRONLY)
+    pid = processes.spawn(launch._replace(tag=processes.tag_of("zombie")), null, null)
+    os.close(null)
+    assert processes.marked("zombie") == [pid]
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert processes.marked("zombie") == []
+    os.waitpid(pid, 0)
+
+
 async def test_what_a_container_leaves_behind_is_ended_with_it(supervised: Supervised) -> None:
     """A main process that exits takes its background children along, as in a container."""
     await supervised.start("a", "sh", "-c", "sleep 300 & echo $!; exit 0")

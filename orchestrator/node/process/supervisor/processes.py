@@ -105,7 +105,10 @@ def tag_of(container: str) -> int:
 
 
 def _is_marked(pid: int, container: str) -> bool:
-    return _has_variable(pid, container) or _has_tag(pid, tag_of(container))
+    # A zombie has no environment any more, but its limits: it has ended all the same.
+    return _has_variable(pid, container) or (
+        _has_tag(pid, tag_of(container)) and start_time(pid) is not None
+    )
 
 
 def _has_variable(pid: int, container: str) -> bool:
