@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.scheduler.core import placement
+from tests.simulation import world
 from tests.simulation.disks import Disk, Mount
 from tests.simulation.faults import Profile
 from tests.simulation.world import simulate, verify
@@ -60,7 +61,9 @@ def test_a_history_does_not_depend_on_the_process() -> None:
 def test_a_scheduler_that_overcommits_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks bite: a broken filter does not go unseen."""
     monkeypatch.setattr(placement, "fits", lambda pod, node: node.index == 0)
-    report = simulate(1, 150, CALM)
+    monkeypatch.setattr(world, "CAPACITY", {"cpu": "500m", "memory": "8Gi", "pods": "3"})
+    monkeypatch.setattr(world, "CONVERGES_WITHIN", 0.0)
+    report = simulate(1, FEW, CALM)
     assert any("bound, room for" in failure for failure in report.failures)
 
 
