@@ -34,7 +34,7 @@ _NAMES: Final[dict[str, Callable[[str], list[str]]]] = {"pods": dns_subdomain}
 """Resources made from templates, with the rule of their names. It has to be one of which nothing
 else depends on the name: not the defaults (a namespace's labels) and no other check."""
 
-_Key: TypeAlias = tuple[str, str, str, str, bytes, tuple[str, ...]]
+_Key: TypeAlias = tuple[str, str, str, str, bytes, int]
 
 
 class _Template(NamedTuple):
@@ -126,7 +126,7 @@ class Creating:
         fingerprint = orjson.dumps({**body, "metadata": alike})
         if len(fingerprint) > FINGERPRINT_LIMIT:
             return None
-        state = self._store.admission.state(target.resource)
+        state = self._store.admission.generation
         kind = target.kind
         return kind.resource, kind.api_version, target.scope, manager, fingerprint, state
 

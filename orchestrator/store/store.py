@@ -651,6 +651,7 @@ class Store:
         self._overlay.settle(events)
         self._tail_size += size
         touched = self._window.add(events, size, self.clock.now())
+        self.admission.note(touched)
         self._followers.publish(touched, events[-1].sequence)
 
     async def _recover(self) -> None:

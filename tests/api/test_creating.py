@@ -127,3 +127,20 @@ async def test_a_new_default_priority_reaches_pods_of_a_known_template(
         resource="priorityclasses.scheduling.k8s.io",
     )
     assert (await _created(client, _pod("b")))["spec"]["priority"] == 7
+
+
+async def test_a_deleted_service_account_is_missed_by_pods_of_a_known_template(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    """A body that was accepted before is refused once its service account is gone."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "builder"}}
+    await store.create(account, resource="serviceaccounts", namespace="default")
+    bodies = [_pod("a"), _pod("b"), _pod("c")]
+    for body in bodies:
+        body["spec"]["serviceAccountName"] = "builder"
+    await _created(client, bodies[0])
+    await _created(client, bodies[1])
+    await store.delete("serviceaccounts", "default", "builder")
+    refused = await client.post(PODS, json=bodies[2])
+    assert refused.status_code == 403
+    assert 'serviceaccount "builder" not found' in refused.json()["message"]

@@ -380,3 +380,21 @@ async def test_what_the_store_alone_sets_cannot_be_changed_by_a_trusted_write(ki
         assert after["metadata"]["uid"] == made["metadata"]["uid"]
         assert "deletionTimestamp" not in after["metadata"]
         assert after["metadata"]["labels"] == {"a": "b"}
+
+
+@virtual
+async def test_a_new_default_priority_reaches_pods_of_a_known_template(kit: Any) -> None:
+    """What was made of a template is void once something changes that admission looked up."""
+    async with kit.opened() as store:
+        await store.write([Create("pods", kit.pod("a"))])
+        high = {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": "high"},
+            "value": 7,
+            "globalDefault": True,
+        }
+        await store.create(high, resource="priorityclasses.scheduling.k8s.io")
+        await store.write([Create("pods", kit.pod("b"))])
+        found = [store.get("pods", "default", name)["spec"]["priority"] for name in "ab"]
+        assert found == [0, 7]

@@ -40,7 +40,10 @@ Strategies: TypeAlias = Callable[[Kind], Strategy]
 
 
 class Admission:
-    """Runs the chain. Remembers what it made of pod templates, by identity of their spec."""
+    """Runs the chain. Remembers what it made of pod templates, by identity of their spec.
+
+    What it remembers is void as soon as anything changes that a plugin looks up.
+    """
 
     def __init__(
         self, registry: KindRegistry, reader: Reader, plugins: Iterable[Mutation] = PLUGINS
@@ -48,11 +51,12 @@ class Admission:
         self._registry = registry
         self._reader = reader
         self._plugins: dict[str, list[Callable[[Object, Reader], Object]]] = {}
-        self._reads: dict[str, list[str]] = {}
+        self._read: set[str] = set()
+        self._generation = 0
         for plugin in plugins:
             for resource in plugin.resources:
                 self._plugins.setdefault(resource, []).append(plugin.apply)
-                self._reads.setdefault(resource, []).extend(plugin.reads)
+            self._read.update(plugin.reads)
         self._templates: dict[tuple[int, str], _Template] = {}
 
     def mutate(self, resource: str, obj: Object) -> Object:
@@ -61,13 +65,16 @@ class Admission:
             obj = apply(obj, self._reader)
         return obj
 
-    def state(self, resource: str) -> tuple[str, ...]:
-        """Return what the plugins of a resource read: while it is equal, they decide equally."""
-        return tuple(
-            read["metadata"]["resourceVersion"]
-            for other in self._reads.get(resource, ())
-            for read in self._reader.list(other)
-        )
+    @property
+    def generation(self) -> int:
+        """A number that grows when what plugins look up has changed; what was made is void then."""
+        return self._generation
+
+    def note(self, changed: Iterable[str]) -> None:
+        """Take note of the resources of a commit."""
+        if not self._read.isdisjoint(changed):
+            self._generation += 1
+            self._templates.clear()
 
     def admit_create(
         self,

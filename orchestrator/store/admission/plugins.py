@@ -136,7 +136,7 @@ def _refused(pod: Object, why: str) -> StatusError:
 
 
 PLUGINS = (
-    Mutation("ServiceAccount", ("pods",), _service_account),
+    Mutation("ServiceAccount", ("pods",), _service_account, ("serviceaccounts",)),
     Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
     Mutation("Priority", ("pods",), _priority, (PRIORITY_CLASSES,)),
 )
