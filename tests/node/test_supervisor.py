@@ -63,6 +63,13 @@ class Supervised:
     async def records(self) -> dict[str, dict[str, Any]]:
         return {record["id"]: record for record in await self.client.ask({"op": "list"})}
 
+    async def saved(self, name: str, state: str) -> None:
+        """Wait until the container's record on disk says ``state``: what failed is saved later."""
+        path = self.directory / "containers" / f"{name}.json"
+        async with asyncio.timeout(10):
+            while json.loads(path.read_text())["state"] != state:
+                await asyncio.sleep(0.02)
+
     def log(self, name: str) -> Path:
         return self.directory / "pods" / "pod" / name / "0.log"
 
@@ -293,8 +300,7 @@ async def test_a_disk_that_takes_nothing_ends_no_container(supervised: Supervise
         away.with_name(f"away-{name}").rename(supervised.directory / name)
     await supervised.stop("a", 0)
     assert (await supervised.ended())["id"] == "a"
-    saved = json.loads((supervised.directory / "containers" / "b.json").read_text())
-    assert saved["state"] == "exited"
+    await supervised.saved("b", "exited")
     assert set(await supervised.records()) == {"a", "b"}
 
 
