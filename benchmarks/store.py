@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from actors import ActorSystem
 from actors.log import SqliteLog
 from benchmarks._report import Report, options, show
+from orchestrator.cli.collector import THRESHOLDS
 from orchestrator.resources.kinds import registry
 from orchestrator.store import Create, Modify, Store
 
@@ -265,20 +266,17 @@ def main() -> None:
     parser = options("How fast the store is.")
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
-    parser.add_argument("--no-gc", action="store_true", help="switch the cyclic collector off")
     parser.add_argument(
-        "--gc", type=int, nargs=3, metavar="N", help="thresholds of the cyclic collector"
+        "--python-gc", action="store_true", help="CPython's collector settings, not the daemon's"
     )
     arguments = parser.parse_args()
     pods = 500 if arguments.tiny else arguments.pods
     report = Report(benchmark="store", seed=arguments.seed, tiny=arguments.tiny)
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        if arguments.no_gc:
-            gc.disable()
-        if arguments.gc:
+        if not arguments.python_gc:
             gc.freeze()
-            gc.set_threshold(*arguments.gc)
+            gc.set_threshold(*THRESHOLDS)
         beside = bare(pods, directory)
         gc.collect()
         if arguments.profile:
