@@ -18,6 +18,7 @@ import ctypes
 import os
 import resource
 import signal
+import warnings  # noqa: F401 - os.execvpe wants it when no file may be opened any more
 from collections.abc import Iterator
 from typing import NamedTuple
 
