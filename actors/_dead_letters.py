@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors._errors import MailboxFull
 from actors._refs import ActorRef
+from actors._states import CLOSING
 
 if TYPE_CHECKING:
     from actors._system import ActorSystem
@@ -48,7 +49,10 @@ class DeadLetters:
         now = self._system.clock.monotonic()
         if now - self._logged_at >= LOG_INTERVAL:
             with contextlib.suppress(Exception):  # a log that fails is not the sender's trouble
-                self._system.log.warning(
+                # While everything stops, the last to stop still tells those that are gone.
+                log = self._system.log
+                ending = reason == "stopped" and self._system.guardian.state >= CLOSING
+                (log.debug if ending else log.warning)(
                     "dead letter",
                     recipient=recipient,
                     message=type(message).__qualname__,

@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._report import Report, options, show
 from orchestrator.cli.collector import tune_collector
+from orchestrator.cli.logs import configure_logs
 from orchestrator.cli.switching import hasten_switches
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.resources.objects import Object, status_of
@@ -216,6 +217,7 @@ def main() -> None:
     pods = 200 if arguments.tiny else arguments.pods
     nodes = 10 if arguments.tiny else arguments.nodes
     runs = 1 if arguments.tiny else 3
+    configure_logs("error", as_json=False)  # to standard error: standard output is the report's
     report = Report(benchmark="cluster", seed=arguments.seed, tiny=arguments.tiny)
 
     rests = [daemon_at_rest(1.0 if arguments.tiny else 10.0) for _ in range(runs)]

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog
 
 from actors import (
     DEFERRED,
@@ -168,3 +169,26 @@ async def test_asks_left_in_a_stopped_actors_mailbox_get_actor_stopped() -> None
         assert not ref.alive
         ref.tell(3)
         assert system.dead_letters.count == 1
+
+
+@virtual
+async def test_only_dead_letters_before_the_end_are_warned_of() -> None:
+    """While the system stops, what is told to those that are gone is counted, not complained of."""
+
+    class Late(Echo):
+        def stopped(self) -> None:
+            other.tell("are you there?")
+
+    with structlog.testing.capture_logs() as logs:
+        async with ActorSystem() as system:
+            system.spawn(Late, "late")
+            other = system.spawn(Echo, "other")
+            await asyncio.sleep(1)
+        assert system.dead_letters.count == 1
+        assert [line["log_level"] for line in logs] == ["debug"]
+    with structlog.testing.capture_logs() as logs:
+        async with ActorSystem() as system:
+            other = system.spawn(Echo, "other")
+            await system.stop(other)
+            other.tell("are you there?")
+        assert [line["log_level"] for line in logs] == ["warning"]
