@@ -32,7 +32,7 @@ from orchestrator.cli.demo.manifests import web_deployment, web_service
 from orchestrator.cli.demo.traffic import Traffic, send_many, send_until
 from orchestrator.cli.demo.waiting import wait_for
 from orchestrator.cli.logs import configure_logs
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import Cluster, ClusterConfig, ClusterError
 from orchestrator.resources.objects import (
     Object,
     annotations_of,
@@ -80,7 +80,9 @@ class Story:
         seconds = time.perf_counter() - began
         self.progress.advance(self.task)
         self.steps.append(Step(title, result, seconds))
-        self.console.print(f"[green]✓[/] [bold]{title}[/]  [dim]{seconds:.1f} s[/]\n  {result}")
+        self.console.print(
+            f"[green]✓[/] [bold]{title}[/]  [dim]{seconds:.1f} s[/]\n  {result}", soft_wrap=True
+        )
 
     def pods(self) -> list[Object]:
         """Return the web pods that are not on their way out, sorted by name."""
@@ -294,6 +296,11 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
         disable=not console.is_terminal,
     )
     story = Story(cluster, endpoint, console, progress, progress.add_task("", total=STEPS))
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Their default would end this process at once and leave the demo's containers behind.
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         with progress:
             await _tell(story)
@@ -303,7 +310,8 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
             console.print(
                 f"\nThe cluster stays up until Ctrl-C:\n"
                 f"  export KUBECONFIG={directory / 'kubeconfig'}\n"
-                f"  kubectl get nodes,deploy,pods,svc -o wide"
+                f"  kubectl get nodes,deploy,pods,svc -o wide",
+                soft_wrap=True,  # a command that is broken in two can't be copied
             )
             await _interrupted()
     finally:
@@ -314,7 +322,7 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
 async def _interrupted() -> None:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, asked.set)
     await asked.wait()
 
@@ -323,7 +331,8 @@ def run_demo(*, keep: bool, json_output: bool) -> int:
     """Run the demo in a directory of its own, removed at the end.
 
     Returns:
-        The exit code: 0, or 1 when a step failed, with the reason on standard error.
+        The exit code: 0; 1 when a step failed, with the reason on standard error; 130 or 143 when a
+        signal ended it early. The cluster and its processes are gone in every case.
     """
     import uvloop
 
@@ -335,12 +344,17 @@ def run_demo(*, keep: bool, json_output: bool) -> int:
             summary = runner.run(_run(directory, console, keep=keep))
     except KeyboardInterrupt:
         return 130
+    except asyncio.CancelledError:
+        return 143
     except TimeoutError:
         print(
             f"orchestrator demo: a step took longer than {STEP_DEADLINE:.0f} s; the machine may "
             "be overloaded: try again, or run 'orchestrator up --log-level debug' to see more",
             file=sys.stderr,
         )
+        return 1
+    except (ClusterError, OSError) as error:
+        print(f"orchestrator demo: {error}", file=sys.stderr)
         return 1
     finally:
         shutil.rmtree(directory, ignore_errors=True)
