@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -83,11 +84,47 @@ class Discovery:
                 about: Document = {"kind": "APIGroup", "apiVersion": "v1"}
                 return about | _group(name, groups[name])
             case ["api", version] if ("", version) in self._versions:
-                return _resource_list(version, self._versions["", version])
+                # Upstream's list of the core group has no apiVersion.
+                return {"kind": "APIResourceList", **self._resources("", version)}
             case ["apis", name, version] if (name, version) in self._versions and name:
-                return _resource_list(f"{name}/{version}", self._versions[name, version])
+                about = {"kind": "APIResourceList", "apiVersion": "v1"}
+                return about | self._resources(name, version)
             case _:
                 return None
+
+    def _resources(self, group: str, version: str) -> Document:
+        resources: list[Document] = []
+        for kind in sorted(self._versions[group, version], key=lambda kind: kind.plural):
+            entry: Document = {
+                "name": kind.plural,
+                "singularName": kind.singular,
+                "namespaced": kind.namespaced,
+                "kind": kind.kind,
+                "verbs": list(kind.verbs),
+            }
+            if kind.short_names:
+                entry["shortNames"] = list(kind.short_names)
+            if kind.categories:
+                entry["categories"] = list(kind.categories)
+            if "watch" in kind.verbs:
+                entry["storageVersionHash"] = _hash(self._registry.by_key(kind.resource))
+            resources.append(entry)
+            for name in kind.subresources:
+                sub = subresource(kind, name)
+                described: Document = {
+                    "name": f"{kind.plural}/{name}",
+                    "singularName": "",
+                    "namespaced": kind.namespaced,
+                    "kind": sub.kind,
+                    "verbs": list(sub.verbs),
+                }
+                if (sub.group, sub.version) != (kind.group, kind.version):
+                    described |= {"group": sub.group, "version": sub.version}
+                resources.append(described)
+        return {
+            "groupVersion": f"{group}/{version}" if group else version,
+            "resources": resources,
+        }
 
     def _aggregated(self, path: str, version: str) -> Document:
         items = []
@@ -128,44 +165,6 @@ def _group(name: str, versions: Iterable[str]) -> Document:
     return {"name": name, "versions": listed, "preferredVersion": listed[0]}
 
 
-def _resource_list(group_version: str, kinds: Iterable[Kind]) -> Document:
-    resources: list[Document] = []
-    for kind in sorted(kinds, key=lambda kind: kind.plural):
-        entry: Document = {
-            "name": kind.plural,
-            "singularName": kind.singular,
-            "namespaced": kind.namespaced,
-            "kind": kind.kind,
-            "verbs": list(kind.verbs),
-        }
-        if kind.short_names:
-            entry["shortNames"] = list(kind.short_names)
-        if kind.categories:
-            entry["categories"] = list(kind.categories)
-        if "list" in kind.verbs:
-            # Clients compare it for equality only.
-            entry["storageVersionHash"] = _hash(kind)
-        resources.append(entry)
-        for name in kind.subresources:
-            sub = subresource(kind, name)
-            described: Document = {
-                "name": f"{kind.plural}/{name}",
-                "singularName": "",
-                "namespaced": kind.namespaced,
-                "kind": sub.kind,
-                "verbs": list(sub.verbs),
-            }
-            if (sub.group, sub.version) != (kind.group, kind.version):
-                described |= {"group": sub.group, "version": sub.version}
-            resources.append(described)
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": group_version,
-        "resources": resources,
-    }
-
-
 def _aggregated_resource(kind: Kind) -> Document:
     entry: Document = {
         "resource": kind.plural,
@@ -190,8 +189,7 @@ def _aggregated_resource(kind: Kind) -> Document:
     return entry
 
 
-def _hash(kind: Kind) -> str:
-    import base64
-
-    text = f"{kind.group}/{kind.version}/{kind.kind}"
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+def _hash(stored: Kind) -> str:
+    """Return upstream's hash of the version that objects are stored in."""
+    text = f"{stored.group}/{stored.version}/{stored.kind}"
+    return b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()

@@ -40,13 +40,7 @@ class Managers:
 
         What the write may not change is taken back first, so that nobody comes to own it.
         """
-        strategy = strategy_of(kind)
-        if subresource == "status":
-            full = strategy.prepare_status(new, current)
-        elif subresource:
-            full = strategy.default(new)
-        else:
-            full = strategy.prepare_update(strategy.default(new), current)
+        full = strategy_of(kind).prepared(new, current, subresource)
         return self._tracked(kind, current, full, manager, subresource)
 
     def _tracked(

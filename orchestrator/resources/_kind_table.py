@@ -1,8 +1,9 @@
 """What upstream's discovery says about built-in kinds and the definitions do not.
 
 One row per group, version and kind: scope, plural, short names, categories, subresources. A row is
-served only where the version's definitions have the type; alpha and beta versions are off by
-default upstream (since 1.24) and are not listed.
+served only where the version's definitions have the type. Alpha and beta versions are off by
+default upstream (since 1.24) and are not listed, but for the one that was there before and was
+served until 1.31.
 """
 
 from __future__ import annotations
@@ -174,6 +175,10 @@ TABLE: Final[dict[tuple[str, str], tuple[Row, ...]]] = {
     ("node.k8s.io", "v1"): (("RuntimeClass", "runtimeclasses", False, "", "", ""),),
     ("discovery.k8s.io", "v1"): (("EndpointSlice", "endpointslices", True, "", "", ""),),
     ("flowcontrol.apiserver.k8s.io", "v1"): (
+        ("FlowSchema", "flowschemas", False, "", "", "status"),
+        ("PriorityLevelConfiguration", "prioritylevelconfigurations", False, "", "", "status"),
+    ),
+    ("flowcontrol.apiserver.k8s.io", "v1beta3"): (
         ("FlowSchema", "flowschemas", False, "", "", "status"),
         ("PriorityLevelConfiguration", "prioritylevelconfigurations", False, "", "", "status"),
     ),

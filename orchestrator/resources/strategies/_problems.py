@@ -14,6 +14,14 @@ from orchestrator.resources.errors import FieldError
 
 IMMUTABLE = "field is immutable"
 NOT_NEGATIVE = "must be greater than or equal to 0"
+NOT_POSITIVE = "must be greater than zero"
+NOT_WHOLE = "must be an integer"
+MAX_INT32 = 2**31 - 1
+
+
+def in_range(low: int, high: int) -> str:
+    """Return upstream's words for a number that must lie between two others."""
+    return f"must be between {low} and {high}, inclusive"
 
 
 def shown(value: Any) -> str:
@@ -50,14 +58,24 @@ def forbidden(field: str, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", field, _with("Forbidden", detail))
 
 
-def duplicate(field: str, value: Any) -> FieldError:
+def duplicate(field: str, value: Any, detail: str = "") -> FieldError:
     """A value that must be unique occurs twice."""
-    return FieldError("FieldValueDuplicate", field, f"Duplicate value: {shown(value)}")
+    return FieldError(
+        "FieldValueDuplicate", field, _with(f"Duplicate value: {shown(value)}", detail)
+    )
 
 
-def not_found(field: str, value: Any) -> FieldError:
+def not_found(field: str, value: Any, detail: str = "") -> FieldError:
     """A value refers to nothing."""
-    return FieldError("FieldValueNotFound", field, f"Not found: {shown(value)}")
+    return FieldError("FieldValueNotFound", field, _with(f"Not found: {shown(value)}", detail))
+
+
+def too_many(field: str, given: int, limit: int) -> FieldError:
+    """A list has more items than it may."""
+    items = "items" if limit != 1 else "item"
+    return FieldError(
+        "FieldValueTooMany", field, f"Too many: {given}: must have at most {limit} {items}"
+    )
 
 
 def too_long(field: str, limit: int) -> FieldError:
@@ -86,3 +104,17 @@ def one_of(field: str, value: Any, allowed: Iterable[str]) -> list[FieldError]:
     if not value:
         return [required(field)]
     return [] if value in known else [not_supported(field, value, known)]
+
+
+def one_listed(field: str, value: Any, allowed: Iterable[str]) -> list[FieldError]:
+    """Complain like `one_of`, but list the values in the order given, as upstream does for some."""
+    if not value:
+        return [required(field)]
+    return [] if value in allowed else [not_supported(field, value, allowed)]
+
+
+def if_given(field: str, value: Any, allowed: Iterable[str]) -> list[FieldError]:
+    """Complain about a value that is there and not allowed; None is fine."""
+    if value is None or value in allowed:
+        return []
+    return [not_supported(field, value, allowed)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,19 @@ _NOT_CHECKED: Final = frozenset({"status", "apiVersion", "kind"})
 _FROM_NEW: Final = ("resourceVersion", "managedFields")
 
 
+@dataclass(frozen=True, slots=True)
+class SubresourceRules:
+    """What a write to a subresource that is a part of the object may change.
+
+    Attributes:
+        prepare: ``(new, old)``: the old object with what the subresource may change.
+        validate: Every complaint about ``(prepared, old)``.
+    """
+
+    prepare: Prepare
+    validate: ValidateUpdate
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     """The rules of one kind. All functions are pure and return their argument when nothing changes.
@@ -38,6 +52,8 @@ class Strategy:
         fields: Names that field selectors may use.
         create_on_update: Whether a PUT to a free name creates the object.
         has_generation: Whether ``metadata.generation`` is counted.
+        validate_status: Every complaint about a write ``(new, old)`` to ``status``.
+        subresources: Rules of further subresources that are a part of the object, by name.
     """
 
     default: Default
@@ -51,6 +67,24 @@ class Strategy:
     fields: frozenset[str] = META_FIELDS
     create_on_update: bool = False
     has_generation: bool = False
+    validate_status: ValidateUpdate | None = None
+    subresources: Mapping[str, SubresourceRules] = dataclasses.field(default_factory=dict)
+
+    def prepared(self, new: Object, old: Object, subresource: str) -> Object:
+        """Return what a write to the object or to a part of it makes of ``new``."""
+        if not subresource:
+            return self.prepare_update(self.default(new), old)
+        if subresource == "status":
+            return self.prepare_status(new, old)
+        rules = self.subresources.get(subresource)
+        return self.default(new) if rules is None else rules.prepare(new, old)
+
+    def problems(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
+        """Return every complaint about a prepared write to the object or to a part of it."""
+        if subresource == "status" and self.validate_status is not None:
+            return self.validate_status(new, old)
+        rules = self.subresources.get(subresource)
+        return (self.validate_update if rules is None else rules.validate)(new, old)
 
 
 def unchanged(obj: Object) -> Object:
@@ -133,11 +167,14 @@ def update_preparation(*, keeps_status: bool, generation: bool) -> Prepare:
     return prepare
 
 
-def status_preparation(*metadata_fields: str) -> Prepare:
-    """Make the ``prepare_status`` of a kind.
+def status_preparation(
+    *metadata_fields: str, status: Callable[[Any, Any], Any] | None = None
+) -> Prepare:
+    """Make the ``prepare_status`` of a kind, or of a subresource that is a part of the status.
 
     Args:
         metadata_fields: Fields of ``metadata`` that a write to ``status`` may change as well.
+        status: Makes the new status out of the given one and the old one; the given by default.
     """
     taken = (*_FROM_NEW, *metadata_fields)
 
@@ -148,7 +185,10 @@ def status_preparation(*metadata_fields: str) -> Prepare:
         for field in taken:
             if field in given or field in metadata_fields:
                 kept = put(kept, field, given.get(field))
-        result = put(old, "status", new.get("status"))
+        wanted = new.get("status")
+        if status is not None:
+            wanted = status(wanted, old.get("status"))
+        result = put(old, "status", wanted)
         return result if kept is metadata else {**result, "metadata": kept}
 
     return prepare
@@ -210,11 +250,15 @@ def build(
     default: Default = unchanged,
     create_checks: Iterable[ValidateCreate] = (),
     update_checks: Iterable[ValidateUpdate],
+    status_checks: Iterable[ValidateUpdate] | None = None,
+    rechecks: bool = True,
     first_status: Object | None = None,
     drops_status: bool | None = None,
     prepare_create: Default | None = None,
     prepare_update: Prepare | None = None,
+    prepare_status: Prepare | None = None,
     status_metadata: tuple[str, ...] = (),
+    subresources: Mapping[str, SubresourceRules] | None = None,
     grace_period: Callable[[Object], int] = no_grace,
     fields: tuple[str, ...] = (),
     selectable_fields: Callable[[Object], dict[str, str]] | None = None,
@@ -224,8 +268,9 @@ def build(
 
     ``drops_status`` is for kinds with a status of which creation leaves it alone (nodes), or
     whose own ``prepare_create`` sets it (pods). Of ``update_checks`` the first runs before the
-    checks of the whole new object and the others after them: upstream's order. The rest is
-    described at `Strategy`.
+    checks of the whole new object and the others after them: upstream's order. ``rechecks`` is
+    false for the few kinds whose new object upstream does not check as a whole. ``status_checks``
+    replace all of these for writes to ``status``. The rest is described at `Strategy`.
     """
     first = create_preparation(
         status=first_status,
@@ -239,17 +284,26 @@ def build(
         default=default,
         validate_create=whole,
         validate_update=combined_update(
-            metadata_update, _when_desired_changed(whole), *further_updates
+            metadata_update,
+            *((_when_desired_changed(whole),) if rechecks else ()),
+            *further_updates,
         ),
         prepare_create=_then(first, prepare_create),
         prepare_update=_then_update(prepare_update, later),
-        prepare_status=status_preparation(*status_metadata),
+        prepare_status=prepare_status or status_preparation(*status_metadata),
         grace_period=grace_period,
         selectable_fields=selectable_fields or (field_values(*fields) if fields else meta_fields),
         fields=META_FIELDS | set(fields),
         create_on_update=create_on_update,
         has_generation=generation,
+        validate_status=None if status_checks is None else combined_update(*status_checks),
+        subresources=subresources or {},
     )
+
+
+def no_complaints(_new: Object, _old: Object) -> list[FieldError]:
+    """Stand first among ``update_checks`` where upstream checks the whole new object first."""
+    return []
 
 
 def _then(first: Default, second: Default | None) -> Default:

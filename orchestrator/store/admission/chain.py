@@ -116,13 +116,8 @@ class Admission:
         """
         check_writable(wanted)
         strategy = strategy_of(kind)
-        if subresource == "status":
-            wanted = strategy.prepare_status(wanted, current)
-        else:
-            wanted = strategy.default(wanted)
-            if not subresource:
-                wanted = strategy.prepare_update(wanted, current)
-        problems = strategy.validate_update(wanted, current)
+        wanted = strategy.prepared(wanted, current, subresource)
+        problems = strategy.problems(wanted, current, subresource)
         if problems:
             raise invalid(kind.kind, kind.group, current["metadata"]["name"], problems)
         return wanted
