@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from orchestrator.api._responses import PUSH
+
 HEAD_LIMIT: Final = 1 << 20
 """Bytes of request line and headers; ``http.DefaultMaxHeaderBytes``."""
 
@@ -36,6 +38,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head."""
         super().connection_made(transport)
+        self._extensions = {PUSH: self.push}
         self._overdue = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -55,10 +58,22 @@ class Connection(HttpToolsProtocol):
         if self._within_head and self._overdue is None and not self.transport.is_closing():
             self._overdue = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
+    def push(self, chunk: bytes) -> bool:
+        """Write a chunk of the answer under way; False when the client does not keep up or left.
+
+        What the transport holds is bounded by its high-water mark and one such chunk, as long as
+        the caller heeds that.
+        """
+        if self.transport.is_closing():
+            return False
+        self.transport.write(chunk)
+        return not self.flow.write_paused
+
     def on_message_begin(self) -> None:
         """Note that a head begins."""
         self._within_head = True
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # one of our own
 
     def on_headers_complete(self) -> None:
         """Note that the head has ended."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from orchestrator.api._events import View, bookmark_object
+from orchestrator.api._fanout import Fanout
 from orchestrator.api._negotiation import Accepted
 from orchestrator.api._options import ListOptions, list_options
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._routing import Target
-from orchestrator.api._shapes import EncodedObjects, shape_list, watch_encoder
-from orchestrator.api._watching import Watch, bookmark_object
+from orchestrator.api._shapes import EncodedObjects, shape_list, watch_encoders
+from orchestrator.api._watching import Watch
 from orchestrator.resources.errors import expired, resource_version_too_large
 from orchestrator.resources.kinds import Kind
-from orchestrator.resources.objects import Object, name_of
+from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies import check_field_selector
 from orchestrator.store.window import Expired
 
@@ -37,6 +40,7 @@ class Lists:
         self._store = store
         self._random = chance
         self._encoded = encoded
+        self._fanout = Fanout(lambda resource, wake: store.follow([resource], wake))
 
     def refuse_future(self, version: int) -> None:
         """Raise upstream's 504 for a version that does not exist yet."""
@@ -96,38 +100,55 @@ class Lists:
             check_field_selector(kind, options.fields)
         version = int(options.resource_version or 0)
         self.refuse_future(version)
-        matches = self._store.matcher(target.resource, options.labels, options.fields)
-        if target.name:
-            matches = _named(target.name, matches)
+        view = self._view(request, target, accepted, options)
         initial: list[Object] = []
         wants_initial = (
             options.send_initial_events if options.send_initial_events is not None else version == 0
         )
         after = version
-        if wants_initial:
-            after = self._store.sequence
-            initial = self._store.list(target.resource, target.namespace)
-            if matches is not None:
-                initial = [obj for obj in initial if matches(obj)]
-        elif version == 0:
-            after = self._store.sequence
         store = self._store
+        if wants_initial:
+            after = store.sequence
+            initial = [
+                obj for obj in store.list(target.resource, target.namespace) if view.sees(obj)
+            ]
+        elif version == 0:
+            after = store.sequence
         try:
             # Refused now with 410, before the stream begins.
             store.follow([target.resource], _nothing, after=after).close()
         except Expired as error:
             raise expired(str(error)) from error
+        first, encode = watch_encoders(kind, request, accepted, store.clock.now)
         watch = Watch(
-            follow=lambda wake: store.follow([target.resource], wake, after=after),
+            target.resource,
+            replace(view, encode=encode),
+            follow=lambda wake, sequence: store.follow([target.resource], wake, after=sequence),
+            after=after,
             initial=initial,
-            namespace=target.namespace,
-            matches=matches,
-            encoder=watch_encoder(kind, request, accepted, store.clock.now),
+            fanout=self._fanout,
+            encode_initial=encode or self._encoded,
+            encode_first=first,
             bookmark=_bookmarks(kind, accepted) if options.bookmarks else None,
             mark_initial=bool(options.send_initial_events),
             timeout=options.timeout or self._random.uniform(*WATCH_SECONDS),
         )
-        return Stream(watch.chunks(), b"application/json")
+        return Stream(watch.chunks(), b"application/json", attach=watch.attach)
+
+    def _view(
+        self, request: Request, target: Target, accepted: Accepted, options: ListOptions
+    ) -> View:
+        """Describe what a watcher sees; equal requests give equal keys."""
+        include = request.parameter("includeObject") if accepted.shape == "Table" else ""
+        shape = (target.kind.api_version, id(target.kind), accepted, include)
+        selectors = (request.parameter("labelSelector"), request.parameter("fieldSelector"))
+        return View(
+            key=(shape, target.namespace, target.name, selectors),
+            shape=shape,
+            namespace=target.namespace,
+            name=target.name,
+            matches=self._store.matcher(target.resource, options.labels, options.fields),
+        )
 
 
 def _nothing() -> None:
@@ -152,12 +173,3 @@ def _bookmarks(kind: Kind, accepted: Accepted) -> Callable[[int, bool], bytes]:
         return orjson.dumps(bookmark)
 
     return encode
-
-
-def _named(name: str, selected: Callable[[Object], bool] | None) -> Callable[[Object], bool]:
-    """Select one name, and what else was selected."""
-
-    def matches(obj: Object) -> bool:
-        return name_of(obj) == name and (selected is None or selected(obj))
-
-    return matches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,10 @@ from orchestrator.resources.errors import StatusError
 
 GZIP_FROM: Final = 128 * 1024
 """Bytes from which an answer is compressed when the client accepts it; upstream's threshold."""
+
+PUSH: Final = "orchestrator.push"
+"""The ASGI extension by which an application writes pieces of an answer that has begun, already
+framed as chunks, without a task of its own: a function from bytes to whether more can be taken."""
 
 _GZIP_LEVEL: Final = 1  # upstream's: cheap enough not to cost more time than it saves
 _MAX_HEADER: Final = 1024
@@ -32,11 +36,20 @@ class Response:
 
 @dataclass(slots=True)
 class Stream:
-    """An answer in pieces: a watch or a followed log. Each piece is sent as it comes."""
+    """An answer in pieces: a watch or a followed log. Each piece is sent as it comes.
+
+    Attributes:
+        chunks: The pieces.
+        content_type: Of all of them together.
+        headers: Further headers.
+        attach: Takes a function that writes to the connection beside ``chunks``, where there is
+            one; the answer has begun by then.
+    """
 
     chunks: AsyncIterator[bytes]
     content_type: bytes = b"application/json"
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    attach: Callable[[Callable[[bytes], bool]], None] | None = None
 
 
 def to_yaml(value: Any) -> bytes:

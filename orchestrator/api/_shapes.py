@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -115,21 +116,17 @@ def shape_list(
     }
 
 
-def watch_encoder(
+def watch_encoders(
     kind: Kind, request: Request, accepted: Accepted, now: Callable[[], float]
-) -> Callable[[Object], bytes] | None:
-    """Return the encoder of a watch; None for the object itself.
+) -> tuple[Callable[[Object], bytes] | None, Callable[[Object], bytes] | None]:
+    """Return the encoders of a watch's first object and of all others; None for the object itself.
 
     Only the first Table of a watch describes its columns, as upstream does.
     """
     if not accepted.shape:
-        return None
-    first = True
+        return None, None
 
-    def encode(obj: Object) -> bytes:
-        nonlocal first
-        shaped = shape_object(kind, obj, request, accepted, now(), columns=first)
-        first = False
-        return orjson.dumps(shaped)
+    def encode(obj: Object, *, columns: bool = False) -> bytes:
+        return orjson.dumps(shape_object(kind, obj, request, accepted, now(), columns=columns))
 
-    return encode
+    return (partial(encode, columns=True) if accepted.shape == "Table" else None), encode

@@ -1,39 +1,35 @@
-"""Watches: committed events as a stream of JSON lines, each object encoded once for all."""
+"""Watches: committed events as a stream, each object encoded once for all.
+
+A watch begins alone: the initial objects, then what has happened since, at the pace at which its
+connection takes it. Once it has caught up it joins those who watch the same
+(`orchestrator.api._fanout`), where its task only sleeps; when its connection falls behind there, it
+goes on alone from the place it had reached.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Final
 
-import orjson
-
-from orchestrator.resources.errors import StatusError, expired
-from orchestrator.resources.objects import Object, with_meta
+from orchestrator.api._events import Encoder, Memo, View, as_chunk, error_line, in_pieces
+from orchestrator.api._fanout import Fanout, Hub, Member, Push
+from orchestrator.resources.errors import expired
+from orchestrator.resources.objects import Object
 from orchestrator.store.events import ObjectEvent
 from orchestrator.store.following import Follower
 from orchestrator.store.window import Expired
 
 CHUNK_EVENTS: Final = 500
-"""Events put into one send at most: a watcher that fell behind catches up in big steps, while no
-single step holds the loop for long."""
+"""Events taken at once at most: a watcher that fell behind catches up in big steps, while no single
+step holds the loop for long."""
 
 BOOKMARK_EVERY: Final = 60.0
 """Seconds between bookmarks, upstream's interval."""
 
-_OPEN: Final = {
-    "ADDED": b'{"type":"ADDED","object":',
-    "MODIFIED": b'{"type":"MODIFIED","object":',
-    "DELETED": b'{"type":"DELETED","object":',
-    "BOOKMARK": b'{"type":"BOOKMARK","object":',
-    "ERROR": b'{"type":"ERROR","object":',
-}
-_CLOSE: Final = b"}\n"
-
-Encoder = Callable[[Object], bytes]
-"""From an object to the bytes of the shape the watcher asked for."""
-
-Matches = Callable[[Object], bool]
+_FIRST: Final = "first"
+"""The shape of a watch's first object where that is written differently."""
 
 
 class Waker:
@@ -73,34 +69,6 @@ class Waker:
             waiting.set_result(None)
 
 
-def event_line(type_: str, data: bytes) -> bytes:
-    """Frame one event."""
-    return _OPEN[type_] + data + _CLOSE
-
-
-def error_line(error: StatusError) -> bytes:
-    """Frame an ERROR event, after which a watch ends."""
-    return event_line("ERROR", orjson.dumps(error.status()))
-
-
-def select_event(event: ObjectEvent, matches: Matches) -> tuple[str, Object | None] | None:
-    """Decide what a selecting watcher sees of an event.
-
-    Returns:
-        The event's type, and the object where it is not the event's own; None for nothing.
-    """
-    previous = event.previous
-    before = previous is not None and matches(previous)
-    if event.type == "DELETED":
-        return ("DELETED", None) if before or matches(event.object) else None
-    now = matches(event.object)
-    if now:
-        return ("MODIFIED" if before else "ADDED"), None
-    if before and previous is not None:
-        return "DELETED", with_meta(previous, resourceVersion=str(event.sequence))
-    return None
-
-
 class Watch:
     """One watcher.
 
@@ -111,12 +79,15 @@ class Watch:
 
     def __init__(
         self,
+        resource: str,
+        view: View,
         *,
-        follow: Callable[[Callable[[], None]], Follower],
+        follow: Callable[[Callable[[], None], int], Follower],
+        after: int,
         initial: Iterable[Object] = (),
-        namespace: str | None = None,
-        matches: Matches | None = None,
-        encoder: Encoder | None = None,
+        fanout: Fanout | None = None,
+        encode_initial: Encoder,
+        encode_first: Encoder | None = None,
         bookmark: Callable[[int, bool], bytes] | None = None,
         mark_initial: bool = False,
         timeout: float = 3600.0,
@@ -124,99 +95,153 @@ class Watch:
         """Describe a watch; nothing happens before `chunks` is iterated.
 
         Args:
-            follow: Starts following, given what to call when there are events.
+            resource: What is watched.
+            view: What of it is seen, and how it is written.
+            follow: Starts following, given what to call when there are events, and after what.
+            after: Events after this sequence are sent.
             initial: Objects sent first as ADDED.
-            namespace: Only events of this namespace; None for all.
-            matches: Selectors in one; None for all.
-            encoder: Other shapes than the object itself.
+            fanout: Where it may join others.
+            encode_initial: Encodes the initial objects.
+            encode_first: Encodes the very first object; None where that is as all others.
             bookmark: Encodes a bookmark for a sequence; None when the watcher wants none. The
                 flag tells that it ends the initial events.
             mark_initial: Send that bookmark.
             timeout: Seconds after which the watch ends.
         """
+        self._resource = resource
+        self._view = view
         self._follow = follow
+        self._after = after
         self._initial = initial
-        self._namespace = namespace
-        self._matches = matches
-        self._encoder = encoder
+        self._fanout = fanout
+        self._encode_initial = encode_initial
+        self._encode_first = encode_first
         self._bookmark = bookmark
         self._mark_initial = mark_initial
         self._timeout = timeout
+        self._push: Push | None = None
+
+    def attach(self, push: Push) -> None:
+        """Offer a way to write chunks to the connection without this watch's task."""
+        self._push = push
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield framed events, many in one piece when many are there."""
-        waker = Waker()
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
-        next_bookmark = loop.time() + BOOKMARK_EVERY
-        follower = self._follow(waker.wake)
-        try:
-            for piece in self._initial_chunks(follower.sequence):
-                yield piece
-            while True:
-                try:
-                    events = follower.take(CHUNK_EVENTS)
-                except Expired as error:
-                    yield error_line(expired(str(error)))
-                    return
-                if events and (data := self._encode(events)):
+        self._loop = loop
+        self._waker = Waker()
+        self._deadline = loop.time() + self._timeout
+        self._next_bookmark = loop.time() + BOOKMARK_EVERY
+        sequence: int | None = self._after
+        for piece in self._initial_pieces(self._after):
+            yield piece
+        while sequence is not None:
+            follower: Follower | None = None
+            try:
+                follower = self._follow(self._waker.wake, sequence)
+                async for data in self._alone(follower):
                     yield data
-                if len(events) == CHUNK_EVENTS:
-                    continue
-                now = loop.time()
-                if now >= deadline:
-                    break
-                until = deadline
-                if self._bookmark is not None:
-                    if now >= next_bookmark:
-                        next_bookmark = now + BOOKMARK_EVERY
-                        yield event_line("BOOKMARK", self._bookmark(follower.sequence, False))
-                    until = min(deadline, next_bookmark)
-                await waker.sleep(until - now)
-            if self._bookmark is not None:
-                yield event_line("BOOKMARK", self._bookmark(follower.sequence, False))
-        finally:
-            follower.close()
+                sequence = follower.sequence
+            except Expired as error:
+                yield error_line(expired(str(error)), self._view.line)
+                return
+            finally:
+                if follower is not None:
+                    follower.close()
+            sequence = await self._together(sequence) if self._left() > 0 else None
+            if sequence is not None:
+                yield b""  # sending waits until the connection takes bytes again
+        if self._bookmark is not None:
+            yield self._view.line("BOOKMARK", self._bookmark(self._ended, False))
 
-    def _initial_chunks(self, sequence: int) -> Iterable[bytes]:
-        encoder = self._encoder or orjson.dumps
+    async def _alone(self, follower: Follower) -> AsyncIterator[bytes]:
+        """Yield what the follower finds, until there is nothing left and others can be joined."""
+        while True:
+            events = follower.take(CHUNK_EVENTS)
+            if events:
+                for _, data in in_pieces(self._lines(events)):
+                    yield data
+            self._ended = follower.sequence
+            if len(events) == CHUNK_EVENTS:
+                continue
+            if self._left() <= 0 or (not events and self._may_join()):
+                return
+            if events and self._may_join():
+                continue
+            if (bookmark := self._due_bookmark(follower.sequence)) is not None:
+                yield bookmark
+            await self._waker.sleep(self._pause())
+
+    async def _together(self, sequence: int) -> int | None:
+        """Take part in a group until the connection falls behind; None when the time is up."""
+        fanout, push = self._fanout, self._push
+        assert fanout is not None
+        assert push is not None
+        hub: Hub = fanout.hub(self._resource)
+        member = Member(push, sequence, self._waker.wake)
+        hub.join(self._view, member)
+        try:
+            while member.joined:
+                if self._left() <= 0:
+                    self._ended = hub.reached(member)
+                    return None
+                if self._bookmark is not None and self._loop.time() >= self._next_bookmark:
+                    bookmark = self._due_bookmark(hub.reached(member))
+                    if bookmark is not None and not push(as_chunk(bookmark)):
+                        break
+                    continue
+                await self._waker.sleep(self._pause())
+        finally:
+            reached = hub.leave(self._view, member) if member.joined else member.sequence
+        return reached
+
+    def _may_join(self) -> bool:
+        return self._fanout is not None and self._push is not None and self._encode_first is None
+
+    def _left(self) -> float:
+        return self._deadline - self._loop.time()
+
+    def _pause(self) -> float:
+        left = self._left()
+        if self._bookmark is not None:
+            left = min(left, self._next_bookmark - self._loop.time())
+        return max(left, 0.0)
+
+    def _due_bookmark(self, sequence: int) -> bytes | None:
+        now = self._loop.time()
+        if self._bookmark is None or now < self._next_bookmark:
+            return None
+        self._next_bookmark = now + BOOKMARK_EVERY
+        return self._view.line("BOOKMARK", self._bookmark(sequence, False))
+
+    def _initial_pieces(self, sequence: int) -> Iterator[bytes]:
+        line, encode = self._view.line, self._encode_initial
         lines = []
         for obj in self._initial:
-            lines.append(event_line("ADDED", encoder(obj)))
-            if len(lines) == CHUNK_EVENTS:
-                yield b"".join(lines)
-                lines.clear()
-        if self._mark_initial and self._bookmark is not None:
-            lines.append(event_line("BOOKMARK", self._bookmark(sequence, True)))
-        # An empty piece lets the client see that the watch has begun.
-        yield b"".join(lines)
-
-    def _encode(self, events: Iterable[ObjectEvent]) -> bytes:
-        namespace, matches, encoder = self._namespace, self._matches, self._encoder
-        lines = []
-        for event in events:
-            if namespace is not None and event.key.namespace != namespace:
-                continue
-            type_: str = event.type
-            changed: Object | None = None
-            if matches is not None:
-                selected = select_event(event, matches)
-                if selected is None:
-                    continue
-                type_, changed = selected
-            if encoder is not None:
-                data = encoder(event.object if changed is None else changed)
-            elif changed is not None:
-                data = orjson.dumps(changed)
+            if self._encode_first is not None:
+                lines.append((0, line("ADDED", self._encode_first(obj))))
+                self._encode_first = None
             else:
-                data = event.json()
-            lines.append(event_line(type_, data))
-        return b"".join(lines)
+                lines.append((0, line("ADDED", encode(obj))))
+            if len(lines) == CHUNK_EVENTS:
+                yield from (data for _, data in in_pieces(lines))
+                lines.clear()
+        self._initial = ()
+        if self._mark_initial and self._bookmark is not None:
+            lines.append((0, line("BOOKMARK", self._bookmark(sequence, True))))
+        # An empty piece lets the client see that the watch has begun.
+        yield from [data for _, data in in_pieces(lines)] or [b""]
 
-
-def bookmark_object(api_version: str, kind: str, sequence: int, initial: bool) -> dict[str, Any]:
-    """Build a bookmark's object: nothing but the version up to which everything was sent."""
-    metadata: dict[str, Any] = {"resourceVersion": str(sequence), "creationTimestamp": None}
-    if initial:
-        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+    def _lines(self, events: list[ObjectEvent]) -> list[tuple[int, bytes]]:
+        """Return what is seen of events; the first object ever sent may be written differently."""
+        memo = Memo()
+        if self._encode_first is None:
+            return memo.lines(self._view, events)
+        first = replace(self._view, encode=self._encode_first, shape=_FIRST)
+        for at, event in enumerate(events):
+            line = memo.line(first, event)
+            if line is not None:
+                self._encode_first = None
+                rest = memo.lines(self._view, events[at + 1 :])
+                return [(event.sequence, line), *rest]
+        return []

@@ -23,6 +23,7 @@ from orchestrator.api._requests import DisconnectedError, Receive, Request, Scop
 from orchestrator.api._resources import Resources, method_not_allowed
 from orchestrator.api._responses import (
     GZIP_FROM,
+    PUSH,
     Response,
     Stream,
     accepts_gzip,
@@ -124,6 +125,8 @@ class ApiApplication:
             )
             response = error_response(internal_error(str(error) or type(error).__name__))
         if isinstance(response, Stream):
+            if response.attach is not None and (push := scope.get("extensions", {}).get(PUSH)):
+                response.attach(push)
             await self._send_stream(request, response, send)
             status = 200
         else:
