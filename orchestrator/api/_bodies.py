@@ -164,6 +164,8 @@ def _json_key(key: Any) -> str:
 def _reason(data: bytes, error: Exception) -> str:
     if isinstance(error, yaml.YAMLError):
         text = " ".join(str(error).split())
+        if "exceeded maximum nesting depth" in text:  # newer releases of libyaml look themselves
+            text = f"exceeded max depth of {_DEPTH}"
         return f"error converting YAML to JSON: yaml: {text}"
     if isinstance(error, json.JSONDecodeError):
         where = f" (line {error.lineno}, column {error.colno})"
