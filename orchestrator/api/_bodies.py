@@ -18,6 +18,7 @@ _SMALL: Final = 1024
 """Bytes within which no nesting is too deep."""
 _DEPTH: Final = 500
 """Nested collections of a YAML body; a pod has some ten."""
+_TOO_DEEP: Final = f"exceeded max depth of {_DEPTH}"
 _ALIASED: Final = 100_000
 """Nodes that the aliases of a YAML body may stand for."""
 _SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -120,6 +121,16 @@ def _measure(data: bytes) -> None:
     Composing is recursive in C, where too much depth ends the process; and what aliases repeat
     is cheap only until it is written out as JSON.
     """
+    try:
+        _measure_events(data)
+    except yaml.YAMLError as error:
+        # Newer versions of libyaml have a limit of their own.
+        if "maximum nesting depth" in str(error):
+            raise yaml.YAMLError(_TOO_DEEP) from error
+        raise
+
+
+def _measure_events(data: bytes) -> None:
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes before it
     nodes = aliased = 0
@@ -134,7 +145,7 @@ def _measure(data: bytes) -> None:
             open_nodes.append((event.anchor, nodes))
             nodes += 1
             if len(open_nodes) > _DEPTH:
-                raise yaml.YAMLError(f"exceeded max depth of {_DEPTH}")
+                raise yaml.YAMLError(_TOO_DEEP)
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_nodes.pop()
             if anchor is not None:

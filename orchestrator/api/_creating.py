@@ -22,6 +22,7 @@ from orchestrator.resources.decoding import decode, same_fields
 from orchestrator.resources.names import dns_subdomain
 from orchestrator.resources.objects import Object
 from orchestrator.resources.timestamps import format_time
+from orchestrator.store.admission import Attributes, Caller
 
 if TYPE_CHECKING:
     from orchestrator.store import Store
@@ -70,7 +71,9 @@ class Creating:
         self._managers = managers
         self._templates: dict[_Key, _Template] = {}
 
-    async def read(self, request: Request, target: Target, options: WriteOptions) -> Object:
+    async def read(
+        self, request: Request, target: Target, options: WriteOptions, caller: Caller
+    ) -> Object:
         """Return the admitted object that a request wants created.
 
         Raises:
@@ -81,7 +84,9 @@ class Creating:
         data = await request.body()
         body = parse_object(data, content_type, target.kind.kind)
         json = is_json(content_type)
-        key = self._key(target, options.manager, body) if json else None
+        # What policies and webhooks say of one object need not hold for the next.
+        alike = json and not self._store.admission.asked("CREATE", target.kind)
+        key = self._key(target, options.manager, body) if alike else None
         if key is not None:
             template = self._templates.get(key)
             name = body["metadata"]["name"]
@@ -96,23 +101,31 @@ class Creating:
             body, target.kind, validation=options.validation, raw=data if json else None
         )
         request.warnings += decoded.warnings
-        admitted = self.admit(target, decoded.object, options.manager)
+        admitted = await self.admit(target, decoded.object, options, caller)
         if key is not None and options.validation != "Ignore" and not decoded.warnings:
             self._remember(key, admitted)
         return admitted
 
-    def admit(self, target: Target, obj: Object, manager: str) -> Object:
+    async def admit(
+        self, target: Target, obj: Object, options: WriteOptions, caller: Caller
+    ) -> Object:
         """Return what a decoded new object becomes.
 
         Raises:
             StatusError: It is refused.
         """
         kind = target.kind
-        return self._store.admission.admit_create(
-            kind,
-            target.scope,
+        attributes = Attributes(
+            operation="CREATE",
+            kind=kind,
+            namespace=target.scope,
+            dry_run=options.dry_run,
+            caller=caller,
+        )
+        return await self._store.admission.admit_create(
+            attributes,
             place(obj, target),
-            lambda full: self._managers.created(kind, full, manager),
+            lambda full: self._managers.created(kind, full, options.manager),
         )
 
     def _key(self, target: Target, manager: str, body: dict[str, Any]) -> _Key | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from orchestrator.api._events import View, bookmark_object
+from orchestrator.api._events import Encoder, View, bookmark_object
 from orchestrator.api._fanout import Fanout
 from orchestrator.api._negotiation import Accepted
 from orchestrator.api._options import ListOptions, list_options
@@ -77,19 +77,22 @@ class Lists:
             metadata["continue"] = page.continue_
             if page.remaining is not None:
                 metadata["remainingItemCount"] = page.remaining
-        kind = target.kind
+        kind, items = target.kind, page.items
+        converted = self._store.registry.is_converted(kind)
+        if converted:
+            items = await self._store.conversion.convert(items, kind)
         if accepted.shape:
             now = self._store.clock.now()
-            shaped = shape_list(kind, page.items, metadata, request, accepted, now)
+            shaped = shape_list(kind, items, metadata, request, accepted, now)
             return json_response(shaped, 200, accepted, pretty=request.pretty)
         head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
         if accepted.encoding == "json" and not request.pretty:
             start = orjson.dumps(head)[:-1]
-            body = b"".join(
-                (start, b',"items":[', b",".join(self._encoded.many(page.items)), b"]}\n")
-            )
+            # A converted object is made for this answer alone.
+            encoded = map(orjson.dumps, items) if converted else self._encoded.many(items)
+            body = b"".join((start, b',"items":[', b",".join(encoded), b"]}\n"))
             return Response(200, body)
-        return json_response({**head, "items": page.items}, 200, accepted, pretty=request.pretty)
+        return json_response({**head, "items": items}, 200, accepted, pretty=request.pretty)
 
     def watch(self, request: Request, target: Target) -> Stream:
         """Start a watch; refusals that are known now are answered as errors, not as events."""
@@ -119,7 +122,7 @@ class Lists:
             store.follow([target.resource], _nothing, after=after).close()
         except Expired as error:
             raise expired(str(error)) from error
-        first, encode = watch_encoders(kind, request, accepted, store.clock.now)
+        first, encode = self._encoders(kind, request, accepted)
         watch = Watch(
             target.resource,
             replace(view, encode=encode),
@@ -149,6 +152,19 @@ class Lists:
             name=target.name,
             matches=self._store.matcher(target.resource, options.labels, options.fields),
         )
+
+    def _encoders(
+        self, kind: Kind, request: Request, accepted: Accepted
+    ) -> tuple[Encoder | None, Encoder | None]:
+        """Return how a watch encodes its first object and the others; None: as they are stored."""
+        first, encode = watch_encoders(kind, request, accepted, self._store.clock.now)
+        if not self._store.registry.is_converted(kind):
+            return first, encode
+        now, plain = self._store.conversion.now, encode or orjson.dumps
+        if first is None:
+            return None, lambda obj: plain(now(obj, kind))
+        begin = first
+        return lambda obj: begin(now(obj, kind)), lambda obj: plain(now(obj, kind))
 
 
 def _nothing() -> None:

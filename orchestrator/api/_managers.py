@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.resources.definitions import SchemaNode, definitions
+from orchestrator.resources.definitions import schema_of
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.patches import track_update, with_managed_fields
@@ -19,11 +19,6 @@ class Managers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._definitions = definitions(store.registry.version)
-
-    def schema_of(self, kind: Kind) -> SchemaNode:
-        """Return the structure of a kind."""
-        return self._definitions.schema_of(kind)
 
     def now(self) -> float:
         """Return the cluster's time, wall seconds since the epoch."""
@@ -46,5 +41,5 @@ class Managers:
     def _tracked(
         self, kind: Kind, old: Object | None, new: Object, manager: str, subresource: str
     ) -> Object:
-        fields = track_update(old, new, self.schema_of(kind), manager, self.now(), subresource)
+        fields = track_update(old, new, schema_of(kind), manager, self.now(), subresource)
         return with_managed_fields(new, fields)

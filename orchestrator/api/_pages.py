@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
@@ -30,18 +30,28 @@ Check = Callable[[], str | None]
 """A health check: None when well, else what is wrong."""
 
 
+class Served(Protocol):
+    """Who knows the kinds that are served at the moment."""
+
+    @property
+    def registry(self) -> KindRegistry:
+        """The kinds."""
+
+
 class Pages:
     """Answers GET of the server's own pages."""
 
     def __init__(
         self,
-        registry: KindRegistry,
+        served: Served,
         address: str,
         checks: Mapping[str, Check],
         ready_checks: Mapping[str, Check],
     ) -> None:
-        self._registry = registry
-        self._discovery = Discovery(registry, address)
+        self._served = served
+        self._address = address
+        self._registry = served.registry
+        self._discovery = Discovery(self._registry, address)
         self._checks = {"ping": lambda: None, **checks}
         self._ready_checks = {**self._checks, **ready_checks}
         self._openapi: dict[str, tuple[bytes, bytes]] = {}
@@ -66,6 +76,8 @@ class Pages:
 
     def answer(self, request: Request) -> Response | None:
         """Answer a GET; None when no page has that path."""
+        if self._served.registry is not self._registry:
+            self._renew()
         path = request.path.rstrip("/") or "/"
         if path == "/":
             return json_response({"paths": self._paths()}, pretty=True)
@@ -79,6 +91,12 @@ class Pages:
         if root in ("api", "apis"):
             return self._discover(request, path)
         return None
+
+    def _renew(self) -> None:
+        """Describe the kinds that are served now; documents are built again when asked for."""
+        self._registry = self._served.registry
+        self._discovery = Discovery(self._registry, self._address)
+        self._openapi.clear()
 
     def _paths(self) -> list[str]:
         paths = [*HEALTH, "/openapi/v2", "/openapi/v3", "/version", *self._discovery.paths()]

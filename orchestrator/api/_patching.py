@@ -13,12 +13,14 @@ import orjson
 import yaml
 
 from orchestrator.api._bodies import media_type_error, parse_yaml
+from orchestrator.api._callers import caller_of
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
 from orchestrator.api._patch_errors import json_word, patch_does_not_fit
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import Decoded, decode
+from orchestrator.resources.definitions import schema_of
 from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict, not_found
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of, with_meta
@@ -98,6 +100,8 @@ class Patching:
             change,
             subresource=subresource,
             dry_run=options.dry_run,
+            kind=target.kind,
+            caller=caller_of(request, "PatchOptions", options),
         )
         return changed, False
 
@@ -107,7 +111,7 @@ class Patching:
             return lambda current: apply_json_patch(current, patch)
         if form == MERGE_PATCH:
             return lambda current: apply_merge_patch(current, patch)
-        schema = self._managers.schema_of(target.kind)
+        schema = schema_of(target.kind)
         return lambda current: apply_strategic_merge_patch(current, patch, schema)
 
     async def _apply(
@@ -119,8 +123,9 @@ class Patching:
         subresource: str,
     ) -> tuple[Object, bool]:
         applied = self._applied_object(request, target, patch, options)
-        schema = self._managers.schema_of(target.kind)
+        schema = schema_of(target.kind)
         default = strategy_of(target.kind).default
+        caller = caller_of(request, "PatchOptions", options)
 
         def change(current: Object | None) -> Object:
             if current is not None:
@@ -147,6 +152,8 @@ class Patching:
                         change,
                         subresource=subresource,
                         dry_run=options.dry_run,
+                        kind=target.kind,
+                        caller=caller,
                     )
                 except StatusError as error:
                     if error.code != 404 or self._exists(target):
@@ -168,6 +175,8 @@ class Patching:
                     resource=target.resource,
                     namespace=target.scope,
                     dry_run=options.dry_run,
+                    kind=target.kind,
+                    caller=caller,
                 )
             except StatusError as error:
                 if error.reason != "AlreadyExists":

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import Accepted, negotiate
 from orchestrator.resources.errors import StatusError, bad_request, too_large
+from orchestrator.resources.users import ADMIN, User
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,6 +46,7 @@ class Request:
         query: Every parameter with all its values; shared, read-only.
         headers: Lower-case names as bytes; of repeated headers the last.
         identifier: The ``Audit-Id`` of the answer: the client's or a new one.
+        user: Who asks, as authentication found out.
         warnings: Texts for ``Warning`` headers, in order.
     """
 
@@ -56,6 +58,7 @@ class Request:
         "method",
         "path",
         "query",
+        "user",
         "warnings",
     )
 
@@ -67,6 +70,7 @@ class Request:
         self.query: dict[str, tuple[str, ...]] = parse_query(raw) if raw else {}
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.identifier = self.headers.get(b"audit-id") or _next_uuid()
+        self.user: User = ADMIN
         self.warnings: list[str] = []
         self._receive = receive
         self._patience = patience

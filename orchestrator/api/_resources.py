@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from orchestrator.api._bodies import check_object_type, is_json, parse_object
+from orchestrator.api._callers import caller_of, deleter_of
 from orchestrator.api._creating import Creating
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
@@ -83,7 +84,7 @@ class Resources:
             if method == "GET" and "get" in verbs:
                 if target.watch or request.flag("watch"):
                     return self._lists.watch(request, target)
-                return self.get(request, target)
+                return await self.get(request, target)
             if method == "PUT" and "update" in verbs:
                 return await self.update(request, target)
             if method == "PATCH" and "patch" in verbs:
@@ -102,13 +103,13 @@ class Resources:
             return await self._delete_collection(request, target)
         raise method_not_allowed()
 
-    def get(self, request: Request, target: Target) -> Response:
+    async def get(self, request: Request, target: Target) -> Response:
         """Answer with one object."""
         obj = self.find(target)
         version = request.parameter("resourceVersion") if request.query else ""
         if version.isdigit() and int(version) > self._store.sequence:
             self._lists.refuse_future(int(version))
-        return self.respond(request, target.kind, obj, stored=True)
+        return await self.respond(request, target.kind, obj, stored=True)
 
     def find(self, target: Target) -> Object:
         """Return the committed object a path names; 404 otherwise."""
@@ -117,7 +118,7 @@ class Resources:
             raise not_found(target.resource, target.name)
         return obj
 
-    def respond(
+    async def respond(
         self,
         request: Request,
         kind: Kind,
@@ -126,7 +127,7 @@ class Resources:
         *,
         stored: bool = False,
     ) -> Response:
-        """Answer with an object in the shape and encoding asked for.
+        """Answer with an object in the version, shape and encoding asked for.
 
         Args:
             request: The request.
@@ -136,6 +137,9 @@ class Resources:
             stored: The object was read from the store, so that others may read it again.
         """
         accepted = request.accepted
+        if self._store.registry.is_converted(kind) and obj["apiVersion"] != kind.api_version:
+            obj = await self._store.conversion.one(obj, kind)
+            stored = False
         if accepted.shape:
             obj = shape_object(kind, obj, request, accepted, self._store.clock.now())
         elif accepted.encoding == "json" and not request.pretty:
@@ -156,11 +160,12 @@ class Resources:
     async def create(self, request: Request, target: Target) -> Response:
         """Create an object."""
         options = write_options(request, "CreateOptions")
-        admitted = await self._creating.read(request, target, options)
+        caller = caller_of(request, "CreateOptions", options)
+        admitted = await self._creating.read(request, target, options, caller)
         created = await self._store.create_admitted(
             admitted, resource=target.resource, dry_run=options.dry_run
         )
-        return self.respond(request, target.kind, created, 201)
+        return await self.respond(request, target.kind, created, 201)
 
     async def update(self, request: Request, target: Target, subresource: str = "") -> Response:
         """Replace an object, or the part of it a subresource stands for."""
@@ -170,13 +175,16 @@ class Resources:
         check_name(obj, target)
         current = self._store.get(target.resource, target.scope, target.name)
         if current is None and not subresource and strategy_of(target.kind).create_on_update:
-            admitted = self._creating.admit(target, obj, options.manager)
+            created_by = caller_of(request, "CreateOptions", options)
+            admitted = await self._creating.admit(target, obj, options, created_by)
             created = await self._store.create_admitted(
                 admitted, resource=target.resource, dry_run=options.dry_run
             )
-            return self.respond(request, target.kind, created, 201)
+            return await self.respond(request, target.kind, created, 201)
         if current is None:
             raise not_found(target.resource, target.name)
+        if self._store.registry.is_converted(target.kind):
+            current = await self._store.conversion.one(current, target.kind)
         tracked = self._managers.updated(target.kind, current, obj, options.manager, subresource)
         updated = await self._store.update(
             tracked,
@@ -185,24 +193,33 @@ class Resources:
             name=target.name,
             subresource=subresource,
             dry_run=options.dry_run,
+            kind=target.kind,
+            caller=caller_of(request, "UpdateOptions", options),
         )
-        return self.respond(request, target.kind, updated)
+        return await self.respond(request, target.kind, updated)
 
     async def patch(self, request: Request, target: Target, subresource: str = "") -> Response:
         """Patch an object; server-side apply also creates one."""
         patched, created = await self._patching.patch(request, target, subresource)
-        return self.respond(request, target.kind, patched, 201 if created else 200)
+        return await self.respond(request, target.kind, patched, 201 if created else 200)
 
     async def delete(self, request: Request, target: Target) -> Response:
         """Delete one object; the answer tells whether it is gone or going."""
-        options, dry_run = delete_options(request, await self._delete_body(request))
+        body = await self._delete_body(request)
+        options, dry_run = delete_options(request, body)
         deleted = await self._store.delete(
-            target.resource, target.scope, target.name, options=options, dry_run=dry_run
+            target.resource,
+            target.scope,
+            target.name,
+            options=options,
+            dry_run=dry_run,
+            kind=target.kind,
+            caller=deleter_of(request, body),
         )
         going = meta(deleted).get("deletionTimestamp") is not None
         remains = going and self._store.get(target.resource, target.scope, target.name) is not None
         if remains or target.resource in _RETURNS_DELETED:
-            return self.respond(request, target.kind, deleted)
+            return await self.respond(request, target.kind, deleted)
         details = {"name": target.name, "kind": target.kind.plural, "uid": meta(deleted).get("uid")}
         if target.kind.group:
             details["group"] = target.kind.group
@@ -225,7 +242,9 @@ class Resources:
         return parse_object(data, content_type, "DeleteOptions")
 
     async def _delete_collection(self, request: Request, target: Target) -> Response:
-        options, dry_run = delete_options(request, await self._delete_body(request))
+        body = await self._delete_body(request)
+        options, dry_run = delete_options(request, body)
+        caller = deleter_of(request, body)
         page = self._lists.page(request, target)
 
         async def remove(obj: Object) -> Object | None:
@@ -237,17 +256,21 @@ class Resources:
                     metadata["name"],
                     options=options,
                     dry_run=dry_run,
+                    kind=target.kind,
+                    caller=caller,
                 )
             except StatusError as error:
                 if error.code == 404:
                     return None
                 raise
 
-        removed = await asyncio.gather(*map(remove, page.items))
+        removed = [obj for obj in await asyncio.gather(*map(remove, page.items)) if obj is not None]
+        if self._store.registry.is_converted(target.kind):
+            removed = await self._store.conversion.convert(removed, target.kind)
         listed = {
             "kind": f"{target.kind.kind}List",
             "apiVersion": target.kind.api_version,
             "metadata": {"resourceVersion": str(self._store.sequence)},
-            "items": [obj for obj in removed if obj is not None],
+            "items": removed,
         }
         return json_response(listed, 200, request.accepted, pretty=request.pretty)

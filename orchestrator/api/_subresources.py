@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._bindings import binding_of, bound
 from orchestrator.api._bodies import check_object_type, media_type_error, parse_object
+from orchestrator.api._callers import caller_of, deleter_of
 from orchestrator.api._evictions import (
     budgets_of,
     ignores_budget,
@@ -28,6 +29,7 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of, uid_of
 from orchestrator.resources.patches import apply_json_patch, apply_merge_patch
 from orchestrator.resources.timestamps import format_time
+from orchestrator.store.admission import Attributes
 
 if TYPE_CHECKING:
     from orchestrator.api._resources import Resources
@@ -68,7 +70,7 @@ class Subresources:
         write_options(request, "CreateOptions")
         asked = await self._resources.read_object(request, target.kind, "Warn")
         answer = answer_review(target.kind.kind, asked, self._token)
-        return self._resources.respond(request, target.kind, answer, 201)
+        return await self._resources.respond(request, target.kind, answer, 201)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Answer a request for a subresource."""
@@ -78,7 +80,7 @@ class Subresources:
         if name in _PLAIN:
             match method:
                 case "GET":
-                    return self._resources.get(request, target)
+                    return await self._resources.get(request, target)
                 case "PUT":
                     return await self._resources.update(request, target, name)
                 case "PATCH":
@@ -152,14 +154,35 @@ class Subresources:
                 )
             return scaled(current, wanted)
 
+        kind = "PatchOptions" if request.method == "PATCH" else "UpdateOptions"
         changed = await self._store.modify(
-            target.resource, target.scope, target.name, change, dry_run=options.dry_run
+            target.resource,
+            target.scope,
+            target.name,
+            change,
+            subresource="scale",
+            dry_run=options.dry_run,
+            kind=target.kind,
+            caller=caller_of(request, kind, options),
+            shown=scale_of,
         )
         return self._scale_response(request, changed)
 
     async def _bind(self, request: Request, target: Target, name: str, binding: Object) -> Response:
         options = write_options(request, "CreateOptions")
         node = binding_of(binding)
+        await self._store.admission.ask(
+            Attributes(
+                operation="CREATE",
+                kind=self._store.registry.by_key("pods"),
+                subresource="binding",
+                namespace=target.scope,
+                name=name,
+                object=binding,
+                dry_run=options.dry_run,
+                caller=caller_of(request, "CreateOptions", options),
+            )
+        )
         now = format_time(self._store.clock.now())
         await self._store.modify(
             "pods",
@@ -179,6 +202,19 @@ class Subresources:
             raise bad_request("name in URL does not match name in Eviction object")
         options, dry_run = delete_options(request, body.get("deleteOptions") or {})
         dry_run = dry_run or bool(request.query.get("dryRun"))
+        caller = deleter_of(request, body.get("deleteOptions"))
+        await self._store.admission.ask(
+            Attributes(
+                operation="CREATE",
+                kind=target.kind,
+                subresource="eviction",
+                namespace=target.scope,
+                name=target.name,
+                object=body,
+                dry_run=dry_run,
+                caller=caller,
+            )
+        )
         pod = self._resources.find(target)
         if not ignores_budget(pod):
             budgets = self._store.list("poddisruptionbudgets.policy", target.scope)
@@ -198,6 +234,11 @@ class Subresources:
             # The budget was asked for this pod, not for another that took its name meanwhile.
             options = replace(options, uid=uid_of(pod))
         await self._store.delete(
-            "pods", target.scope, target.name, options=options, dry_run=dry_run
+            "pods",
+            target.scope,
+            target.name,
+            options=options,
+            dry_run=dry_run,
+            caller=caller,
         )
         return json_response(_SUCCESS, 201, request.accepted)

@@ -84,10 +84,9 @@ class ApiApplication:
         """
         self.config = config or ApiConfig()
         self._store = store
-        self._registry = store.registry
         self._tokens = TokenCheck(self.config.token)
         self._resources = Resources(store, logs, self.config.token, random.SystemRandom())
-        self._pages = Pages(store.registry, self.config.address, {}, self.config.ready_checks)
+        self._pages = Pages(store, self.config.address, {}, self.config.ready_checks)
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)
         self._streams: set[asyncio.Task[Any]] = set()
@@ -156,9 +155,10 @@ class ApiApplication:
             anonymous = b"authorization" not in request.headers
             if not (anonymous and f"/{path.split('/')[1]}" in PUBLIC):
                 raise unauthorized()
-        target = resolve(self._registry, path)
+        registry = self._store.registry
+        target = resolve(registry, path)
         if target is not None:
-            warning = deprecation_warning(target.kind, self._registry.version)
+            warning = deprecation_warning(target.kind, registry.version)
             if warning:
                 request.warnings.append(warning)
             if request.method == "GET":

@@ -22,6 +22,9 @@ ALL_VERBS: Final = (
 )
 CREATE_ONLY: Final = ("create",)
 
+STORED_AS: Final = {("events.k8s.io", "Event"): "events"}
+"""Kinds that are another resource's objects under another name."""
+
 Row = tuple[str, str, bool, str, str, str]
 """kind, plural, namespaced, short names, categories, subresources (space-separated)."""
 

@@ -13,7 +13,7 @@ import orjson
 
 from orchestrator.resources._converters import compiled
 from orchestrator.resources._places import DecodeError, Place
-from orchestrator.resources.definitions import SchemaNode, definitions
+from orchestrator.resources.definitions import SchemaNode, schema_of
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.kinds import Kind, registry
 from orchestrator.resources.objects import Object
@@ -60,7 +60,7 @@ def decode(
         raise _unhandled(kind, kind, f"json: cannot unmarshal {_shape(body)} into Go value")
     _check_kind(body, kind)
     try:
-        obj, unknown = convert(body, schema or definitions(kind.release).schema_of(kind))
+        obj, unknown = convert(body, schema or schema_of(kind))
     except DecodeError as error:
         raise _unhandled(kind, kind, str(error)) from None
     except RecursionError:

@@ -196,6 +196,13 @@ def definitions(version: str = DEFAULT_VERSION) -> Definitions:
     return Definitions(version)
 
 
+def schema_of(kind: Kind) -> SchemaNode:
+    """Return the structure of a kind's objects, built-in or custom."""
+    if kind.custom is not None:
+        return kind.custom.schema
+    return definitions(kind.release).schema_of(kind)
+
+
 def available_versions() -> list[str]:
     """Versions that the installed definitions carry, oldest first."""
     pattern = re.compile(r"v(\d+)\.(\d+)\.\d+-local")

@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
-from orchestrator.resources._kind_table import ALL_VERBS, SINCE, SUBRESOURCES, TABLE, VERBS
-from orchestrator.resources.definitions import DEFAULT_VERSION, Definitions, definitions
+from orchestrator.resources._kind_table import (
+    ALL_VERBS,
+    SINCE,
+    STORED_AS,
+    SUBRESOURCES,
+    TABLE,
+    VERBS,
+)
+from orchestrator.resources.definitions import (
+    DEFAULT_VERSION,
+    Definitions,
+    SchemaNode,
+    definitions,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.resources.objects import Object
+    from orchestrator.resources.strategies import Strategy
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CustomKind:
+    """What a kind that a CustomResourceDefinition declares brings along.
+
+    Attributes:
+        schema: Structure of the objects, for patches and field management.
+        strategy: The rules of the objects.
+        webhook: ``spec.conversion.webhook`` of the definition, where a webhook converts between
+            versions; None where nothing but ``apiVersion`` differs.
+    """
+
+    schema: SchemaNode
+    strategy: Strategy
+    webhook: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +60,11 @@ class Kind:
         subresources: ``("status", "scale")``.
         definition: Key of its schema in the published definitions.
         release: Kubernetes version whose definitions hold the schema, ``1.35``.
+        stored_as: Resource under which the objects are stored, where it is another's: Events of
+            ``events.k8s.io`` are the core group's. Empty for the kind's own.
+        storage: Objects are stored in this version, if another version of the resource does not
+            come first in the registry.
+        custom: What a custom kind brings along; None for a built-in one.
     """
 
     group: str
@@ -41,6 +79,9 @@ class Kind:
     subresources: tuple[str, ...] = ()
     definition: str = ""
     release: str = DEFAULT_VERSION
+    stored_as: str = ""
+    storage: bool = True
+    custom: CustomKind | None = field(default=None, compare=False, repr=False)
 
     @property
     def api_version(self) -> str:
@@ -50,6 +91,8 @@ class Kind:
     @property
     def resource(self) -> str:
         """The store's name for it: ``pods``, ``deployments.apps``."""
+        if self.stored_as:
+            return self.stored_as
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
@@ -96,11 +139,15 @@ class KindRegistry:
         self._by_name = {(kind.api_version, kind.kind): kind for kind in self._kinds}
         self._by_key: dict[str, Kind] = {}
         self._groups: dict[str, list[str]] = {}
+        versions_of: dict[str, int] = {}
         for kind in self._kinds:
-            self._by_key.setdefault(kind.resource, kind)
+            if kind.storage:
+                self._by_key.setdefault(kind.resource, kind)
+            versions_of[kind.resource] = versions_of.get(kind.resource, 0) + 1
             versions = self._groups.setdefault(kind.group, [])
             if kind.version not in versions:
                 versions.append(kind.version)
+        self._several = frozenset(name for name, count in versions_of.items() if count > 1)
 
     def by_resource(self, group: str, version: str, plural: str) -> Kind | None:
         """Find the kind behind a path: ``("apps", "v1", "deployments")``."""
@@ -111,8 +158,12 @@ class KindRegistry:
         return self._by_name.get((api_version, kind))
 
     def by_key(self, resource: str) -> Kind:
-        """Return the preferred version of a store resource; KeyError when it is not served."""
+        """Return the kind a resource is stored as; KeyError when it is not served."""
         return self._by_key[resource]
+
+    def is_converted(self, kind: Kind) -> bool:
+        """Tell whether objects of a kind may be stored in another version than the kind's."""
+        return kind.resource in self._several or kind.custom is not None
 
     def kinds(self) -> tuple[Kind, ...]:
         """All kinds, by group in upstream's order; several versions of one resource included."""
@@ -171,4 +222,5 @@ def _built_in(known: Definitions) -> Iterator[Kind]:
                 ),
                 definition=definition,
                 release=known.version,
+                stored_as=STORED_AS.get((group, kind), ""),
             )

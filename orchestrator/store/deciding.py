@@ -6,7 +6,7 @@ durable, or drops them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from actors.log import Append
 from orchestrator.resources.errors import StatusError, already_exists, not_found
@@ -32,6 +32,14 @@ _NAME_ATTEMPTS = 8
 """How often a generated name is drawn again when it is taken; upstream's number."""
 
 
+class Served(Protocol):
+    """Who knows the kinds that are served at the moment."""
+
+    @property
+    def registry(self) -> KindRegistry:
+        """The kinds."""
+
+
 class Draft(NamedTuple):
     """Decided changes that go to the log together.
 
@@ -54,7 +62,7 @@ class Decider:
 
     def __init__(
         self,
-        registry: KindRegistry,
+        served: Served,
         overlay: Overlay,
         allocator: ServiceAllocator,
         identities: Identities,
@@ -62,7 +70,7 @@ class Decider:
     ) -> None:
         self.now = 0.0
         self.draft = Draft([], [])
-        self._registry = registry
+        self._served = served
         self._overlay = overlay
         self._allocator = allocator
         self._identities = identities
@@ -193,10 +201,10 @@ class Decider:
     def _prepared(self, operation: Modify, wanted: Object, current: Object) -> Object:
         subresource = operation.subresource
         if not subresource:
-            strategy = strategy_of(self._registry.by_key(operation.resource))
+            strategy = strategy_of(self._served.registry.by_key(operation.resource))
             wanted = strategy.prepare_update(wanted, current)
         elif subresource == "status" and not _only_status_differs(wanted, current):
-            strategy = strategy_of(self._registry.by_key(operation.resource))
+            strategy = strategy_of(self._served.registry.by_key(operation.resource))
             wanted = strategy.prepare_status(wanted, current)
         return decide_metadata(current, wanted)
 
@@ -223,7 +231,7 @@ class Decider:
         current = self._overlay.get(key)
         if current is None:
             raise not_found(key.resource, key.name)
-        kind = self._registry.by_key(key.resource)
+        kind = self._served.registry.by_key(key.resource)
         verdict = decide_delete(kind, key, current, operation.options, self.now)
         if verdict.effect == "remove":
             return self._remove(key, verdict.object)

@@ -38,9 +38,15 @@ _MODULES: Final = {
 """Modules of kinds with rules of their own; each has ``strategy(kind)``. Others are `generic`."""
 
 
-@cache
 def strategy_of(kind: Kind) -> Strategy:
     """Return the rules of a kind."""
+    if kind.custom is not None:
+        return kind.custom.strategy
+    return _built_in(kind)
+
+
+@cache
+def _built_in(kind: Kind) -> Strategy:
     module = import_module(f"{__name__}.{_MODULES.get(kind.resource, 'generic')}")
     strategy: Strategy = module.strategy(kind)
     return strategy

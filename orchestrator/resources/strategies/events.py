@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from orchestrator.resources import names
@@ -37,11 +36,10 @@ def strategy(kind: Kind) -> Strategy:
         fields=(
             *(f"{reference}.{field}" for field in _INVOLVED),
             "reason",
-            "reportingComponent",
-            "source",
             "type",
+            *(("reportingController",) if kind.group else ("reportingComponent", "source")),
         ),
-        selectable_fields=_selectable(reference),
+        selectable_fields=_selectable,
         create_on_update=True,
     )
 
@@ -58,18 +56,17 @@ def _same_namespace(reference: str) -> ValidateCreate:
     return check
 
 
-def _selectable(reference: str) -> Callable[[Object], dict[str, str]]:
-    def values(obj: Object) -> dict[str, str]:
-        involved = obj.get(reference) or {}
-        source = (obj.get("source") or {}).get("component") or ""
-        reporting = obj.get("reportingComponent") or obj.get("reportingController") or ""
-        found = meta_fields(obj)
-        for field in _INVOLVED:
-            found[f"{reference}.{field}"] = involved.get(field) or ""
-        found["reason"] = obj.get("reason") or ""
-        found["reportingComponent"] = reporting
-        found["source"] = source or reporting
-        found["type"] = obj.get("type") or ""
-        return found
-
-    return values
+def _selectable(obj: Object) -> dict[str, str]:
+    """Return the fields under both groups' names: Events of both are stored in the core form."""
+    involved = obj.get("involvedObject") or {}
+    source = (obj.get("source") or {}).get("component") or ""
+    reporting = obj.get("reportingComponent") or ""
+    found = meta_fields(obj)
+    for field in _INVOLVED:
+        value = involved.get(field) or ""
+        found[f"involvedObject.{field}"] = found[f"regarding.{field}"] = value
+    found["reason"] = obj.get("reason") or ""
+    found["reportingComponent"] = found["reportingController"] = reporting
+    found["source"] = source or reporting
+    found["type"] = obj.get("type") or ""
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import orjson
@@ -11,11 +12,16 @@ from orchestrator.resources.errors import bad_request, invalid
 from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.strategies import Strategy, strategy_of
+from orchestrator.store.admission.hooks import AdmissionOperation, Attributes, Hook
 from orchestrator.store.admission.plugins import PLUGINS, Mutation
 
 
 class Reader(Protocol):
     """What plugins may look at: the committed state."""
+
+    @property
+    def registry(self) -> KindRegistry:
+        """The kinds that are served at the moment."""
 
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         """Return one object."""
@@ -43,12 +49,14 @@ class Admission:
     """Runs the chain. Remembers what it made of pod templates, by identity of their spec.
 
     What it remembers is void as soon as anything changes that a plugin looks up.
+
+    Attributes:
+        hooks: Policies and webhooks, in the order in which they are asked; set by whoever
+            composes the cluster.
     """
 
-    def __init__(
-        self, registry: KindRegistry, reader: Reader, plugins: Iterable[Mutation] = PLUGINS
-    ) -> None:
-        self._registry = registry
+    def __init__(self, reader: Reader, plugins: Iterable[Mutation] = PLUGINS) -> None:
+        self.hooks: tuple[Hook, ...] = ()
         self._reader = reader
         self._plugins: dict[str, list[Callable[[Object, Reader], Object]]] = {}
         self._read: set[str] = set()
@@ -76,37 +84,126 @@ class Admission:
             self._generation += 1
             self._templates.clear()
 
-    def admit_create(
+    def asked(self, operation: AdmissionOperation, kind: Kind, subresource: str = "") -> list[Hook]:
+        """Return the hooks that such a request concerns."""
+        if not self.hooks:
+            return []
+        return [hook for hook in self.hooks if hook.concerns(operation, kind, subresource)]
+
+    async def admit_create(
         self,
-        kind: Kind,
-        namespace: str,
+        attributes: Attributes,
         obj: Object,
         track: Callable[[Object], Object] | None = None,
     ) -> Object:
         """Return what a user's new object becomes.
 
         Args:
-            kind: The object's.
-            namespace: The request's.
+            attributes: The request; without its object.
             obj: The object.
             track: Notes who set which field; sees the object with its defaults, before the
-                plugins, whose fields are nobody's.
+                plugins and hooks, whose fields are nobody's.
 
         Raises:
-            StatusError: 400, 403 or 422.
+            StatusError: 400, 403 or 422, or whatever a hook refuses with.
         """
+        kind = attributes.kind
         check_writable(obj)
-        obj = _placed(kind, namespace, obj)
+        obj = _placed(kind, attributes.namespace, obj)
         strategy = strategy_of(kind)
         obj = strategy.prepare_create(strategy.default(obj))
         if track is not None:
             obj = track(obj)
         obj = self.mutate(kind.resource, obj)
-        problems = strategy.validate_create(obj)
+        hooks = self.asked("CREATE", kind) if self.hooks else None
+        if hooks:
+            attributes = replace(attributes, name=obj["metadata"].get("name") or "", object=obj)
+            obj = await self.mutated(hooks, attributes)
+        self.check_create(kind, obj)
+        if hooks:
+            await validated(hooks, replace(attributes, object=obj))
+        return obj
+
+    @staticmethod
+    def check_create(kind: Kind, obj: Object) -> None:
+        """Hold a new object, which has its defaults, to the rules of its kind.
+
+        Raises:
+            StatusError: 422 with every cause.
+        """
+        problems = strategy_of(kind).validate_create(obj)
         if problems:
             name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""
             raise invalid(kind.kind, kind.group, name, problems)
-        return obj
+
+    async def admit_change(
+        self,
+        attributes: Attributes,
+        current: Object,
+        wanted: Object,
+        shown: Callable[[Object], Object] | None = None,
+    ) -> Object:
+        """Return what a changed object becomes, with the hooks that it concerns.
+
+        Args:
+            attributes: The request; without its objects.
+            current: The object before.
+            wanted: The object as the request has it.
+            shown: What hooks see of an object, where the subresource has a kind of its own; they
+                can refuse it, but not change it.
+
+        Raises:
+            StatusError: As `admit_update`, or whatever a hook refuses with.
+        """
+        kind, subresource = attributes.kind, attributes.subresource
+        hooks = self.asked("UPDATE", kind, subresource)
+        if hooks and shown is not None:
+            wanted = self.admit_update(kind, current, wanted, subresource)
+            await self.ask(replace(attributes, object=shown(wanted), old=shown(current)))
+            return wanted
+        if hooks:
+            check_writable(wanted)
+            wanted = strategy_of(kind).prepared(wanted, current, subresource)
+            attributes = replace(attributes, object=wanted, old=current)
+            wanted = await self.mutated(hooks, attributes)
+        wanted = self.admit_update(kind, current, wanted, subresource)
+        if hooks:
+            await validated(hooks, replace(attributes, object=wanted))
+        return wanted
+
+    async def ask(self, attributes: Attributes) -> Object | None:
+        """Ask the hooks about a request whose object is not stored: DELETE, CONNECT, an Eviction.
+
+        Returns:
+            The request's object as the hooks made it.
+
+        Raises:
+            StatusError: What a hook refuses with.
+        """
+        hooks = self.asked(attributes.operation, attributes.kind, attributes.subresource)
+        for hook in hooks:
+            changed = await hook.mutate(attributes)
+            if changed is not attributes.object and attributes.object is not None:
+                attributes = replace(attributes, object=changed)
+        await validated(hooks, attributes)
+        return attributes.object
+
+    @staticmethod
+    async def mutated(hooks: list[Hook], attributes: Attributes) -> Object:
+        """Return what hooks make of the object of a request, with its defaults.
+
+        Raises:
+            StatusError: What a hook refuses with.
+        """
+        default = strategy_of(attributes.kind).default
+        for hook in hooks:
+            assert attributes.object is not None
+            changed = await hook.mutate(attributes)
+            if changed is not None and changed is not attributes.object:
+                check_writable(changed)
+                attributes = replace(attributes, object=default(changed))
+        assert attributes.object is not None
+        return attributes.object
 
     def admit_update(self, kind: Kind, current: Object, wanted: Object, subresource: str) -> Object:
         """Return what a user's changed object becomes.
@@ -154,8 +251,18 @@ class Admission:
         return pod
 
     def _prepare(self, resource: str, obj: Object) -> Object:
-        strategy = strategy_of(self._registry.by_key(resource))
+        strategy = strategy_of(self._reader.registry.by_key(resource))
         return strategy.prepare_create(self.mutate(resource, strategy.default(obj)))
+
+
+async def validated(hooks: list[Hook], attributes: Attributes) -> None:
+    """Let hooks look at what is going to be written.
+
+    Raises:
+        StatusError: What a hook refuses with.
+    """
+    for hook in hooks:
+        await hook.validate(attributes)
 
 
 def check_writable(obj: Object) -> None:
