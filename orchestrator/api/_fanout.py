@@ -82,7 +82,9 @@ class Group:
             self._write(self.members, lines, sequence)
             written = len(self.members)
         if self.newcomers:
-            newcomers, self.newcomers = self.newcomers, set()
+            # One that had seen more than this round reaches takes part from a later one on.
+            newcomers = {member for member in self.newcomers if member.sequence <= sequence}
+            self.newcomers -= newcomers
             for member in newcomers:
                 # What it had seen when it joined may reach into this round.
                 rest = [line for line in lines if line[0] > member.sequence]

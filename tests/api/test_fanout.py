@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from actors import ActorSystem
 from actors.log import MemoryLog
@@ -209,6 +209,7 @@ STEPS = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
+@example(steps=[("join", 0), ("write", 1), ("write", 502), ("join", 0)])
 @given(steps=STEPS)
 def test_every_watcher_sees_every_event_once_and_in_order(steps: list[tuple[str, int]]) -> None:
     """Whoever joins, stops and goes on whenever."""
