@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
+
+Check: TypeAlias = Callable[[str], list[str]]
+"""Returns what is wrong with a text."""
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
+SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL_1035: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = f"({_QUALIFIED})?"
 _CONFIG_KEY: Final = "[-._a-zA-Z0-9]+"
 
 _label = re.compile(_LABEL)
-_subdomain = re.compile(_SUBDOMAIN)
+_subdomain = re.compile(SUBDOMAIN)
 _label_1035 = re.compile(_LABEL_1035)
 _qualified = re.compile(_QUALIFIED)
 _config_key = re.compile(_CONFIG_KEY)
@@ -54,7 +58,7 @@ _LABEL_WRONG: Final = pattern_message(
 _SUBDOMAIN_WRONG: Final = pattern_message(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
     "'-' or '.', and must start and end with an alphanumeric character",
-    _SUBDOMAIN,
+    SUBDOMAIN,
     "example.com",
 )
 _LABEL_1035_WRONG: Final = pattern_message(

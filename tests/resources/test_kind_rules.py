@@ -451,11 +451,6 @@ def test_a_node_offers_what_it_has(kind_of: KindOf, examples: Examples) -> None:
         ),
         ("roles.rbac.authorization.k8s.io", {}, []),
         ("priorityclasses.scheduling.k8s.io", {}, []),
-        (
-            "ingresses.networking.k8s.io",
-            {"spec": {"rules": [{"http": {"paths": [{"path": "/", "backend": {}}]}}]}},
-            ["spec.rules[0].http.paths[0].pathType: Required value"],
-        ),
         ("persistentvolumeclaims", {"spec": {}}, []),
     ],
 )

@@ -70,18 +70,6 @@ def _validating(obj: Object) -> Object:
     return changed(obj, "webhooks", each(_webhook))
 
 
-def _network_policy(spec: Part) -> Part:
-    types = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
-    spec = filled(spec, policyTypes=types)
-    for direction in ("ingress", "egress"):
-        spec = changed(spec, direction, each(_network_rule))
-    return spec
-
-
-def _network_rule(rule: Part) -> Part:
-    return changed(rule, "ports", each(lambda port: filled(port, protocol="TCP")))
-
-
 def _volume(obj: Object) -> Object:
     obj = changed(
         obj,
@@ -115,7 +103,6 @@ DEFAULTS: Final[dict[str, Default]] = {
     "customresourcedefinitions.apiextensions.k8s.io": in_spec(_custom_resource),
     "horizontalpodautoscalers.autoscaling": spec_defaults(minReplicas=1),
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _mutating,
-    "networkpolicies.networking.k8s.io": in_spec(_network_policy),
     "persistentvolumeclaims": default_claim,
     "persistentvolumes": _volume,
     "priorityclasses.scheduling.k8s.io": lambda obj: filled(

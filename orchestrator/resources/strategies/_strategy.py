@@ -249,6 +249,7 @@ def build(
     generation: bool = False,
     default: Default = unchanged,
     create_checks: Iterable[ValidateCreate] = (),
+    creation_checks: Iterable[ValidateCreate] = (),
     update_checks: Iterable[ValidateUpdate],
     status_checks: Iterable[ValidateUpdate] | None = None,
     rechecks: bool = True,
@@ -268,7 +269,8 @@ def build(
 
     ``drops_status`` is for kinds with a status of which creation leaves it alone (nodes), or
     whose own ``prepare_create`` sets it (pods). Of ``update_checks`` the first runs before the
-    checks of the whole new object and the others after them: upstream's order. ``rechecks`` is
+    checks of the whole new object and the others after them: upstream's order. The
+    ``creation_checks`` follow the whole object's on creation only. ``rechecks`` is
     false for the few kinds whose new object upstream does not check as a whole. ``status_checks``
     replace all of these for writes to ``status``. The rest is described at `Strategy`.
     """
@@ -282,7 +284,7 @@ def build(
     metadata_update, *further_updates = update_checks
     return Strategy(
         default=default,
-        validate_create=whole,
+        validate_create=combined(whole, *creation_checks),
         validate_update=combined_update(
             metadata_update,
             *((_when_desired_changed(whole),) if rechecks else ()),
