@@ -43,7 +43,7 @@ _SUCCESS: Final[dict[str, Any]] = {
     "status": "Success",
     "code": 201,
 }
-_PLAIN: Final = ("status", "resize", "approval")
+_PLAIN: Final = ("status", "resize", "ephemeralcontainers", "approval")
 """Subresources that are a part of the object itself."""
 
 
@@ -103,7 +103,7 @@ class Subresources:
                 return await self._evict(request, target)
             case "finalize", "PUT":
                 return await self._resources.update(request, target, name)
-            case (("exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers"), _):
+            case (("exec" | "attach" | "portforward" | "proxy"), _):
                 raise StatusError(
                     501,
                     "NotImplemented",

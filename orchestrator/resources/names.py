@@ -21,7 +21,13 @@ _QUALIFIED: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = f"({_QUALIFIED})?"
 _CONFIG_KEY: Final = "[-._a-zA-Z0-9]+"
 
+_SEARCH_LABEL: Final = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SEARCH: Final = rf"{_SEARCH_LABEL}(\.{_SEARCH_LABEL})*"
+_HEADER: Final = "[-A-Za-z0-9]+"
+
 _label = re.compile(_LABEL)
+_search = re.compile(_SEARCH)
+_header = re.compile(_HEADER)
 _subdomain = re.compile(SUBDOMAIN)
 _label_1035 = re.compile(_LABEL_1035)
 _qualified = re.compile(_QUALIFIED)
@@ -60,6 +66,17 @@ _SUBDOMAIN_WRONG: Final = pattern_message(
     "'-' or '.', and must start and end with an alphanumeric character",
     SUBDOMAIN,
     "example.com",
+)
+_SEARCH_WRONG: Final = pattern_message(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
+    "'-', '_' or '.', and must start and end with an alphanumeric character",
+    _SEARCH,
+    "example.com",
+)
+_HEADER_WRONG: Final = pattern_message(
+    "a valid HTTP header must consist of alphanumeric characters or '-'",
+    _HEADER,
+    "X-Header-Name",
 )
 _LABEL_1035_WRONG: Final = pattern_message(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
@@ -123,6 +140,24 @@ def dns_label_1035(text: str) -> list[str]:
     if not _label_1035.fullmatch(text):
         found.append(_LABEL_1035_WRONG)
     return found
+
+
+def prefix_of_subdomain(text: str) -> list[str]:
+    """Check a subdomain as the beginning of one, which may end where a whole one may not."""
+    return dns_subdomain(f"{text[:-1]}a" if text.endswith("-") else text)
+
+
+def dns_search_domain(text: str) -> list[str]:
+    """Check a domain that is searched, of which underscores may be a part."""
+    found = [too_long(253)] if len(text) > 253 else []
+    if not _search.fullmatch(text):
+        found.append(_SEARCH_WRONG)
+    return found
+
+
+def http_header(text: str) -> list[str]:
+    """Check the name of an HTTP header."""
+    return [] if _header.fullmatch(text) else [_HEADER_WRONG]
 
 
 def path_segment(text: str) -> list[str]:

@@ -112,7 +112,7 @@ async def test_a_patch_of_another_json_type_names_that_type(
     assert "cannot unmarshal string into Go value of type map[string]" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("name", ["exec", "attach", "portforward", "ephemeralcontainers"])
+@pytest.mark.parametrize("name", ["exec", "attach", "portforward"])
 async def test_what_nodes_cannot_do_yet_is_refused_by_name(
     client: httpx.AsyncClient, name: str
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.resources.kinds import Kind, registry
 from orchestrator.resources.strategies import Strategy, strategy_of
 from orchestrator.resources.strategies._pod_defaults import pull_policy
-from orchestrator.resources.strategies.pods import quality_of_service
+from orchestrator.resources.strategies._quality import quality_of_service
 
 Object = dict[str, Any]
 Examples = dict[str, Object]
@@ -223,7 +223,8 @@ def test_a_new_pod_is_pending_whatever_status_was_sent(pods: Strategy) -> None:
             [
                 (
                     'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of: '
-                    "`fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+                    "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
+                    "`fileKeyRef`"
                 )
             ],
         ),
@@ -297,7 +298,7 @@ def test_a_new_pod_is_pending_whatever_status_was_sent(pods: Strategy) -> None:
             [
                 (
                     'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", '
-                    '"Never", "OnFailure"'
+                    '"OnFailure", "Never"'
                 )
             ],
         ),

@@ -95,6 +95,16 @@ def _update(new: Object, old: Object) -> list[FieldError]:
                     f"found new finalizers []string{{{listed}}}",
                 )
             )
+    return found + _written(after, before)
+
+
+def _written(after: dict[str, Any], before: dict[str, Any]) -> list[FieldError]:
+    """Check what a write may change, wherever else it is checked: also one to ``status``."""
+    found: list[FieldError] = []
+    for field, check in _WRITTEN.items():
+        value = after.get(field)
+        if value and value is not before.get(field):
+            found += check(f"metadata.{field}", value)
     return found
 
 
@@ -185,3 +195,12 @@ def _finalizers(field: str, finalizers: list[str]) -> list[FieldError]:
             )
         )
     return found
+
+
+_WRITTEN: Final[dict[str, Callable[[str, Any], list[FieldError]]]] = {
+    "labels": label_problems,
+    "annotations": annotation_problems,
+    "ownerReferences": _owners,
+    "finalizers": _finalizers,
+}
+"""Checks of parts of metadata, in upstream's order."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from orchestrator.resources.quantities import QuantityError
+from orchestrator.resources.strategies._aggregates import requested_together
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled, put
 
 _FIELD_REF: Final = {"apiVersion": "v1"}
@@ -46,6 +48,8 @@ def default_lone_pod_spec(spec: Part) -> Part:
         spec = changed(spec, field, _requests)
         if spec.get("hostNetwork"):
             spec = changed(spec, field, _host_ports)
+    if spec.get("resources"):
+        spec = changed(spec, "resources", lambda whole: _whole_requests(whole, spec))
     return spec
 
 
@@ -120,6 +124,27 @@ def _requests_of(container: Part) -> Part:
     return {**container, "resources": {**resources, "requests": requests}}
 
 
+def _whole_requests(resources: Part, spec: Part) -> Part:
+    """Let a pod's request be that of its containers together, or else its limit."""
+    given: dict[str, Any] = resources.get("requests") or {}
+    try:
+        together = requested_together(spec)
+    except QuantityError:
+        return resources  # validation tells
+    asked = {
+        name: str(amount)
+        for name, amount in together.items()
+        if name in {"cpu", "memory"} and name not in given
+    }
+    limits = {
+        name: amount
+        for name, amount in (resources.get("limits") or {}).items()
+        if name not in given and (name in {"cpu", "memory"} or name.startswith("hugepages-"))
+    }
+    more = {**limits, **asked}
+    return {**resources, "requests": {**given, **more}} if more else resources
+
+
 def _host_port(port: Part) -> Part:
     return port if port.get("hostPort") else {**port, "hostPort": port.get("containerPort")}
 
@@ -133,6 +158,7 @@ def _volume(volume: Part) -> Part:
     volume = changed(volume, "projected", _projected)
     volume = changed(volume, "hostPath", lambda source: filled(source, type=""))
     volume = changed(volume, "ephemeral", _ephemeral)
+    volume = changed(volume, "image", _image)
     volume = changed(volume, "iscsi", lambda source: filled(source, iscsiInterface="default"))
     volume = changed(
         volume,
@@ -151,6 +177,10 @@ def _volume(volume: Part) -> Part:
         "scaleIO",
         lambda source: filled(source, storageMode="ThinProvisioned", fsType="xfs"),
     )
+
+
+def _image(source: Part) -> Part:
+    return filled(source, pullPolicy=pull_policy(source.get("reference") or ""))
 
 
 def _downward(source: Part) -> Part:

@@ -9,9 +9,18 @@ from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._pod_validation import toleration_problems
-from orchestrator.resources.strategies._problems import forbidden, invalid, required, shown
-from orchestrator.resources.strategies._sharing import Part, without
+from orchestrator.resources.strategies._containers import image_space_problems
+from orchestrator.resources.strategies._placement import toleration_problems
+from orchestrator.resources.strategies._pod_annotations import annotation_update_problems
+from orchestrator.resources.strategies._problems import (
+    MAX_INT32,
+    forbidden,
+    in_range,
+    invalid,
+    required,
+    shown,
+)
+from orchestrator.resources.strategies._sharing import Part, put, without
 
 _UPDATABLE: Final = (
     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
@@ -19,50 +28,82 @@ _UPDATABLE: Final = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 _LISTS: Final = ("containers", "initContainers")
+_NEEDED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+_AFFINITY: Final = "spec.affinity.nodeAffinity"
+
+
+def annotation_problems(new: Object, old: Object) -> list[FieldError]:
+    """Complain about changes of annotations that are fixed."""
+    after: Part = new.get("metadata") or {}
+    before: Part = old.get("metadata") or {}
+    given, held = after.get("annotations"), before.get("annotations")
+    if given is held or (not given and not held):
+        return []
+    return annotation_update_problems(given or {}, held or {}, "metadata.annotations")
 
 
 def pod_update_problems(new: Object, old: Object) -> list[FieldError]:
-    """Return every complaint about the change of a pod's spec."""
+    """Return every complaint about the change of a pod: annotations first, then the spec."""
     after: Part = new.get("spec") or {}
     before: Part = old.get("spec") or {}
+    found = annotation_problems(new, old)
     if after is before or after == before:
-        return []
-    found: list[FieldError] = []
+        return found
     for field in _LISTS:
-        if len(after.get(field) or ()) != len(before.get(field) or ()):
-            return [forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
-        found += [
-            required(f"spec.{field}[{index}].image")
-            for index, container in enumerate(after.get(field) or ())
-            if not container.get("image")
-        ]
-    found += _deadline(after.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
+        containers = after.get(field) or ()
+        if len(containers) != len(before.get(field) or ()):
+            wrong = "pod updates may not add or remove containers"
+            return [*found, forbidden(f"spec.{field}", wrong)]
+        for index, container in enumerate(containers):
+            if not container.get("image"):
+                found.append(required(f"spec.{field}[{index}].image"))
+            found += image_space_problems(container, f"spec.{field}[{index}]")
+    deadlines = _deadline(after.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
+    found += deadlines
+    if deadlines and after.get("activeDeadlineSeconds") is not None:
+        return found
     found += _tolerations(after.get("tolerations") or [], before.get("tolerations") or [])
     found += _gates(after.get("schedulingGates") or [], before.get("schedulingGates") or [])
-    fixed_after, fixed_before = _fixed(after, before), _fixed(before, before)
-    if fixed_after != fixed_before:
+    fixed = _restored(after, before)
+    if before.get("schedulingGates"):
+        found += _node_selector(after.get("nodeSelector") or {}, before.get("nodeSelector") or {})
+        found += _node_affinity(_nodes(after), _nodes(before))
+        fixed = put(fixed, "nodeSelector", before.get("nodeSelector"))
+        fixed = put(fixed, "affinity", _with_nodes(after, before))
+    if fixed != before:
         found.append(
             forbidden(
                 "spec",
                 f"pod updates may not change fields other than {_UPDATABLE}\n"
-                f"{_difference(fixed_after, fixed_before)}",
+                f"{_difference(fixed, before)}",
             )
         )
     return found
 
 
-def _fixed(spec: Part, before: Part) -> Part:
-    """Leave out what may change."""
-    kept = without(spec, "activeDeadlineSeconds", "tolerations", "schedulingGates")
-    if (before.get("terminationGracePeriodSeconds") or 0) < 0:
-        kept.pop("terminationGracePeriodSeconds", None)
-    if before.get("schedulingGates"):
-        kept.pop("nodeSelector", None)
-        kept.pop("affinity", None)
+def _restored(spec: Part, before: Part) -> Part:
+    """Return a spec with what may change as it was before."""
+    for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
+        spec = put(spec, field, before.get(field))
+    grace = before.get("terminationGracePeriodSeconds") or 0
+    if grace < 0 and spec.get("terminationGracePeriodSeconds") == 1:
+        spec = put(spec, "terminationGracePeriodSeconds", grace)
     for field in _LISTS:
-        if kept.get(field):
-            kept[field] = [without(container, "image") for container in kept[field]]
-    return kept
+        if spec.get(field):
+            pairs = zip(spec[field], before[field], strict=True)
+            spec = {**spec, field: [{**one, "image": was.get("image")} for one, was in pairs]}
+    return spec
+
+
+def _nodes(spec: Part) -> Part | None:
+    affinity: Part = spec.get("affinity") or {}
+    return affinity.get("nodeAffinity")
+
+
+def _with_nodes(after: Part, before: Part) -> Part | None:
+    """Return the affinity with the part about nodes as it was before."""
+    restored = put(after.get("affinity") or {}, "nodeAffinity", _nodes(before))
+    return restored or before.get("affinity")
 
 
 def _difference(after: Part, before: Part) -> str:
@@ -77,18 +118,18 @@ def _difference(after: Part, before: Part) -> str:
 
 def _deadline(after: int | None, before: int | None) -> list[FieldError]:
     field = "spec.activeDeadlineSeconds"
-    if after == before or before is None:
-        return []
     if after is None:
+        if before is None:
+            return []
         return [invalid(field, None, "must not update from a positive integer to nil value")]
-    if after > before:
-        return [invalid(field, after, f"must be less than or equal to previous value {before}")]
+    if not 0 <= after <= MAX_INT32:
+        return [invalid(field, after, in_range(0, MAX_INT32))]
+    if before is not None and before < after:
+        return [invalid(field, after, "must be less than or equal to previous value")]
     return []
 
 
 def _tolerations(after: list[Part], before: list[Part]) -> list[FieldError]:
-    if after == before:
-        return []
     present = [without(toleration, "tolerationSeconds") for toleration in after]
     if any(without(toleration, "tolerationSeconds") not in present for toleration in before):
         return [
@@ -107,9 +148,46 @@ def _gates(after: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[Fi
     known = {gate.get("name") for gate in before}
     return [
         forbidden(
-            f"spec.schedulingGates[{index}]",
+            f"spec.schedulingGates[{index}].name",
             f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'",
         )
         for index, gate in enumerate(after)
         if gate.get("name") not in known
     ]
+
+
+def _node_selector(after: Part, before: Part) -> list[FieldError]:
+    if all(after.get(key) == value for key, value in before.items()):
+        return []
+    wrong = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+    return [invalid("spec.nodeSelector", after, wrong)]
+
+
+def _node_affinity(after: Part | None, before: Part | None) -> list[FieldError]:
+    if before is None or after == before:
+        return []
+    new = ((after or {}).get(_NEEDED) or {}).get("nodeSelectorTerms") or []
+    old = (before.get(_NEEDED) or {}).get("nodeSelectorTerms") or []
+    if not old:
+        return []
+    field = f"{_AFFINITY}.{_NEEDED}.nodeSelectorTerms"
+    if len(old) != len(new):
+        wrong = "no additions/deletions to non-empty NodeSelectorTerms list are allowed"
+        return [invalid(field, new, wrong)]
+    return [
+        invalid(f"{field}[{index}]", one, "only additions are allowed (no mutations or deletions)")
+        for index, (one, was) in enumerate(zip(new, old, strict=True))
+        if not _only_adds(one, was)
+    ]
+
+
+def _only_adds(after: Part, before: Part) -> bool:
+    """Tell whether a term has all that it had, so that it selects no node that it did not."""
+    fields = ("matchExpressions", "matchFields")
+    if not any(before.get(field) for field in fields):
+        return not any(after.get(field) for field in fields)
+    for field in fields:
+        held = before.get(field) or []
+        if (after.get(field) or [])[: len(held)] != held:
+            return False
+    return True

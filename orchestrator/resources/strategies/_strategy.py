@@ -15,6 +15,7 @@ Default = Callable[[Object], Object]
 ValidateCreate = Callable[[Object], list[FieldError]]
 ValidateUpdate = Callable[[Object, Object], list[FieldError]]
 Prepare = Callable[[Object, Object], Object]
+Warnings = Callable[[Object, Object | None], list[str]]
 
 META_FIELDS: Final = frozenset({"metadata.name", "metadata.namespace"})
 _CARRIED: Final = ("uid", "creationTimestamp")
@@ -54,6 +55,8 @@ class Strategy:
         has_generation: Whether ``metadata.generation`` is counted.
         validate_status: Every complaint about a write ``(new, old)`` to ``status``.
         subresources: Rules of further subresources that are a part of the object, by name.
+        warnings: What a client is warned of that wrote ``(new, old)``, old being None for a new
+            object; None for the many kinds that warn of nothing.
     """
 
     default: Default
@@ -69,6 +72,7 @@ class Strategy:
     has_generation: bool = False
     validate_status: ValidateUpdate | None = None
     subresources: Mapping[str, SubresourceRules] = dataclasses.field(default_factory=dict)
+    warnings: Warnings | None = None
 
     def prepared(self, new: Object, old: Object, subresource: str) -> Object:
         """Return what a write to the object or to a part of it makes of ``new``."""
@@ -264,6 +268,7 @@ def build(
     fields: tuple[str, ...] = (),
     selectable_fields: Callable[[Object], dict[str, str]] | None = None,
     create_on_update: bool = False,
+    warnings: Warnings | None = None,
 ) -> Strategy:
     """Put a strategy together from what differs from the generic one.
 
@@ -300,6 +305,7 @@ def build(
         has_generation=generation,
         validate_status=None if status_checks is None else combined_update(*status_checks),
         subresources=subresources or {},
+        warnings=warnings,
     )
 
 

@@ -5,16 +5,12 @@ Source: pkg/apis/apps/validation and pkg/apis/core/validation of Kubernetes.
 
 from __future__ import annotations
 
-from typing import Any
-
-from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
 from orchestrator.resources.selectors import SelectorError, label_selector
-from orchestrator.resources.strategies._metadata import annotation_problems, label_problems
-from orchestrator.resources.strategies._pod_validation import pod_spec_problems
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
+from orchestrator.resources.strategies._pod_validation import template_problems
 from orchestrator.resources.strategies._problems import (
-    each_invalid,
     forbidden,
     immutable,
     invalid,
@@ -23,8 +19,6 @@ from orchestrator.resources.strategies._problems import (
     required,
 )
 from orchestrator.resources.strategies._sharing import Part
-
-_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
 def replica_checks(spec: Part, at: str) -> list[FieldError]:
@@ -44,40 +38,6 @@ def selector_checks(spec: Part, at: str, kind: str) -> list[FieldError]:
     found = label_selector_problems(field, selector)
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         found.append(invalid(field, selector, f"empty selector is invalid for {kind}"))
-    return found
-
-
-def label_selector_problems(field: str, selector: Part) -> list[FieldError]:
-    """Check the object form of a label selector."""
-    found = label_problems(f"{field}.matchLabels", selector.get("matchLabels"))
-    for index, expression in enumerate(selector.get("matchExpressions") or ()):
-        found += _expression(f"{field}.matchExpressions[{index}]", expression)
-    return found
-
-
-def _expression(at: str, expression: Part) -> list[FieldError]:
-    operator = expression.get("operator")
-    values = expression.get("values") or []
-    found: list[FieldError] = []
-    if operator in {"In", "NotIn"}:
-        if not values:
-            found.append(
-                required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
-            )
-    elif operator in {"Exists", "DoesNotExist"}:
-        if values:
-            found.append(
-                forbidden(
-                    f"{at}.values",
-                    "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-                )
-            )
-    else:
-        found.append(invalid(f"{at}.operator", operator, "not a valid selector operator"))
-    key = expression.get("key") or ""
-    found += each_invalid(f"{at}.key", key, names.qualified_name(key))
-    for index, value in enumerate(values):
-        found += each_invalid(f"{at}.values[{index}]", value, names.label_value(value))
     return found
 
 
@@ -111,16 +71,6 @@ def template_checks(spec: Part, at: str, kind: str) -> list[FieldError]:
             )
         )
     return found
-
-
-def template_problems(template: Part, at: str) -> list[FieldError]:
-    """Check a pod template by itself."""
-    metadata: dict[str, Any] = template.get("metadata") or {}
-    return [
-        *label_problems(f"{at}.metadata.labels", metadata.get("labels")),
-        *annotation_problems(f"{at}.metadata.annotations", metadata.get("annotations")),
-        *pod_spec_problems(template.get("spec") or {}, f"{at}.spec"),
-    ]
 
 
 def selector_unchanged(new: Object, old: Object) -> list[FieldError]:

@@ -10,6 +10,7 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._pod_defaults import default_template
+from orchestrator.resources.strategies._pod_validation import template_problems
 from orchestrator.resources.strategies._problems import (
     invalid,
     not_negative,
@@ -19,7 +20,6 @@ from orchestrator.resources.strategies._problems import (
 )
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
-from orchestrator.resources.strategies._workloads import template_problems
 
 _NO_BACKOFF_LIMIT: Final = 2**31 - 1
 _NUMBERS: Final = (

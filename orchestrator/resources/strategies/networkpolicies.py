@@ -13,6 +13,7 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
 from orchestrator.resources.strategies._defaults import in_spec
 from orchestrator.resources.strategies._formats import network_of, network_problems
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._problems import (
     each_invalid,
@@ -23,7 +24,6 @@ from orchestrator.resources.strategies._problems import (
 )
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
-from orchestrator.resources.strategies._workloads import label_selector_problems
 
 _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 _TYPES: Final = ("Ingress", "Egress")

@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import Any, Final
 
 from orchestrator.resources import names
-from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.quantities import parse
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._pod_defaults import default_lone_pod_spec
+from orchestrator.resources.strategies._pod_parts import (
+    ephemeral_check,
+    part_preparation,
+    resize_check,
+    with_ephemeral_containers,
+    with_resources,
+)
+from orchestrator.resources.strategies._pod_status import pod_status_problems
 from orchestrator.resources.strategies._pod_updates import pod_update_problems
-from orchestrator.resources.strategies._pod_validation import pod_spec_problems
+from orchestrator.resources.strategies._pod_validation import new_pod_problems, pod_problems
+from orchestrator.resources.strategies._quality import quality_of_service
 from orchestrator.resources.strategies._sharing import Part, changed, put
-from orchestrator.resources.strategies._strategy import Strategy, build
+from orchestrator.resources.strategies._strategy import (
+    Strategy,
+    SubresourceRules,
+    build,
+    status_preparation,
+)
 
 __all__ = ["quality_of_service", "strategy"]
 
@@ -26,15 +38,26 @@ _PENDING: Final = {
 
 def strategy(_kind: Kind) -> Strategy:
     """Build the rules of pods."""
+    metadata_update = metadata_update_check()
     return build(
         has_status=True,
         drops_status=False,
         generation=True,
         default=_default,
-        create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
-        update_checks=(metadata_update_check(), pod_update_problems),
+        create_checks=(metadata_check(names.dns_subdomain, namespaced=True), pod_problems),
+        creation_checks=(new_pod_problems,),
+        update_checks=(metadata_update, pod_update_problems),
+        status_checks=(metadata_update, pod_status_problems),
         prepare_create=_prepare,
-        status_metadata=("labels", "annotations"),
+        prepare_status=status_preparation("labels", "annotations", status=_with_quality),
+        subresources={
+            "ephemeralcontainers": SubresourceRules(
+                part_preparation(with_ephemeral_containers), ephemeral_check(metadata_update)
+            ),
+            "resize": SubresourceRules(
+                part_preparation(with_resources), resize_check(metadata_update)
+            ),
+        },
         grace_period=_grace,
         fields=(
             "spec.nodeName",
@@ -74,41 +97,19 @@ def _prepare(obj: Object) -> Object:
     return put(obj, "status", status)
 
 
-def quality_of_service(spec: Part) -> str:
-    """Return the pod's QoS class out of the requests and limits of cpu and memory."""
-    asked: dict[str, int] = {}
-    limited: dict[str, int] = {}
-    guaranteed = True
-    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
-        resources = container.get("resources") or {}
-        for sums, field in ((asked, "requests"), (limited, "limits")):
-            for name, amount in (resources.get(field) or {}).items():
-                if name in {"cpu", "memory"} and (nano := _nano(amount)):
-                    sums[name] = sums.get(name, 0) + nano
-        limits = resources.get("limits") or {}
-        if not all(limits.get(name) and _nano(limits[name]) for name in ("cpu", "memory")):
-            guaranteed = False
-    if not asked and not limited:
-        return "BestEffort"
-    if guaranteed and asked == limited:
-        return "Guaranteed"
-    return "Burstable"
-
-
-def _nano(amount: Any) -> int:
-    try:
-        return parse(amount).nano
-    except ValueError:
-        return 0  # validation refuses the pod; classing it must not get in between
-
-
-def _spec(obj: Object) -> list[FieldError]:
-    return pod_spec_problems(obj.get("spec") or {}, "spec")
+def _with_quality(new: Any, old: Any) -> Any:
+    """Keep the class of service, which never changes, where a new status leaves it out."""
+    held = (old or {}).get("qosClass")
+    if not held or (new or {}).get("qosClass"):
+        return new
+    return {**(new or {}), "qosClass": held}
 
 
 def _grace(obj: Object) -> int:
     seconds = (obj.get("spec") or {}).get("terminationGracePeriodSeconds")
-    return 30 if seconds is None else max(int(seconds), 0)
+    if seconds is None:
+        return 30
+    return int(seconds) if seconds >= 0 else 1  # upstream's minimum for what was let in once
 
 
 def _selectable(obj: Object) -> dict[str, str]:

@@ -8,12 +8,12 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._containers import target_port
 from orchestrator.resources.strategies._metadata import (
     label_problems,
     metadata_check,
     metadata_update_check,
 )
+from orchestrator.resources.strategies._probes import target_port
 from orchestrator.resources.strategies._problems import (
     duplicate,
     each_invalid,
