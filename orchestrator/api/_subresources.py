@@ -197,6 +197,7 @@ class Subresources:
     async def _evict(self, request: Request, target: Target) -> Response:
         check_object_type(request.content_type)
         body = parse_object(await request.body(), request.content_type, "Eviction")
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", **body}
         named = name_of(body)
         if named and named != target.name:
             raise bad_request("name in URL does not match name in Eviction object")

@@ -18,6 +18,7 @@ from actors.log import EventLog, LogError, MemoryLog, SqliteLog
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
 from orchestrator.controllers import ControllerConfig, controller_specs
+from orchestrator.egress import Egress
 from orchestrator.network import ServiceManager
 from orchestrator.node import (
     NodeConfig,
@@ -35,6 +36,7 @@ from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
 from orchestrator.store import Store
 from orchestrator.store.recording import EventRecorder
+from orchestrator.webhooks import MutatingWebhooks, ValidatingWebhooks, WebhookClient
 
 SIMULATED_SERVICES: Final = IPv4Network("10.96.0.0/16")
 """Cluster IPs where nothing listens: upstream's customary range."""
@@ -75,6 +77,7 @@ class Cluster:
         store: Its objects; set by `start`.
         nodes: Its nodes; set by `start`.
         logs: Its containers' logs; set by `start`.
+        egress: Makes the calls that leave the cluster; set by `start`.
         certificate_authority: PEM that the namespaces publish as ``kube-root-ca.crt``; whoever
             serves the API with TLS sets it between `open` and `start`.
     """
@@ -83,6 +86,7 @@ class Cluster:
     store: Store
     nodes: NodeManager
     logs: PodLogs
+    egress: Egress
 
     def __init__(self, config: ClusterConfig | None = None) -> None:
         """Prepare; nothing is touched before `start`."""
@@ -168,6 +172,7 @@ class Cluster:
             seeded=config.seed is not None,
             service_cidr=str(self.service_range),
         )
+        self._call_webhooks()
         runtime: Runtime
         if config.runtime == "process":
             assert self._claim is not None
@@ -196,6 +201,16 @@ class Cluster:
                 "services",
                 supervision=KEEP_ALIVE,
             )
+
+    def _call_webhooks(self) -> None:
+        # Which endpoint of a Service is called is no part of a seed's history.
+        self.egress = Egress(random.SystemRandom())
+        self._exits.push_async_callback(self.egress.close)
+        client = WebhookClient(self.store, self.egress)
+        self.store.admission.hooks = (
+            MutatingWebhooks(self.store, client),
+            ValidatingWebhooks(self.store, client),
+        )
 
     def _spawn_controllers(self) -> None:
         grace = self.config.node_grace_seconds

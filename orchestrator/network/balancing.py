@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.network.plans import Endpoint
+from orchestrator.resources.service_endpoints import Endpoint
 
 AFFINITY_LIMIT: Final = 10_000
 """Clients remembered for each port; beyond, the one seen longest ago is forgotten."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from orchestrator.resources.objects import Object, spec_of
+from orchestrator.resources.service_endpoints import Endpoint, collect_endpoints
 
 DEFAULT_AFFINITY_SECONDS: Final = 10800
 """Upstream's default of ``sessionAffinityConfig.clientIP.timeoutSeconds``: three hours."""
@@ -17,13 +18,6 @@ class Listener(NamedTuple):
     address: str
     port: int
     port_name: str
-
-
-class Endpoint(NamedTuple):
-    """One address that connections are forwarded to."""
-
-    address: str
-    port: int
 
 
 class ServicePlan(NamedTuple):
@@ -75,37 +69,3 @@ def plan_service(
         config = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
         affinity = config.get("timeoutSeconds") or DEFAULT_AFFINITY_SECONDS
     return ServicePlan(tuple(listeners.values()), endpoints, affinity)
-
-
-def collect_endpoints(slices: Iterable[Object]) -> dict[str, tuple[Endpoint, ...]]:
-    """Return port name → endpoints for new connections.
-
-    Ready endpoints; where a port has none, those that end but still serve, as kube-proxy does
-    (KEP-1669).
-    """
-    ready: dict[str, set[Endpoint]] = {}
-    ending: dict[str, set[Endpoint]] = {}
-    for one in slices:
-        for endpoint in one.get("endpoints") or ():
-            into = _place(endpoint.get("conditions") or {}, ready, ending)
-            if into is None:
-                continue
-            for port in one.get("ports") or ():
-                if port.get("port") is None or port.get("protocol", "TCP") != "TCP":
-                    continue
-                found = into.setdefault(port.get("name") or "", set())
-                found.update(Endpoint(ip, port["port"]) for ip in endpoint.get("addresses") or ())
-    return {name: tuple(sorted(ready.get(name) or ending[name])) for name in {*ready, *ending}}
-
-
-def _place(
-    conditions: Mapping[str, Any],
-    ready: dict[str, set[Endpoint]],
-    ending: dict[str, set[Endpoint]],
-) -> dict[str, set[Endpoint]] | None:
-    """Say where an endpoint counts. A missing ``ready`` means ready (the API's own words)."""
-    if conditions.get("ready") is not False:
-        return ready
-    if conditions.get("terminating") and conditions.get("serving"):
-        return ending
-    return None

@@ -9,8 +9,9 @@ from typing import Final, Protocol, TypeAlias
 
 from actors import Actor
 from orchestrator.network.balancing import Balancer
-from orchestrator.network.plans import NOTHING, Endpoint, Listener, ServicePlan
+from orchestrator.network.plans import NOTHING, Listener, ServicePlan
 from orchestrator.network.relaying import Side
+from orchestrator.resources.service_endpoints import Endpoint
 
 DIAL_DEADLINE: Final = 3.0
 """Seconds an endpoint has to accept; then the next one is tried."""

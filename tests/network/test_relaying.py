@@ -12,7 +12,7 @@ import pytest
 
 from actors import ActorRef, ActorSystem
 from orchestrator.network.balancing import Balancer
-from orchestrator.network.plans import Endpoint, Listener, ServicePlan, plan_service
+from orchestrator.network.plans import Listener, ServicePlan, plan_service
 from orchestrator.network.service import (
     Command,
     Configure,
@@ -22,6 +22,7 @@ from orchestrator.network.service import (
     ServiceStatistics,
 )
 from orchestrator.resources.objects import Object
+from orchestrator.resources.service_endpoints import Endpoint
 
 FRONT = "127.213.0.1"
 BACKS = ("127.214.0.1", "127.214.0.2", "127.214.0.3")
