@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from orchestrator.api._events import Encoder, View, bookmark_object
+from orchestrator.api._events import Encoder, View, bookmark_object, error_line
 from orchestrator.api._fanout import Fanout
 from orchestrator.api._negotiation import Accepted
-from orchestrator.api._options import ListOptions, list_options
+from orchestrator.api._options import ListOptions, check_version_number, list_options
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._routing import Target
-from orchestrator.api._shapes import EncodedObjects, shape_list, watch_encoders
+from orchestrator.api._shapes import EncodedObjects, included, shape_list, watch_encoders
 from orchestrator.api._watching import Watch
-from orchestrator.resources.errors import expired, resource_version_too_large
+from orchestrator.resources.errors import StatusError, bad_request, not_acceptable
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies import check_field_selector
-from orchestrator.store.window import Expired
 
 if TYPE_CHECKING:
     from orchestrator.store import Store
@@ -42,18 +41,25 @@ class Lists:
         self._encoded = encoded
         self._fanout = Fanout(lambda resource, wake: store.follow([resource], wake))
 
-    def refuse_future(self, version: int) -> None:
-        """Raise upstream's 504 for a version that does not exist yet."""
-        if version > self._store.sequence:
-            raise resource_version_too_large(version, self._store.sequence)
+    async def wait_for(self, version: str) -> None:
+        """Wait for a version that is asked for as the least, as long as upstream does.
 
-    def page(self, request: Request, target: Target) -> ListPage:
+        Raises:
+            StatusError: 400 for what is no version, 504 when it has not come.
+        """
+        check_version_number(version)
+        if version and int(version) > self._store.sequence:
+            await self._store.wait_sequence(int(version))
+
+    async def page(self, request: Request, target: Target) -> ListPage:
         """Read one page as the request's options say."""
-        return self._page(target, list_options(request))
+        return await self._page(target, list_options(request))
 
-    def _page(self, target: Target, options: ListOptions) -> ListPage:
+    async def _page(self, target: Target, options: ListOptions) -> ListPage:
         if options.fields is not None:
             check_field_selector(target.kind, options.fields)
+        if not options.continue_:
+            await self.wait_for(options.resource_version)
         return self._store.list_page(
             target.resource,
             target.namespace,
@@ -67,17 +73,18 @@ class Lists:
 
     async def list(self, request: Request, target: Target) -> Response:
         """Answer with a list in the shape and encoding asked for."""
-        accepted = request.accepted
         options = list_options(request)
-        if options.resource_version and int(options.resource_version) > self._store.sequence:
-            await self._store.wait_sequence(int(options.resource_version))
-        page = self._page(target, options)
+        return await self.respond(request, target.kind, await self._page(target, options))
+
+    async def respond(self, request: Request, kind: Kind, page: ListPage) -> Response:
+        """Answer with a page in the shape and encoding asked for."""
+        accepted = request.accepted
         metadata: dict[str, Any] = {"resourceVersion": str(page.sequence)}
         if page.continue_:
             metadata["continue"] = page.continue_
             if page.remaining is not None:
                 metadata["remainingItemCount"] = page.remaining
-        kind, items = target.kind, page.items
+        items = page.items
         converted = self._store.registry.is_converted(kind)
         if converted:
             items = await self._store.conversion.convert(items, kind)
@@ -94,15 +101,31 @@ class Lists:
             return Response(200, body)
         return json_response({**head, "items": items}, 200, accepted, pretty=request.pretty)
 
-    def watch(self, request: Request, target: Target) -> Stream:
-        """Start a watch; refusals that are known now are answered as errors, not as events."""
+    async def watch(self, request: Request, target: Target) -> Stream:
+        """Start a watch.
+
+        What is wrong with the request is answered as an error. What is wrong with the version is
+        told by the first event, as upstream does: 410 for one that is no longer held.
+        """
         accepted = request.accepted
+        if accepted.encoding == "yaml":
+            raise not_acceptable(
+                "only the following media types are accepted: application/json;stream=watch"
+            )
+        if accepted.shape == "Table":
+            included(request)
         options = list_options(request, watch=True)
         kind = target.kind
         if options.fields is not None:
             check_field_selector(kind, options.fields)
+            if target.name and options.fields.exact("metadata.name") != target.name:
+                raise bad_request("fieldSelector metadata.name doesn't match requested name")
         version = int(options.resource_version or 0)
-        self.refuse_future(version)
+        if options.send_initial_events:
+            try:
+                await self.wait_for(options.resource_version)
+            except StatusError as error:
+                return Stream(_only(error_line(error)))
         view = self._view(request, target, accepted, options)
         initial: list[Object] = []
         wants_initial = (
@@ -117,11 +140,6 @@ class Lists:
             ]
         elif version == 0:
             after = store.sequence
-        try:
-            # Refused now with 410, before the stream begins.
-            store.follow([target.resource], _nothing, after=after).close()
-        except Expired as error:
-            raise expired(str(error)) from error
         first, encode = self._encoders(kind, request, accepted)
         watch = Watch(
             target.resource,
@@ -167,8 +185,9 @@ class Lists:
         return lambda obj: begin(now(obj, kind)), lambda obj: plain(now(obj, kind))
 
 
-def _nothing() -> None:
-    """Wake nobody."""
+async def _only(line: bytes) -> AsyncIterator[bytes]:
+    """Stream one piece."""
+    yield line
 
 
 def _bookmarks(kind: Kind, accepted: Accepted) -> Callable[[int, bool], bytes]:

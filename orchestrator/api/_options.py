@@ -194,10 +194,17 @@ def selectors_of(request: Request) -> tuple[LabelSelector | None, FieldSelector 
     )
 
 
-def _version_number(text: str) -> None:
-    if text and not (text.isascii() and text.isdigit()):
+def check_version_number(text: str) -> None:
+    """Refuse a resourceVersion that is no number."""
+    if not text:
+        return
+    if not (text.isascii() and text.isdigit()):
         raise bad_request(
             f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+    if len(text) > 20:
+        raise bad_request(
+            f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": value out of range'
         )
 
 
@@ -210,7 +217,7 @@ def list_options(request: Request, *, watch: bool = False) -> ListOptions:
     labels, fields = selectors_of(request)
     version = request.parameter("resourceVersion")
     match = request.parameter("resourceVersionMatch")
-    _version_number(version)
+    check_version_number(version)
     watching = watch or request.flag("watch")
     initial = request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None
     limit = request.number("limit") or 0
@@ -239,25 +246,39 @@ def _list_causes(
     def forbidden(field: str, why: str) -> FieldError:
         return FieldError("FieldValueForbidden", field, f"Forbidden: {why}")
 
-    causes = []
-    if watching and initial is not None:
-        if match != "NotOlderThan":
-            causes.append(
-                forbidden(
-                    "resourceVersionMatch",
-                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                )
-            )
-        return causes
-    if initial is not None:
-        return [forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")]
-    if not match:
-        return causes
     name = "resourceVersionMatch"
+    causes = []
     if watching:
-        causes.append(
-            forbidden(name, f"{name} is forbidden for watch unless sendInitialEvents is provided")
-        )
+        if initial is not None and match != "NotOlderThan":
+            causes.append(
+                forbidden(name, f"sendInitialEvents requires setting {name} to NotOlderThan")
+            )
+        if not match:
+            return causes
+        if initial is None:
+            why = f"{name} is forbidden for watch unless sendInitialEvents is provided"
+            causes.append(forbidden(name, why))
+        if match != "NotOlderThan":
+            why = f'Unsupported value: "{match}": supported values: "NotOlderThan"'
+            causes.append(FieldError("FieldValueNotSupported", name, why))
+        if continue_:
+            causes.append(forbidden(name, f"{name} is forbidden when continue is provided"))
+        return causes
+    if match:
+        causes += _match_causes(version, match, continue_)
+    if initial is not None:
+        causes.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return causes
+
+
+def _match_causes(version: str, match: str, continue_: str) -> list[FieldError]:
+    """Return what is wrong with the ``resourceVersionMatch`` of a list."""
+
+    def forbidden(field: str, why: str) -> FieldError:
+        return FieldError("FieldValueForbidden", field, f"Forbidden: {why}")
+
+    name = "resourceVersionMatch"
+    causes = []
     if not version:
         causes.append(forbidden(name, f"{name} is forbidden unless resourceVersion is provided"))
     if continue_:
@@ -272,7 +293,7 @@ def _list_causes(
         )
     elif match == "Exact" and version == "0":
         causes.append(
-            forbidden(name, f'{name} "Exact" is forbidden for resourceVersion "0"'),
+            forbidden(name, f'{name} "exact" is forbidden for resourceVersion "0"'),
         )
     return causes
 

@@ -22,6 +22,8 @@ BODY_LIMIT: Final = 3 * 1024 * 1024
 
 _PRETTY_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
 _FALSE: Final = ("false", "0")
+_DIGITS: Final = 40
+"""More digits are not worth counting with: no number of 64 bits has them."""
 
 
 class DisconnectedError(Exception):
@@ -83,7 +85,7 @@ class Request:
     def flag(self, name: str) -> bool:
         """Read a boolean as apimachinery does: present and neither ``false`` nor ``0``."""
         values = self.query.get(name)
-        return values is not None and values[0] not in _FALSE
+        return values is not None and values[0].lower() not in _FALSE
 
     def number(self, name: str) -> int | None:
         """Read an integer; None when absent or empty.
@@ -97,6 +99,8 @@ class Request:
         digits = text[1:] if text[0] in "+-" else text
         if not (digits.isascii() and digits.isdigit()):
             raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        if len(digits) > _DIGITS or not -(1 << 63) <= int(text) < 1 << 63:
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
         return int(text)
 
     @property

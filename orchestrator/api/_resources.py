@@ -45,6 +45,9 @@ _RETURNS_DELETED: Final = frozenset(
 """Resources whose deletion answers with the object, as upstream's strategies say; the others
 answer with a Status once nothing is left."""
 
+_DELETED_TOGETHER: Final = 100
+"""Objects of a collection that are deleted at once: the store's queue is everyone's."""
+
 _ACTIONS: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
@@ -83,7 +86,7 @@ class Resources:
         if target.name:
             if method == "GET" and "get" in verbs:
                 if target.watch or request.flag("watch"):
-                    return self._lists.watch(request, target)
+                    return await self._lists.watch(request, target)
                 return await self.get(request, target)
             if method == "PUT" and "update" in verbs:
                 return await self.update(request, target)
@@ -93,7 +96,7 @@ class Resources:
                 return await self.delete(request, target)
         elif method == "GET" and "list" in verbs:
             if target.watch or request.flag("watch"):
-                return self._lists.watch(request, target)
+                return await self._lists.watch(request, target)
             return await self._lists.list(request, target)
         elif method == "POST" and "create" in verbs and kind.namespaced == bool(target.namespace):
             if self._subresources.is_virtual(kind):
@@ -105,10 +108,9 @@ class Resources:
 
     async def get(self, request: Request, target: Target) -> Response:
         """Answer with one object."""
+        if request.query:
+            await self._lists.wait_for(request.parameter("resourceVersion"))
         obj = self.find(target)
-        version = request.parameter("resourceVersion") if request.query else ""
-        if version.isdigit() and int(version) > self._store.sequence:
-            self._lists.refuse_future(int(version))
         return await self.respond(request, target.kind, obj, stored=True)
 
     def find(self, target: Target) -> Object:
@@ -245,12 +247,12 @@ class Resources:
         body = await self._delete_body(request)
         options, dry_run = delete_options(request, body)
         caller = deleter_of(request, body)
-        page = self._lists.page(request, target)
+        page = await self._lists.page(request, target)
 
-        async def remove(obj: Object) -> Object | None:
+        async def remove(obj: Object) -> None:
             metadata = meta(obj)
             try:
-                return await self._store.delete(
+                await self._store.delete(
                     target.resource,
                     metadata.get("namespace", ""),
                     metadata["name"],
@@ -260,17 +262,9 @@ class Resources:
                     caller=caller,
                 )
             except StatusError as error:
-                if error.code == 404:
-                    return None
-                raise
+                if error.code != 404:
+                    raise
 
-        removed = [obj for obj in await asyncio.gather(*map(remove, page.items)) if obj is not None]
-        if self._store.registry.is_converted(target.kind):
-            removed = await self._store.conversion.convert(removed, target.kind)
-        listed = {
-            "kind": f"{target.kind.kind}List",
-            "apiVersion": target.kind.api_version,
-            "metadata": {"resourceVersion": str(self._store.sequence)},
-            "items": removed,
-        }
-        return json_response(listed, 200, request.accepted, pretty=request.pretty)
+        for begin in range(0, len(page.items), _DELETED_TOGETHER):
+            await asyncio.gather(*map(remove, page.items[begin : begin + _DELETED_TOGETHER]))
+        return await self._lists.respond(request, target.kind, page)

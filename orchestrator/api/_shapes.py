@@ -10,7 +10,7 @@ import orjson
 
 from orchestrator.api._negotiation import Accepted
 from orchestrator.api._requests import Request
-from orchestrator.resources.errors import bad_request
+from orchestrator.resources.errors import bad_request, not_acceptable
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.printing import partial_object_metadata, table
@@ -51,6 +51,22 @@ class EncodedObjects:
         return [self(obj) if (entry := find(id(obj))) is None else entry[1] for obj in objects]
 
 
+def included(request: Request) -> str:
+    """Return how much of each object a Table's rows carry.
+
+    Raises:
+        StatusError: 400 for an unknown ``includeObject``.
+    """
+    asked = request.parameter("includeObject")
+    found = _INCLUDES.get(asked)
+    if found is None:
+        raise bad_request(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{asked}": '
+            "must be 'Metadata', 'Object', 'None', or empty"
+        )
+    return found
+
+
 def make_table(
     kind: Kind,
     objects: Iterable[Object],
@@ -65,10 +81,7 @@ def make_table(
     Raises:
         StatusError: 400 for an unknown ``includeObject``.
     """
-    asked = request.parameter("includeObject")
-    include = _INCLUDES.get(asked)
-    if include is None:
-        raise bad_request(f'unrecognized includeObject value: "{asked}"')
+    include = included(request)
     built = table(kind, objects, now=now, include_object=include, columns=columns)
     return {**built, "apiVersion": f"meta.k8s.io/{accepted.version}"}
 
@@ -91,6 +104,11 @@ def shape_object(
                 **partial_object_metadata(obj),
                 "apiVersion": f"meta.k8s.io/{accepted.version}",
             }
+        case "PartialObjectMetadataList":
+            raise not_acceptable(
+                "you requested PartialObjectMetadataList, but the requested object is not a list "
+                f"(*{kind.version}.{kind.kind})"
+            )
         case _:
             return obj
 
@@ -105,6 +123,11 @@ def shape_list(
 ) -> Object:
     """Return a list in another shape than the plain one."""
     version = f"meta.k8s.io/{accepted.version}"
+    if accepted.shape == "PartialObjectMetadata":
+        raise not_acceptable(
+            "you requested PartialObjectMetadata, but the requested object is a list "
+            f"(*{kind.version}.{kind.kind}List)"
+        )
     if accepted.shape == "Table":
         built = make_table(kind, items, request, accepted, now)
         return {**built, "metadata": metadata}

@@ -161,14 +161,15 @@ class Watch:
             if events:
                 for _, data in in_pieces(self._lines(events)):
                     yield data
-            self._ended = follower.sequence
+            self._ended = max(follower.sequence, self._after)
             if len(events) == CHUNK_EVENTS:
                 continue
-            if self._left() <= 0 or (not events and self._may_join()):
+            joins = self._may_join() and follower.sequence >= self._after
+            if self._left() <= 0 or (not events and joins):
                 return
-            if events and self._may_join():
+            if events and joins:
                 continue
-            if (bookmark := self._due_bookmark(follower.sequence)) is not None:
+            if (bookmark := self._due_bookmark(self._ended)) is not None:
                 yield bookmark
             await self._waker.sleep(self._pause())
 
@@ -235,6 +236,8 @@ class Watch:
     def _lines(self, events: list[ObjectEvent]) -> list[tuple[int, bytes]]:
         """Return what is seen of events; the first object ever sent may be written differently."""
         memo = Memo()
+        if events[0].sequence <= self._after:  # a watch from a version that was yet to come
+            events = [event for event in events if event.sequence > self._after]
         if self._encode_first is None:
             return memo.lines(self._view, events)
         first = replace(self._view, encode=self._encode_first, shape=_FIRST)

@@ -39,6 +39,7 @@ class StatusError(Exception):
         reason: Upstream's machine-readable reason, ``NotFound`` for example.
         message: The sentence a user reads.
         details: ``details`` of the Status object, or None.
+        metadata: ``metadata`` of the Status object: with a token to go on with a list, for example.
     """
 
     def __init__(
@@ -49,13 +50,14 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = details
+        self.metadata: dict[str, Any] = {}
 
     def status(self) -> dict[str, Any]:
         """Return the ``Status`` object that goes over the wire."""
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
         }
@@ -172,9 +174,17 @@ def too_large(message: str) -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", message)
 
 
-def expired(message: str) -> StatusError:
-    """410: the asked resourceVersion or continue token lies before the compacted window."""
-    return StatusError(410, "Expired", message)
+def expired(message: str, *, continue_: str = "") -> StatusError:
+    """410: the asked resourceVersion or continue token lies before the compacted window.
+
+    Args:
+        message: What the user reads.
+        continue_: A token with which the list can be gone on with all the same.
+    """
+    error = StatusError(410, "Expired", message)
+    if continue_:
+        error.metadata = {"continue": continue_}
+    return error
 
 
 def resource_version_too_large(asked: int, current: int) -> StatusError:
@@ -182,7 +192,7 @@ def resource_version_too_large(asked: int, current: int) -> StatusError:
     return StatusError(
         504,
         "Timeout",
-        f"Too large resource version: {asked}, current: {current}",
+        f"Timeout: Too large resource version: {asked}, current: {current}",
         {
             "causes": [
                 {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from orchestrator.resources.errors import (
+    StatusError,
     bad_request,
     expired,
     resource_version_too_large,
@@ -24,10 +25,16 @@ from orchestrator.store.window import Expired, Window
 Matches = Callable[[Object], bool]
 
 _TOKEN_VERSION = "meta.k8s.io/v1"  # noqa: S105 - a version, no secret
-_TOO_OLD = (
+_TOO_OLD = "The resourceVersion for the provided list is too old."
+_INCONSISTENT = (
     "The provided continue parameter is too old to display a consistent list result. You can "
-    "start a new list without the continue parameter."
+    "start a new list without the continue parameter, or use the continue token in this response "
+    "to retrieve the remainder of the results. Continuing with the provided token results in an "
+    "inconsistent list - objects that were created, modified, or deleted between the time the "
+    "first chunk was returned and now may show up in the list."
 )
+_LATEST = -1
+"""The version in a token that goes on with whatever is there now."""
 
 
 class ListPage(NamedTuple):
@@ -64,18 +71,19 @@ def decode_continue(token: str) -> tuple[int, SortKey]:
         data = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         version, sequence, start = data["v"], data["rv"], data["start"]
     except (binascii.Error, ValueError, TypeError, KeyError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from None
+        raise _bad_token(str(error)) from None
     if version != _TOKEN_VERSION:
-        raise bad_request(
-            f'continue key is not valid: server does not recognize this encoded version "{version}"'
-        )
-    if type(sequence) is not int or not sequence or not isinstance(start, str):
-        raise bad_request(
-            "continue key is not valid: incorrect encoded start resourceVersion (version "
-            f"{_TOKEN_VERSION})"
-        )
+        raise _bad_token(f'server does not recognize this encoded version "{version}"')
+    if type(sequence) is not int or not sequence:
+        raise _bad_token(f"incorrect encoded start resourceVersion (version {_TOKEN_VERSION})")
+    if not isinstance(start, str) or not start:
+        raise _bad_token(f"encoded start key empty (version {_TOKEN_VERSION})")
     namespace, slash, name = start.rstrip("\0").rpartition("/")
     return sequence, (namespace if slash else "", name)
+
+
+def _bad_token(why: str) -> StatusError:
+    return bad_request(f"invalid continue token: continue key is not valid: {why}")
 
 
 def parse_version(text: str) -> int:
@@ -107,9 +115,9 @@ def read_page(
     asked = parse_version(resource_version)
     start: SortKey | None = None
     if continue_:
+        sequence, start = decode_continue(continue_)
         if asked:
             raise bad_request("specifying resource version is not allowed when using continue")
-        sequence, start = decode_continue(continue_)
         exact = sequence > 0
         asked = max(sequence, 0)
     else:
@@ -120,8 +128,10 @@ def read_page(
     at = asked if exact else projection.sequence
     try:
         objects = _objects_at(projection, window, resource, namespace, at, start)
-    except Expired as error:
-        raise expired(_TOO_OLD if continue_ else str(error)) from None
+    except Expired:
+        if start is None:
+            raise expired(_TOO_OLD) from None
+        raise expired(_INCONSISTENT, continue_=encode_continue(_LATEST, start)) from None
     return _page(objects, matches, limit, at)
 
 

@@ -98,7 +98,7 @@ def test_rows_carry_what_was_asked_for() -> None:
     assert table(pods, [pod], now=NOW)["rows"][0]["object"] == partial_object_metadata(pod)
     assert table(pods, [pod], now=NOW)["metadata"] == {"resourceVersion": "7"}
     assert table(pods, [pod], now=NOW, include_object="Object")["rows"][0]["object"] is pod
-    assert "object" not in table(pods, [pod], now=NOW, include_object="None")["rows"][0]
+    assert table(pods, [pod], now=NOW, include_object="None")["rows"][0]["object"] is None
     assert table(pods, [pod], now=NOW, columns=False)["columnDefinitions"] is None
     assert table(pods, [pod, pod], now=NOW, resource_version="9")["metadata"] == {
         "resourceVersion": "9"

@@ -82,6 +82,8 @@ def _row(printer: Printer, obj: Object, now: float, include: str) -> dict[str, A
         row["object"] = partial_object_metadata(obj)
     elif include == "Object":
         row["object"] = obj
+    else:
+        row["object"] = None  # upstream's field is there, and empty
     return row
 
 
