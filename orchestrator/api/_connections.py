@@ -1,5 +1,7 @@
 """One HTTP connection: uvicorn's, with bounds on how large and how slow a request's head may be.
 
+It also knows whom the client's certificate names, once for all requests that come over it.
+
 Anyone who can connect can send a head, so without bounds strangers could fill the memory or hold
 connections for ever. Sizes and seconds are those of upstream's API server (``net/http``).
 """
@@ -11,7 +13,10 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from orchestrator.api._client_certificates import certified_user
+from orchestrator.api._requests import PEER
 from orchestrator.api._responses import PUSH
+from orchestrator.resources.users import User
 
 HEAD_LIMIT: Final = 1 << 20
 """Bytes of request line and headers; ``http.DefaultMaxHeaderBytes``."""
@@ -34,11 +39,15 @@ class Connection(HttpToolsProtocol):
         self._head = 0
         self._within_head = True
         self._overdue: asyncio.TimerHandle | None = None
+        self._peer: User | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head."""
         super().connection_made(transport)
         self._extensions = {PUSH: self.push}
+        tunnel = transport.get_extra_info("ssl_object")
+        if tunnel is not None:
+            self._peer = certified_user(tunnel.getpeercert(), tunnel.getpeercert(True))
         self._overdue = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,6 +89,8 @@ class Connection(HttpToolsProtocol):
         self._within_head = False
         self._head = 0
         self._arrived()
+        if self._peer is not None:
+            self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key]  # ours
         super().on_headers_complete()
 
     def _arrived(self) -> None:

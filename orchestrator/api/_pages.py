@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from orchestrator.resources.kinds import KindRegistry
 
 HEALTH: Final = ("/healthz", "/livez", "/readyz")
-PUBLIC: Final = ("/healthz", "/livez", "/readyz", "/version")
-"""What may be asked without credentials, as upstream's ``system:public-info-viewer`` has it."""
-
 Check = Callable[[], str | None]
 """A health check: None when well, else what is wrong."""
 

@@ -20,6 +20,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BODY_LIMIT: Final = 3 * 1024 * 1024
 """Bytes of a request body; upstream's ``MaxRequestBodyBytes``."""
 
+PEER: Final = "orchestrator.peer"
+"""Key of the ASGI scope under which a connection tells whom its client's certificate names."""
+
 _PRETTY_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
 _FALSE: Final = ("false", "0")
 _DIGITS: Final = 40
@@ -48,17 +51,20 @@ class Request:
         query: Every parameter with all its values; shared, read-only.
         headers: Lower-case names as bytes; of repeated headers the last.
         identifier: The ``Audit-Id`` of the answer: the client's or a new one.
+        peer: Whom the client's certificate names, if it showed one of the cluster's CA.
         user: Who asks, as authentication found out.
         warnings: Texts for ``Warning`` headers, in order.
     """
 
     __slots__ = (
+        "_all_headers",
         "_patience",
         "_receive",
         "headers",
         "identifier",
         "method",
         "path",
+        "peer",
         "query",
         "user",
         "warnings",
@@ -70,12 +76,18 @@ class Request:
         self.path: str = scope["path"]
         raw = scope["query_string"]
         self.query: dict[str, tuple[str, ...]] = parse_query(raw) if raw else {}
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._all_headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.headers: dict[bytes, bytes] = dict(self._all_headers)
         self.identifier = self.headers.get(b"audit-id") or _next_uuid()
         self.user: User = ADMIN
+        self.peer: User | None = scope.get(PEER)
         self.warnings: list[str] = []
         self._receive = receive
         self._patience = patience
+
+    def repeated(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield every header whose name begins so, in order, also those given several times."""
+        return (header for header in self._all_headers if header[0].startswith(prefix))
 
     def parameter(self, name: str) -> str:
         """Return the first value of a query parameter, or ``""``."""

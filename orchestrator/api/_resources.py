@@ -28,6 +28,7 @@ from orchestrator.resources.objects import Object, meta
 from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:
+    from orchestrator.api._access import Access
     from orchestrator.node.logs import PodLogs
     from orchestrator.store import Store
 
@@ -62,7 +63,7 @@ class Resources:
     """Answers every request for a resource."""
 
     def __init__(
-        self, store: Store, logs: PodLogs | None, token: str | None, chance: random.Random
+        self, store: Store, logs: PodLogs | None, access: Access, chance: random.Random
     ) -> None:
         self._store = store
         self._encoded = EncodedObjects()
@@ -70,7 +71,7 @@ class Resources:
         self._creating = Creating(store, self._managers)
         self._patching = Patching(store, self._managers)
         self._lists = Lists(store, self._encoded, chance)
-        self._subresources = Subresources(self, store, logs, token)
+        self._subresources = Subresources(self, store, logs, access)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Answer one request for ``target``.

@@ -24,6 +24,7 @@ from orchestrator.api._reviews import KINDS as REVIEWS
 from orchestrator.api._reviews import answer_review
 from orchestrator.api._routing import Target
 from orchestrator.api._scales import scale_of, scaled
+from orchestrator.api._token_requests import TokenRequests, check_token_name
 from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of, uid_of
@@ -32,6 +33,7 @@ from orchestrator.resources.timestamps import format_time
 from orchestrator.store.admission import Attributes
 
 if TYPE_CHECKING:
+    from orchestrator.api._access import Access
     from orchestrator.api._resources import Resources
     from orchestrator.node.logs import PodLogs
     from orchestrator.store import Store
@@ -51,12 +53,13 @@ class Subresources:
     """Answers what lies below an object's path."""
 
     def __init__(
-        self, resources: Resources, store: Store, logs: PodLogs | None, token: str | None
+        self, resources: Resources, store: Store, logs: PodLogs | None, access: Access
     ) -> None:
         self._resources = resources
         self._store = store
         self._logs = Logs(store, logs)
-        self._token = token
+        self._access = access
+        self._tokens = TokenRequests(store, access.accounts)
 
     def is_virtual(self, kind: Kind) -> bool:
         """Tell whether a kind is answered here and never stored."""
@@ -69,7 +72,7 @@ class Subresources:
             return await self._bind(request, target, name_of(binding), binding)
         write_options(request, "CreateOptions")
         asked = await self._resources.read_object(request, target.kind, "Warn")
-        answer = answer_review(target.kind.kind, asked, self._token)
+        answer = answer_review(target.kind.kind, asked, request.user, target.scope, self._access)
         return await self._resources.respond(request, target.kind, answer, 201)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
@@ -111,13 +114,18 @@ class Subresources:
                     "server yet",
                 )
             case "token", "POST":
-                raise StatusError(
-                    501,
-                    "NotImplemented",
-                    "the token subresource of serviceaccounts is not supported by this server yet",
-                )
+                return await self._issue(request, target)
             case _:
                 raise method_not_allowed()
+
+    async def _issue(self, request: Request, target: Target) -> Response:
+        options = write_options(request, "CreateOptions")
+        kind = self._tokens.kind
+        asked = await self._resources.read_object(request, kind, options.validation)
+        check_token_name(target.name, asked)
+        account = self._resources.find(target)
+        answer = self._tokens.answer(account, asked, dry_run=options.dry_run)
+        return await self._resources.respond(request, kind, answer, 201)
 
     def _scale_response(self, request: Request, obj: Object) -> Response:
         return json_response(scale_of(obj), 200, request.accepted, pretty=request.pretty)

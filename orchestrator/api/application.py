@@ -11,14 +11,16 @@ import contextlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
+from orchestrator.access import ALWAYS_ALLOW, AccountTokens, RbacAuthorizer
+from orchestrator.api._access import Access
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
 from orchestrator.api._negotiation import PLAIN, Accepted
-from orchestrator.api._pages import PUBLIC, Check, Pages
+from orchestrator.api._pages import Check, Pages
 from orchestrator.api._requests import DisconnectedError, Receive, Request, Scope, Send
 from orchestrator.api._resources import Resources, method_not_allowed
 from orchestrator.api._responses import (
@@ -33,11 +35,9 @@ from orchestrator.api._responses import (
     warning_header,
 )
 from orchestrator.api._routing import resolve
-from orchestrator.api.tokens import TokenCheck
 from orchestrator.resources.errors import (
     StatusError,
     internal_error,
-    unauthorized,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,12 @@ class ApiConfig:
     """How the API behaves.
 
     Attributes:
-        token: Bearer token that every request must carry; None lets everyone in.
+        token: The administrator's bearer token; None makes everyone without credentials the
+            administrator.
+        authorization: ``RBAC`` decides by roles and bindings, ``AlwaysAllow`` lets every user do
+            everything.
+        anonymous: Whether requests without credentials are the user ``system:anonymous``, who may
+            see what its roles say, or are refused with 401.
         address: ``host:port`` told to clients in ``/api``.
         request_seconds: Deadline of a request that is not a watch or a followed log; upstream's
             ``--request-timeout``.
@@ -62,6 +67,8 @@ class ApiConfig:
     """
 
     token: str | None = None
+    authorization: Literal["RBAC", "AlwaysAllow"] = "RBAC"
+    anonymous: bool = True
     address: str = ""
     request_seconds: float = 60.0
     body_seconds: float = 60.0
@@ -73,7 +80,12 @@ class ApiApplication:
     """The Kubernetes API over one store."""
 
     def __init__(
-        self, store: Store, config: ApiConfig | None = None, *, logs: PodLogs | None = None
+        self,
+        store: Store,
+        config: ApiConfig | None = None,
+        *,
+        logs: PodLogs | None = None,
+        accounts: AccountTokens | None = None,
     ) -> None:
         """Serve ``store``.
 
@@ -81,11 +93,18 @@ class ApiApplication:
             store: The cluster's objects.
             config: How to behave.
             logs: Where containers' logs come from; without it, ``pods/log`` is refused.
+            accounts: ServiceAccounts' tokens; None signs them with a key that ends with this.
         """
         self.config = config or ApiConfig()
         self._store = store
-        self._tokens = TokenCheck(self.config.token)
-        self._resources = Resources(store, logs, self.config.token, random.SystemRandom())
+        authorizer = RbacAuthorizer(store) if self.config.authorization == "RBAC" else ALWAYS_ALLOW
+        self._access = Access(
+            self.config.token,
+            accounts or AccountTokens(store),
+            authorizer,
+            anonymous=self.config.anonymous,
+        )
+        self._resources = Resources(store, logs, self._access, random.SystemRandom())
         self._pages = Pages(store, self.config.address, {}, self.config.ready_checks)
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)
@@ -151,10 +170,7 @@ class ApiApplication:
 
     async def _answer(self, request: Request) -> Response | Stream:
         path = request.path
-        if not self._tokens.allows(request.headers.get(b"authorization")):
-            anonymous = b"authorization" not in request.headers
-            if not (anonymous and f"/{path.split('/')[1]}" in PUBLIC):
-                raise unauthorized()
+        self._access.admit(request)
         registry = self._store.registry
         target = resolve(registry, path)
         if target is not None:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,17 @@ class Application(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Serving certificate and key, as PEM files."""
+    """Serving certificate and key, and whose clients' certificates count; all PEM files.
+
+    Attributes:
+        certificate_file: What the server shows.
+        key_file: Its key.
+        client_ca_file: CA of clients' certificates; None asks clients for none.
+    """
 
     certificate_file: Path
     key_file: Path
+    client_ca_file: Path | None = None
 
 
 class _Server(uvicorn.Server):
@@ -138,6 +146,11 @@ class ApiServer:
                 "ssl_certfile": str(self._tls.certificate_file),
                 "ssl_keyfile": str(self._tls.key_file),
             }
+            if self._tls.client_ca_file is not None:
+                options |= {
+                    "ssl_ca_certs": str(self._tls.client_ca_file),
+                    "ssl_cert_reqs": ssl.CERT_OPTIONAL,
+                }
         config = uvicorn.Config(
             self._app,
             loop="none",

@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from actors import RealClock
 from orchestrator.api.application import ApiApplication, ApiConfig
@@ -37,6 +37,8 @@ class ServingConfig:
         host: Address to listen on.
         port: 0 takes a free one.
         insecure_http: Plain HTTP without a token; on a loopback address only.
+        authorization_mode: ``RBAC`` decides by roles and bindings, ``AlwaysAllow`` lets every
+            user do everything.
         kubeconfig: Where to write a kubeconfig, or None.
         log_requests: One debug line for each request.
     """
@@ -44,6 +46,7 @@ class ServingConfig:
     host: str = "127.0.0.1"
     port: int = 6443
     insecure_http: bool = False
+    authorization_mode: Literal["RBAC", "AlwaysAllow"] = "RBAC"
     kubeconfig: Path | None = None
     log_requests: bool = False
 
@@ -113,14 +116,18 @@ class ServedCluster:
         assert self._listener is not None, "prepare() first"
         config, cluster, found = self.config, self._cluster, self._certificates
         port: int = self._listener.getsockname()[1]
-        tls = Tls(found.certificate_file, found.key_file) if found else None
+        tls = Tls(found.certificate_file, found.key_file, found.ca_file) if found else None
         token = ensure_token(cluster.directory / "pki" / "token") if found else None
         app = ApiApplication(
             cluster.store,
             ApiConfig(
-                token=token, address=f"{config.host}:{port}", log_requests=config.log_requests
+                token=token,
+                authorization=config.authorization_mode,
+                address=f"{config.host}:{port}",
+                log_requests=config.log_requests,
             ),
             logs=cluster.logs,
+            accounts=cluster.accounts,
         )
         self._server = ApiServer(app, config.host, port, tls, listener=self._listener)
         await self._server.start()

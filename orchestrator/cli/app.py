@@ -25,6 +25,13 @@ class RuntimeName(enum.StrEnum):
     simulated = "simulated"
 
 
+class AuthorizationMode(enum.StrEnum):
+    """How requests of users other than the administrator are decided."""
+
+    RBAC = "RBAC"
+    AlwaysAllow = "AlwaysAllow"
+
+
 @app.command()
 def up(
     *,
@@ -46,6 +53,9 @@ def up(
         bool,
         typer.Option("--insecure-http", help="Plain HTTP, no token; on a loopback address only."),
     ] = DEFAULTS.insecure_http,
+    authorization_mode: Annotated[
+        AuthorizationMode, typer.Option(help="Decide by roles and bindings, or allow everything.")
+    ] = AuthorizationMode(DEFAULTS.authorization_mode),
     runtime: Annotated[
         RuntimeName, typer.Option(help="Real processes, or pods that only pretend to run.")
     ] = RuntimeName(DEFAULTS.runtime),
@@ -71,6 +81,7 @@ def up(
                 host=host,
                 port=port,
                 insecure_http=insecure_http,
+                authorization_mode=authorization_mode.value,
                 runtime=runtime.value,
                 kubernetes_version=kubernetes_version,
                 log_level=log_level,

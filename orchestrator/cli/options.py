@@ -21,6 +21,7 @@ class UpOptions:
     host: str = "127.0.0.1"
     port: int = 6443
     insecure_http: bool = False
+    authorization_mode: Literal["RBAC", "AlwaysAllow"] = "RBAC"
     runtime: Literal["process", "simulated"] = "process"
     kubernetes_version: str = "1.35"
     log_level: str = "info"
@@ -30,7 +31,10 @@ class UpOptions:
 DEFAULTS: Final = UpOptions()
 _BOUNDS: Final = {"nodes": NODES_MAX, "port": PORT_MAX}
 _PATHS: Final = frozenset({"data_dir", "kubeconfig"})
-_RUNTIMES: Final = frozenset({"process", "simulated"})
+_CHOICES: Final = {
+    "authorization_mode": frozenset({"RBAC", "AlwaysAllow"}),
+    "runtime": frozenset({"process", "simulated"}),
+}
 
 
 def read_plainly(words: Sequence[str]) -> UpOptions | None:
@@ -74,6 +78,6 @@ def _parse(name: str, value: str | None, rest: Iterator[str]) -> Any:
         return int(value) if plain else None
     if name in _PATHS:
         return Path(value)
-    if name == "runtime" and value not in _RUNTIMES:
+    if name in _CHOICES and value not in _CHOICES[name]:
         return None
     return value

@@ -70,6 +70,7 @@ async def _serve(options: UpOptions) -> None:
             host=options.host,
             port=options.port,
             insecure_http=options.insecure_http,
+            authorization_mode=options.authorization_mode,
             kubeconfig=options.kubeconfig,
             log_requests=options.log_level == "debug",
         ),

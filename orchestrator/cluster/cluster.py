@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from actors import ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog, SqliteLog
+from orchestrator.access import AccountTokens, SigningKey
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
 from orchestrator.controllers import ControllerConfig, controller_specs
@@ -78,6 +79,7 @@ class Cluster:
         nodes: Its nodes; set by `start`.
         logs: Its containers' logs; set by `start`.
         egress: Makes the calls that leave the cluster; set by `start`.
+        accounts: Its ServiceAccounts' tokens; set by `start`.
         certificate_authority: PEM that the namespaces publish as ``kube-root-ca.crt``; whoever
             serves the API with TLS sets it between `open` and `start`.
     """
@@ -87,6 +89,7 @@ class Cluster:
     nodes: NodeManager
     logs: PodLogs
     egress: Egress
+    accounts: AccountTokens
 
     def __init__(self, config: ClusterConfig | None = None) -> None:
         """Prepare; nothing is touched before `start`."""
@@ -173,6 +176,8 @@ class Cluster:
             service_cidr=str(self.service_range),
         )
         self._call_webhooks()
+        key = SigningKey(self._directory / "pki" / "sa.key")
+        self.accounts = AccountTokens(self.store, key)
         runtime: Runtime
         if config.runtime == "process":
             assert self._claim is not None

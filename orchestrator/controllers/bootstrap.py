@@ -18,6 +18,7 @@ from orchestrator.controllers.endpoints.core import (
 )
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object
+from orchestrator.resources.rbac.policy import default_policy, reconciled
 from orchestrator.store import Create, Modify, Operation, Store
 
 SYSTEM_NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -135,13 +136,29 @@ def plan_bootstrap(objects: Sequence[tuple[Key, Object]], store: Store) -> list[
     return operations
 
 
+def plan_policy(store: Store) -> list[Operation]:
+    """Return the default roles and bindings that are missing, or lack something.
+
+    Args:
+        store: Read only.
+    """
+    operations: list[Operation] = []
+    for key, wanted in default_policy():
+        current = store.get(*key)
+        if current is None:
+            operations.append(Create(key.resource, wanted))
+        elif reconciled(current, wanted) is not current:
+            operations.append(Modify(*key, lambda now, new=wanted: reconciled(now, new)))  # type: ignore[misc] # mypy cannot type a default of a lambda
+    return operations
+
+
 async def ensure_bootstrap(store: Store, api: ApiEndpoint) -> None:
     """Make the objects that are missing; running it again changes nothing.
 
     Raises:
         StatusError: One could not be made; the message names it.
     """
-    operations = plan_bootstrap(bootstrap_objects(api), store)
+    operations = plan_bootstrap(bootstrap_objects(api), store) + plan_policy(store)
     for operation, result in zip(operations, await store.write(operations), strict=True):
         if isinstance(result, StatusError) and result.reason != "AlreadyExists":
             raise StatusError(

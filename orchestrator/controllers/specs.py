@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actors import Actor
+from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
 from orchestrator.controllers.deployment import DeploymentController
@@ -71,6 +72,12 @@ def controller_specs(
         ControllerSpec(
             "garbage-collector",
             lambda: GarbageCollector(store, voice("garbage-collector-controller")),
+        ),
+        ControllerSpec(
+            "clusterrole-aggregation",
+            lambda: ClusterRoleAggregationController(
+                store, voice("clusterrole-aggregation-controller")
+            ),
         ),
         ControllerSpec(
             "node-lifecycle",

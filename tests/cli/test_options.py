@@ -21,6 +21,7 @@ PLAIN: list[list[str]] = [
     ["--insecure-http", "--log-json", "--log-level", "debug"],
     ["--runtime", "simulated", "--host=::1", "--kubernetes-version=1.35"],
     ["--nodes=1", "--nodes=2"],
+    ["--authorization-mode=AlwaysAllow"],
 ]
 
 
@@ -51,6 +52,7 @@ def test_the_quick_way_reads_what_typer_reads(
         ["--nodes", "many"],
         ["--port=65536"],
         ["--runtime=docker"],
+        ["--authorization-mode=rbac"],
         ["--insecure-http=yes"],
         ["--data-dir="],
         ["--data-dir", "--port=0"],
