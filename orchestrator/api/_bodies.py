@@ -64,9 +64,21 @@ def is_yaml(content_type: str) -> bool:
     return content_type in _YAML_TYPES
 
 
-def check_object_type(content_type: str) -> None:
-    """Refuse a body that is neither JSON nor YAML; no type at all means JSON."""
-    if content_type and content_type not in OBJECT_TYPES and content_type not in _YAML_TYPES:
+def is_protobuf(content_type: str) -> bool:
+    """Tell whether a body's media type is protobuf."""
+    return content_type == MEDIA_TYPE
+
+
+def check_object_type(content_type: str, *, protobuf: bool = True) -> None:
+    """Refuse a body that is neither JSON nor YAML nor, where that is possible, protobuf.
+
+    No type at all means JSON.
+    """
+    if content_type in ("", "application/json") or content_type in _YAML_TYPES:
+        return
+    if not protobuf:
+        raise media_type_error(OBJECT_TYPES[:2])
+    if content_type != MEDIA_TYPE:
         raise media_type_error(OBJECT_TYPES)
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from orchestrator.api._bodies import check_object_type, is_json, parse_object
+from orchestrator.api._bodies import check_object_type, is_json, is_protobuf, parse_object
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions
 from orchestrator.api._placing import place
-from orchestrator.api._requests import Request
+from orchestrator.api._requests import Request, has_protobuf
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import decode, same_fields
 from orchestrator.resources.names import dns_subdomain
@@ -80,12 +80,12 @@ class Creating:
             StatusError: It is refused.
         """
         content_type = request.content_type
-        check_object_type(content_type)
+        check_object_type(content_type, protobuf=has_protobuf(target.kind))
         data = await request.body()
         body = parse_object(data, content_type, target.kind.kind)
-        json = is_json(content_type)
+        json, protobuf = is_json(content_type), is_protobuf(content_type)
         # What policies and webhooks say of one object need not hold for the next.
-        alike = json and not self._store.admission.asked("CREATE", target.kind)
+        alike = (json or protobuf) and not self._store.admission.asked("CREATE", target.kind)
         key = self._key(target, options.manager, body) if alike else None
         if key is not None:
             template = self._templates.get(key)
@@ -94,15 +94,23 @@ class Creating:
             if (
                 template is not None
                 and not _NAMES[target.resource](name)
-                and (options.validation == "Ignore" or same_fields(data, key[4], more=1))
+                and (
+                    protobuf or options.validation == "Ignore" or same_fields(data, key[4], more=1)
+                )
             ):
                 return template.made(name, format_time(self._managers.now()))
         decoded = decode(
-            body, target.kind, validation=options.validation, raw=data if json else None
+            body,
+            target.kind,
+            # Fields that nobody knows are skipped in protobuf, whatever was asked.
+            validation="Warn" if protobuf else options.validation,
+            raw=data if json else None,
         )
-        request.warnings += decoded.warnings
+        if not protobuf:
+            request.warnings += decoded.warnings
         admitted = await self.admit(target, decoded.object, options, caller)
-        if key is not None and options.validation != "Ignore" and not decoded.warnings:
+        looked = protobuf or options.validation != "Ignore"
+        if key is not None and looked and not decoded.warnings:
             self._remember(key, admitted)
         return admitted
 

@@ -49,6 +49,7 @@ class View:
         matches: Selectors in one; None for all.
         encode: Other encodings than the object's own JSON; None for that.
         line: Frames one encoded object as an event.
+        dump: Encodes objects of other kinds: errors.
     """
 
     key: Hashable = None
@@ -58,6 +59,7 @@ class View:
     matches: Matches | None = None
     encode: Encoder | None = None
     line: Line = event_line
+    dump: Callable[[Object], bytes] = orjson.dumps
 
     def sees(self, obj: Object) -> bool:
         """Tell whether a present object belongs to the view; its namespace is the caller's."""
@@ -123,9 +125,11 @@ def as_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def error_line(error: StatusError, line: Line = event_line) -> bytes:
-    """Frame an ERROR event, after which a watch ends."""
-    return line("ERROR", orjson.dumps(error.status()))
+def error_line(error: StatusError, view: View | None = None) -> bytes:
+    """Frame an ERROR event, after which a watch ends; without a view as JSON."""
+    if view is None:
+        return event_line("ERROR", orjson.dumps(error.status()))
+    return view.line("ERROR", view.dump(error.status()))
 
 
 def bookmark_object(api_version: str, kind: str, sequence: int, initial: bool) -> dict[str, Any]:

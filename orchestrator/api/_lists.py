@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from orchestrator.api._encodings import Messages, dump_of
 from orchestrator.api._events import Encoder, View, bookmark_object, error_line
 from orchestrator.api._fanout import Fanout
 from orchestrator.api._negotiation import Accepted
@@ -18,6 +19,7 @@ from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, included, shape_list, watch_encoders
 from orchestrator.api._watching import Watch
+from orchestrator.api.protobuf import encode_object, watch_frame
 from orchestrator.resources.errors import StatusError, bad_request, not_acceptable
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
@@ -35,10 +37,17 @@ back spread out instead of all at once."""
 class Lists:
     """Answers lists, and starts watches."""
 
-    def __init__(self, store: Store, encoded: EncodedObjects, chance: random.Random) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoded: EncodedObjects,
+        messages: Messages,
+        chance: random.Random,
+    ) -> None:
         self._store = store
         self._random = chance
         self._encoded = encoded
+        self._messages = messages
         self._fanout = Fanout(lambda resource, wake: store.follow([resource], wake))
 
     async def wait_for(self, version: str) -> None:
@@ -99,6 +108,8 @@ class Lists:
             encoded = map(orjson.dumps, items) if converted else self._encoded.many(items)
             body = b"".join((start, b',"items":[', b",".join(encoded), b"]}\n"))
             return Response(200, body)
+        if accepted.encoding == "protobuf":
+            return self._messages.respond_list(head, items, stored=not converted)
         return json_response({**head, "items": items}, 200, accepted, pretty=request.pretty)
 
     async def watch(self, request: Request, target: Target) -> Stream:
@@ -110,7 +121,8 @@ class Lists:
         accepted = request.accepted
         if accepted.encoding == "yaml":
             raise not_acceptable(
-                "only the following media types are accepted: application/json;stream=watch"
+                "only the following media types are accepted: application/json;stream=watch, "
+                "application/vnd.kubernetes.protobuf;stream=watch"
             )
         if accepted.shape == "Table":
             included(request)
@@ -121,12 +133,12 @@ class Lists:
             if target.name and options.fields.exact("metadata.name") != target.name:
                 raise bad_request("fieldSelector metadata.name doesn't match requested name")
         version = int(options.resource_version or 0)
+        view = self._view(request, target, accepted, options)
         if options.send_initial_events:
             try:
                 await self.wait_for(options.resource_version)
             except StatusError as error:
-                return Stream(_only(error_line(error)))
-        view = self._view(request, target, accepted, options)
+                return Stream(_only(error_line(error, view)), accepted.watch_content_type)
         initial: list[Object] = []
         wants_initial = (
             options.send_initial_events if options.send_initial_events is not None else version == 0
@@ -154,7 +166,7 @@ class Lists:
             mark_initial=bool(options.send_initial_events),
             timeout=options.timeout or self._random.uniform(*WATCH_SECONDS),
         )
-        return Stream(watch.chunks(), b"application/json", attach=watch.attach)
+        return Stream(watch.chunks(), accepted.watch_content_type, attach=watch.attach)
 
     def _view(
         self, request: Request, target: Target, accepted: Accepted, options: ListOptions
@@ -163,13 +175,16 @@ class Lists:
         include = request.parameter("includeObject") if accepted.shape == "Table" else ""
         shape = (target.kind.api_version, id(target.kind), accepted, include)
         selectors = (request.parameter("labelSelector"), request.parameter("fieldSelector"))
-        return View(
+        view = View(
             key=(shape, target.namespace, target.name, selectors),
             shape=shape,
             namespace=target.namespace,
             name=target.name,
             matches=self._store.matcher(target.resource, options.labels, options.fields),
         )
+        if accepted.encoding == "protobuf":
+            return replace(view, line=watch_frame, dump=encode_object)
+        return view
 
     def _encoders(
         self, kind: Kind, request: Request, accepted: Accepted
@@ -177,8 +192,10 @@ class Lists:
         """Return how a watch encodes its first object and the others; None: as they are stored."""
         first, encode = watch_encoders(kind, request, accepted, self._store.clock.now)
         if not self._store.registry.is_converted(kind):
+            if encode is None and accepted.encoding == "protobuf":
+                encode = self._messages.object
             return first, encode
-        now, plain = self._store.conversion.now, encode or orjson.dumps
+        now, plain = self._store.conversion.now, encode or dump_of(accepted)
         if first is None:
             return None, lambda obj: plain(now(obj, kind))
         begin = first
@@ -195,6 +212,8 @@ def _bookmarks(kind: Kind, accepted: Accepted) -> Callable[[int, bool], bytes]:
     if accepted.shape == "PartialObjectMetadata":
         api_version, name = f"meta.k8s.io/{accepted.version}", accepted.shape
 
+    dump = dump_of(accepted)
+
     def encode(sequence: int, initial: bool) -> bytes:
         bookmark = bookmark_object(api_version, name, sequence, initial)
         if accepted.shape == "Table":
@@ -205,6 +224,6 @@ def _bookmarks(kind: Kind, accepted: Accepted) -> Callable[[int, bool], bytes]:
                 "columnDefinitions": None,
                 "rows": [{"cells": [], "object": bookmark}],
             }
-        return orjson.dumps(bookmark)
+        return dump(bookmark)
 
     return encode

@@ -12,16 +12,23 @@ from typing import Final, Literal
 
 from orchestrator.resources.errors import not_acceptable
 
-Encoding = Literal["json", "yaml"]
+Encoding = Literal["json", "yaml", "protobuf"]
 Shape = Literal["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"]
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 _ENCODINGS: Final[dict[str, Encoding]] = {
     JSON: "json",
     "*/*": "json",
     "application/*": "json",
     YAML: "yaml",
+    PROTOBUF: "protobuf",
+}
+_CONTENT_TYPES: Final[dict[Encoding, bytes]] = {
+    "json": JSON.encode(),
+    "yaml": YAML.encode(),
+    "protobuf": PROTOBUF.encode(),
 }
 _SHAPES: Final[dict[str, Shape]] = {
     "Table": "Table",
@@ -48,7 +55,13 @@ class Accepted:
     @property
     def content_type(self) -> bytes:
         """The ``Content-Type`` of the answer."""
-        return b"application/json" if self.encoding == "json" else b"application/yaml"
+        return _CONTENT_TYPES[self.encoding]
+
+    @property
+    def watch_content_type(self) -> bytes:
+        """The ``Content-Type`` of a watch."""
+        content_type = _CONTENT_TYPES[self.encoding]
+        return content_type + b";stream=watch" if self.encoding == "protobuf" else content_type
 
 
 PLAIN: Final = Accepted("json")
@@ -86,8 +99,13 @@ def parse_accept(header: bytes) -> tuple[Clause, ...]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(header: bytes) -> Accepted:
+def negotiate(header: bytes, *, protobuf: bool = True) -> Accepted:
     """Choose the answer's encoding and shape for an object or a list.
+
+    Args:
+        header: ``Accept``.
+        protobuf: The object has a protobuf form, as those of custom kinds have not. Metadata alone
+            always has one, a Table never.
 
     Raises:
         StatusError: 406, nothing in the header can be served.
@@ -100,14 +118,18 @@ def negotiate(header: bytes) -> Accepted:
             continue
         wanted = clause.parameters.get("as", "")
         if not wanted:
+            if encoding == "protobuf" and not protobuf:
+                continue
             return Accepted(encoding)
         shape = _SHAPES.get(wanted)
+        if shape == "Table" and encoding == "protobuf":
+            continue
         version = clause.parameters.get("v", "v1")
         group = clause.parameters.get("g", "meta.k8s.io")
         if shape is not None and group == "meta.k8s.io" and version in _META_VERSIONS:
             return Accepted(encoding, shape, version)
     raise not_acceptable(
-        f"only the following media types are accepted: {JSON}, {YAML}",
+        f"only the following media types are accepted: {JSON}, {YAML}, {PROTOBUF}",
     )
 
 

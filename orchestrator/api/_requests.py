@@ -10,7 +10,9 @@ from urllib.parse import parse_qsl
 
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import Accepted, negotiate
+from orchestrator.api.protobuf import message_of
 from orchestrator.resources.errors import StatusError, bad_request, too_large
+from orchestrator.resources.kinds import Kind
 from orchestrator.resources.users import ADMIN, User
 
 Scope = MutableMapping[str, Any]
@@ -27,6 +29,13 @@ _PRETTY_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
 _FALSE: Final = ("false", "0")
 _DIGITS: Final = 40
 """More digits are not worth counting with: no number of 64 bits has them."""
+
+
+def has_protobuf(kind: Kind | None) -> bool:
+    """Tell whether objects of a kind have a protobuf form; what has no kind is a Status, say."""
+    if kind is None:
+        return True
+    return kind.custom is None and message_of(kind.api_version, kind.kind) is not None
 
 
 class DisconnectedError(Exception):
@@ -51,6 +60,7 @@ class Request:
         query: Every parameter with all its values; shared, read-only.
         headers: Lower-case names as bytes; of repeated headers the last.
         identifier: The ``Audit-Id`` of the answer: the client's or a new one.
+        kind: The kind that the path names, None where it names none.
         peer: Whom the client's certificate names, if it showed one of the cluster's CA.
         user: Who asks, as authentication found out.
         warnings: Texts for ``Warning`` headers, in order.
@@ -62,6 +72,7 @@ class Request:
         "_receive",
         "headers",
         "identifier",
+        "kind",
         "method",
         "path",
         "peer",
@@ -79,6 +90,7 @@ class Request:
         self._all_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self._all_headers)
         self.identifier = self.headers.get(b"audit-id") or _next_uuid()
+        self.kind: Kind | None = None
         self.user: User = ADMIN
         self.peer: User | None = scope.get(PEER)
         self.warnings: list[str] = []
@@ -118,7 +130,11 @@ class Request:
     @property
     def accepted(self) -> Accepted:
         """Encoding and shape of the answer; raises 406."""
-        return negotiate(self.headers.get(b"accept", b""))
+        header = self.headers.get(b"accept", b"")
+        accepted = negotiate(header)
+        if accepted.encoding != "protobuf" or accepted.shape or has_protobuf(self.kind):
+            return accepted
+        return negotiate(header, protobuf=False)
 
     @property
     def pretty(self) -> bool:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from orchestrator.api._bodies import check_object_type, is_json, parse_object
+from orchestrator.api._bodies import check_object_type, is_json, is_protobuf, parse_object
 from orchestrator.api._callers import caller_of, deleter_of
 from orchestrator.api._creating import Creating
+from orchestrator.api._encodings import Messages
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
 from orchestrator.api._patching import Patching
 from orchestrator.api._placing import check_name, place
-from orchestrator.api._requests import Request
+from orchestrator.api._requests import Request, has_protobuf
 from orchestrator.api._responses import Response, Stream, encode, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, shape_object
@@ -67,10 +68,11 @@ class Resources:
     ) -> None:
         self._store = store
         self._encoded = EncodedObjects()
+        self._messages = Messages()
         self._managers = Managers(store)
         self._creating = Creating(store, self._managers)
         self._patching = Patching(store, self._managers)
-        self._lists = Lists(store, self._encoded, chance)
+        self._lists = Lists(store, self._encoded, self._messages, chance)
         self._subresources = Subresources(self, store, logs, access)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
@@ -147,14 +149,18 @@ class Resources:
             obj = shape_object(kind, obj, request, accepted, self._store.clock.now())
         elif accepted.encoding == "json" and not request.pretty:
             return Response(status, self._encoded(obj) if stored else orjson.dumps(obj))
+        elif accepted.encoding == "protobuf":
+            return self._messages.respond(obj, status, stored=stored)
         return json_response(obj, status, accepted, pretty=request.pretty)
 
     async def read_object(self, request: Request, kind: Kind, validation: str) -> Object:
         """Read a body that holds an object of ``kind``; unknown fields as ``validation`` says."""
         content_type = request.content_type
-        check_object_type(content_type)
+        check_object_type(content_type, protobuf=has_protobuf(kind))
         data = await request.body()
         body = parse_object(data, content_type, kind.kind)
+        if is_protobuf(content_type):
+            validation = "Ignore"  # its unknown fields have no names
         raw = data if is_json(content_type) else None
         decoded = decode(body, kind, validation=validation, raw=raw)
         request.warnings += decoded.warnings

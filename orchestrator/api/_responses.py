@@ -11,6 +11,7 @@ import orjson
 import yaml
 
 from orchestrator.api._negotiation import PLAIN, Accepted
+from orchestrator.api.protobuf import encode_object
 from orchestrator.resources.errors import StatusError
 
 GZIP_FROM: Final = 128 * 1024
@@ -67,6 +68,8 @@ def encode(value: Any, accepted: Accepted = PLAIN, *, pretty: bool = False) -> b
     """Encode JSON data as the client asked."""
     if accepted.encoding == "yaml":
         return to_yaml(value)
+    if accepted.encoding == "protobuf":
+        return encode_object(value)
     if pretty:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return orjson.dumps(value)
@@ -75,7 +78,7 @@ def encode(value: Any, accepted: Accepted = PLAIN, *, pretty: bool = False) -> b
 def json_response(
     value: Any, status: int = 200, accepted: Accepted = PLAIN, *, pretty: bool = False
 ) -> Response:
-    """Answer with one JSON (or YAML) document."""
+    """Answer with one document in the encoding asked for."""
     return Response(status, encode(value, accepted, pretty=pretty), accepted.content_type)
 
 

@@ -10,6 +10,7 @@ import orjson
 
 from orchestrator.api._negotiation import Accepted
 from orchestrator.api._requests import Request
+from orchestrator.api._responses import encode as encode_as
 from orchestrator.resources.errors import bad_request, not_acceptable
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
@@ -19,25 +20,28 @@ _INCLUDES = {"": "Metadata", "None": "None", "Metadata": "Metadata", "Object": "
 
 
 class EncodedObjects:
-    """Objects' JSON, kept as long as room allows: frozen objects are encoded once for all readers.
+    """Objects' bytes, kept as long as room allows: frozen objects are encoded once for all readers.
 
     Keyed by identity, which is safe because an entry keeps its object alive. When full, all goes:
     simple, and what is read often is back at once. Answers to writes do not come here, since most
     of them are never read again.
     """
 
-    def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
-        """Keep at most ``limit`` bytes of JSON."""
+    def __init__(
+        self, encode: Callable[[Object], bytes] = orjson.dumps, limit: int = 16 * 1024 * 1024
+    ) -> None:
+        """Keep at most ``limit`` bytes of what ``encode`` makes."""
+        self._encode = encode
         self._limit = limit
         self._size = 0
         self._entries: dict[int, tuple[Object, bytes]] = {}
 
     def __call__(self, obj: Object) -> bytes:
-        """Return the JSON of a committed object."""
+        """Return the bytes of a committed object."""
         entry = self._entries.get(id(obj))
         if entry is not None:
             return entry[1]
-        data = orjson.dumps(obj)
+        data = self._encode(obj)
         self._size += len(data)
         if self._size > self._limit:
             self._entries.clear()
@@ -46,7 +50,7 @@ class EncodedObjects:
         return data
 
     def many(self, objects: Iterable[Object]) -> list[bytes]:
-        """Return the JSON of committed objects; those that are known cost no call each."""
+        """Return the bytes of committed objects; those that are known cost no call each."""
         find = self._entries.get
         return [self(obj) if (entry := find(id(obj))) is None else entry[1] for obj in objects]
 
@@ -150,6 +154,7 @@ def watch_encoders(
         return None, None
 
     def encode(obj: Object, *, columns: bool = False) -> bytes:
-        return orjson.dumps(shape_object(kind, obj, request, accepted, now(), columns=columns))
+        shaped = shape_object(kind, obj, request, accepted, now(), columns=columns)
+        return encode_as(shaped, accepted)
 
     return (partial(encode, columns=True) if accepted.shape == "Table" else None), encode

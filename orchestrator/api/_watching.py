@@ -143,7 +143,7 @@ class Watch:
                     yield data
                 sequence = follower.sequence
             except Expired as error:
-                yield error_line(expired(str(error)), self._view.line)
+                yield error_line(expired(str(error)), self._view)
                 return
             finally:
                 if follower is not None:

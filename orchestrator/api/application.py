@@ -174,6 +174,7 @@ class ApiApplication:
         registry = self._store.registry
         target = resolve(registry, path)
         if target is not None:
+            request.kind = target.kind
             warning = deprecation_warning(target.kind, registry.version)
             if warning:
                 request.warnings.append(warning)

@@ -1,9 +1,29 @@
-"""Kubernetes' protobuf encoding of request bodies, which newer client-go based programs send.
+"""Kubernetes' protobuf encoding of the built-in kinds, both ways.
 
-kubectl from 1.32 on creates objects of built-in kinds this way and has no fallback. Answers stay
-JSON, which every such client also accepts.
+client-go based programs send it and ask for it; kubectl from 1.32 on creates objects this way and
+has no fallback. Nothing is read or compiled before a client uses it.
 """
 
-from orchestrator.api.protobuf.decoding import MEDIA_TYPE, ProtobufError, decode_object
+from orchestrator.api.protobuf.envelope import (
+    MEDIA_TYPE,
+    decode_object,
+    encode_list,
+    encode_message,
+    encode_object,
+    enveloped,
+    watch_frame,
+)
+from orchestrator.api.protobuf.tables import message_of
+from orchestrator.api.protobuf.wire import ProtobufError
 
-__all__ = ["MEDIA_TYPE", "ProtobufError", "decode_object"]
+__all__ = [
+    "MEDIA_TYPE",
+    "ProtobufError",
+    "decode_object",
+    "encode_list",
+    "encode_message",
+    "encode_object",
+    "enveloped",
+    "message_of",
+    "watch_frame",
+]

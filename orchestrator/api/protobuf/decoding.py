@@ -1,186 +1,316 @@
-"""From a protobuf body to the JSON-shaped object it stands for."""
+"""From a protobuf message to the JSON-shaped object it stands for.
+
+A message's reader is compiled from the table when it is first needed: a dictionary from the tags
+that may come to one closure each. What Go's JSON encoder would leave out of the same struct is left
+out; what it writes although it is zero is there even when the sender did not write it.
+"""
 
 from __future__ import annotations
 
 import base64
 import struct
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
-import orjson
+from orchestrator.api.protobuf.tables import Field, message
+from orchestrator.api.protobuf.values import ABSENT, READERS, scalars, text
+from orchestrator.api.protobuf.wire import (
+    BYTES,
+    FIXED64,
+    SIGN,
+    VARINT,
+    WRAP,
+    ProtobufError,
+    read_varint,
+    skip,
+)
 
-from orchestrator.api.protobuf.tables import Field, message, message_of
-from orchestrator.api.protobuf.wire import ProtobufError, Value, read_fields
-from orchestrator.resources.timestamps import format_micro, format_time
+Fields = dict[str, Any]
+Take = Callable[[Fields, Any], None]
+"""Puts what a field's data (bytes, or an integer) stands for into the object."""
 
-MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"
-_MAGIC: Final = b"k8s\x00"
-_MAX_DEPTH: Final = 100
-_SIGN: Final = 1 << 63
-_ABSENT: Final = object()
+Read = Callable[[bytes], Any]
+"""From a field's bytes to JSON."""
 
-__all__ = ["MEDIA_TYPE", "ProtobufError", "decode_object"]
+_DOUBLE: Final = struct.Struct("<d")
+_ZEROS: Final[dict[str, Any]] = {"s": "", "i": 0, "t": False, "d": 0}
 
 
-def decode_object(data: bytes) -> dict[str, Any]:
-    """Decode a body in Kubernetes' envelope.
-
-    Returns:
-        The object with ``apiVersion`` and ``kind``.
+@cache
+def decoder(name: str) -> Read:
+    """Return the reader of a message.
 
     Raises:
-        ProtobufError: Not in the envelope, cut short, or of a type that has no protobuf form here.
+        KeyError: The table does not have it.
     """
-    if not data.startswith(_MAGIC):
-        raise ProtobufError(
-            "provided data does not appear to be a protobuf message, expected prefix 6b387300"
-        )
-    envelope = _message(data[len(_MAGIC) :], "runtime.Unknown", 0, raw=True)
-    types = envelope.get("typeMeta") or {}
-    api_version, kind = types.get("apiVersion", ""), types.get("kind", "")
-    body = envelope.get("raw") or b""
-    if envelope.get("contentType") == "application/json":
-        value = orjson.loads(body)
-        if not isinstance(value, dict):
-            raise ProtobufError("the JSON in the envelope is not an object")
-        return value
-    name = message_of(api_version, kind)
-    if name is None:
-        raise ProtobufError(
-            f'no protobuf form is known for kind "{kind}" in version "{api_version}"'
-        )
-    return {"kind": kind, "apiVersion": api_version, **_message(body, name, 0)}
+    choice = _CHOICES.get(name.rpartition(".")[2])
+    if choice is not None and name.startswith("apiextensions."):
+        return choice(name)
+    takes: dict[int, Take] = {}
+    numbers: dict[int, str] = {}
+    always: dict[str, Callable[[], Any]] = {}
+    for field in message(name):
+        numbers[field.number] = field.name
+        for wire, take in _takes(field).items():
+            takes[field.number << 3 | wire] = take
+        if field.shown and field.type != "b":
+            always[field.name] = _zero(field.type)
+
+    def decode(data: bytes) -> Fields:
+        found: Fields = {}
+        at, end = 0, len(data)
+        try:
+            while at < end:
+                tag = data[at]
+                at += 1
+                if tag > 0x7F:
+                    tag, at = read_varint(data, at - 1)
+                take = takes.get(tag)
+                if take is None:
+                    if tag >> 3 in numbers:
+                        raise ProtobufError(
+                            f"proto: wrong wireType = {tag & 7} for field {numbers[tag >> 3]}"
+                        )
+                    at = skip(data, at, tag)
+                    continue
+                wire = tag & 7
+                if wire == BYTES:
+                    length = data[at]
+                    at += 1
+                    if length > 0x7F:
+                        length, at = read_varint(data, at - 1)
+                    stop = at + length
+                    if stop > end:
+                        raise ProtobufError("unexpected EOF")
+                    take(found, data[at:stop])
+                    at = stop
+                elif wire == VARINT:
+                    value = data[at]
+                    at += 1
+                    if value > 0x7F:
+                        value, at = read_varint(data, at - 1)
+                    take(found, value)
+                else:
+                    take(found, data[at : at + 8])
+                    at += 8
+        except IndexError:
+            raise ProtobufError("unexpected EOF") from None
+        if at > end:
+            raise ProtobufError("unexpected EOF")
+        if always and not always.keys() <= found.keys():
+            for field, zero in always.items():
+                if field not in found and (value := zero()) is not ABSENT:
+                    found[field] = value
+        return found
+
+    return decode
 
 
-def _message(data: bytes, name: str, depth: int, *, raw: bool = False) -> dict[str, Any]:
-    if depth > _MAX_DEPTH:
-        raise ProtobufError("exceeded max depth")
-    fields = message(name)
-    found: dict[str, Any] = {}
-    for number, wire, value in read_fields(data):
-        field = fields.get(number)
-        if field is None:
-            continue
-        if field.form == "map":
-            key, item = _entry(value, field, depth)
-            found.setdefault(field.name, {})[key] = item
-            continue
-        item = _value(value, wire, field.type, depth, raw=raw)
-        if field.form == "list":
-            if item is not _ABSENT:
-                found.setdefault(field.name, []).append(item)
-        elif field.form == "inline":
-            if isinstance(item, dict):
-                found.update(item)
-        elif field.form == "optional":
-            if item is not _ABSENT:
-                found[field.name] = item
-        elif item is not _ABSENT and not _is_zero(item):
-            found[field.name] = item
+def _zero(type_: str) -> Callable[[], Any]:
+    if type_ in _ZEROS:
+        zero = _ZEROS[type_]
+        return lambda: zero
+    reader = READERS.get(type_)
+    if reader is not None:
+        return lambda: reader(b"")
+    return lambda: decoder(type_)(b"")
+
+
+def _takes(field: Field) -> dict[int, Take]:
+    """Return what takes a field, by wire type."""
+    name = field.name
+    if field.form == "map":
+        return {BYTES: _take_entry(name, field.type)}
+    if field.form == "inline":
+        read = _reader(field.type)
+        return {BYTES: lambda found, data: found.update(read(data))}
+    match field.type:
+        case "i" | "t":
+            number = _boolean if field.type == "t" else _integer
+            if field.form == "list":
+                return {
+                    VARINT: lambda found, value: found.setdefault(name, []).append(number(value)),
+                    BYTES: _take_packed(name, number),
+                }
+            return {VARINT: _take_number(name, number, keep=field.shown or field.form != "one")}
+        case "d":
+            return {FIXED64: _take_double(name, keep=field.shown or field.form != "one")}
+        case type_:
+            read = _reader(type_)
+            if field.form == "list":
+                return {BYTES: _take_item(name, read)}
+            if field.shown or field.form == "optional":
+                return {BYTES: _take_value(name, read)}
+            return {BYTES: _take_nonzero(name, read, "" if type_ in "sb" else None)}
+
+
+def _reader(type_: str) -> Read:
+    if type_ == "s":
+        return text
+    if type_ == "b":
+        return lambda data: base64.b64encode(data).decode()
+    if type_ in READERS:
+        return READERS[type_]
+    if type_.endswith("*"):
+        return _strings
+    # Types refer to one another in circles: a reader is looked up when it is first used.
+    known: list[Read] = []
+
+    def read(data: bytes) -> Any:
+        if not known:
+            known.append(decoder(type_))
+        return known[0](data)
+
+    return read
+
+
+def _integer(value: int) -> int:
+    return value - WRAP if value & SIGN else value
+
+
+def _boolean(value: int) -> bool:
+    return value != 0
+
+
+def _strings(data: bytes) -> list[str]:
+    """Read a message that stands for a list of strings."""
+    return [text(item) for item in _repeated(data, 1)]
+
+
+def _repeated(data: bytes, number: int) -> list[bytes]:
+    found = []
+    at, end = 0, len(data)
+    while at < end:
+        tag, at = read_varint(data, at)
+        if tag == number << 3 | BYTES:
+            length, at = read_varint(data, at)
+            found.append(data[at : at + length])
+            at += length
+        else:
+            at = skip(data, at, tag)
+    if at > end:
+        raise ProtobufError("unexpected EOF")
     return found
 
 
-def _is_zero(item: Any) -> bool:
-    return item is None or item is False or item in ("", 0, b"") or item == {}
+def _take_number(name: str, read: Callable[[int], Any], *, keep: bool) -> Take:
+    def take(found: Fields, value: int) -> None:
+        if value or keep:
+            found[name] = read(value)
+
+    return take
 
 
-def _entry(value: Value, field: Field, depth: int) -> tuple[str, Any]:
-    if not isinstance(value, bytes):
-        raise ProtobufError(f"proto: wrong wireType for field {field.name}")
-    key = ""
-    item: Any = _ABSENT
-    for number, wire, part in read_fields(value):
-        if number == 1:
-            key = _text(part)
-        elif number == 2:
-            item = _value(part, wire, field.type, depth)
-    if item is _ABSENT:
-        item = "" if field.type in "sb" else {}
-    return key, item
+def _take_packed(name: str, read: Callable[[int], Any]) -> Take:
+    def take(found: Fields, data: bytes) -> None:
+        items = found.setdefault(name, [])
+        at, end = 0, len(data)
+        while at < end:
+            value, at = read_varint(data, at)
+            items.append(read(value))
+
+    return take
 
 
-def _text(value: Value) -> str:
-    if not isinstance(value, bytes):
-        raise ProtobufError("proto: wrong wireType for a string")
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:
-        raise ProtobufError("proto: invalid UTF-8 in a string") from error
+def _take_double(name: str, *, keep: bool) -> Take:
+    def take(found: Fields, data: bytes) -> None:
+        try:
+            (value,) = _DOUBLE.unpack(data)
+        except struct.error:
+            raise ProtobufError("unexpected EOF") from None
+        if value or keep:
+            found[name] = int(value) if value.is_integer() else value
+
+    return take
 
 
-def _value(value: Value, wire: int, type_: str, depth: int, *, raw: bool = False) -> Any:
-    if type_ == "s":
-        return _text(value)
+def _take_value(name: str, read: Read) -> Take:
+    def take(found: Fields, data: bytes) -> None:
+        value = read(data)
+        if value is not ABSENT:
+            found[name] = value
+
+    return take
+
+
+def _take_nonzero(name: str, read: Read, zero: Any) -> Take:
+    def take(found: Fields, data: bytes) -> None:
+        if not data:
+            return
+        value = read(data)
+        if value is not ABSENT and (value != zero if zero is not None else value != read(b"")):
+            found[name] = value
+
+    return take
+
+
+def _take_item(name: str, read: Read) -> Take:
+    def take(found: Fields, data: bytes) -> None:
+        value = read(data)
+        if value is not ABSENT:
+            found.setdefault(name, []).append(value)
+
+    return take
+
+
+def _take_entry(name: str, type_: str) -> Take:
     if type_ in ("i", "t"):
-        if not isinstance(value, int):
-            raise ProtobufError("proto: wrong wireType for a number")
-        if type_ == "t":
-            return value != 0
-        return value - (1 << 64) if value & _SIGN else value
-    if not isinstance(value, bytes):
-        raise ProtobufError("proto: wrong wireType for a message")
-    if type_ == "b":
-        return value if raw else base64.b64encode(value).decode()
-    if type_ == "d":
-        if wire != 1:
-            raise ProtobufError("proto: wrong wireType for a double")
-        return struct.unpack("<d", value)[0]
-    special = _SPECIAL.get(type_)
-    if special is not None:
-        return special(_scalars(value))
-    if type_.endswith(".ExtraValue"):
-        return _message(value, type_, depth + 1).get("items", [])
-    return _message(value, type_, depth + 1, raw=raw)
+        raise ValueError("no published map has numbers as values")
+    read = _reader(type_)
+
+    def take(found: Fields, data: bytes) -> None:
+        fields = scalars(data)
+        key, value = fields.get(1, b""), fields.get(2, b"")
+        if isinstance(key, int) or isinstance(value, int):
+            raise ProtobufError(f"proto: wrong wireType for field {name}")
+        item = read(value)
+        if item is not ABSENT:
+            found.setdefault(name, {})[text(key)] = item
+
+    return take
 
 
-def _scalars(data: bytes) -> dict[int, Value]:
-    return {number: value for number, _, value in read_fields(data)}
+def _schema_or_bool(name: str) -> Read:
+    schema = _lazy_schema(name)
+
+    def decode(data: bytes) -> Any:
+        fields = scalars(data)
+        return schema(fields[2]) if 2 in fields else bool(fields.get(1))
+
+    return decode
 
 
-def _signed(value: Value | None) -> int:
-    if not isinstance(value, int):
-        return 0
-    return value - (1 << 64) if value & _SIGN else value
+def _schema_or_list(item: Callable[[str], Read]) -> Callable[[str], Read]:
+    def choice(name: str) -> Read:
+        schema = _lazy_schema(name)
+        read = item(name)
+
+        def decode(data: bytes) -> Any:
+            fields = scalars(data)
+            if 1 in fields:
+                return schema(fields[1])
+            return [read(part) for part in _repeated(data, 2)]
+
+        return decode
+
+    return choice
 
 
-def _moment(fields: dict[int, Value], form: Callable[[float], str]) -> Any:
-    seconds, nanos = _signed(fields.get(1)), _signed(fields.get(2))
-    if not fields or (seconds, nanos) == (0, 0):
-        return _ABSENT
-    try:
-        return form(seconds + nanos / 1e9)
-    except (ValueError, OverflowError, OSError) as error:
-        raise ProtobufError(f"proto: time out of range: {seconds}") from error
+def _lazy_schema(name: str) -> Callable[[Any], Any]:
+    message_name = f"{name.rpartition('.')[0]}.JSONSchemaProps"
+
+    def decode(data: Any) -> Any:
+        if not isinstance(data, bytes):
+            raise ProtobufError("proto: wrong wireType for a schema")
+        return decoder(message_name)(data)
+
+    return decode
 
 
-def _int_or_string(fields: dict[int, Value]) -> Any:
-    if _signed(fields.get(1)) == 1:
-        return _text(fields.get(3, b""))
-    return _signed(fields.get(2))
-
-
-def _embedded_json(fields: dict[int, Value]) -> Any:
-    data = fields.get(1)
-    if not isinstance(data, bytes) or not data:
-        return _ABSENT
-    try:
-        return orjson.loads(data)
-    except ValueError as error:
-        raise ProtobufError(f"invalid JSON in an embedded object: {error}") from error
-
-
-def _duration(fields: dict[int, Value]) -> str:
-    nanoseconds = _signed(fields.get(1))
-    return f"{nanoseconds / 1e9:g}s"
-
-
-_SPECIAL: Final[dict[str, Callable[[dict[int, Value]], Any]]] = {
-    "meta.v1.Time": lambda fields: _moment(fields, format_time),
-    "meta.v1.MicroTime": lambda fields: _moment(fields, format_micro),
-    "meta.v1.Duration": _duration,
-    "meta.v1.FieldsV1": _embedded_json,
-    "runtime.RawExtension": _embedded_json,
-    "api.resource.Quantity": lambda fields: _text(fields.get(1, b"")),
-    "util.intstr.IntOrString": _int_or_string,
+_CHOICES: Final[dict[str, Callable[[str], Read]]] = {
+    "JSONSchemaPropsOrBool": _schema_or_bool,
+    "JSONSchemaPropsOrArray": _schema_or_list(_lazy_schema),
+    "JSONSchemaPropsOrStringArray": _schema_or_list(lambda _: text),
 }
-"""Messages whose JSON is not an object of their fields."""
+"""Messages that hold one of several things, whose JSON is just that thing."""
