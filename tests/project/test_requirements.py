@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OWN = {"actors", "benchmarks", "orchestrator", "tests"}
 
-DISTRIBUTIONS = {"yaml": "pyyaml"}
+DISTRIBUTIONS = {"jwt": "pyjwt", "re2": "google-re2", "yaml": "pyyaml"}
 """Import → distribution, where the names differ by more than case and hyphens."""
 
 LOADED_BY_OTHERS = {

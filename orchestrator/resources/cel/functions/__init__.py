@@ -1,0 +1,1 @@
+"""Functions that expressions can call, one library in each module."""
