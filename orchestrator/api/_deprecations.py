@@ -34,6 +34,8 @@ def deprecation_warning(kind: Kind, served: str) -> str:
         kind: The kind asked for.
         served: The Kubernetes version served: ``1.35``.
     """
+    if kind.custom is not None:
+        return kind.custom.warning
     found = _DEPRECATED.get((kind.api_version, kind.kind))
     if found is None or int(served.split(".")[1]) < found.minor:
         return ""

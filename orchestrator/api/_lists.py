@@ -101,7 +101,7 @@ class Lists:
             now = self._store.clock.now()
             shaped = shape_list(kind, items, metadata, request, accepted, now)
             return json_response(shaped, 200, accepted, pretty=request.pretty)
-        head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
+        head = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata}
         if accepted.encoding == "json" and not request.pretty:
             start = orjson.dumps(head)[:-1]
             # A converted object is made for this answer alone.

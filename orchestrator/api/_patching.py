@@ -40,6 +40,8 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+CUSTOM_PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
+"""Custom kinds have no merge keys, so nothing that a strategic merge could go by."""
 
 Decode = Callable[[Object], Object]
 
@@ -63,8 +65,7 @@ class Patching:
             StatusError: 400, 404, 409, 415 or 422.
         """
         form = request.content_type
-        if form not in PATCH_TYPES:
-            raise media_type_error(PATCH_TYPES)
+        check_patch_type(target.kind, form)
         options = write_options(request, "PatchOptions", apply=form == APPLY_PATCH)
         data = await request.body()
         patch = parse_patch(data, form)
@@ -214,6 +215,13 @@ class Patching:
                 f"({target.name})"
             )
         return applied
+
+
+def check_patch_type(kind: Kind, form: str) -> None:
+    """Refuse a patch in a form that objects of a kind can't be patched with; 415."""
+    taken = PATCH_TYPES if kind.custom is None else CUSTOM_PATCH_TYPES
+    if form not in taken:
+        raise media_type_error(taken)
 
 
 def parse_patch(data: bytes, form: str) -> Any:

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from orchestrator.resources.errors import FieldError, bad_request, invalid
+from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, spec_of, status_of
 from orchestrator.resources.selectors import label_selector, set_selector
 
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+class Scaling(NamedTuple):
+    """How the objects of a kind are scaled.
+
+    Attributes:
+        read: Returns the Scale of an object.
+        write: Returns the object with the replicas of a Scale.
+    """
+
+    read: Callable[[Object], Object]
+    write: Callable[[Object, Object], Object]
+
+
+def scaling_of(kind: Kind) -> Scaling:
+    """Return how objects of a kind are scaled."""
+    paths = None if kind.custom is None else kind.custom.scale
+    if paths is None:
+        return Scaling(scale_of, scaled)
+    return Scaling(paths.scale_of, paths.scaled)
 
 
 def scale_of(obj: Object) -> Object:

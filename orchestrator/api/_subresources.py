@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._bindings import binding_of, bound
-from orchestrator.api._bodies import check_object_type, media_type_error, parse_object
+from orchestrator.api._bodies import check_object_type, parse_object
 from orchestrator.api._callers import caller_of, deleter_of
 from orchestrator.api._evictions import (
     budgets_of,
@@ -17,13 +17,13 @@ from orchestrator.api._evictions import (
 )
 from orchestrator.api._logs import Logs
 from orchestrator.api._options import delete_options, write_options
-from orchestrator.api._patching import APPLY_PATCH, JSON_PATCH, PATCH_TYPES, parse_patch
+from orchestrator.api._patching import APPLY_PATCH, JSON_PATCH, check_patch_type, parse_patch
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._reviews import KINDS as REVIEWS
 from orchestrator.api._reviews import answer_review
 from orchestrator.api._routing import Target
-from orchestrator.api._scales import scale_of, scaled
+from orchestrator.api._scales import scaling_of
 from orchestrator.api._token_requests import TokenRequests, check_token_name
 from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict
 from orchestrator.resources.kinds import Kind
@@ -92,7 +92,9 @@ class Subresources:
                     raise method_not_allowed()
         match name, method:
             case "scale", "GET":
-                return self._scale_response(request, self._resources.find(target))
+                return await self._scale_response(
+                    request, target.kind, self._resources.find(target)
+                )
             case "scale", "PUT" | "PATCH":
                 return await self._scale(request, target)
             case "log", "GET":
@@ -127,14 +129,16 @@ class Subresources:
         answer = self._tokens.answer(account, asked, dry_run=options.dry_run)
         return await self._resources.respond(request, kind, answer, 201)
 
-    def _scale_response(self, request: Request, obj: Object) -> Response:
-        return json_response(scale_of(obj), 200, request.accepted, pretty=request.pretty)
+    async def _scale_response(self, request: Request, kind: Kind, obj: Object) -> Response:
+        if self._store.registry.is_converted(kind):
+            obj = await self._store.conversion.one(obj, kind)
+        scale = scaling_of(kind).read(obj)
+        return json_response(scale, 200, request.accepted, pretty=request.pretty)
 
     async def _scale(self, request: Request, target: Target) -> Response:
         form = request.content_type
         if request.method == "PATCH":
-            if form not in PATCH_TYPES:
-                raise media_type_error(PATCH_TYPES)
+            check_patch_type(target.kind, form)
             options = write_options(request, "PatchOptions", apply=form == APPLY_PATCH)
             patch = parse_patch(await request.body(), form)
         else:
@@ -142,8 +146,10 @@ class Subresources:
             options = write_options(request, "UpdateOptions")
             patch = parse_object(await request.body(), form, "Scale")
 
+        scaling = scaling_of(target.kind)
+
         def change(current: Object) -> Object:
-            scale = scale_of(current)
+            scale = scaling.read(current)
             if request.method == "PUT":
                 wanted = patch
             elif form == JSON_PATCH:
@@ -160,7 +166,7 @@ class Subresources:
                     f"the name of the object ({named}) does not match the name on the URL "
                     f"({target.name})"
                 )
-            return scaled(current, wanted)
+            return scaling.write(current, wanted)
 
         kind = "PatchOptions" if request.method == "PATCH" else "UpdateOptions"
         changed = await self._store.modify(
@@ -172,9 +178,9 @@ class Subresources:
             dry_run=options.dry_run,
             kind=target.kind,
             caller=caller_of(request, kind, options),
-            shown=scale_of,
+            shown=scaling.read,
         )
-        return self._scale_response(request, changed)
+        return await self._scale_response(request, target.kind, changed)
 
     async def _bind(self, request: Request, target: Target, name: str, binding: Object) -> Response:
         options = write_options(request, "CreateOptions")

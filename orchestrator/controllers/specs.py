@@ -9,6 +9,7 @@ from actors import Actor
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
+from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.endpoints import EndpointsController
 from orchestrator.controllers.garbage import GarbageCollector
@@ -68,6 +69,9 @@ def controller_specs(
         ControllerSpec(
             "namespace-defaults",
             lambda: NamespaceDefaults(store, voice("root-ca-cert-publisher"), settings.cluster_ca),
+        ),
+        ControllerSpec(
+            "definitions", lambda: DefinitionController(store, voice("apiextensions-controller"))
         ),
         ControllerSpec(
             "garbage-collector",

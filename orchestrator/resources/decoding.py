@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -17,6 +17,9 @@ from orchestrator.resources.definitions import SchemaNode, schema_of
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.kinds import Kind, registry
 from orchestrator.resources.objects import Object
+
+if TYPE_CHECKING:
+    from orchestrator.resources.custom.versions import CustomVersion
 
 __all__ = ["DecodeError", "Decoded", "convert", "decode", "duplicate_fields", "same_fields"]
 
@@ -60,7 +63,10 @@ def decode(
         raise _unhandled(kind, kind, f"json: cannot unmarshal {_shape(body)} into Go value")
     _check_kind(body, kind)
     try:
-        obj, unknown = convert(body, schema or schema_of(kind))
+        if kind.custom is not None:
+            obj, unknown = _pruned(body, kind.custom)
+        else:
+            obj, unknown = convert(body, schema or schema_of(kind))
     except DecodeError as error:
         raise _unhandled(kind, kind, str(error)) from None
     except RecursionError:
@@ -89,6 +95,12 @@ def convert(body: Object, schema: SchemaNode) -> tuple[Object, list[str]]:
     unknown: list[str] = []
     converted: Object = compiled(schema)(body, Place(None, "", ""), unknown)
     return converted, unknown
+
+
+def _pruned(body: Object, version: CustomVersion) -> tuple[Object, list[str]]:
+    """Leave out what the schema of a custom kind does not know; its types are validation's."""
+    unknown: list[str] = []
+    return version.prune(body, "", unknown), sorted(unknown)
 
 
 def duplicate_fields(raw: bytes, parsed: Any = None) -> list[str]:

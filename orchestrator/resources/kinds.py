@@ -15,32 +15,10 @@ from orchestrator.resources._kind_table import (
     TABLE,
     VERBS,
 )
-from orchestrator.resources.definitions import (
-    DEFAULT_VERSION,
-    Definitions,
-    SchemaNode,
-    definitions,
-)
+from orchestrator.resources.definitions import DEFAULT_VERSION, Definitions, definitions
 
 if TYPE_CHECKING:
-    from orchestrator.resources.objects import Object
-    from orchestrator.resources.strategies import Strategy
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CustomKind:
-    """What a kind that a CustomResourceDefinition declares brings along.
-
-    Attributes:
-        schema: Structure of the objects, for patches and field management.
-        strategy: The rules of the objects.
-        webhook: ``spec.conversion.webhook`` of the definition, where a webhook converts between
-            versions; None where nothing but ``apiVersion`` differs.
-    """
-
-    schema: SchemaNode
-    strategy: Strategy
-    webhook: Object | None = None
+    from orchestrator.resources.custom.versions import CustomVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +42,7 @@ class Kind:
             ``events.k8s.io`` are the core group's. Empty for the kind's own.
         storage: Objects are stored in this version, if another version of the resource does not
             come first in the registry.
+        served: The version can be asked for; one that can't may still be the one stored in.
         custom: What a custom kind brings along; None for a built-in one.
     """
 
@@ -81,12 +60,18 @@ class Kind:
     release: str = DEFAULT_VERSION
     stored_as: str = ""
     storage: bool = True
-    custom: CustomKind | None = field(default=None, compare=False, repr=False)
+    served: bool = True
+    custom: CustomVersion | None = field(default=None, compare=False, repr=False)
 
     @property
     def api_version(self) -> str:
         """``apps/v1``, or ``v1`` for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def list_kind(self) -> str:
+        """Kind of lists: ``DeploymentList``."""
+        return f"{self.kind}List" if self.custom is None else self.custom.list_kind
 
     @property
     def resource(self) -> str:
@@ -134,16 +119,19 @@ class KindRegistry:
     def __init__(self, version: str, kinds: Iterable[Kind]) -> None:
         """Index ``kinds``; of several versions of a group the first one listed is preferred."""
         self.version = version
-        self._kinds = tuple(kinds)
+        self._all = tuple(kinds)
+        self._kinds = tuple(kind for kind in self._all if kind.served)
         self._by_path = {(kind.group, kind.version, kind.plural): kind for kind in self._kinds}
         self._by_name = {(kind.api_version, kind.kind): kind for kind in self._kinds}
         self._by_key: dict[str, Kind] = {}
         self._groups: dict[str, list[str]] = {}
         versions_of: dict[str, int] = {}
-        for kind in self._kinds:
+        for kind in self._all:
             if kind.storage:
                 self._by_key.setdefault(kind.resource, kind)
             versions_of[kind.resource] = versions_of.get(kind.resource, 0) + 1
+            if not kind.served:
+                continue
             versions = self._groups.setdefault(kind.group, [])
             if kind.version not in versions:
                 versions.append(kind.version)
@@ -179,7 +167,7 @@ class KindRegistry:
 
     def extended(self, kinds: Iterable[Kind]) -> KindRegistry:
         """Return a registry that serves further kinds too."""
-        return KindRegistry(self.version, (*self._kinds, *kinds))
+        return KindRegistry(self.version, (*self._all, *kinds))
 
 
 @cache

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from orchestrator.resources.custom.definitions import marked_for_deletion
+from orchestrator.resources.custom.kinds import DEFINITIONS
 from orchestrator.resources.errors import FieldError, StatusError, conflict, forbidden, invalid
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Key, Object
@@ -99,6 +101,8 @@ def decide_delete(
     _check_preconditions(kind, key, current, options)
     if key[0] == "namespaces":
         return _delete_namespace(key, current, options, now)
+    if key[0] == DEFINITIONS:
+        current = marked_for_deletion(current, format_time(now))
     metadata = current["metadata"]
     if key[0] == "pods":
         graceful = _delete_pod(current, options, now)

@@ -9,6 +9,7 @@ from typing import Any
 
 from actors import ActorRef, ActorSystem, AskTimeout, MailboxFull
 from actors.log import EventLog
+from orchestrator.resources.custom.kinds import DEFINITIONS, CustomKinds
 from orchestrator.resources.errors import (
     STALE,
     FieldError,
@@ -109,6 +110,7 @@ class Store(Reads):
         self._identities = Identities(system.random, seeded=seeded)
         self.admission = Admission(self)
         self.conversion = Conversion()
+        self._custom = CustomKinds(registry)
         self._ref: ActorRef[Commit]
         self._recorder: ActorRef[Any]
         self._snapshot = 0
@@ -247,7 +249,8 @@ class Store(Reads):
             return object
 
         kind = kind or self._kind(resource)
-        if not version and resource in VERSIONED_UPDATES and self.get(*key) is not None:
+        versioned = resource in VERSIONED_UPDATES or kind.custom is not None
+        if not version and versioned and self.get(*key) is not None:
             raise invalid(kind.kind, kind.group, name, [_NO_VERSION])
         try:
             return await self.modify(
@@ -539,8 +542,16 @@ class Store(Reads):
     # ---- besides
 
     def serve(self, registry: KindRegistry) -> None:
-        """Serve other kinds from now on; what is stored of a kind no longer served stays."""
-        self.registry = registry
+        """Serve other built-in kinds from now on, besides those that definitions add.
+
+        What is stored of a kind no longer served stays.
+        """
+        self._custom = CustomKinds(registry)
+        self._serve_custom()
+
+    def _serve_custom(self) -> None:
+        """Serve what the definitions of custom resources say now."""
+        self.registry = self._custom.registry(self.list(DEFINITIONS))
 
     def record(self, occurrence: Occurrence) -> None:
         """Pass on what a component tells; see `orchestrator.store.EventRecorder`."""
@@ -614,6 +625,8 @@ class Store(Reads):
         self._overlay.settle(events)
         self._tail_size += size
         touched = self._window.add(events, size, self.clock.now())
+        if DEFINITIONS in touched:
+            self._serve_custom()
         self.admission.note(touched)
         self._followers.publish(touched, events[-1].sequence)
 
@@ -644,6 +657,7 @@ class Store(Reads):
             self._tail_size += size
             touched = self._window.add(events, size, self.clock.now())
             self._followers.publish(touched, events[-1].sequence)
+        self._serve_custom()
 
 
 def _unchanged(_current: Object) -> None:

@@ -30,6 +30,8 @@ def printer_of(kind: Kind) -> Printer:
     """Return how a kind is printed."""
     if kind.kind == "Scale":
         return administration.SCALE
+    if kind.custom is not None:
+        return kind.custom.printer
     return PRINTERS.get(kind.resource, GENERIC)
 
 

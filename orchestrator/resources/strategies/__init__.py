@@ -15,6 +15,7 @@ __all__ = ["Strategy", "check_field_selector", "strategy_of"]
 
 _MODULES: Final = {
     "configmaps": "configmaps",
+    "customresourcedefinitions.apiextensions.k8s.io": "customresourcedefinitions",
     "daemonsets.apps": "daemonsets",
     "deployments.apps": "deployments",
     "endpoints": "endpoints",
@@ -66,11 +67,11 @@ def check_field_selector(kind: Kind, selector: FieldSelector) -> None:
     fields = strategy_of(kind).fields
     unknown = selector.unsupported(fields.__contains__)
     if unknown is not None:
-        raise _unknown_field(unknown, fields)
+        raise _unknown_field(unknown, several=len(fields) > 2 or kind.custom is not None)
 
 
-def _unknown_field(field: str, fields: frozenset[str]) -> StatusError:
-    if len(fields) > 2:
+def _unknown_field(field: str, *, several: bool) -> StatusError:
+    if several:
         return bad_request(f"field label not supported: {field}")
     return bad_request(
         f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
