@@ -18,9 +18,7 @@ from orchestrator.api.protobuf import (
     enveloped,
 )
 from orchestrator.api.protobuf.values import scalars
-from orchestrator.resources.definitions import definitions
-from orchestrator.resources.kinds import CustomKind, Kind
-from orchestrator.resources.strategies import strategy_of
+from orchestrator.resources.custom.kinds import kinds_of
 from orchestrator.store import Store
 
 PODS: Final = "/api/v1/namespaces/default/pods"
@@ -194,19 +192,20 @@ async def test_a_patch_is_json_or_yaml(client: httpx.AsyncClient) -> None:
 @pytest.fixture
 def things(store: Store) -> str:
     """The path of a custom kind, whose objects are shaped like ConfigMaps."""
-    maps = store.registry.by_key("configmaps")
-    custom = CustomKind(schema=definitions("1.35").schema_of(maps), strategy=strategy_of(maps))
-    kind = Kind(
-        group="example.com",
-        version="v1",
-        kind="ConfigMap",
-        plural="things",
-        singular="thing",
-        namespaced=True,
-        verbs=maps.verbs,
-        custom=custom,
-    )
-    store.serve(store.registry.extended([kind]))
+    names = {"plural": "things", "kind": "ConfigMap", "singular": "thing"}
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    crd = {
+        "metadata": {"name": "things.example.com", "uid": "1"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [version],
+        },
+        "status": {"acceptedNames": names},
+    }
+    store.serve(store.registry.extended(kinds_of(crd, "1.35")))
     return "/apis/example.com/v1/namespaces/default/things"
 
 

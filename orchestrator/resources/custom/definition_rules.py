@@ -134,7 +134,7 @@ def _spec(spec: Mapping[str, Any], old: Object | None) -> list[FieldError]:
     ]
     if not versions:
         found.append(required("spec.versions"))
-    found += _versions(versions, old)
+    found += _versions(versions)
     named = [version.get("name") for version in versions]
     if len(set(named)) != len(named):
         found.append(invalid("spec.versions", versions, "must contain unique version names"))
@@ -167,7 +167,7 @@ def _group(group: str) -> list[FieldError]:
     return []
 
 
-def _versions(versions: Sequence[dict[str, Any]], old: Object | None) -> list[FieldError]:
+def _versions(versions: Sequence[dict[str, Any]]) -> list[FieldError]:
     found: list[FieldError] = []
     shared = {
         field
@@ -184,20 +184,18 @@ def _versions(versions: Sequence[dict[str, Any]], old: Object | None) -> list[Fi
             if field in shared and index:
                 continue
             where = f"spec.{_SHARED[field]}" if field in shared else f"{at}.{field}"
-            found += _part(version, field, where, old)
+            found += _part(version, field, where)
     return found
 
 
-def _part(version: dict[str, Any], field: str, at: str, old: Object | None) -> list[FieldError]:
+def _part(version: dict[str, Any], field: str, at: str) -> list[FieldError]:
     """Check one of the parts that versions may share."""
     schema = _schema(version)
     value = version.get(field)
     match field:
         case "schema" if isinstance(schema, Mapping):
             has_status = (version.get("subresources") or {}).get("status") is not None
-            return version_schema_problems(
-                schema, f"{at}.openAPIV3Schema", has_status=has_status, old=old
-            )
+            return version_schema_problems(schema, f"{at}.openAPIV3Schema", has_status=has_status)
         case "subresources":
             return _subresources(value or {}, at)
         case "additionalPrinterColumns":
@@ -223,7 +221,7 @@ def _schema(version: dict[str, Any]) -> Any:
 
 
 def version_schema_problems(
-    schema: Mapping[str, Any], path: str, *, has_status: bool, old: Object | None = None
+    schema: Mapping[str, Any], path: str, *, has_status: bool
 ) -> list[FieldError]:
     """Return every complaint about the schema of a version."""
     found = root_problems(schema, path, has_status=has_status)
@@ -234,7 +232,7 @@ def version_schema_problems(
         evaluable = not structure
     rules = schema_problems(schema, path)
     found += rules
-    found += expressions.rule_problems(schema, path, evaluable=evaluable and not rules, old=old)
+    found += expressions.rule_problems(schema, path, evaluable=evaluable and not rules)
     return found
 
 

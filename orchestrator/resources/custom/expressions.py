@@ -1,4 +1,4 @@
-"""Rules written in CEL: ``x-kubernetes-validations``."""
+"""Rules written in CEL, ``x-kubernetes-validations``, as this package asks for them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,38 @@ Rules = Callable[[Object, "Object | None"], "list[FieldError]"]
 """``(obj, old)`` to the complaints of the rules; ``old`` is None for a new object."""
 
 
+def has_rules(schema: Any) -> bool:
+    """Tell whether there are rules in a schema."""
+    if isinstance(schema, Mapping):
+        if schema.get("x-kubernetes-validations"):
+            return True
+        return any(map(has_rules, schema.values()))
+    return isinstance(schema, list) and any(map(has_rules, schema))
+
+
 def compile_rules(schema: Mapping[str, Any]) -> Rules | None:
     """Compile the rules of a schema; None where there are none."""
-    del schema
-    return None
+    if not has_rules(schema):
+        return None
+    from orchestrator.resources.cel import rules  # most schemas never need it
+
+    level = rules.compile_rules(schema)
+    if level is None:
+        return None
+    validate = level.validate
+    return lambda obj, old: validate(obj, old).problems
 
 
-def rule_problems(
-    schema: Mapping[str, Any], path: str, *, evaluable: bool, old: Object | None
-) -> list[FieldError]:
-    """Return the complaints about the rules of a schema."""
-    del schema, path, evaluable, old
-    return []
+def rule_problems(schema: Mapping[str, Any], path: str, *, evaluable: bool) -> list[FieldError]:
+    """Return the complaints about the rules of a schema.
+
+    Args:
+        schema: Of whole objects.
+        path: Its own.
+        evaluable: Nothing else is wrong with it, so that rules can be compiled.
+    """
+    if not evaluable or not has_rules(schema):
+        return []
+    from orchestrator.resources.cel.definitions import check_rules
+
+    return check_rules(schema, path)
