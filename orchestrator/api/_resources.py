@@ -67,11 +67,12 @@ class Resources:
         self, store: Store, logs: PodLogs | None, access: Access, chance: random.Random
     ) -> None:
         self._store = store
+        self._access = access
         self._encoded = EncodedObjects()
         self._messages = Messages()
         self._managers = Managers(store)
         self._creating = Creating(store, self._managers)
-        self._patching = Patching(store, self._managers)
+        self._patching = Patching(store, self._managers, access)
         self._lists = Lists(store, self._encoded, self._messages, chance)
         self._subresources = Subresources(self, store, logs, access)
 
@@ -191,6 +192,7 @@ class Resources:
         check_name(obj, target)
         current = self._store.get(target.resource, target.scope, target.name)
         if current is None and not subresource and strategy_of(target.kind).create_on_update:
+            self._access.require_create(request)
             created_by = caller_of(request, "CreateOptions", options)
             admitted = await self._creating.admit(target, obj, options, created_by)
             created = await self._store.create_admitted(

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
-from orchestrator.access import ALWAYS_ALLOW, AccountTokens, RbacAuthorizer
+from orchestrator.access import (
+    ALWAYS_ALLOW,
+    AccountTokens,
+    GrantGuard,
+    RbacAuthorizer,
+    SigningGuard,
+)
 from orchestrator.api._access import Access
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
@@ -39,6 +45,7 @@ from orchestrator.resources.errors import (
     StatusError,
     internal_error,
 )
+from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:
     from orchestrator.node.logs import PodLogs
@@ -98,6 +105,11 @@ class ApiApplication:
         self.config = config or ApiConfig()
         self._store = store
         authorizer = RbacAuthorizer(store) if self.config.authorization == "RBAC" else ALWAYS_ALLOW
+        self._guards: tuple[Hook, ...] = (
+            GrantGuard(store, authorizer),
+            SigningGuard(authorizer),
+        )
+        store.admission.hooks = (*store.admission.hooks, *self._guards)
         self._access = Access(
             self.config.token,
             accounts or AccountTokens(store),
@@ -115,6 +127,8 @@ class ApiApplication:
     def close(self) -> None:
         """End every stream; requests in flight finish, new streams end at once."""
         self._closing = True
+        hooks = self._store.admission.hooks
+        self._store.admission.hooks = tuple(one for one in hooks if one not in self._guards)
         self._deadlines.close()
         self._bodies.close()
         for stream in tuple(self._streams):
