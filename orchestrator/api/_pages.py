@@ -167,7 +167,7 @@ class Pages:
 
         registry = self._registry
         if page == "v2 protobuf":
-            return openapi_v2_protobuf(registry)
+            return openapi_v2_protobuf(registry, openapi.openapi_v2(registry)["definitions"])
         if page == "v2":
             return orjson.dumps(openapi.openapi_v2(registry))
         if page == "v3":
