@@ -22,6 +22,7 @@ from orchestrator.api._responses import Response, Stream, encode, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, shape_object
 from orchestrator.api._subresources import Subresources
+from orchestrator.egress import Egress
 from orchestrator.resources.decoding import decode
 from orchestrator.resources.errors import StatusError, not_found
 from orchestrator.resources.kinds import Kind
@@ -64,7 +65,12 @@ class Resources:
     """Answers every request for a resource."""
 
     def __init__(
-        self, store: Store, logs: PodLogs | None, access: Access, chance: random.Random
+        self,
+        store: Store,
+        logs: PodLogs | None,
+        access: Access,
+        chance: random.Random,
+        egress: Egress,
     ) -> None:
         self._store = store
         self._access = access
@@ -74,7 +80,7 @@ class Resources:
         self._creating = Creating(store, self._managers)
         self._patching = Patching(store, self._managers, access)
         self._lists = Lists(store, self._encoded, self._messages, chance)
-        self._subresources = Subresources(self, store, logs, access)
+        self._subresources = Subresources(self, store, logs, access, egress)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Answer one request for ``target``.
