@@ -35,6 +35,8 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _NOT_PASSED_ON: Final = frozenset({*_HOP_BY_HOP, "host", "authorization", "content-length"})
+_OURS: Final = ("impersonate-", "x-remote-")
+"""What says who asks is this server's to say: a client's own word would be believed."""
 _BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
@@ -125,7 +127,11 @@ def _request_headers(request: Request, to: Forward) -> list[tuple[str, str]]:
     kept = []
     for raw, value in request.headers.items():
         name = raw.decode("latin-1")
-        if name in named or name in _NOT_PASSED_ON or name.startswith("impersonate-"):
+        if (
+            name in named
+            or name in _NOT_PASSED_ON
+            or name.startswith(("impersonate-", "x-remote-"))
+        ):
             continue
         if name not in {given.lower() for given in to.headers}:
             kept.append((name, value.decode("latin-1")))

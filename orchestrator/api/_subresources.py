@@ -116,7 +116,9 @@ class Subresources:
                 return await self._evict(request, target)
             case "finalize", "PUT":
                 return await self._resources.update(request, target, name)
-            case (("exec" | "attach" | "portforward" | "proxy"), _):
+            case "proxy", _:
+                return await self._proxies.answer(request, target)
+            case (("exec" | "attach" | "portforward"), _):
                 raise StatusError(
                     501,
                     "NotImplemented",
