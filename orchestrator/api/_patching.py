@@ -33,7 +33,6 @@ from orchestrator.resources.patches import (
 from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:
-    from orchestrator.api._access import Access
     from orchestrator.store import Store
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -50,10 +49,9 @@ Decode = Callable[[Object], Object]
 class Patching:
     """Applies patches to stored objects."""
 
-    def __init__(self, store: Store, managers: Managers, access: Access) -> None:
+    def __init__(self, store: Store, managers: Managers) -> None:
         self._store = store
         self._managers = managers
-        self._access = access
 
     async def patch(
         self, request: Request, target: Target, subresource: str = ""
@@ -172,7 +170,6 @@ class Patching:
                     "uid mismatch: the provided object specified uid "
                     f"{meta(applied)['uid']}, and no existing object was found",
                 )
-            self._access.require_create(request)
             try:
                 created = await self._store.create(
                     change(None),

@@ -45,16 +45,12 @@ class Stream:
         headers: Further headers.
         attach: Takes a function that writes to the connection beside ``chunks``, where there is
             one; the answer has begun by then.
-        status: HTTP code.
-        forwarded: Another server's answer: it has all headers that it needs.
     """
 
     chunks: AsyncIterator[bytes]
     content_type: bytes = b"application/json"
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     attach: Callable[[Callable[[bytes], bool]], None] | None = None
-    status: int = 200
-    forwarded: bool = False
 
 
 def to_yaml(value: Any) -> bytes:
@@ -126,11 +122,6 @@ def start_message(
     response: Response | Stream, request_id: bytes, more: Sequence[tuple[bytes, bytes]] = ()
 ) -> dict[str, Any]:
     """Build ``http.response.start`` with the headers every answer has."""
-    if isinstance(response, Stream) and response.forwarded:
-        headers = [(b"audit-id", request_id), *response.headers, *more]
-        if response.content_type:
-            headers.append((b"content-type", response.content_type))
-        return {"type": "http.response.start", "status": response.status, "headers": headers}
     headers = [
         (b"audit-id", request_id),
         (b"cache-control", b"no-cache, private"),
@@ -138,6 +129,8 @@ def start_message(
         *response.headers,
         *more,
     ]
+    status = 200
     if isinstance(response, Response):
+        status = response.status
         headers.append((b"content-length", str(len(response.body)).encode()))
-    return {"type": "http.response.start", "status": response.status, "headers": headers}
+    return {"type": "http.response.start", "status": status, "headers": headers}

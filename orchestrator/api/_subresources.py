@@ -18,7 +18,6 @@ from orchestrator.api._evictions import (
 from orchestrator.api._logs import Logs
 from orchestrator.api._options import delete_options, write_options
 from orchestrator.api._patching import APPLY_PATCH, JSON_PATCH, check_patch_type, parse_patch
-from orchestrator.api._proxies import Proxies
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._reviews import KINDS as REVIEWS
@@ -26,7 +25,6 @@ from orchestrator.api._reviews import answer_review
 from orchestrator.api._routing import Target
 from orchestrator.api._scales import scaling_of
 from orchestrator.api._token_requests import TokenRequests, check_token_name
-from orchestrator.egress import Egress
 from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of, uid_of
@@ -55,19 +53,13 @@ class Subresources:
     """Answers what lies below an object's path."""
 
     def __init__(
-        self,
-        resources: Resources,
-        store: Store,
-        logs: PodLogs | None,
-        access: Access,
-        egress: Egress,
+        self, resources: Resources, store: Store, logs: PodLogs | None, access: Access
     ) -> None:
         self._resources = resources
         self._store = store
         self._logs = Logs(store, logs)
         self._access = access
         self._tokens = TokenRequests(store, access.accounts)
-        self._proxies = Proxies(store, egress)
 
     def is_virtual(self, kind: Kind) -> bool:
         """Tell whether a kind is answered here and never stored."""
@@ -116,9 +108,7 @@ class Subresources:
                 return await self._evict(request, target)
             case "finalize", "PUT":
                 return await self._resources.update(request, target, name)
-            case "proxy", _:
-                return await self._proxies.answer(request, target)
-            case (("exec" | "attach" | "portforward"), _):
+            case (("exec" | "attach" | "portforward" | "proxy"), _):
                 raise StatusError(
                     501,
                     "NotImplemented",

@@ -15,15 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
-from orchestrator.access import (
-    ALWAYS_ALLOW,
-    AccountTokens,
-    GrantGuard,
-    RbacAuthorizer,
-    SigningGuard,
-)
+from orchestrator.access import ALWAYS_ALLOW, AccountTokens, RbacAuthorizer
 from orchestrator.api._access import Access
-from orchestrator.api._aggregation import Aggregator
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
 from orchestrator.api._negotiation import PLAIN, Accepted
@@ -42,12 +35,10 @@ from orchestrator.api._responses import (
     warning_header,
 )
 from orchestrator.api._routing import resolve
-from orchestrator.egress import Egress
 from orchestrator.resources.errors import (
     StatusError,
     internal_error,
 )
-from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:
     from orchestrator.node.logs import PodLogs
@@ -95,7 +86,6 @@ class ApiApplication:
         *,
         logs: PodLogs | None = None,
         accounts: AccountTokens | None = None,
-        egress: Egress | None = None,
     ) -> None:
         """Serve ``store``.
 
@@ -104,29 +94,18 @@ class ApiApplication:
             config: How to behave.
             logs: Where containers' logs come from; without it, ``pods/log`` is refused.
             accounts: ServiceAccounts' tokens; None signs them with a key that ends with this.
-            egress: Connects to pods, Services and aggregated servers; its owner closes it.
         """
         self.config = config or ApiConfig()
         self._store = store
         authorizer = RbacAuthorizer(store) if self.config.authorization == "RBAC" else ALWAYS_ALLOW
-        self._guards: tuple[Hook, ...] = (
-            GrantGuard(store, authorizer),
-            SigningGuard(authorizer),
-        )
-        store.admission.hooks = (*store.admission.hooks, *self._guards)
         self._access = Access(
             self.config.token,
             accounts or AccountTokens(store),
             authorizer,
             anonymous=self.config.anonymous,
         )
-        chance = random.SystemRandom()
-        egress = egress or Egress(chance)
-        self._resources = Resources(store, logs, self._access, chance, egress)
-        self._aggregator = Aggregator(store, egress)
-        self._pages = Pages(
-            store, self.config.address, {}, self.config.ready_checks, self._aggregator
-        )
+        self._resources = Resources(store, logs, self._access, random.SystemRandom())
+        self._pages = Pages(store, self.config.address, {}, self.config.ready_checks)
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)
         self._streams: set[asyncio.Task[Any]] = set()
@@ -136,9 +115,6 @@ class ApiApplication:
     def close(self) -> None:
         """End every stream; requests in flight finish, new streams end at once."""
         self._closing = True
-        hooks = self._store.admission.hooks
-        self._store.admission.hooks = tuple(one for one in hooks if one not in self._guards)
-        self._aggregator.close()
         self._deadlines.close()
         self._bodies.close()
         for stream in tuple(self._streams):
@@ -170,7 +146,7 @@ class ApiApplication:
             if response.attach is not None and (push := scope.get("extensions", {}).get(PUSH)):
                 response.attach(push)
             await self._send_stream(request, response, send)
-            status = response.status
+            status = 200
         else:
             status = response.status
             await self._send(request, response, send)
@@ -195,8 +171,6 @@ class ApiApplication:
     async def _answer(self, request: Request) -> Response | Stream:
         path = request.path
         self._access.admit(request)
-        if (remote := self._aggregator.find(path)) is not None:
-            return await self._aggregator.forward(request, remote)
         registry = self._store.registry
         target = resolve(registry, path)
         if target is not None:
@@ -204,7 +178,7 @@ class ApiApplication:
             warning = deprecation_warning(target.kind, registry.version)
             if warning:
                 request.warnings.append(warning)
-            if request.method == "GET" or target.subresource == "proxy":
+            if request.method == "GET":
                 return await self._resources.answer(request, target)
             try:
                 return await self._deadlines.run(self._resources.answer(request, target))
@@ -215,8 +189,6 @@ class ApiApplication:
                     "Timeout: request did not complete within the allotted timeout",
                     {"retryAfterSeconds": 1},
                 ) from None
-        if path.startswith("/api") and self._aggregator.remote():
-            await self._aggregator.ask()
         if request.method in ("GET", "HEAD"):
             page = self._pages.answer(request)
             if page is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import subprocess
 import threading
 import time
@@ -26,7 +25,6 @@ from orchestrator.api import (
     new_token,
     write_kubeconfig,
 )
-from orchestrator.egress import Egress
 from orchestrator.resources.kinds import registry
 from orchestrator.store import Store
 
@@ -41,11 +39,9 @@ async def store() -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def app(store: Store) -> AsyncIterator[ApiApplication]:
+def app(store: Store) -> ApiApplication:
     """The application that asks for `TOKEN`."""
-    egress = Egress(random.SystemRandom())
-    yield ApiApplication(store, ApiConfig(token=TOKEN), egress=egress)
-    await egress.close()
+    return ApiApplication(store, ApiConfig(token=TOKEN))
 
 
 @pytest.fixture

@@ -1,0 +1,234 @@
+"""Administration with every kubectl at hand: nodes, access, discovery, the proxy, settings."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.clients.kubectl import Kubectl, next_line, sleeper
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def node(kube: Kubectl) -> Iterator[str]:
+    """A node that is as new at the end."""
+    yield "node-2"
+    kube("uncordon node-2")
+    kube.run("taint node node-2 k-")
+
+
+def test_taints_and_maintenance(kube: Kubectl, node: str) -> None:
+    """Tainted, cordoned, drained under a budget, and back in service."""
+    assert "tainted" in kube(f"taint node {node} k=v:NoSchedule")
+    assert "already has k taint(s) with same effect(s)" in kube.refused(
+        f"taint node {node} k=v:NoSchedule"
+    )
+    kube(f"taint node {node} k=w:NoSchedule --overwrite")
+    assert {"key": "k", "value": "w", "effect": "NoSchedule"} in kube.json(f"get node {node}")[
+        "spec"
+    ]["taints"]
+    assert "untainted" in kube(f"taint node {node} k:NoSchedule-")
+    assert "cordoned" in kube(f"cordon {node}")
+    assert "already cordoned" in kube(f"cordon {node}")
+    assert "Ready,SchedulingDisabled" in kube(f"get node {node}")
+    kube(f"uncordon {node}")
+
+    web = sleeper("web", replicas=2)
+    web["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
+    kube.apply(web)
+    kube("rollout status deploy/web --timeout=60s")
+    kube(
+        "run lonely --image=x --overrides",
+        json.dumps({"spec": {"nodeName": node, "terminationGracePeriodSeconds": 1}}),
+        "--command",
+        "--",
+        "sleep",
+        "3600",
+    )
+    kube("wait --for=condition=Ready pod/lonely --timeout=60s")
+    refused = kube.refused(f"drain {node} --timeout=5s")
+    assert "cannot delete" in refused
+    assert "use --force to override" in refused
+    kube.apply(sleeper("web", replicas=2))  # may go elsewhere now
+    drained = kube(f"drain {node} --force --timeout=60s")
+    assert f"node/{node} drained" in drained
+    left = kube(f"get pods -o name --field-selector spec.nodeName={node}")
+    assert left == ""
+    kube("rollout status deploy/web --timeout=60s")
+
+
+def test_a_budget_stops_an_eviction(newest: Kubectl) -> None:
+    """A drain waits for a budget that allows no disruption, and says so."""
+    web = sleeper("web", replicas=1)
+    newest.apply(web)
+    newest("create pdb web --selector=app=web --min-available=1")
+    newest("rollout status deploy/web --timeout=60s")
+    (pod,) = newest.json("get pods")["items"]
+    node = pod["spec"]["nodeName"]
+    # No controller counts budgets yet: its status is written as the controller would.
+    status = {
+        "status": {
+            "disruptionsAllowed": 0,
+            "currentHealthy": 1,
+            "desiredHealthy": 1,
+            "expectedPods": 1,
+            "observedGeneration": 1,
+        }
+    }
+    newest("patch pdb web --subresource=status --type=merge -p", json.dumps(status))
+    try:
+        refused = newest.refused(f"drain {node} --pod-selector=app=web --timeout=3s")
+        assert "Cannot evict pod as it would violate the pod's disruption budget" in refused
+    finally:
+        newest(f"uncordon {node}")
+    assert newest.json("get pods")["items"][0]["metadata"]["uid"] == pod["metadata"]["uid"]
+
+
+def test_who_may_do_what(kube: Kubectl) -> None:
+    """``auth can-i`` in its forms, ``auth whoami``, ``auth reconcile``."""
+    assert kube("auth can-i create pods") == "yes\n"
+    assert kube("auth can-i --list").splitlines()[0].split() == [
+        "Resources",
+        "Non-Resource",
+        "URLs",
+        "Resource",
+        "Names",
+        "Verbs",
+    ]
+    assert kube("auth can-i get /healthz") == "yes\n"
+    assert kube("auth can-i update deployments --subresource=scale -q") == ""
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "reader", "namespace": kube.namespace},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+    }
+    reconciled = kube("auth reconcile -f -", stdin=yaml.safe_dump(role))
+    assert "reader reconciled" in reconciled
+    if kube.minor >= 28:
+        who = kube.json("auth whoami")["status"]["userInfo"]
+        assert "system:authenticated" in who["groups"]
+
+
+def test_discovery(kube: Kubectl) -> None:
+    """Versions, resources by group, scope, verb and category, and what is short for what."""
+    versions = kube("api-versions").split()
+    assert {"v1", "apps/v1", "batch/v1", "autoscaling/v2", "policy/v1"} <= set(versions)
+    resources = {line.split()[0]: line for line in kube("api-resources --no-headers").splitlines()}
+    assert {"pods", "deployments", "nodes", "customresourcedefinitions"} <= resources.keys()
+    assert resources["deployments"].split()[1:] == ["deploy", "apps/v1", "true", "Deployment"]
+    names = kube("api-resources -o name --namespaced=false --api-group=").split()
+    assert {"nodes", "namespaces", "persistentvolumes"} <= set(names)
+    assert "pods" not in names
+    wide = kube("api-resources -o wide --api-group=apps").splitlines()
+    assert "create,delete,deletecollection,get,list,patch,update,watch" in wide[1]
+    if kube.minor >= 22:
+        assert kube("api-resources --categories=all -o name --api-group=apps").split() == [
+            "daemonsets.apps",
+            "deployments.apps",
+            "replicasets.apps",
+            "statefulsets.apps",
+        ]
+    listable = kube("api-resources --verbs=list,watch -o name --cached").split()
+    assert "bindings" not in listable
+    assert "tokenreviews.authentication.k8s.io" not in listable
+    version = kube.json("version")
+    assert version["serverVersion"]["gitVersion"].startswith("v1.35")
+    assert "Kubernetes control plane" in kube("cluster-info")
+    assert len(kube("cluster-info dump --namespaces=default")) > 1000
+
+
+def test_explanations(kube: Kubectl) -> None:
+    """Of a kind, a field, everything below, another version, as upstream's OpenAPI says."""
+    pod = kube("explain pods")
+    assert "KIND:" in pod
+    assert "VERSION:" in pod
+    assert "Pod is a collection of containers that can run on a host" in pod
+    assert "<ObjectMeta>" in pod
+    field = kube("explain pod.spec.containers.resources.limits")
+    assert "Limits describes the maximum amount of compute resources allowed" in field
+    recursive = kube("explain deploy.spec --recursive")
+    assert "progressDeadlineSeconds" in recursive
+    assert "matchLabels" in recursive
+    assert "targetCPUUtilizationPercentage" in kube("explain hpa.spec --api-version=autoscaling/v1")
+    assert "behavior" in kube("explain hpa.spec --api-version=autoscaling/v2")
+    refused = kube.refused("explain pod.spec.nothing")
+    assert 'field "nothing" does not exist' in refused
+    for kind in (
+        "svc",
+        "crd",
+        "events --api-version=events.k8s.io/v1",
+        "role",
+        "pdb.spec",
+        "lease",
+    ):
+        assert "KIND:" in kube(f"explain {kind}")
+
+
+def test_the_proxy(kube: Kubectl) -> None:
+    """``kubectl proxy`` serves the API without credentials, reads and writes, but not all paths."""
+    with kube.background("proxy --port=0") as proxy:
+        address = "http://" + next_line(proxy.stdout, "Starting to serve on").split()[-1]
+
+        def call(path: str, method: str = "GET", body: object = None) -> dict[str, object]:
+            data = None if body is None else json.dumps(body).encode()
+            request = urllib.request.Request(
+                address + path, data, {"content-type": "application/json"}, method=method
+            )
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                found: dict[str, object] = json.load(answer)
+                return found
+
+        path = f"/api/v1/namespaces/{kube.namespace}/configmaps"
+        body = {"metadata": {"name": "proxied"}, "data": {"a": "1"}}
+        assert call(path, "POST", body)["data"] == {"a": "1"}
+        assert call(f"{path}/proxied")["kind"] == "ConfigMap"
+        assert call(f"{path}/proxied", "DELETE")["status"] == "Success"
+        assert "paths" in call("/")
+        with urllib.request.urlopen(f"{address}{path}?watch=1", timeout=10) as watch:
+            assert json.loads(watch.readline())["type"] == "ADDED"
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            call(f"{path.replace('configmaps', 'pods')}/x/exec")
+
+
+def test_what_is_not_there_is_said(newest: Kubectl) -> None:
+    """Metrics need a metrics server, as upstream."""
+    for what in ("nodes", "pods"):
+        assert "error: Metrics API not available" in newest.refused(f"top {what}")
+
+
+def test_settings_of_the_client(newest: Kubectl, tmp_path: Path) -> None:
+    """A context of one's own on top of the cluster's kubeconfig."""
+    own = tmp_path / "own"
+    own.write_text(newest.daemon.kubeconfig.read_text())
+    env = {"KUBECONFIG": str(own)}
+    context = newest("config current-context", env=env).strip()
+    assert context in newest("config get-contexts -o name", env=env).split()
+    newest(f"config set-context --current --namespace={newest.namespace}", env=env)
+    newest("config set-credentials nobody --token=wrong", env=env)
+    cluster = newest("config view --minify -o", "jsonpath={.clusters[0].name}", env=env)
+    newest(f"config set-context stranger --cluster={cluster} --user=nobody", env=env)
+    unauthorized = newest.refused("get pods --context=stranger", env=env)
+    assert "You must be logged in to the server" in unauthorized
+    newest("config use-context stranger", env=env)
+    assert newest("config current-context", env=env) == "stranger\n"
+    newest("config delete-context stranger", env=env)
+    assert "certificate-authority-data: DATA+OMITTED" in newest("config view", env=env)
+
+
+def test_a_whole_day_of_discovery_is_cached(newest: Kubectl) -> None:
+    """The second command of a home asks for no discovery again."""
+    newest("get pods")
+    began = time.monotonic()
+    asked = newest.run("get pods -v=6")
+    assert asked.returncode == 0
+    assert "/apis" not in asked.stderr
+    assert time.monotonic() - began < 30
