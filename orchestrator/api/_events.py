@@ -61,11 +61,13 @@ class View:
     line: Line = event_line
     dump: Callable[[Object], bytes] = orjson.dumps
 
+    def names(self, obj: Object) -> bool:
+        """Tell whether an object is the one that is watched, if only one is."""
+        return not self.name or obj["metadata"]["name"] == self.name
+
     def sees(self, obj: Object) -> bool:
         """Tell whether a present object belongs to the view; its namespace is the caller's."""
-        if self.name and obj["metadata"]["name"] != self.name:
-            return False
-        return self.matches is None or self.matches(obj)
+        return self.names(obj) and (self.matches is None or self.matches(obj))
 
 
 class Memo:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from orchestrator.api._converted_watches import converted_chunks
 from orchestrator.api._encodings import Messages, dump_of
 from orchestrator.api._events import Encoder, View, bookmark_object, error_line
 from orchestrator.api._fanout import Fanout
@@ -97,6 +98,8 @@ class Lists:
         converted = self._store.registry.is_converted(kind)
         if converted:
             items = await self._store.conversion.convert(items, kind)
+            # Objects that were in this version already are those that others are shown.
+            converted = any(one is not other for one, other in zip(items, page.items, strict=True))
         if accepted.shape:
             now = self._store.clock.now()
             shaped = shape_list(kind, items, metadata, request, accepted, now)
@@ -152,6 +155,8 @@ class Lists:
             ]
         elif version == 0:
             after = store.sequence
+        if store.conversion.waits(kind):
+            return self._converted_watch(request, target, view, options)
         first, encode = self._encoders(kind, request, accepted)
         watch = Watch(
             target.resource,
@@ -166,7 +171,38 @@ class Lists:
             mark_initial=bool(options.send_initial_events),
             timeout=options.timeout or self._random.uniform(*WATCH_SECONDS),
         )
-        return Stream(watch.chunks(), accepted.watch_content_type, attach=watch.attach)
+        return Stream(
+            watch.chunks(),
+            accepted.watch_content_type,
+            attach=watch.attach,
+            custom=target.resource if kind.custom is not None else "",
+        )
+
+    def _converted_watch(
+        self, request: Request, target: Target, view: View, options: ListOptions
+    ) -> Stream:
+        """Watch a kind that a webhook converts."""
+        accepted, kind = request.accepted, target.kind
+        first, encode = watch_encoders(kind, request, accepted, self._store.clock.now)
+        watch = self._store.watch(
+            target.resource,
+            target.namespace,
+            after=int(options.resource_version or 0),
+            labels=options.labels,
+            fields=options.fields,
+            bookmarks=options.bookmarks,
+            timeout=options.timeout or self._random.uniform(*WATCH_SECONDS),
+            send_initial_events=options.send_initial_events,
+        )
+        chunks = converted_chunks(
+            watch,
+            view,
+            kind.api_version,
+            lambda objects: self._store.conversion.convert(objects, kind),
+            encode or dump_of(accepted),
+            first,
+        )
+        return Stream(chunks, accepted.watch_content_type, custom=target.resource)
 
     def _view(
         self, request: Request, target: Target, accepted: Accepted, options: ListOptions

@@ -45,12 +45,14 @@ class Stream:
         headers: Further headers.
         attach: Takes a function that writes to the connection beside ``chunks``, where there is
             one; the answer has begun by then.
+        custom: The custom resource that it is about, if it is about one.
     """
 
     chunks: AsyncIterator[bytes]
     content_type: bytes = b"application/json"
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     attach: Callable[[Callable[[bytes], bool]], None] | None = None
+    custom: str = ""
 
 
 def to_yaml(value: Any) -> bytes:

@@ -17,6 +17,7 @@ import structlog
 
 from orchestrator.access import ALWAYS_ALLOW, AccountTokens, RbacAuthorizer
 from orchestrator.api._access import Access
+from orchestrator.api._custom_streams import CustomStreams
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
 from orchestrator.api._negotiation import PLAIN, Accepted
@@ -109,6 +110,7 @@ class ApiApplication:
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)
         self._streams: set[asyncio.Task[Any]] = set()
+        self._custom = CustomStreams(store)
         self._closing = False
         self._log = structlog.get_logger("orchestrator.api")
 
@@ -213,7 +215,7 @@ class ApiApplication:
         assert task is not None
         ended = False
 
-        def end(_: asyncio.Task[None]) -> None:
+        def end(_: asyncio.Task[None] | None = None) -> None:
             nonlocal ended
             if not ended:
                 ended = True
@@ -222,6 +224,8 @@ class ApiApplication:
         gone = asyncio.create_task(request.disconnected())
         gone.add_done_callback(end)
         self._streams.add(task)
+        if stream.custom:
+            self._custom.add(stream.custom, end)
         chunks = stream.chunks
         try:
             more = [warning_header(text) for text in request.warnings]
@@ -238,6 +242,7 @@ class ApiApplication:
         finally:
             ended = True
             self._streams.discard(task)
+            self._custom.discard(stream.custom, end)
             gone.cancel()
             close = getattr(chunks, "aclose", None)
             if close is not None:

@@ -37,7 +37,12 @@ from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
 from orchestrator.store import Store
 from orchestrator.store.recording import EventRecorder
-from orchestrator.webhooks import MutatingWebhooks, ValidatingWebhooks, WebhookClient
+from orchestrator.webhooks import (
+    ConversionWebhooks,
+    MutatingWebhooks,
+    ValidatingWebhooks,
+    WebhookClient,
+)
 
 SIMULATED_SERVICES: Final = IPv4Network("10.96.0.0/16")
 """Cluster IPs where nothing listens: upstream's customary range."""
@@ -216,6 +221,7 @@ class Cluster:
             MutatingWebhooks(self.store, client),
             ValidatingWebhooks(self.store, client),
         )
+        self.store.conversion.webhook = ConversionWebhooks(client)
 
     def _spawn_controllers(self) -> None:
         grace = self.config.node_grace_seconds

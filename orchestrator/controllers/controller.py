@@ -160,11 +160,20 @@ class Controller(Actor[Command], Generic[K]):
         self.reset()
         # Both are synchronous: nothing can be committed between the cursor and the list.
         self._follower = self.store.follow(self.resources, self._wake)
-        sequence = self._follower.sequence
-        for resource in self.resources:
+        self._list(self.resources, self._follower.sequence)
+
+    def _list(self, resources: Sequence[str], sequence: int) -> None:
+        for resource in resources:
             for obj in self.store.list(resource):
                 key = Key(resource, namespace_of(obj), name_of(obj))
                 self.observe(ObjectEvent(sequence, "ADDED", key, obj, None))
+
+    def include(self, resources: Sequence[str]) -> None:
+        """Follow further resources too; their objects are observed as at the start."""
+        if self._follower is None:
+            return
+        self._follower.include(resources)
+        self._list(resources, self._follower.sequence)
 
     def _take(self) -> None:
         if self._follower is None:

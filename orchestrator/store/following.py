@@ -89,6 +89,14 @@ class Follower:
             ]
         return taken
 
+    def include(self, resources: Iterable[str]) -> None:
+        """Follow further resources too, from the present on."""
+        added = tuple(name for name in dict.fromkeys(resources) if name not in self.resources)
+        channels = [self._followers.window.channel(resource) for resource in added]
+        self._places += [(channel, channel.end) for channel in channels]
+        self.resources += added
+        self._followers.enlist(self, added)
+
     def restart(self, after: int) -> None:
         """Go on from another sequence, after a new list for example."""
         self._places = [(channel, channel.place_after(after)) for channel, _ in self._places]
@@ -136,12 +144,16 @@ class Followers:
             Expired: ``after`` lies before the window.
         """
         follower = Follower(self, resources, notify, after)
-        for resource in follower.resources:
-            self._by_resource.setdefault(resource, {})[id(follower)] = follower
+        self.enlist(follower, follower.resources)
         self._count += 1
         if after < self.sequence:
             follower.wake()
         return follower
+
+    def enlist(self, follower: Follower, resources: Iterable[str]) -> None:
+        """Wake a follower for these resources too."""
+        for resource in resources:
+            self._by_resource.setdefault(resource, {})[id(follower)] = follower
 
     def remove(self, follower: Follower) -> None:
         """Forget a follower."""

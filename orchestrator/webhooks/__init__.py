@@ -2,5 +2,6 @@
 
 from orchestrator.webhooks.admission import MutatingWebhooks, ValidatingWebhooks
 from orchestrator.webhooks.client import WebhookClient
+from orchestrator.webhooks.conversion import ConversionWebhooks
 
-__all__ = ["MutatingWebhooks", "ValidatingWebhooks", "WebhookClient"]
+__all__ = ["ConversionWebhooks", "MutatingWebhooks", "ValidatingWebhooks", "WebhookClient"]

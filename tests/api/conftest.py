@@ -25,8 +25,9 @@ from orchestrator.api import (
     new_token,
     write_kubeconfig,
 )
+from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.resources.kinds import registry
-from orchestrator.store import Store
+from orchestrator.store import EventRecorder, Store
 
 TOKEN = "secret-token"
 
@@ -88,6 +89,8 @@ class LiveServer:
         token = new_token()
         async with ActorSystem("api-live") as system:
             store = await Store.open(system, MemoryLog(), registry("1.35"))
+            recorder = EventRecorder(store, "apiextensions-controller")
+            system.spawn(lambda: DefinitionController(store, recorder), "definitions")
             app = ApiApplication(store, ApiConfig(token=token))
             tls = Tls(certificates.certificate_file, certificates.key_file)
             async with ApiServer(app, "127.0.0.1", 0, tls) as server:

@@ -19,6 +19,7 @@ from orchestrator.controllers.garbage.core import (
     decide_collection,
 )
 from orchestrator.controllers.plans import Plan
+from orchestrator.resources.custom.kinds import DEFINITIONS
 from orchestrator.resources.objects import Key, Object, is_deleting, meta, uid_of
 from orchestrator.store import ObjectEvent, Store
 
@@ -28,20 +29,33 @@ class GarbageCollector(Controller[Key]):
 
     def __init__(self, store: Store, recorder: Recorder) -> None:
         super().__init__(store, recorder)
-        kinds = store.registry.kinds()
-        # Events are never owned and expire by themselves.
-        names = dict.fromkeys(kind.resource for kind in kinds if kind.kind != "Event")
-        self.resources = tuple(names)
+        self.resources = self._served()
         self._places: dict[tuple[str, str], tuple[str, bool] | None] = {}
+
+    def _served(self) -> tuple[str, ...]:
+        """Name what is followed: all there is, but Events, never owned, expire by themselves."""
+        kinds = self.store.registry.kinds()
+        return tuple(dict.fromkeys(kind.resource for kind in kinds if kind.kind != "Event"))
 
     def reset(self) -> None:
         """Forget the references seen last."""
         self._checked: Any = None
 
+    def _follow_custom(self) -> None:
+        """Follow kinds that have come; what is there of them already is looked at once."""
+        self._places.clear()
+        added = tuple(name for name in self._served() if name not in self.resources)
+        if not added:
+            return
+        self.resources += added
+        self.include(added)
+
     # -- events ----------------------------------------------------------------------------
 
     def observe_all(self, events: Sequence[ObjectEvent]) -> None:
         """Observe what may matter; nearly every write changes neither owners nor deletion."""
+        if any(event.key[0] == DEFINITIONS for event in events):
+            self._follow_custom()
         for event in events:
             previous = event.previous
             if previous is not None and event.type == "MODIFIED":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 from orchestrator.resources.definitions import published_definitions
 from orchestrator.resources.kinds import Kind, KindRegistry
+from orchestrator.resources.openapi._custom import LIST_META, OBJECT_META, custom_definitions
 from orchestrator.resources.openapi._operations import DELETE_OPTIONS, PATCH, STATUS
 from orchestrator.resources.openapi._paths import DefinitionOf, paths_of
 from orchestrator.resources.openapi._schemas import Dialect, Schema, closure, published
@@ -48,9 +49,9 @@ def openapi_v3_index(registry: KindRegistry) -> Document:
     for group, versions in registry.groups().items():
         for version in versions:
             served = f"apis/{group}/{version}" if group else f"api/{version}"
-            digest = hashlib.sha256(
-                repr((registry.version, registry.in_group(group, version))).encode()
-            ).hexdigest()
+            kinds = registry.in_group(group, version)
+            described = registry.version, kinds, [_generation(kind) for kind in kinds]
+            digest = hashlib.sha256(repr(described).encode()).hexdigest()
             paths[served] = {"serverRelativeURL": f"/openapi/v3/{served}?hash={digest.upper()}"}
     return {"paths": paths}
 
@@ -95,6 +96,14 @@ def _info(registry: KindRegistry) -> Document:
     return {"title": "Kubernetes", "version": f"v{registry.version}.0"}
 
 
+def _generation(kind: Kind) -> tuple[str, int] | None:
+    """Return what tells one schema of a custom kind from the next."""
+    if kind.custom is None:
+        return None
+    metadata = kind.custom.crd["metadata"]
+    return metadata["uid"], metadata.get("generation") or 0
+
+
 def _finder(packaged: dict[str, Schema]) -> DefinitionOf:
     names = {
         (found[0]["group"], found[0]["version"], found[0]["kind"]): name
@@ -109,11 +118,15 @@ def _finder(packaged: dict[str, Schema]) -> DefinitionOf:
 
 
 def _schemas(
-    kinds: Iterable[Kind], packaged: dict[str, Schema], dialect: Dialect
+    kinds: Sequence[Kind], packaged: dict[str, Schema], dialect: Dialect
 ) -> dict[str, Schema]:
     roots = [*_ALWAYS]
     for kind in kinds:
         roots += [kind.definition, f"{kind.definition}List"]
         roots += [_BODIES[name] for name in kind.subresources if name in _BODIES]
+    custom = [kind for kind in kinds if kind.custom is not None]
+    if custom:
+        roots += [OBJECT_META, LIST_META]
     names = closure(roots, packaged)
-    return {name: published(name, packaged[name], dialect) for name in names}
+    found = {name: published(name, packaged[name], dialect) for name in names}
+    return {**found, **custom_definitions(custom, dialect)} if custom else found

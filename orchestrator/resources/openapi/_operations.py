@@ -25,6 +25,7 @@ _PATCHES: Final = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+_CUSTOM_PATCHES: Final = _PATCHES[:3]
 _PLACES: Final = {
     "name": "name of the {kind}",
     "namespace": "object name and auth scope, such as for teams and projects",
@@ -133,13 +134,22 @@ def operation(
     body = {"post": schema, "put": schema, "patch": PATCH}.get(action, "")
     if action in {"delete", "deletecollection"}:
         body = DELETE_OPTIONS
-    _exchange(result, action, dialect, body=body, answer=schema)
+    patches = _PATCHES if kind.custom is None else _CUSTOM_PATCHES
+    taken = patches if action == "patch" else _BODIES
+    _exchange(result, action, dialect, body=body, answer=schema, taken=taken)
     return result
 
 
-def _exchange(result: Operation, action: str, dialect: Dialect, *, body: str, answer: str) -> None:
+def _exchange(
+    result: Operation,
+    action: str,
+    dialect: Dialect,
+    *,
+    body: str,
+    answer: str,
+    taken: tuple[str, ...],
+) -> None:
     """Add the body and the answers, which the two dialects write differently."""
-    taken = _PATCHES if action == "patch" else _BODIES
     codes = {"post": ("200", "201", "202"), "put": ("200", "201"), "patch": ("200", "201")}
     responses: dict[str, Any] = {}
     for code in codes.get(action, ("200",)):
