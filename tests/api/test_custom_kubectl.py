@@ -113,7 +113,7 @@ def test_a_session_with_a_custom_resource(kube: Any, tmp_path: Path) -> None:
     tag = kube.namespace.replace("-", "")[-12:]
     plural, kind, short = f"crontabs{tag}", f"CronTab{tag}", f"ct{tag}"
     crd = _written(tmp_path / "crd.yaml", _definition(plural, kind, short))
-    obj = {
+    obj: dict[str, Any] = {
         "apiVersion": "stable.example.com/v1",
         "kind": kind,
         "metadata": {"name": "one"},
