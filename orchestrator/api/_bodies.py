@@ -25,7 +25,13 @@ _SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc]  # the C loader exists where libyaml does
-    """YAML as Kubernetes reads it: a date is a string, a duplicate key an error."""
+    """YAML as Kubernetes reads it: a date is a string, a duplicate key an error.
+
+    Attributes:
+        duplicates: Where duplicate keys are noted instead.
+    """
+
+    duplicates: list[str] | None = None
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
@@ -35,7 +41,10 @@ class _Loader(_SafeLoader):  # type: ignore[misc]  # the C loader exists where l
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, (str, int, float, bool)) and key in seen:
                 line = key_node.start_mark.line + 1
-                raise yaml.YAMLError(f'line {line}: key "{key}" already set in map')
+                problem = f'line {line}: key "{key}" already set in map'
+                if self.duplicates is None:
+                    raise yaml.YAMLError(problem)
+                self.duplicates.append(problem)
             seen.add(key if isinstance(key, (str, int, float, bool)) else id(key))
         return super().construct_mapping(node, deep=deep)
 
@@ -110,8 +119,12 @@ def parse_object(data: bytes, content_type: str, expected: str) -> dict[str, Any
     return value
 
 
-def parse_yaml(data: bytes) -> Any:
+def parse_yaml(data: bytes, duplicates: list[str] | None = None) -> Any:
     """Parse YAML the way sigs.k8s.io/yaml does: keys become strings, dates stay strings.
+
+    Args:
+        data: The text.
+        duplicates: Where keys that occur twice are noted; without it they are errors.
 
     Raises:
         yaml.YAMLError: With the place.
@@ -120,6 +133,7 @@ def parse_yaml(data: bytes) -> Any:
     if len(data) > _SMALL or b"*" in data:
         _measure(data)
     loader = _Loader(data)
+    loader.duplicates = duplicates
     try:
         value = loader.get_single_data()
     finally:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from orchestrator.resources.errors import FieldError, StatusError, invalid
+from orchestrator.resources.patches import printed
 
 _HANDLED: Final = re.compile(r'^\S+ in version "[^"]*" cannot be handled as a \S+?: (?P<why>.*)$')
 _TYPED: Final = re.compile(r"^json: cannot unmarshal (?P<found>\w+).* of type (?P<wanted>\S+)$")
@@ -21,37 +22,22 @@ _SIMPLE: Final = ("string", "bool", "int", "uint", "float")
 _GO_TYPES: Final = {"number": "int64", "array": "slice", "object": "map"}
 
 
-def json_word(value: Any) -> str:
-    """Return Go's word for the type of a decoded JSON value."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "bool"
-        case str():
-            return "string"
-        case int() | float():
-            return "number"
-        case list():
-            return "array"
-        case _:
-            return "object"
+def patched_is_invalid(shown: str, why: str) -> StatusError:
+    """Return the 422 for a patch whose result cannot be decoded.
+
+    Args:
+        shown: The patched object as JSON, or for a strategic merge the patch as Go prints it.
+        why: What is wrong.
+    """
+    value = orjson.dumps(shown).decode()
+    cause = FieldError("FieldValueInvalid", "patch", f"Invalid value: {value}: {why}")
+    return invalid("", "", "", [cause])
 
 
-def printed(value: Any) -> str:
-    """Render JSON data as Go's ``%+v`` does: ``map[spec:map[replicas:2]]``."""
-    match value:
-        case None:
-            return "<nil>"
-        case bool():
-            return "true" if value else "false"
-        case dict():
-            items = (f"{key}:{printed(value[key])}" for key in sorted(value))
-            return f"map[{' '.join(items)}]"
-        case list():
-            return f"[{' '.join(printed(item) for item in value)}]"
-        case _:
-            return str(value)
+def reason_of(error: StatusError) -> str:
+    """Return why an object could not be decoded, without what it should have been."""
+    handled = _HANDLED.match(error.message)
+    return error.message if handled is None else handled["why"]
 
 
 def patch_does_not_fit(patch: Any, error: StatusError) -> StatusError:
@@ -68,9 +54,7 @@ def patch_does_not_fit(patch: Any, error: StatusError) -> StatusError:
     typed = _TYPED.match(why)
     if typed is not None:
         why = _conversion(typed["found"], typed["wanted"])
-    value = orjson.dumps(printed(patch)).decode()
-    cause = FieldError("FieldValueInvalid", "patch", f"Invalid value: {value}: {why}")
-    return invalid("", "", "", [cause])
+    return patched_is_invalid(printed(patch), why)
 
 
 def _conversion(found: str, wanted: str) -> str:

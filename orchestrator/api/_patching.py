@@ -7,16 +7,23 @@ race, so a patch is never applied to an object that has moved on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import yaml
 
-from orchestrator.api._bodies import media_type_error, parse_yaml
 from orchestrator.api._callers import caller_of
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
-from orchestrator.api._patch_errors import json_word, patch_does_not_fit
+from orchestrator.api._patch_bodies import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    Patch,
+    check_patch_type,
+    parse_patch,
+)
+from orchestrator.api._patch_errors import patch_does_not_fit, patched_is_invalid, reason_of
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import Decoded, decode
@@ -28,20 +35,14 @@ from orchestrator.resources.patches import (
     apply_json_patch,
     apply_merge_patch,
     apply_strategic_merge_patch,
+    check_typed,
+    printed,
     server_side_apply,
 )
 from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:
     from orchestrator.store import Store
-
-JSON_PATCH: Final = "application/json-patch+json"
-MERGE_PATCH: Final = "application/merge-patch+json"
-STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
-PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
-CUSTOM_PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
-"""Custom kinds have no merge keys, so nothing that a strategic merge could go by."""
 
 Decode = Callable[[Object], Object]
 
@@ -65,32 +66,30 @@ class Patching:
             StatusError: 400, 404, 409, 415 or 422.
         """
         form = request.content_type
-        check_patch_type(target.kind, form)
+        check_patch_type(form, target.kind)
         options = write_options(request, "PatchOptions", apply=form == APPLY_PATCH)
-        data = await request.body()
-        patch = parse_patch(data, form)
+        patch = parse_patch(await request.body(), form, options.validation)
         if form == APPLY_PATCH:
             return await self._apply(request, target, patch, options, subresource)
-        transform = self.transformation(target, form, patch)
+        transform = self.transformation(target, form, patch.value)
         first = True
 
         def change(current: Object) -> Object:
             nonlocal first
             patched = transform(current)
             if patched is current or patched == current:
-                return current
-            try:
-                decoded = decode_changed(
-                    current, patched, target.kind, validation=options.validation
-                )
-            except StatusError as error:
-                if form != STRATEGIC_PATCH:
-                    raise
-                raise patch_does_not_fit(patch, error) from error
-            if first:
-                request.warnings.extend(decoded.warnings)
+                new, problems = current, patch.problems
+            else:
+                decoded = decode_patched(current, patched, target.kind, patch)
+                new, problems = decoded.object, [*patch.problems, *decoded.warnings]
+            if problems and options.validation == "Strict":
+                why = f"strict decoding error: {', '.join(problems)}"
+                raise patched_is_invalid(_shown(patch, patched), why)
+            if first and options.validation != "Ignore":
+                request.warnings.extend(problems)
                 first = False
-            new = decoded.object
+            if new is current:
+                return current
             check_patched(current, new, target)
             return self._managers.updated(target.kind, current, new, options.manager, subresource)
 
@@ -119,11 +118,12 @@ class Patching:
         self,
         request: Request,
         target: Target,
-        patch: Any,
+        patch: Patch,
         options: WriteOptions,
         subresource: str,
     ) -> tuple[Object, bool]:
-        applied = self._applied_object(request, target, patch, options)
+        applied = applied_object(patch.value, target)
+        request.warnings += patch.problems
         schema = schema_of(target.kind)
         default = strategy_of(target.kind).default
         caller = caller_of(request, "PatchOptions", options)
@@ -189,64 +189,63 @@ class Patching:
     def _exists(self, target: Target) -> bool:
         return self._store.get(target.resource, target.scope, target.name) is not None
 
-    def _applied_object(
-        self, request: Request, target: Target, patch: Any, options: WriteOptions
-    ) -> Object:
-        if not isinstance(patch, dict):
-            raise bad_request("error decoding YAML: the patch is not an object")
-        decoded = decode(patch, target.kind, validation=options.validation)
-        request.warnings += decoded.warnings
-        applied = decoded.object
-        named = meta(applied).get("namespace") or ""
-        if target.kind.namespaced:
-            if not named:
-                applied = with_meta(applied, namespace=target.scope)
-            elif named != target.scope:
-                raise bad_request(
-                    "the namespace of the provided object does not match the namespace sent on "
-                    "the request"
-                )
-        name = name_of(applied)
-        if not name:
-            applied = with_meta(applied, name=target.name)
-        elif name != target.name:
+
+def applied_object(patch: Object, target: Target) -> Object:
+    """Return an applied configuration as an object of the target's kind, in its place.
+
+    Raises:
+        StatusError: 400, it belongs elsewhere or does not fit the kind's schema.
+    """
+    version = patch.get("apiVersion") or ""
+    if version != target.kind.api_version:
+        raise bad_request(
+            "Incorrect version specified in apply patch. Specified patch version: "
+            f"{version}, expected: {target.kind.api_version}"
+        )
+    metadata = patch.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    if patch.get("kind") == target.kind.kind:
+        check_typed(patch, schema_of(target.kind))
+    applied = decode(patch, target.kind, validation="Ignore").object
+    named = meta(applied).get("namespace") or ""
+    if target.kind.namespaced:
+        if not named:
+            applied = with_meta(applied, namespace=target.scope)
+        elif named != target.scope:
             raise bad_request(
-                f"the name of the object ({name}) does not match the name on the URL "
-                f"({target.name})"
+                "the namespace of the provided object does not match the namespace sent on "
+                "the request"
             )
-        return applied
+    name = name_of(applied)
+    if not name:
+        applied = with_meta(applied, name=target.name)
+    elif name != target.name:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+        )
+    return applied
 
 
-def check_patch_type(kind: Kind, form: str) -> None:
-    """Refuse a patch in a form that objects of a kind can't be patched with; 415."""
-    taken = PATCH_TYPES if kind.custom is None else CUSTOM_PATCH_TYPES
-    if form not in taken:
-        raise media_type_error(taken)
+def decode_patched(current: Object, patched: Object, kind: Kind, patch: Patch) -> Decoded:
+    """Decode what a patch made; its warnings are the unknown fields in it.
 
-
-def parse_patch(data: bytes, form: str) -> Any:
-    """Parse a patch body; 400 in upstream's words."""
-    if form == APPLY_PATCH:
-        try:
-            return parse_yaml(data)
-        except (ValueError, yaml.YAMLError, RecursionError) as error:
-            text = " ".join(str(error).split())
-            raise bad_request(f"error decoding YAML: {text}") from error
+    Raises:
+        StatusError: 422, it is no object of the kind any more.
+    """
     try:
-        patch = orjson.loads(data)
-    except ValueError as error:
-        raise bad_request(f"error decoding patch: {error}") from error
-    if form == JSON_PATCH and not isinstance(patch, list):
-        raise bad_request(
-            f"error decoding patch: json: cannot unmarshal {json_word(patch)} into Go value of "
-            "type jsonpatch.Patch"
-        )
-    if form != JSON_PATCH and not isinstance(patch, dict):
-        raise bad_request(
-            f"error decoding patch: json: cannot unmarshal {json_word(patch)} into Go value of "
-            "type map[string]interface {}"
-        )
-    return patch
+        return decode_changed(current, patched, kind, validation="Warn")
+    except StatusError as error:
+        if patch.form == STRATEGIC_PATCH:
+            raise patch_does_not_fit(patch.value, error) from error
+        raise patched_is_invalid(_shown(patch, patched), reason_of(error)) from error
+
+
+def _shown(patch: Patch, patched: Object) -> str:
+    """Return what a refusal shows as the value of ``patch``."""
+    if patch.form == STRATEGIC_PATCH:
+        return printed(patch.value)
+    return orjson.dumps(patched).decode()
 
 
 def check_version(current: Object, new: Object, target: Target) -> None:

@@ -73,7 +73,7 @@ class Resources:
         self._creating = Creating(store, self._managers)
         self._patching = Patching(store, self._managers)
         self._lists = Lists(store, self._encoded, self._messages, chance)
-        self._subresources = Subresources(self, store, logs, access)
+        self._subresources = Subresources(self, store, self._managers, logs, access)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Answer one request for ``target``.

@@ -16,19 +16,19 @@ from orchestrator.api._evictions import (
     spend_disruption,
 )
 from orchestrator.api._logs import Logs
+from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
-from orchestrator.api._patching import APPLY_PATCH, JSON_PATCH, check_patch_type, parse_patch
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._reviews import KINDS as REVIEWS
 from orchestrator.api._reviews import answer_review
 from orchestrator.api._routing import Target
 from orchestrator.api._scales import scaling_of
+from orchestrator.api._scaling import Scaling
 from orchestrator.api._token_requests import TokenRequests, check_token_name
-from orchestrator.resources.errors import STALE, StatusError, bad_request, conflict
+from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.kinds import Kind
-from orchestrator.resources.objects import Object, meta, name_of, uid_of
-from orchestrator.resources.patches import apply_json_patch, apply_merge_patch
+from orchestrator.resources.objects import Object, name_of, uid_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.admission import Attributes
 
@@ -53,10 +53,16 @@ class Subresources:
     """Answers what lies below an object's path."""
 
     def __init__(
-        self, resources: Resources, store: Store, logs: PodLogs | None, access: Access
+        self,
+        resources: Resources,
+        store: Store,
+        managers: Managers,
+        logs: PodLogs | None,
+        access: Access,
     ) -> None:
         self._resources = resources
         self._store = store
+        self._scaling = Scaling(store, managers)
         self._logs = Logs(store, logs)
         self._access = access
         self._tokens = TokenRequests(store, access.accounts)
@@ -96,7 +102,8 @@ class Subresources:
                     request, target.kind, self._resources.find(target)
                 )
             case "scale", "PUT" | "PATCH":
-                return await self._scale(request, target)
+                scaled = await self._scaling.write(request, target)
+                return await self._scale_response(request, target.kind, scaled)
             case "log", "GET":
                 return await self._logs.answer(request, self._resources.find(target))
             case "binding", "POST":
@@ -134,53 +141,6 @@ class Subresources:
             obj = await self._store.conversion.one(obj, kind)
         scale = scaling_of(kind).read(obj)
         return json_response(scale, 200, request.accepted, pretty=request.pretty)
-
-    async def _scale(self, request: Request, target: Target) -> Response:
-        form = request.content_type
-        if request.method == "PATCH":
-            check_patch_type(target.kind, form)
-            options = write_options(request, "PatchOptions", apply=form == APPLY_PATCH)
-            patch = parse_patch(await request.body(), form)
-        else:
-            check_object_type(form)
-            options = write_options(request, "UpdateOptions")
-            patch = parse_object(await request.body(), form, "Scale")
-
-        scaling = scaling_of(target.kind)
-
-        def change(current: Object) -> Object:
-            scale = scaling.read(current)
-            if request.method == "PUT":
-                wanted = patch
-            elif form == JSON_PATCH:
-                wanted = apply_json_patch(scale, patch)
-            else:
-                # A Scale has no lists: merge, strategic merge and apply come to the same.
-                wanted = apply_merge_patch(scale, patch)
-            version = meta(wanted).get("resourceVersion")
-            if version and version != meta(current).get("resourceVersion"):
-                raise conflict(target.resource, target.name, STALE)
-            named = name_of(wanted)
-            if named and named != target.name:
-                raise bad_request(
-                    f"the name of the object ({named}) does not match the name on the URL "
-                    f"({target.name})"
-                )
-            return scaling.write(current, wanted)
-
-        kind = "PatchOptions" if request.method == "PATCH" else "UpdateOptions"
-        changed = await self._store.modify(
-            target.resource,
-            target.scope,
-            target.name,
-            change,
-            subresource="scale",
-            dry_run=options.dry_run,
-            kind=target.kind,
-            caller=caller_of(request, kind, options),
-            shown=scaling.read,
-        )
-        return await self._scale_response(request, target.kind, changed)
 
     async def _bind(self, request: Request, target: Target, name: str, binding: Object) -> Response:
         options = write_options(request, "CreateOptions")

@@ -133,6 +133,11 @@ class SchemaNode:
         return self._additional
 
     @property
+    def open(self) -> bool:
+        """Whether fields that are not named may stand beside those that are (custom kinds)."""
+        return bool(self._raw.get("x-kubernetes-preserve-unknown-fields"))
+
+    @property
     def is_free_form(self) -> bool:
         """Whether any fields may stand here: RawExtension, FieldsV1, JSON, unknown types."""
         return self.type in {"", "object"} and not (

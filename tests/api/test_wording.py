@@ -94,13 +94,18 @@ async def test_a_strategic_patch_that_does_not_fit_is_an_invalid_patch(
     assert body["details"]["causes"][0]["field"] == "patch"
 
 
-async def test_a_merge_patch_that_does_not_fit_is_a_bad_body(
+async def test_a_merge_patch_that_does_not_fit_shows_the_object_it_made(
     client: httpx.AsyncClient, deployed: str
 ) -> None:
-    """400, in the decoder's words: a merge patch is decoded as a whole object."""
+    """422, in the decoder's words."""
     answer = await client.patch(deployed, json={"spec": {"replicas": "x"}}, headers=MERGE)
-    assert answer.status_code == 400
-    assert "cannot unmarshal string into Go struct field DeploymentSpec" in answer.json()["message"]
+    assert answer.status_code == 422
+    message = answer.json()["message"]
+    assert message.startswith(' "" is invalid: patch: Invalid value: "{\\"apiVersion\\":')
+    assert message.endswith(
+        ": json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type "
+        "int32"
+    )
 
 
 async def test_a_patch_of_another_json_type_names_that_type(

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.resources.definitions import definitions
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.patches import (
+    check_typed,
     server_side_apply,
     track_update,
     with_managed_fields,
@@ -275,19 +276,105 @@ def test_null_and_timestamps_from_generators_are_harmless() -> None:
     assert live["spec"] == {"replicas": 1, "strategy": {}}
 
 
+def test_managed_fields_cannot_be_applied() -> None:
+    """Not even an empty list."""
+    applied = {**config(), "metadata": {"name": "web", "managedFields": []}}
+    with pytest.raises(StatusError, match=r"metadata\.managedFields must be nil"):
+        apply(None, applied)
+
+
+CONTAINERS = ".spec.template.spec.containers"
+
+
 @pytest.mark.parametrize(
-    "applied",
+    ("applied", "problem"),
     [
-        {**config(), "metadata": {"name": "web", "managedFields": [{"manager": "x"}]}},
-        config(template=template({"image": "1"})),
-        config(template=template({"name": "a"}, {"name": "a"})),
+        (
+            config(template=template({"image": "1"})),
+            (
+                f"{CONTAINERS}: element 0: associative list with keys has an element that omits "
+                'all key fields ["name"] (and doesn\'t have default values for any key fields)'
+            ),
+        ),
+        (
+            config(template=template({"name": "a"}, {"name": "a"})),
+            f'{CONTAINERS}: duplicate entries for key [name="a"]',
+        ),
+        (
+            config(template=template({"name": "a", "ports": [{"containerPort": 1}] * 2})),
+            (
+                f'{CONTAINERS}[name="a"].ports: duplicate entries for key '
+                '[containerPort=1,protocol="TCP"]'
+            ),
+        ),
+        (config(replicass=1), ".spec.replicass: field not declared in schema"),
+        (
+            config(template=template({"name": "a", "imag": "x"})),
+            f'{CONTAINERS}[name="a"].imag: field not declared in schema',
+        ),
+        (config(replicas="1"), ".spec.replicas: expected numeric (int or float), got string"),
+        (
+            config(template={"metadata": {"labels": {"a": 5}}}),
+            (
+                ".spec.template.metadata.labels.a: expected string, got "
+                "&value.valueUnstructured{Value:5}"
+            ),
+        ),
+        (config(template=[1]), ".spec.template: expected map, got &{[1]}"),
+        (
+            config(template=template({"name": "a", "ports": {"x": 1}})),
+            f'{CONTAINERS}[name="a"].ports: expected list, got &{{map[x:1]}}',
+        ),
+        (
+            config(paused="no", replicas=True),
+            (
+                "errors:\n"
+                '  .spec.paused: expected boolean, got &value.valueUnstructured{Value:"no"}\n'
+                "  .spec.replicas: expected numeric (int or float), got bool"
+            ),
+        ),
     ],
 )
-def test_impossible_configurations_are_refused(applied: dict[str, Any]) -> None:
-    """managedFields, items without keys and items twice are a client's mistakes."""
+def test_what_does_not_fit_the_schema_is_refused(applied: dict[str, Any], problem: str) -> None:
+    """With upstream's place and words, whatever field validation was asked for."""
     with pytest.raises(StatusError) as caught:
-        apply(None, applied)
+        check_typed(applied, DEPLOYMENT)
     assert caught.value.code == 400
+    assert caught.value.message == (
+        "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): " + problem
+    )
+
+
+def test_what_fits_passes() -> None:
+    """Quantities and ports by number or name, nulls, and finalizers as a set."""
+    applied = config(
+        replicas=None,
+        template=template(
+            {
+                "name": "a",
+                "resources": {"limits": {"cpu": 1, "memory": "1Gi"}},
+                "livenessProbe": {"httpGet": {"port": "http"}},
+                "ports": [{"containerPort": 1}, {"containerPort": 1, "protocol": "UDP"}],
+            }
+        ),
+    )
+    applied["metadata"]["finalizers"] = ["example.com/a", "example.com/b"]
+    check_typed(applied, DEPLOYMENT)
+    check_typed({"anything": [{}, 1]}, None)
+    applied["metadata"]["finalizers"] = ["a/a", "a/a"]
+    with pytest.raises(StatusError, match=r'finalizers: duplicate entries for key \[="a/a"\]'):
+        check_typed(applied, DEPLOYMENT)
+
+
+def test_a_claim_that_changes_nothing_has_no_time() -> None:
+    """As upstream: the time is that of the manager's last change to the object."""
+    live = apply(None, config(replicas=1), now=NOW)
+    shared = apply(live, config(replicas=1), "other", now=NOW + 60)
+    times = {entry["manager"]: entry.get("time") for entry in shared["metadata"]["managedFields"]}
+    assert times == {"me": "2023-11-14T22:13:20Z", "other": None}
+    changed = apply(shared, config(replicas=1, paused=True), "other", now=NOW + 60)
+    times = {entry["manager"]: entry.get("time") for entry in changed["metadata"]["managedFields"]}
+    assert times["other"] == "2023-11-14T22:14:20Z"
 
 
 def test_custom_resources_are_owned_by_entry() -> None:

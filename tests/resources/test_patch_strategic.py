@@ -123,9 +123,10 @@ def test_retain_keys_clears_the_rest() -> None:
 
 def test_retain_keys_must_name_what_the_patch_sets() -> None:
     """A field that is set and not retained is a contradiction."""
-    with pytest.raises(StatusError) as caught:
+    with pytest.raises(PatchRejectedError) as caught:
         patched(pod(securityContext={}), {"securityContext": {"$retainKeys": ["a"], "fsGroup": 1}})
-    assert caught.value.message == "patch content doesn't match retainKeys list"
+    assert caught.value.code == 422
+    assert caught.value.why == "patch content doesn't match retainKeys list"
 
 
 def test_scalars_of_a_merged_list_are_united() -> None:

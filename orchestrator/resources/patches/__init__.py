@@ -1,5 +1,7 @@
 """Patches of every type the API takes, as pure functions from object and patch to object."""
 
+from orchestrator.resources.patches._printing import printed
+from orchestrator.resources.patches._typed import check_typed
 from orchestrator.resources.patches.apply import server_side_apply
 from orchestrator.resources.patches.errors import PatchRejectedError
 from orchestrator.resources.patches.json_patch import apply_json_patch
@@ -12,6 +14,8 @@ __all__ = [
     "apply_json_patch",
     "apply_merge_patch",
     "apply_strategic_merge_patch",
+    "check_typed",
+    "printed",
     "server_side_apply",
     "track_update",
     "with_managed_fields",

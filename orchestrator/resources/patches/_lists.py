@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.resources.errors import bad_request
+from orchestrator.resources.patches._printing import printed
 from orchestrator.resources.patches.errors import PatchRejectedError
 
 
@@ -27,7 +28,7 @@ def key_of(item: Any, key: str) -> Any:
         StatusError: 400 when the item has none.
     """
     if not isinstance(item, dict) or key not in item:
-        raise bad_request(f"map: {item} does not contain declared merge key: {key}")
+        raise bad_request(f"map: {printed(item)} does not contain declared merge key: {key}")
     return item[key]
 
 

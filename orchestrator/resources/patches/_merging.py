@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.resources.errors import bad_request
 from orchestrator.resources.patches._comparing import elements
 from orchestrator.resources.patches._json import same
 from orchestrator.resources.patches._shapes import LEAF, Relation, Shape
@@ -166,34 +165,3 @@ def _prune_list(value: list[Any], last: FieldSet, owned: FieldSet, shape: Shape)
             changed = changed or after is not item
             result.append(after)
     return result if changed else value
-
-
-def check_applied(value: dict[str, Any], shape: Shape, path: str = "") -> None:
-    """Refuse a configuration whose lists have items without keys, or twice the same.
-
-    Raises:
-        StatusError: 400, with the place.
-    """
-    for name, item in value.items():
-        if isinstance(item, dict):
-            check_applied(item, shape.fields[name], f"{path}.{name}")
-        elif isinstance(item, list) and (below := shape.fields[name]).relation >= Relation.ITEMS:
-            _check_list(item, below, f"{path}.{name}")
-
-
-def _check_list(value: list[Any], shape: Shape, path: str) -> None:
-    seen = set()
-    for index, (element, item) in enumerate(zip(elements(value, shape), value, strict=True)):
-        if element.startswith("i:"):
-            raise bad_request(
-                f"failed to create typed patch object: {path}: element {index}: associative list "
-                f"with keys has an element that omits key field {shape.keys[0]!r}".replace("'", '"')
-            )
-        if element in seen:
-            raise bad_request(
-                f"failed to create typed patch object: {path}: duplicate entries for key "
-                f"[{element[2:].strip('{}').replace(':', '=', 1).replace(chr(34), '', 2)}]"
-            )
-        seen.add(element)
-        if isinstance(item, dict) and shape.items is not None:
-            check_applied(item, shape.items, f"{path}[{index}]")

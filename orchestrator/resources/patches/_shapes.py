@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.resources.definitions import SchemaNode
 
-_KEY_DEFAULTS: dict[str, Any] = {"protocol": "TCP"}
+KEY_DEFAULTS: dict[str, Any] = {"protocol": "TCP"}
 """Defaults of fields that are map keys; upstream's schema carries them, the published one not."""
 
 
@@ -58,7 +58,7 @@ class Shape:
         for key in self.keys:
             value = item.get(key)
             if value is None:
-                value = _KEY_DEFAULTS.get(key)
+                value = KEY_DEFAULTS.get(key)
                 if value is None:
                     continue
             parts.append(f'"{key}":{scalar_text(value)}')

@@ -17,7 +17,7 @@ from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.objects import Object, annotations_of, meta, name_of, namespace_of
 from orchestrator.resources.patches._comparing import compare, fields_added, fields_applied
 from orchestrator.resources.patches._json import same
-from orchestrator.resources.patches._merging import check_applied, merge, prune, without_nulls
+from orchestrator.resources.patches._merging import merge, prune, without_nulls
 from orchestrator.resources.patches._shapes import Shape, shape_of
 from orchestrator.resources.patches.errors import shallow
 from orchestrator.resources.patches.field_sets import (
@@ -73,8 +73,8 @@ def server_side_apply(
 
     Args:
         current: The object as stored; None creates it.
-        applied: The configuration, structurally valid. A ``resourceVersion`` or ``uid`` in it
-            is carried into the result, for the store to check.
+        applied: The configuration, which `check_typed` has passed. A ``resourceVersion`` or
+            ``uid`` in it is carried into the result, for the store to check.
         schema: The kind's structure, None for a custom resource.
         manager: The field manager's name.
         force: Take fields over from managers in conflict.
@@ -88,13 +88,12 @@ def server_side_apply(
 
     Raises:
         StatusError: 409 with one cause per conflicting field, 400 for a configuration that
-            carries ``managedFields`` or has list items without keys.
+            carries ``managedFields``.
     """
-    if meta(applied).get("managedFields"):
+    if meta(applied).get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     shape = shape_of(schema)
     config = _configuration(applied, subresource)
-    check_applied(config, shape)
     live = current if current is not None else _skeleton(applied)
     managers = _managers_of(current, shape, subresource, now)
     api_version = applied.get("apiVersion") or ""
@@ -112,7 +111,9 @@ def server_side_apply(
     _refuse_conflicts(managers, identity, union(change.added, change.modified), force, live, shape)
     release(managers, change, keep=identity)
     if last is None or last.fields != claimed or last.api_version != api_version or any(change):
-        managers[identity] = ManagedEntry(claimed, api_version, format_time(now))
+        # As upstream: the time is that of the last change to the object, not to the set.
+        time = format_time(now) if any(change) or current is None else last.time if last else None
+        managers[identity] = ManagedEntry(claimed, api_version, time)
     if not claimed:
         managers.pop(identity, None)
     return _result(current, merged, managers, manager, applied, default)

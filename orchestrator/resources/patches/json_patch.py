@@ -16,6 +16,9 @@ MAX_OPERATIONS = 10_000
 MAX_COPIED_BYTES = 3 * 1024 * 1024
 """Upstream's limit of what ``copy`` may add: copies of copies grow without bound otherwise."""
 
+_WHOLE = "operation does not apply to the whole document"
+"""Upstream's library finds no container for the empty path, so it refuses what the RFC allows."""
+
 _NEEDS_VALUE = frozenset({"add", "replace", "test"})
 _NEEDS_FROM = frozenset({"move", "copy"})
 _OPERATIONS = _NEEDS_VALUE | _NEEDS_FROM | {"remove"}
@@ -41,9 +44,8 @@ def apply_json_patch(obj: Object, operations: Any) -> Object:
     for operation in operations:
         _check(operation)
         document.apply(operation)
-    if not isinstance(document.root, dict):
-        raise PatchRejectedError("the patch replaced the whole object by something else")
-    return document.root
+    result: Object = document.root
+    return result
 
 
 def _check(operation: Any) -> None:
@@ -106,8 +108,7 @@ class _Document:
     def _add(self, path: str, value: Any) -> None:
         parts = parse_pointer(path)
         if not parts:
-            self.root = value
-            return
+            raise PatchRejectedError(_WHOLE)
         container = self._writable(parts[:-1], path)
         last = parts[-1]
         if isinstance(container, dict):
@@ -120,7 +121,7 @@ class _Document:
     def _remove(self, path: str) -> Any:
         parts = parse_pointer(path)
         if not parts:
-            raise PatchRejectedError("remove operation does not apply: the whole document")
+            raise PatchRejectedError(_WHOLE)
         container = self._writable(parts[:-1], path)
         if isinstance(container, dict):
             if parts[-1] not in container:
@@ -134,8 +135,7 @@ class _Document:
         path = operation["path"]
         parts = parse_pointer(path)
         if not parts:
-            self.root = operation["value"]
-            return
+            raise PatchRejectedError(_WHOLE)
         container = self._writable(parts[:-1], path)
         if isinstance(container, dict):
             if parts[-1] not in container:

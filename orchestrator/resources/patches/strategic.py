@@ -13,6 +13,7 @@ from orchestrator.resources.definitions import SchemaNode
 from orchestrator.resources.errors import bad_request
 from orchestrator.resources.objects import Object
 from orchestrator.resources.patches import _lists
+from orchestrator.resources.patches._printing import printed
 from orchestrator.resources.patches.errors import PatchRejectedError, shallow
 
 PATCH = "$patch"
@@ -49,7 +50,7 @@ def _merge_map(
     if directive == "delete":
         return {}
     if directive is not None and directive != "merge":
-        raise bad_request(f"unknown patch type: {directive} in map: {patch}")
+        raise bad_request(f"unknown patch type: {printed(directive)} in map: {printed(patch)}")
     result = dict(original)
     if RETAIN_KEYS in patch:
         _retain_keys(result, patch)
@@ -142,7 +143,7 @@ def _take_directives(
             if rest:
                 additions.append(rest)
         else:
-            raise bad_request(f"unknown patch type: {directive} in map: {item}")
+            raise bad_request(f"unknown patch type: {printed(directive)} in map: {printed(item)}")
     if deleted:
         original = [item for item in original if _lists.identity(item.get(key)) not in deleted]
     return original, additions, replace
@@ -196,8 +197,8 @@ def _check_order(changes: list[Any], order: list[Any], key: str) -> None:
             position = wanted.index(identity, position) + 1
         except ValueError:
             raise bad_request(
-                f"The order in patch list:\n{changes}\n doesn't match "
-                f"{SET_ELEMENT_ORDER[:-1]} list:\n{order}\n"
+                f"The order in patch list:\n{printed(changes)}\n doesn't match "
+                f"{SET_ELEMENT_ORDER[:-1]} list:\n{printed(order)}\n"
             ) from None
 
 
@@ -207,7 +208,7 @@ def _retain_keys(result: dict[str, Any], patch: dict[str, Any]) -> None:
         raise bad_request("invalid patch format of retainKeys")
     for key, value in patch.items():
         if value is not None and not key.startswith("$") and key not in keys:
-            raise bad_request("patch content doesn't match retainKeys list")
+            raise PatchRejectedError("patch content doesn't match retainKeys list")
     for key in [key for key in result if key not in keys]:
         del result[key]
 
