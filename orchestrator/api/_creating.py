@@ -19,8 +19,10 @@ from orchestrator.api._placing import place
 from orchestrator.api._requests import Request, has_protobuf
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import decode, same_fields
+from orchestrator.resources.kinds import Kind
 from orchestrator.resources.names import dns_subdomain
 from orchestrator.resources.objects import Object
+from orchestrator.resources.strategies import strategy_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.admission import Attributes, Caller
 
@@ -35,7 +37,17 @@ _NAMES: Final[dict[str, Callable[[str], list[str]]]] = {"pods": dns_subdomain}
 """Resources made from templates, with the rule of their names. It has to be one of which nothing
 else depends on the name: not the defaults (a namespace's labels) and no other check."""
 
+_NAMED_AFTER: Final = b'"ephemeral":'
+"""In a body with volumes whose claims are named after the pod."""
+
 _Key: TypeAlias = tuple[str, str, str, str, bytes, int]
+
+
+def warn_of(request: Request, kind: Kind, new: Object, old: Object | None = None) -> None:
+    """Add the warnings about a written object to the answer."""
+    warnings = strategy_of(kind).warnings
+    if warnings is not None:
+        request.warnings += warnings(new, old)
 
 
 class _Template(NamedTuple):
@@ -109,8 +121,9 @@ class Creating:
         if not protobuf:
             request.warnings += decoded.warnings
         admitted = await self.admit(target, decoded.object, options, caller)
+        warn_of(request, target.kind, admitted)
         looked = protobuf or options.validation != "Ignore"
-        if key is not None and looked and not decoded.warnings:
+        if key is not None and looked and not decoded.warnings and not request.warnings:
             self._remember(key, admitted)
         return admitted
 
@@ -145,7 +158,7 @@ class Creating:
             return None
         alike = {key: value for key, value in metadata.items() if key != "name"}
         fingerprint = orjson.dumps({**body, "metadata": alike})
-        if len(fingerprint) > FINGERPRINT_LIMIT:
+        if len(fingerprint) > FINGERPRINT_LIMIT or _NAMED_AFTER in fingerprint:
             return None
         state = self._store.admission.generation
         kind = target.kind

@@ -10,7 +10,7 @@ import orjson
 
 from orchestrator.api._bodies import check_object_type, is_json, is_protobuf, parse_object
 from orchestrator.api._callers import caller_of, deleter_of
-from orchestrator.api._creating import Creating
+from orchestrator.api._creating import Creating, warn_of
 from orchestrator.api._encodings import Messages
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
@@ -193,6 +193,7 @@ class Resources:
         if current is None and not subresource and strategy_of(target.kind).create_on_update:
             created_by = caller_of(request, "CreateOptions", options)
             admitted = await self._creating.admit(target, obj, options, created_by)
+            warn_of(request, target.kind, admitted)
             created = await self._store.create_admitted(
                 admitted, resource=target.resource, dry_run=options.dry_run
             )
@@ -212,11 +213,16 @@ class Resources:
             kind=target.kind,
             caller=caller_of(request, "UpdateOptions", options),
         )
+        if not subresource:
+            warn_of(request, target.kind, updated, current)
         return await self.respond(request, target.kind, updated)
 
     async def patch(self, request: Request, target: Target, subresource: str = "") -> Response:
         """Patch an object; server-side apply also creates one."""
+        before = self._store.get(target.resource, target.scope, target.name)
         patched, created = await self._patching.patch(request, target, subresource)
+        if not subresource:
+            warn_of(request, target.kind, patched, None if created else before)
         return await self.respond(request, target.kind, patched, 201 if created else 200)
 
     async def delete(self, request: Request, target: Target) -> Response:

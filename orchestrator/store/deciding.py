@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from actors.log import Append
 from orchestrator.resources.errors import StatusError, already_exists, not_found
+from orchestrator.resources.job_selectors import with_own_selector
 from orchestrator.resources.kinds import KindRegistry
 from orchestrator.resources.objects import Key, Object, with_meta
 from orchestrator.resources.strategies import strategy_of
@@ -162,6 +163,8 @@ class Decider:
                 "resourceVersion": str(self._sequence),
             },
         }
+        if resource == "jobs.batch":
+            created = with_own_selector(created)
         self._put("ADDED", key, created, None, self._encoder.create(created))
         return created
 

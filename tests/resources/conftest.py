@@ -47,6 +47,9 @@ def examples() -> dict[str, Object]:
     job = {"template": {"spec": {**_pod_spec(), "restartPolicy": "Never"}}}
     return {
         "configmaps": _plain("v1", "ConfigMap", data={"a": "b"}),
+        "controllerrevisions.apps": _plain(
+            "apps/v1", "ControllerRevision", data={"spec": {}}, revision=1
+        ),
         "cronjobs.batch": _plain(
             "batch/v1", "CronJob", spec={"schedule": "* * * * *", "jobTemplate": {"spec": job}}
         ),
@@ -80,6 +83,7 @@ def examples() -> dict[str, Object]:
         ),
         "nodes": _cluster("v1", "Node", status={"capacity": {"cpu": "4"}}),
         "persistentvolumeclaims": _plain("v1", "PersistentVolumeClaim", spec={}),
+        "podtemplates": _plain("v1", "PodTemplate", template={"spec": _pod_spec()}),
         "pods": _plain("v1", "Pod", spec=_pod_spec()),
         "priorityclasses.scheduling.k8s.io": _cluster(
             "scheduling.k8s.io/v1", "PriorityClass", value=1000

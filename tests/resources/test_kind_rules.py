@@ -88,7 +88,6 @@ def test_what_is_given_is_kept(examples: Examples, kind_of: KindOf) -> None:
 @pytest.mark.parametrize(
     ("resource", "change", "expected"),
     [
-        ("deployments.apps", {"spec": {"selector": None}}, ["spec.selector: Required value"]),
         (
             "deployments.apps",
             {"spec": {"selector": {"matchLabels": {"app": "other"}}}},
@@ -165,7 +164,6 @@ def test_what_is_given_is_kept(examples: Examples, kind_of: KindOf) -> None:
                 )
             ],
         ),
-        ("replicasets.apps", {"spec": {"template": None}}, ["spec.template: Required value"]),
         (
             "jobs.batch",
             {"spec": {"template": {"spec": {"restartPolicy": "Always"}}}},

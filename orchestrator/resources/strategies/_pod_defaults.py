@@ -38,7 +38,7 @@ def default_pod_spec(spec: Part) -> Part:
 
 def default_template(template: Part) -> Part:
     """Default a pod template."""
-    return changed(template, "spec", default_pod_spec)
+    return changed(filled(template, spec={}), "spec", default_pod_spec)
 
 
 def default_lone_pod_spec(spec: Part) -> Part:

@@ -43,6 +43,11 @@ def invalid(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", field, _with(f"Invalid value: {shown(value)}", detail))
 
 
+def invalid_somehow(field: str, detail: str) -> FieldError:
+    """A structure breaks a rule that no single value of it does."""
+    return FieldError("FieldValueInvalid", field, _with("Invalid value", detail))
+
+
 def not_supported(field: str, value: Any, allowed: Iterable[str]) -> FieldError:
     """A value is none of those that are known."""
     known = ", ".join(f'"{one}"' for one in allowed)

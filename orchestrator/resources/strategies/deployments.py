@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
-
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._percentages import amount_of, at_most_all, int_or_percent
 from orchestrator.resources.strategies._pod_defaults import default_template
+from orchestrator.resources.strategies._pod_warnings import template_warnings
 from orchestrator.resources.strategies._problems import (
     forbidden,
     invalid,
     not_negative,
     not_supported,
+    required,
 )
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 from orchestrator.resources.strategies._workloads import (
-    replica_checks,
     selector_checks,
     selector_unchanged,
+    status_counts,
     template_checks,
-)
-
-_PERCENT: Final = re.compile("[0-9]+%", re.ASCII)
-PERCENT_WRONG: Final = names.pattern_message(
-    "a valid percent string must be a numeric string followed by an ending '%'",
-    "[0-9]+%",
-    "1%",
-    "93%",
 )
 
 
@@ -43,12 +35,27 @@ def strategy(_kind: Kind) -> Strategy:
         default=_default,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
         update_checks=(metadata_update_check(), selector_unchanged),
+        status_checks=(
+            metadata_update_check(),
+            status_counts(
+                "observedGeneration",
+                "replicas",
+                "updatedReplicas",
+                "readyReplicas",
+                "availableReplicas",
+                "unavailableReplicas",
+                "terminatingReplicas",
+                "collisionCount",
+                within_replicas=("updatedReplicas", "readyReplicas", "availableReplicas"),
+            ),
+        ),
         first_status={},
+        warnings=template_warnings("spec", "template", names_pods=True),
     )
 
 
 def _default(obj: Object) -> Object:
-    return changed(obj, "spec", _default_spec)
+    return changed(filled(obj, spec={}), "spec", _default_spec)
 
 
 def _default_spec(spec: Part) -> Part:
@@ -56,7 +63,7 @@ def _default_spec(spec: Part) -> Part:
         spec, replicas=1, strategy={}, revisionHistoryLimit=10, progressDeadlineSeconds=600
     )
     spec = changed(spec, "strategy", _default_strategy)
-    return changed(spec, "template", default_template)
+    return changed(filled(spec, template={}), "template", default_template)
 
 
 def _default_strategy(strategy: Part) -> Part:
@@ -74,10 +81,11 @@ def _default_strategy(strategy: Part) -> Part:
 def _spec(obj: Object) -> list[FieldError]:
     spec = obj.get("spec") or {}
     found = [
-        *replica_checks(spec, "spec"),
+        *not_negative("spec.replicas", spec.get("replicas")),
         *selector_checks(spec, "spec", "deployment"),
-        *template_checks(spec, "spec", "Deployment"),
+        *template_checks(spec, "spec", "ReplicaSet"),
         *_strategy(spec.get("strategy") or {}, "spec.strategy"),
+        *not_negative("spec.minReadySeconds", spec.get("minReadySeconds")),
         *not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit")),
     ]
     deadline = spec.get("progressDeadlineSeconds")
@@ -104,36 +112,14 @@ def _strategy(strategy: Part, at: str) -> list[FieldError]:
             )
         ]
     if type_ != "RollingUpdate":
-        return [not_supported(f"{at}.type", type_, ("Recreate", "RollingUpdate"))]
-    unavailable = (rolling or {}).get("maxUnavailable", 0)
-    surge = (rolling or {}).get("maxSurge", 0)
-    found = [
-        *int_or_percent(f"{at}.rollingUpdate.maxUnavailable", unavailable),
-        *int_or_percent(f"{at}.rollingUpdate.maxSurge", surge),
-    ]
-    if not found and _number(unavailable) == 0 and _number(surge) == 0:
-        found.append(
-            invalid(
-                f"{at}.rollingUpdate.maxUnavailable",
-                unavailable,
-                "may not be 0 when `maxSurge` is 0",
-            )
-        )
-    if not found and isinstance(unavailable, str) and _number(unavailable) > 100:
-        found.append(
-            invalid(
-                f"{at}.rollingUpdate.maxUnavailable", unavailable, "must not be greater than 100%"
-            )
-        )
-    return found
-
-
-def int_or_percent(field: str, value: Any) -> list[FieldError]:
-    """Check an IntOrString that must be a count or a percentage."""
-    if isinstance(value, str):
-        return [] if _PERCENT.fullmatch(value) else [invalid(field, value, PERCENT_WRONG)]
-    return not_negative(field, value)
-
-
-def _number(value: int | str) -> int:
-    return int(value.rstrip("%")) if isinstance(value, str) else value
+        return [not_supported(f"{at}.type", type_ or "", ("Recreate", "RollingUpdate"))]
+    if rolling is None:
+        wrong = "this should be defaulted and never be nil"
+        return [required(f"{at}.rollingUpdate", wrong)]
+    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+    field = f"{at}.rollingUpdate.maxUnavailable"
+    found = int_or_percent(field, unavailable)
+    found += int_or_percent(f"{at}.rollingUpdate.maxSurge", surge)
+    if amount_of(unavailable) == 0 and amount_of(surge) == 0:
+        found.append(invalid(field, unavailable, "may not be 0 when `maxSurge` is 0"))
+    return found + at_most_all(field, unavailable)

@@ -19,8 +19,9 @@ from orchestrator.resources.strategies._pod_parts import (
 from orchestrator.resources.strategies._pod_status import pod_status_problems
 from orchestrator.resources.strategies._pod_updates import pod_update_problems
 from orchestrator.resources.strategies._pod_validation import new_pod_problems, pod_problems
+from orchestrator.resources.strategies._pod_warnings import pod_warnings
 from orchestrator.resources.strategies._quality import quality_of_service
-from orchestrator.resources.strategies._sharing import Part, changed, put
+from orchestrator.resources.strategies._sharing import Part, changed, filled, put
 from orchestrator.resources.strategies._strategy import (
     Strategy,
     SubresourceRules,
@@ -71,11 +72,12 @@ def strategy(_kind: Kind) -> Strategy:
             "status.nominatedNodeName",
         ),
         selectable_fields=_selectable,
+        warnings=pod_warnings,
     )
 
 
 def _default(obj: Object) -> Object:
-    return changed(obj, "spec", default_lone_pod_spec)
+    return changed(filled(obj, spec={}), "spec", default_lone_pod_spec)
 
 
 def _prepare(obj: Object) -> Object:

@@ -8,12 +8,16 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._pod_defaults import default_template
+from orchestrator.resources.strategies._pod_validation import template_problems
+from orchestrator.resources.strategies._pod_warnings import template_warnings
+from orchestrator.resources.strategies._problems import invalid, not_negative, required
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 from orchestrator.resources.strategies._workloads import (
-    replica_checks,
+    forever_checks,
     selector_checks,
     selector_unchanged,
+    status_counts,
     template_checks,
 )
 
@@ -33,18 +37,31 @@ def strategy(kind: Kind) -> Strategy:
             metadata_update_check(),
             *(() if legacy else (selector_unchanged,)),
         ),
+        status_checks=(
+            metadata_update_check(),
+            status_counts(
+                "replicas",
+                "fullyLabeledReplicas",
+                "readyReplicas",
+                "availableReplicas",
+                "terminatingReplicas",
+                "observedGeneration",
+                within_replicas=("fullyLabeledReplicas", "readyReplicas", "availableReplicas"),
+            ),
+        ),
         first_status={"replicas": 0},
         status_metadata=("labels", "annotations"),
         fields=("status.replicas",),
+        warnings=template_warnings("spec", "template", names_pods=True),
     )
 
 
 def _default_spec(spec: Part) -> Part:
-    return changed(filled(spec, replicas=1), "template", default_template)
+    return changed(filled(spec, replicas=1, template={}), "template", default_template)
 
 
 def _default(obj: Object) -> Object:
-    return changed(obj, "spec", _default_spec)
+    return changed(filled(obj, spec={}), "spec", _default_spec)
 
 
 def _default_legacy(obj: Object) -> Object:
@@ -52,22 +69,35 @@ def _default_legacy(obj: Object) -> Object:
     if labels:
         obj = changed(obj, "spec", lambda spec: filled(spec, selector=labels))
         obj = changed(obj, "metadata", lambda metadata: filled(metadata, labels=labels))
-    return _default(obj)
+    return changed(filled(obj, spec={}), "spec", _default_legacy_spec)
+
+
+def _default_legacy_spec(spec: Part) -> Part:
+    return changed(filled(spec, replicas=1), "template", default_template)
 
 
 def _spec(obj: Object) -> list[FieldError]:
     spec = obj.get("spec") or {}
     return [
-        *replica_checks(spec, "spec"),
-        *selector_checks(spec, "spec", "replicaset"),
+        *not_negative("spec.replicas", spec.get("replicas")),
+        *not_negative("spec.minReadySeconds", spec.get("minReadySeconds")),
+        *selector_checks(spec, "spec", "deployment"),  # upstream's word
         *template_checks(spec, "spec", "ReplicaSet"),
     ]
 
 
 def _legacy_spec(obj: Object) -> list[FieldError]:
     spec = obj.get("spec") or {}
-    form = {"matchLabels": spec.get("selector") or {}}
-    return [
-        *replica_checks(spec, "spec"),
-        *template_checks({**spec, "selector": form}, "spec", "ReplicationController"),
-    ]
+    selector, template = spec.get("selector") or {}, spec.get("template")
+    found = not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    if not selector:
+        found.append(required("spec.selector"))
+    found += not_negative("spec.replicas", spec.get("replicas"))
+    if template is None:
+        return [*found, required("spec.template")]
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if not selector.items() <= labels.items():
+        wrong = "`selector` does not match template `labels`"
+        found.append(invalid("spec.template.metadata.labels", labels, wrong))
+    found += template_problems(template, "spec.template")
+    return found + forever_checks(spec, "spec", "ReplicationController")

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._defaults import default_claim
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._percentages import amount_of, at_most_all, int_or_percent
 from orchestrator.resources.strategies._pod_defaults import default_template
-from orchestrator.resources.strategies._problems import forbidden, not_negative, one_of
+from orchestrator.resources.strategies._pod_validation import template_problems
+from orchestrator.resources.strategies._pod_warnings import template_warnings
+from orchestrator.resources.strategies._problems import (
+    forbidden,
+    if_given,
+    invalid,
+    not_negative,
+    required,
+)
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled, without
 from orchestrator.resources.strategies._strategy import Strategy, build
 from orchestrator.resources.strategies._workloads import (
-    replica_checks,
+    forever_checks,
+    match_checks,
     selector_checks,
-    template_checks,
+    status_counts,
 )
 
-_CHANGEABLE = (
+_CHANGEABLE: Final = (
     "replicas",
     "ordinals",
     "template",
@@ -35,14 +47,35 @@ def strategy(_kind: Kind) -> Strategy:
         has_status=True,
         generation=True,
         default=_default,
-        create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
+        # Pods are called after it, and their names are those of hosts: a label.
+        create_checks=(metadata_check(names.dns_label, namespaced=True), _spec),
         update_checks=(metadata_update_check(), _update),
+        status_checks=(
+            status_counts(
+                "replicas",
+                "readyReplicas",
+                "currentReplicas",
+                "updatedReplicas",
+                "availableReplicas",
+                "observedGeneration",
+                "collisionCount",
+                within_replicas=(
+                    "readyReplicas",
+                    "currentReplicas",
+                    "updatedReplicas",
+                    "availableReplicas",
+                ),
+                ready_is="status.readyReplicas",
+            ),
+            metadata_update_check(),
+        ),
         first_status={"replicas": 0, "availableReplicas": 0},
+        warnings=template_warnings("spec", "template", names_pods=False),
     )
 
 
 def _default(obj: Object) -> Object:
-    return changed(obj, "spec", _default_spec)
+    return changed(filled(obj, spec={}), "spec", _default_spec)
 
 
 def _default_spec(spec: Part) -> Part:
@@ -61,7 +94,7 @@ def _default_spec(spec: Part) -> Part:
         lambda policy: filled(policy, whenDeleted="Retain", whenScaled="Retain"),
     )
     spec = changed(spec, "volumeClaimTemplates", each(_claim))
-    return changed(spec, "template", default_template)
+    return changed(filled(spec, template={}), "template", default_template)
 
 
 def _update_strategy(strategy: Part) -> Part:
@@ -77,23 +110,66 @@ def _claim(claim: Part) -> Part:
 
 
 def _spec(obj: Object) -> list[FieldError]:
-    spec = obj.get("spec") or {}
-    return [
-        *one_of(
-            "spec.podManagementPolicy",
-            spec.get("podManagementPolicy"),
-            ("OrderedReady", "Parallel"),
-        ),
-        *one_of(
-            "spec.updateStrategy.type",
-            (spec.get("updateStrategy") or {}).get("type"),
-            ("OnDelete", "RollingUpdate"),
-        ),
-        *replica_checks(spec, "spec"),
-        *not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit")),
-        *selector_checks(spec, "spec", "statefulset"),
-        *template_checks(spec, "spec", "StatefulSet"),
-    ]
+    spec: Part = obj.get("spec") or {}
+    management = spec.get("podManagementPolicy")
+    found: list[FieldError] = []
+    if not management:
+        found.append(required("spec.podManagementPolicy"))
+    elif management not in {"OrderedReady", "Parallel"}:
+        wrong = "must be 'OrderedReady' or 'Parallel'"
+        found.append(invalid("spec.podManagementPolicy", management, wrong))
+    found += _strategy(spec.get("updateStrategy") or {}, "spec.updateStrategy")
+    policy = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+    for field in ("whenDeleted", "whenScaled"):
+        here = f"spec.persistentVolumeClaimRetentionPolicy.{field}"
+        found += if_given(here, policy.get(field), ("Retain", "Delete"))
+    found += not_negative("spec.replicas", spec.get("replicas"))
+    found += not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    found += not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
+    found += selector_checks(spec, "spec", "statefulset")
+    found += match_checks(spec, "spec")
+    found += template_problems(_with_claims(spec), "spec.template")
+    return found + forever_checks(spec, "spec", "StatefulSet")
+
+
+def _with_claims(spec: Part) -> Part:
+    """Return the template with a volume for each claim, as its pods will have them."""
+    template: Part = spec.get("template") or {}
+    claims = spec.get("volumeClaimTemplates")
+    if not claims:
+        return template
+    pod: Part = template.get("spec") or {}
+    volumes = list(pod.get("volumes") or ())
+    given = {volume.get("name") for volume in volumes}
+    for claim in claims:
+        name = (claim.get("metadata") or {}).get("name")
+        if name not in given:
+            volumes.append({"name": name, "persistentVolumeClaim": {"claimName": name}})
+    return {**template, "spec": {**pod, "volumes": volumes}}
+
+
+def _strategy(strategy: Part, at: str) -> list[FieldError]:
+    type_, rolling = strategy.get("type"), strategy.get("rollingUpdate")
+    if not type_:
+        return [required(at)]
+    if type_ == "OnDelete":
+        if rolling is None:
+            return []
+        wrong = "only allowed for updateStrategy 'RollingUpdate'"
+        return [invalid(f"{at}.rollingUpdate", rolling, wrong)]
+    if type_ != "RollingUpdate":
+        return [invalid(at, strategy, "must be 'RollingUpdate' or 'OnDelete'")]
+    if rolling is None:
+        return []
+    found = not_negative(f"{at}.rollingUpdate.partition", rolling.get("partition"))
+    most = rolling.get("maxUnavailable")
+    if most is not None:
+        field = f"{at}.rollingUpdate.maxUnavailable"
+        found += int_or_percent(field, most)
+        if amount_of(most) == 0:
+            found.append(invalid(field, most, "cannot be 0"))
+        found += at_most_all(field, most)
+    return found
 
 
 def _update(new: Object, old: Object) -> list[FieldError]:
