@@ -8,7 +8,9 @@ from orchestrator.access.authorizing import (
     Decision,
     RbacAuthorizer,
 )
+from orchestrator.access.granting import GrantGuard
 from orchestrator.access.keys import SigningKey
+from orchestrator.access.signers import SigningGuard
 
 __all__ = [
     "ALWAYS_ALLOW",
@@ -16,7 +18,9 @@ __all__ = [
     "AlwaysAllow",
     "Authorizer",
     "Decision",
+    "GrantGuard",
     "RbacAuthorizer",
+    "SigningGuard",
     "SigningKey",
     "TokenError",
 ]

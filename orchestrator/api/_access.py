@@ -112,6 +112,15 @@ class Access:
             raise unauthorized()
         return self.authenticate(b"Bearer " + token.encode())
 
+    def require_create(self, request: Request) -> None:
+        """Refuse a PUT or an apply that would create what its user may not.
+
+        Raises:
+            StatusError: 403.
+        """
+        if MASTERS not in request.user.groups and self.authorizer is not ALWAYS_ALLOW:
+            self.require(request.user, attributes_of(request)._replace(verb="create"))
+
     def require(self, user: User, asked: Attributes) -> None:
         """Refuse what a user may not do.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -14,18 +14,26 @@ from orchestrator.resources.kinds import Kind, KindRegistry, subresource
 
 Document = dict[str, Any]
 
+Remote: TypeAlias = tuple[str, str, list[Document]]
+"""A group and version of another server, and what it has there."""
+
 
 class Discovery:
     """All discovery documents of one registry, encoded when first asked for."""
 
-    def __init__(self, registry: KindRegistry, address: str = "") -> None:
+    def __init__(
+        self, registry: KindRegistry, address: str = "", remote: Sequence[Remote] = ()
+    ) -> None:
         """Describe a registry.
 
         Args:
             registry: What is served.
             address: ``host:port`` clients outside reach the server at, for ``/api``.
+            remote: Groups and versions of other servers, with the entries of their
+                ``APIResourceList``; those of one group next to each other.
         """
         self._registry = registry
+        self._remote = remote
         self._address = address
         self._cache: dict[str, tuple[bytes, bytes]] = {}
 
@@ -36,10 +44,20 @@ class Discovery:
             found.setdefault((kind.group, kind.version), []).append(kind)
         return found
 
+    @cached_property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        """Groups to versions, those of other servers last."""
+        groups = dict(self._registry.groups())
+        for group, version, _ in self._remote:
+            known = groups.get(group, ())
+            if version not in known:
+                groups[group] = (*known, version)
+        return groups
+
     def paths(self) -> list[str]:
         """Return the discovery paths, for the list at ``/``."""
         paths = ["/api", "/api/v1", "/apis"]
-        for group, versions in self._registry.groups().items():
+        for group, versions in self._groups.items():
             if group:
                 paths.append(f"/apis/{group}")
                 paths += [f"/apis/{group}/{version}" for version in versions]
@@ -67,7 +85,7 @@ class Discovery:
 
     def _plain(self, path: str) -> Document | None:
         parts = path.strip("/").split("/")
-        groups = self._registry.groups()
+        groups = self._groups
         match parts:
             case ["api"]:
                 return {
@@ -128,7 +146,8 @@ class Discovery:
 
     def _aggregated(self, path: str, version: str) -> Document:
         items = []
-        for group, versions in self._registry.groups().items():
+        remote = {(group, served): found for group, served, found in self._remote}
+        for group, versions in self._groups.items():
             if (path == "/api") is not (group == ""):
                 continue
             metadata: Document = {"creationTimestamp": None}
@@ -138,16 +157,9 @@ class Discovery:
                 {
                     "metadata": metadata,
                     "versions": [
-                        {
-                            "version": served,
-                            "resources": [
-                                _aggregated_resource(kind)
-                                for kind in sorted(
-                                    self._versions[group, served], key=lambda kind: kind.plural
-                                )
-                            ],
-                            "freshness": "Current",
-                        }
+                        _remote_version(group, served, remote[group, served])
+                        if (group, served) in remote
+                        else self._version(group, served)
                         for served in versions
                     ],
                 }
@@ -158,6 +170,48 @@ class Discovery:
             "metadata": {},
             "items": items,
         }
+
+    def _version(self, group: str, served: str) -> Document:
+        kinds = sorted(self._versions[group, served], key=lambda kind: kind.plural)
+        return {
+            "version": served,
+            "resources": [_aggregated_resource(kind) for kind in kinds],
+            "freshness": "Current",
+        }
+
+
+def _remote_version(group: str, version: str, listed: list[Document]) -> Document:
+    """Describe another server's version; one that does not answer is stale, as upstream says."""
+    resources: dict[str, Document] = {}
+    for entry in listed:
+        name, _, part = str(entry.get("name", "")).partition("/")
+        kind = {
+            "group": entry.get("group") or group,
+            "version": entry.get("version") or version,
+            "kind": entry.get("kind", ""),
+        }
+        verbs = entry.get("verbs") or []
+        if part:
+            sub = {"subresource": part, "responseKind": kind, "verbs": verbs}
+            if name in resources:
+                resources[name].setdefault("subresources", []).append(sub)
+            continue
+        described: Document = {
+            "resource": name,
+            "responseKind": kind,
+            "scope": "Namespaced" if entry.get("namespaced") else "Cluster",
+            "singularResource": entry.get("singularName", ""),
+            "verbs": verbs,
+        }
+        for field in ("shortNames", "categories"):
+            if entry.get(field):
+                described[field] = entry[field]
+        resources[name] = described
+    return {
+        "version": version,
+        "resources": list(resources.values()),
+        "freshness": "Current" if listed else "Stale",
+    }
 
 
 def _group(name: str, versions: Iterable[str]) -> Document:

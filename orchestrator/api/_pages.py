@@ -7,10 +7,11 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
+from orchestrator.api._aggregation import Aggregator, RemoteVersion
 from orchestrator.api._discovery import Discovery
 from orchestrator.api._negotiation import discovery_version, parse_accept
 from orchestrator.api._requests import Request
@@ -44,10 +45,13 @@ class Pages:
         address: str,
         checks: Mapping[str, Check],
         ready_checks: Mapping[str, Check],
+        aggregator: Aggregator | None = None,
     ) -> None:
         self._served = served
         self._address = address
+        self._aggregator = aggregator
         self._registry = served.registry
+        self._remote = -1
         self._discovery = Discovery(self._registry, address)
         self._checks = {"ping": lambda: None, **checks}
         self._ready_checks = {**self._checks, **ready_checks}
@@ -73,8 +77,9 @@ class Pages:
 
     def answer(self, request: Request) -> Response | None:
         """Answer a GET; None when no page has that path."""
-        if self._served.registry is not self._registry:
-            self._renew()
+        remote = self._aggregator.generation if self._aggregator is not None else -1
+        if self._served.registry is not self._registry or remote != self._remote:
+            self._renew(remote)
         path = request.path.rstrip("/") or "/"
         if path == "/":
             return json_response({"paths": self._paths()}, pretty=True)
@@ -89,11 +94,18 @@ class Pages:
             return self._discover(request, path)
         return None
 
-    def _renew(self) -> None:
+    def _renew(self, remote: int) -> None:
         """Describe the kinds that are served now; documents are built again when asked for."""
-        self._registry = self._served.registry
-        self._discovery = Discovery(self._registry, self._address)
+        self._registry, self._remote = self._served.registry, remote
+        self._discovery = Discovery(
+            self._registry,
+            self._address,
+            [(version.group, version.version, found) for version, found in self._others()],
+        )
         self._openapi.clear()
+
+    def _others(self) -> list[tuple[RemoteVersion, list[Any]]]:
+        return self._aggregator.known() if self._aggregator is not None else []
 
     def _paths(self) -> list[str]:
         paths = [*HEALTH, "/openapi/v2", "/openapi/v3", "/version", *self._discovery.paths()]
@@ -167,11 +179,17 @@ class Pages:
 
         registry = self._registry
         if page == "v2 protobuf":
-            return openapi_v2_protobuf(registry)
+            return openapi_v2_protobuf(registry, openapi.openapi_v2(registry)["definitions"])
         if page == "v2":
             return orjson.dumps(openapi.openapi_v2(registry))
         if page == "v3":
-            return orjson.dumps(openapi.openapi_v3_index(registry))
+            index = openapi.openapi_v3_index(registry)
+            for version, _ in self._others():
+                name = f"apis/{version.group}/{version.version}"
+                digest = version.service["metadata"]["uid"].replace("-", "").upper()
+                url = f"/openapi/v3/{name}?hash={digest}"
+                index["paths"][name] = {"serverRelativeURL": url}
+            return orjson.dumps(index)
         try:
             return orjson.dumps(openapi.openapi_v3(registry, group_version.partition("/")[2]))
         except KeyError:

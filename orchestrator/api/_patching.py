@@ -42,6 +42,7 @@ from orchestrator.resources.patches import (
 from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:
+    from orchestrator.api._access import Access
     from orchestrator.store import Store
 
 Decode = Callable[[Object], Object]
@@ -50,9 +51,10 @@ Decode = Callable[[Object], Object]
 class Patching:
     """Applies patches to stored objects."""
 
-    def __init__(self, store: Store, managers: Managers) -> None:
+    def __init__(self, store: Store, managers: Managers, access: Access) -> None:
         self._store = store
         self._managers = managers
+        self._access = access
 
     async def patch(
         self, request: Request, target: Target, subresource: str = ""
@@ -170,6 +172,7 @@ class Patching:
                     "uid mismatch: the provided object specified uid "
                     f"{meta(applied)['uid']}, and no existing object was found",
                 )
+            self._access.require_create(request)
             try:
                 created = await self._store.create(
                     change(None),

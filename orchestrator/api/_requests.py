@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import Accepted, negotiate
@@ -58,6 +58,8 @@ class Request:
         method: Upper-case HTTP method.
         path: Decoded path.
         query: Every parameter with all its values; shared, read-only.
+        raw_path: As it came, still quoted.
+        raw_query: As it came, without the question mark.
         headers: Lower-case names as bytes; of repeated headers the last.
         identifier: The ``Audit-Id`` of the answer: the client's or a new one.
         kind: The kind that the path names, None where it names none.
@@ -77,6 +79,8 @@ class Request:
         "path",
         "peer",
         "query",
+        "raw_path",
+        "raw_query",
         "user",
         "warnings",
     )
@@ -85,7 +89,9 @@ class Request:
         """Read a request whose body has to arrive within ``patience``."""
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.raw_path: str = (scope.get("raw_path") or b"").decode("latin-1") or quote(self.path)
         raw = scope["query_string"]
+        self.raw_query: str = raw.decode("latin-1")
         self.query: dict[str, tuple[str, ...]] = parse_query(raw) if raw else {}
         self._all_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self._all_headers)
@@ -194,6 +200,20 @@ class Request:
                 raise _over_limit()
             pieces.append(piece)
         return b"".join(pieces)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes, for whoever passes it on; it has no limit then.
+
+        Raises:
+            DisconnectedError: The client left.
+        """
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
 
     async def disconnected(self) -> None:
         """Return once the client has gone; for streams, whose request has no more to say."""

@@ -22,6 +22,7 @@ from orchestrator.api._responses import Response, Stream, encode, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, shape_object
 from orchestrator.api._subresources import Subresources
+from orchestrator.egress import Egress
 from orchestrator.resources.decoding import decode
 from orchestrator.resources.errors import StatusError, not_found
 from orchestrator.resources.kinds import Kind
@@ -64,16 +65,22 @@ class Resources:
     """Answers every request for a resource."""
 
     def __init__(
-        self, store: Store, logs: PodLogs | None, access: Access, chance: random.Random
+        self,
+        store: Store,
+        logs: PodLogs | None,
+        access: Access,
+        chance: random.Random,
+        egress: Egress,
     ) -> None:
         self._store = store
+        self._access = access
         self._encoded = EncodedObjects()
         self._messages = Messages()
         self._managers = Managers(store)
         self._creating = Creating(store, self._managers)
-        self._patching = Patching(store, self._managers)
+        self._patching = Patching(store, self._managers, access)
         self._lists = Lists(store, self._encoded, self._messages, chance)
-        self._subresources = Subresources(self, store, self._managers, logs, access)
+        self._subresources = Subresources(self, store, self._managers, logs, access, egress)
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Answer one request for ``target``.
@@ -191,6 +198,7 @@ class Resources:
         check_name(obj, target)
         current = self._store.get(target.resource, target.scope, target.name)
         if current is None and not subresource and strategy_of(target.kind).create_on_update:
+            self._access.require_create(request)
             created_by = caller_of(request, "CreateOptions", options)
             admitted = await self._creating.admit(target, obj, options, created_by)
             warn_of(request, target.kind, admitted)

@@ -46,6 +46,8 @@ class Stream:
         attach: Takes a function that writes to the connection beside ``chunks``, where there is
             one; the answer has begun by then.
         custom: The custom resource that it is about, if it is about one.
+        status: HTTP code.
+        forwarded: Another server's answer: it has all headers that it needs.
     """
 
     chunks: AsyncIterator[bytes]
@@ -53,6 +55,8 @@ class Stream:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     attach: Callable[[Callable[[bytes], bool]], None] | None = None
     custom: str = ""
+    status: int = 200
+    forwarded: bool = False
 
 
 def to_yaml(value: Any) -> bytes:
@@ -124,6 +128,11 @@ def start_message(
     response: Response | Stream, request_id: bytes, more: Sequence[tuple[bytes, bytes]] = ()
 ) -> dict[str, Any]:
     """Build ``http.response.start`` with the headers every answer has."""
+    if isinstance(response, Stream) and response.forwarded:
+        headers = [(b"audit-id", request_id), *response.headers, *more]
+        if response.content_type:
+            headers.append((b"content-type", response.content_type))
+        return {"type": "http.response.start", "status": response.status, "headers": headers}
     headers = [
         (b"audit-id", request_id),
         (b"cache-control", b"no-cache, private"),
@@ -131,8 +140,6 @@ def start_message(
         *response.headers,
         *more,
     ]
-    status = 200
     if isinstance(response, Response):
-        status = response.status
         headers.append((b"content-length", str(len(response.body)).encode()))
-    return {"type": "http.response.start", "status": status, "headers": headers}
+    return {"type": "http.response.start", "status": response.status, "headers": headers}

@@ -18,6 +18,7 @@ from orchestrator.api._evictions import (
 from orchestrator.api._logs import Logs
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
+from orchestrator.api._proxies import Proxies
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._reviews import KINDS as REVIEWS
@@ -26,6 +27,7 @@ from orchestrator.api._routing import Target
 from orchestrator.api._scales import scaling_of
 from orchestrator.api._scaling import Scaling
 from orchestrator.api._token_requests import TokenRequests, check_token_name
+from orchestrator.egress import Egress
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, uid_of
@@ -59,6 +61,7 @@ class Subresources:
         managers: Managers,
         logs: PodLogs | None,
         access: Access,
+        egress: Egress,
     ) -> None:
         self._resources = resources
         self._store = store
@@ -66,6 +69,7 @@ class Subresources:
         self._logs = Logs(store, logs)
         self._access = access
         self._tokens = TokenRequests(store, access.accounts)
+        self._proxies = Proxies(store, egress)
 
     def is_virtual(self, kind: Kind) -> bool:
         """Tell whether a kind is answered here and never stored."""
@@ -115,7 +119,9 @@ class Subresources:
                 return await self._evict(request, target)
             case "finalize", "PUT":
                 return await self._resources.update(request, target, name)
-            case (("exec" | "attach" | "portforward" | "proxy"), _):
+            case "proxy", _:
+                return await self._proxies.answer(request, target)
+            case (("exec" | "attach" | "portforward"), _):
                 raise StatusError(
                     501,
                     "NotImplemented",

@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
-from orchestrator.access import ALWAYS_ALLOW, AccountTokens, RbacAuthorizer
+from orchestrator.access import (
+    ALWAYS_ALLOW,
+    AccountTokens,
+    GrantGuard,
+    RbacAuthorizer,
+    SigningGuard,
+)
 from orchestrator.api._access import Access
+from orchestrator.api._aggregation import Aggregator
 from orchestrator.api._custom_streams import CustomStreams
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
@@ -36,10 +43,12 @@ from orchestrator.api._responses import (
     warning_header,
 )
 from orchestrator.api._routing import resolve
+from orchestrator.egress import Egress
 from orchestrator.resources.errors import (
     StatusError,
     internal_error,
 )
+from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:
     from orchestrator.node.logs import PodLogs
@@ -87,6 +96,7 @@ class ApiApplication:
         *,
         logs: PodLogs | None = None,
         accounts: AccountTokens | None = None,
+        egress: Egress | None = None,
     ) -> None:
         """Serve ``store``.
 
@@ -95,18 +105,29 @@ class ApiApplication:
             config: How to behave.
             logs: Where containers' logs come from; without it, ``pods/log`` is refused.
             accounts: ServiceAccounts' tokens; None signs them with a key that ends with this.
+            egress: Connects to pods, Services and aggregated servers; its owner closes it.
         """
         self.config = config or ApiConfig()
         self._store = store
         authorizer = RbacAuthorizer(store) if self.config.authorization == "RBAC" else ALWAYS_ALLOW
+        self._guards: tuple[Hook, ...] = (
+            GrantGuard(store, authorizer),
+            SigningGuard(authorizer),
+        )
+        store.admission.hooks = (*store.admission.hooks, *self._guards)
         self._access = Access(
             self.config.token,
             accounts or AccountTokens(store),
             authorizer,
             anonymous=self.config.anonymous,
         )
-        self._resources = Resources(store, logs, self._access, random.SystemRandom())
-        self._pages = Pages(store, self.config.address, {}, self.config.ready_checks)
+        chance = random.SystemRandom()
+        egress = egress or Egress(chance)
+        self._resources = Resources(store, logs, self._access, chance, egress)
+        self._aggregator = Aggregator(store, egress)
+        self._pages = Pages(
+            store, self.config.address, {}, self.config.ready_checks, self._aggregator
+        )
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)
         self._streams: set[asyncio.Task[Any]] = set()
@@ -117,6 +138,9 @@ class ApiApplication:
     def close(self) -> None:
         """End every stream; requests in flight finish, new streams end at once."""
         self._closing = True
+        hooks = self._store.admission.hooks
+        self._store.admission.hooks = tuple(one for one in hooks if one not in self._guards)
+        self._aggregator.close()
         self._deadlines.close()
         self._bodies.close()
         for stream in tuple(self._streams):
@@ -148,7 +172,7 @@ class ApiApplication:
             if response.attach is not None and (push := scope.get("extensions", {}).get(PUSH)):
                 response.attach(push)
             await self._send_stream(request, response, send)
-            status = 200
+            status = response.status
         else:
             status = response.status
             await self._send(request, response, send)
@@ -173,6 +197,8 @@ class ApiApplication:
     async def _answer(self, request: Request) -> Response | Stream:
         path = request.path
         self._access.admit(request)
+        if (remote := self._aggregator.find(path)) is not None:
+            return await self._aggregator.forward(request, remote)
         registry = self._store.registry
         target = resolve(registry, path)
         if target is not None:
@@ -180,7 +206,7 @@ class ApiApplication:
             warning = deprecation_warning(target.kind, registry.version)
             if warning:
                 request.warnings.append(warning)
-            if request.method == "GET":
+            if request.method == "GET" or target.subresource == "proxy":
                 return await self._resources.answer(request, target)
             try:
                 return await self._deadlines.run(self._resources.answer(request, target))
@@ -191,6 +217,8 @@ class ApiApplication:
                     "Timeout: request did not complete within the allotted timeout",
                     {"retryAfterSeconds": 1},
                 ) from None
+        if path.startswith("/api") and self._aggregator.remote():
+            await self._aggregator.ask()
         if request.method in ("GET", "HEAD"):
             page = self._pages.answer(request)
             if page is not None:

@@ -128,6 +128,7 @@ class ServedCluster:
             ),
             logs=cluster.logs,
             accounts=cluster.accounts,
+            egress=cluster.egress,
         )
         self._server = ApiServer(app, config.host, port, tls, listener=self._listener)
         await self._server.start()

@@ -44,6 +44,7 @@ class Call:
         upstream: Whom to connect to, where it is not the URL's host.
         ca_bundle: PEM of the authorities to trust; empty for the system's.
         verify: Whether the certificate is checked.
+        certificate: Files of the certificate to show, and of its key.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Call:
     upstream: Upstream | None = None
     ca_bundle: bytes = b""
     verify: bool = True
+    certificate: tuple[str, str] | None = None
 
     @property
     def destination(self) -> str:
@@ -98,7 +100,9 @@ class Egress:
 
         try:
             with anyio.fail_after(call.timeout):
-                client = await self.client(call.ca_bundle, verify=call.verify)
+                client = await self.client(
+                    call.ca_bundle, verify=call.verify, certificate=call.certificate
+                )
                 async with client.stream(
                     call.method,
                     call.url if call.upstream is None else _direct(call),
@@ -110,24 +114,39 @@ class Egress:
         except TimeoutError:
             raise CallError(_failed(call, "context deadline exceeded")) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise CallError(_failed(call, _reason(call, error))) from error
+            raise CallError(_failed(call, explain_failure(call, error))) from error
 
-    async def client(self, ca_bundle: bytes = b"", *, verify: bool = True) -> httpx.AsyncClient:
+    async def client(
+        self,
+        ca_bundle: bytes = b"",
+        *,
+        verify: bool = True,
+        certificate: tuple[str, str] | None = None,
+    ) -> httpx.AsyncClient:
         """Return the client that trusts some authorities.
+
+        Args:
+            ca_bundle: PEM of the authorities; empty for the system's.
+            verify: Whether certificates are checked at all.
+            certificate: Files of the certificate to show, and of its key.
 
         Raises:
             CallError: ``ca_bundle`` holds no certificates.
         """
         import httpx
 
-        key = hashlib.sha256(ca_bundle).hexdigest() if verify else "any"
+        trusted = hashlib.sha256(ca_bundle).hexdigest() if verify else "any"
+        key = f"{trusted} {certificate}"
         client = self._clients.get(key)
         if client is not None:
             self._clients.move_to_end(key)
             return client
         # Nothing of the environment takes part: a proxy variable must not lead webhooks astray.
+        context = _trust(ca_bundle, verify=verify)
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
         client = self._clients[key] = httpx.AsyncClient(
-            verify=_trust(ca_bundle, verify=verify),
+            verify=context,
             timeout=None,  # noqa: S113 - every call has a deadline of its own
             trust_env=False,
             limits=httpx.Limits(max_connections=256, max_keepalive_connections=16),
@@ -197,7 +216,7 @@ def _failed(call: Call, why: str) -> str:
     return f'{call.method.capitalize()} "{call.url}": {why}'
 
 
-def _reason(call: Call, error: BaseException) -> str:
+def explain_failure(call: Call, error: BaseException) -> str:
     """Say why a request failed, in the words of Go's network library."""
     seen: BaseException | None = error
     while seen is not None:

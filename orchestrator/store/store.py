@@ -23,7 +23,7 @@ from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object, with_meta
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.store.admission import Admission, Attributes, Caller
-from orchestrator.store.admission.asking import ask_about
+from orchestrator.store.admission.asking import anything_asked, ask_about
 from orchestrator.store.allocation import (
     DEFAULT_SERVICE_CIDR,
     ServiceAllocator,
@@ -481,7 +481,7 @@ class Store(Reads):
                 proposals.append(Create(operation.resource, prepared))
             else:
                 proposals.append(operation)
-        if self.admission.hooks:
+        if self.admission.hooks and anything_asked(self, proposals):
             results = await self._write_asking(proposals, timeout, caller or Caller())
         else:
             results = await self._ask(Commit(operations=tuple(proposals)), timeout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import subprocess
 import threading
 import time
@@ -26,6 +27,7 @@ from orchestrator.api import (
     write_kubeconfig,
 )
 from orchestrator.controllers.definitions import DefinitionController
+from orchestrator.egress import Egress
 from orchestrator.resources.kinds import registry
 from orchestrator.store import EventRecorder, Store
 
@@ -40,9 +42,11 @@ async def store() -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def app(store: Store) -> ApiApplication:
+async def app(store: Store) -> AsyncIterator[ApiApplication]:
     """The application that asks for `TOKEN`."""
-    return ApiApplication(store, ApiConfig(token=TOKEN))
+    egress = Egress(random.SystemRandom())
+    yield ApiApplication(store, ApiConfig(token=TOKEN), egress=egress)
+    await egress.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -369,3 +370,159 @@ async def test_without_authorization_everyone_may_do_everything(store: Store) ->
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         assert (await client.get(PODS, headers=acting("jo"))).status_code == 200
         assert (await client.get(PODS, headers=bearer("wrong-token"))).status_code == 401
+
+
+async def test_nobody_grants_more_than_they_have(plain: httpx.AsyncClient) -> None:
+    """Neither by a role nor by binding one; with what is missing, a line each."""
+    roles = f"{RBAC}/namespaces/default/roles"
+    bindings = f"{RBAC}/namespaces/default/rolebindings"
+    manage = {
+        "verbs": ["create", "update", "patch", "get"],
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["roles", "rolebindings"],
+    }
+    await grant(plain, "manager", [manage, READ_PODS], {"kind": "User", "name": "jo"})
+    jo = acting("jo", "dev")
+    more = {**READ_PODS, "resources": ["pods", "secrets"]}
+    given = {"metadata": {"name": "given"}, "rules": [more]}
+    text = message(await plain.post(roles, json=given, headers=jo), 403)
+    assert text == (
+        'roles.rbac.authorization.k8s.io "given" is forbidden: user "jo" (groups=["dev" '
+        '"system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n'
+        '{APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]}'
+    )
+    given = {"metadata": {"name": "given"}, "rules": [READ_PODS]}
+    await posted(plain, roles, given, headers=jo)
+    patch = [*jo, ("content-type", "application/merge-patch+json")]
+    answer = await plain.patch(f"{roles}/given", json={"rules": [more]}, headers=patch)
+    assert "permissions not currently held" in message(answer, 403)
+    answer = await plain.patch(
+        f"{roles}/given", json={"metadata": {"finalizers": ["a.b/c"]}}, headers=patch
+    )
+    assert answer.status_code == 200
+
+    def binding(kind: str, name: str) -> dict[str, Any]:
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+        return {"metadata": {"name": f"to-{name}"}, "roleRef": reference}
+
+    await posted(plain, bindings, binding("Role", "given"), headers=jo)
+    answer = await plain.post(bindings, json=binding("ClusterRole", "edit"), headers=jo)
+    assert "permissions not currently held" in message(answer, 403)
+    answer = await plain.post(bindings, json=binding("Role", "none"), headers=jo)
+    assert message(answer, 404) == 'roles.rbac.authorization.k8s.io "none" not found'
+    # The verbs `escalate` and `bind` lift it.
+    lift = [
+        {**manage, "verbs": ["escalate"], "resources": ["roles"]},
+        {**manage, "verbs": ["bind"], "resources": ["clusterroles"], "resourceNames": ["edit"]},
+    ]
+    await grant(plain, "lift", lift, {"kind": "Group", "name": "dev"})
+    answer = await plain.patch(f"{roles}/given", json={"rules": [more]}, headers=patch)
+    assert answer.status_code == 200
+    await posted(plain, bindings, binding("ClusterRole", "edit"), headers=jo)
+
+
+async def test_aggregation_is_for_administrators(plain: httpx.AsyncClient) -> None:
+    """It would let a role grow beyond what its author has."""
+    rules = [
+        {
+            "verbs": ["create"],
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterroles"],
+        }
+    ]
+    await posted(plain, f"{RBAC}/clusterroles", {"metadata": {"name": "c"}, "rules": rules})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "c"}
+    body = {
+        "metadata": {"name": "c"},
+        "roleRef": reference,
+        "subjects": [{"kind": "User", "name": "jo"}],
+    }
+    await posted(plain, f"{RBAC}/clusterrolebindings", body)
+    selectors = [{"matchLabels": {"a": "b"}}]
+    role = {
+        "metadata": {"name": "sum"},
+        "rules": [],
+        "aggregationRule": {"clusterRoleSelectors": selectors},
+    }
+    answer = await plain.post(f"{RBAC}/clusterroles", json=role, headers=acting("jo"))
+    assert "must have cluster-admin privileges" in message(answer, 403)
+
+
+async def test_apply_that_creates_needs_the_right_to(plain: httpx.AsyncClient) -> None:
+    """The right to patch is not enough for what is not there yet."""
+    patching = {"verbs": ["patch"], "apiGroups": [""], "resources": ["configmaps"]}
+    await grant(plain, "patcher", [patching], {"kind": "User", "name": "jo"})
+    path = "/api/v1/namespaces/default/configmaps/a"
+    body = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"x":"1"}}'
+    headers = [*acting("jo"), ("content-type", "application/apply-patch+yaml")]
+    query = {"fieldManager": "jo"}
+    answer = await plain.patch(path, content=body, headers=headers, params=query)
+    assert 'User "jo" cannot create resource "configmaps"' in message(answer, 403)
+    admin = [*ADMIN.items(), ("content-type", "application/apply-patch+yaml")]
+    answer = await plain.patch(path, content=body, headers=admin, params={"fieldManager": "it"})
+    assert answer.status_code == 201
+    answer = await plain.patch(path, content=body, headers=headers, params=query)
+    assert answer.status_code == 200
+
+
+async def test_signing_requests_name_their_author_and_need_an_approver(
+    plain: httpx.AsyncClient,
+) -> None:
+    """What the client says about itself counts for nothing."""
+    path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    everything = {
+        "verbs": ["*"],
+        "apiGroups": ["certificates.k8s.io"],
+        "resources": ["certificatesigningrequests", "certificatesigningrequests/approval"],
+    }
+    await posted(plain, f"{RBAC}/clusterroles", {"metadata": {"name": "c"}, "rules": [everything]})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "c"}
+    body: dict[str, Any] = {
+        "metadata": {"name": "c"},
+        "roleRef": reference,
+        "subjects": [{"kind": "User", "name": "jo"}],
+    }
+    await posted(plain, f"{RBAC}/clusterrolebindings", body)
+    spec = {
+        "request": signing_request("ann"),
+        "signerName": "example.com/signer",
+        "usages": ["client auth"],
+        "username": "root",
+        "groups": ["system:masters"],
+    }
+    body = {"metadata": {"name": "mine"}, "spec": spec}
+    made = await posted(plain, path, body, headers=acting("jo", "dev"))
+    assert made["spec"]["username"] == "jo"
+    assert made["spec"]["groups"] == ["dev", "system:authenticated"]
+    approved = {"type": "Approved", "status": "True", "reason": "x", "message": "y"}
+    made["status"] = {"conditions": [approved]}
+    answer = await plain.put(f"{path}/mine/approval", json=made, headers=acting("jo"))
+    assert message(answer, 403) == (
+        'certificatesigningrequests.certificates.k8s.io "mine" is forbidden: user not permitted to '
+        'approve requests with signerName "example.com/signer"'
+    )
+    answer = await plain.put(f"{path}/mine/approval", json=made, headers=ADMIN)
+    assert answer.json()["status"]["conditions"][0]["type"] == "Approved"
+    spec = {
+        **spec,
+        "request": signing_request("ann", "system:masters"),
+        "signerName": "kubernetes.io/kube-apiserver-client",
+    }
+    body = {"metadata": {"name": "more"}, "spec": spec}
+    answer = await plain.post(path, json=body, headers=ADMIN)
+    assert "signer with system:masters group is not allowed" in message(answer, 403)
+
+
+def signing_request(name: str, *groups: str) -> str:
+    """Make a request for a client's certificate, in the encoding of the API."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509.oid import NameOID
+
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
+    parts += [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts))
+    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return base64.b64encode(request.public_bytes(Encoding.PEM)).decode()

@@ -259,6 +259,7 @@ async def test_openapi_documents(client: httpx.AsyncClient) -> None:
     old = await client.get("/openapi/v2", headers={"accept": accept})
     assert old.content.startswith(b"\x0a\x032.0")
     assert b"fieldValidation" in old.content
+    assert b"Pod is a collection of containers" in old.content
 
 
 async def test_unknown_fields_warn_or_are_refused(client: httpx.AsyncClient) -> None:

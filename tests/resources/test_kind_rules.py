@@ -437,18 +437,6 @@ def test_a_node_offers_what_it_has(kind_of: KindOf, examples: Examples) -> None:
 @pytest.mark.parametrize(
     ("resource", "obj", "expected"),
     [
-        ("storageclasses.storage.k8s.io", {}, ["provisioner: Required value"]),
-        (
-            "rolebindings.rbac.authorization.k8s.io",
-            {"subjects": [{"kind": "User"}]},
-            [
-                "roleRef.kind: Required value",
-                "roleRef.name: Required value",
-                "subjects[0].name: Required value",
-            ],
-        ),
-        ("roles.rbac.authorization.k8s.io", {}, []),
-        ("priorityclasses.scheduling.k8s.io", {}, []),
         ("persistentvolumeclaims", {"spec": {}}, []),
     ],
 )

@@ -10,12 +10,14 @@ from typing import Any, Final
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._sharing import put, without
+from orchestrator.resources.users import User
 
 Default = Callable[[Object], Object]
 ValidateCreate = Callable[[Object], list[FieldError]]
 ValidateUpdate = Callable[[Object, Object], list[FieldError]]
 Prepare = Callable[[Object, Object], Object]
 Warnings = Callable[[Object, Object | None], list[str]]
+RequestedBy = Callable[[Object, User], Object]
 
 META_FIELDS: Final = frozenset({"metadata.name", "metadata.namespace"})
 _CARRIED: Final = ("uid", "creationTimestamp")
@@ -57,6 +59,7 @@ class Strategy:
         subresources: Rules of further subresources that are a part of the object, by name.
         warnings: What a client is warned of that wrote ``(new, old)``, old being None for a new
             object; None for the many kinds that warn of nothing.
+        requested_by: Notes in a new object which user made it.
     """
 
     default: Default
@@ -73,6 +76,7 @@ class Strategy:
     validate_status: ValidateUpdate | None = None
     subresources: Mapping[str, SubresourceRules] = dataclasses.field(default_factory=dict)
     warnings: Warnings | None = None
+    requested_by: RequestedBy | None = None
 
     def prepared(self, new: Object, old: Object, subresource: str) -> Object:
         """Return what a write to the object or to a part of it makes of ``new``."""
@@ -264,6 +268,7 @@ def build(
     prepare_status: Prepare | None = None,
     status_metadata: tuple[str, ...] = (),
     subresources: Mapping[str, SubresourceRules] | None = None,
+    requested_by: RequestedBy | None = None,
     grace_period: Callable[[Object], int] = no_grace,
     fields: tuple[str, ...] = (),
     selectable_fields: Callable[[Object], dict[str, str]] | None = None,
@@ -306,6 +311,7 @@ def build(
         validate_status=None if status_checks is None else combined_update(*status_checks),
         subresources=subresources or {},
         warnings=warnings,
+        requested_by=requested_by,
     )
 
 

@@ -11,9 +11,9 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._defaults import DEFAULTS
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._problems import forbidden, immutable, one_of
+from orchestrator.resources.strategies._sharing import filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 HIGHEST: Final = 1_000_000_000
@@ -22,14 +22,15 @@ _SYSTEM: Final = {"system-cluster-critical": 2_000_000_000, "system-node-critica
 _POLICIES: Final = ("Never", "PreemptLowerPriority")
 
 
-def strategy(kind: Kind) -> Strategy:
+def strategy(_kind: Kind) -> Strategy:
     """Build the rules of PriorityClasses."""
     return build(
         has_status=False,
         generation=True,
-        default=DEFAULTS[kind.resource],
+        default=lambda obj: filled(obj, preemptionPolicy="PreemptLowerPriority"),
         create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _class),
         update_checks=(metadata_update_check(), _update),
+        rechecks=False,
     )
 
 
@@ -56,7 +57,7 @@ def _class(obj: Object) -> list[FieldError]:
 
 
 def _update(new: Object, old: Object) -> list[FieldError]:
-    found = immutable("preemptionPolicy", new.get("preemptionPolicy"), old.get("preemptionPolicy"))
-    if (new.get("value") or 0) != (old.get("value") or 0):
-        found.append(forbidden("value", "may not be changed in an update."))
-    return found
+    same = (new.get("value") or 0) == (old.get("value") or 0)
+    found = [] if same else [forbidden("value", "may not be changed in an update.")]
+    field = "preemptionPolicy"
+    return found + immutable(field, new.get(field), old.get(field))

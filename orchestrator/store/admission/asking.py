@@ -17,6 +17,12 @@ from orchestrator.store.operations import Create, Delete, Modify, Operation, Rac
 AT_ONCE: Final = 64
 """Objects of one batch about which hooks are asked at the same time."""
 
+_VERBS: Final[dict[type, AdmissionOperation]] = {
+    Create: "CREATE",
+    Modify: "UPDATE",
+    Delete: "DELETE",
+}
+
 
 class Asked(Protocol):
     """What is needed of the store."""
@@ -29,6 +35,21 @@ class Asked(Protocol):
 
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         """Return one committed object."""
+
+
+def anything_asked(store: Asked, operations: Sequence[Operation]) -> bool:
+    """Tell quickly whether any hook concerns any of the operations; hardly ever one does."""
+    seen: set[tuple[type, str, str]] = set()
+    for operation in operations:
+        subresource = operation.subresource if type(operation) is Modify else ""
+        alike = (type(operation), operation.resource, subresource)
+        if alike in seen:
+            continue
+        seen.add(alike)
+        kind = store.registry.by_key(operation.resource)
+        if store.admission.asked(_VERBS[alike[0]], kind, subresource.removeprefix("*")):
+            return True
+    return False
 
 
 async def ask_about(

@@ -112,6 +112,8 @@ class Admission:
         obj = _placed(kind, attributes.namespace, obj)
         strategy = strategy_of(kind)
         obj = strategy.prepare_create(strategy.default(obj))
+        if strategy.requested_by is not None:
+            obj = strategy.requested_by(obj, attributes.caller.user)
         if track is not None:
             obj = track(obj)
         obj = self.mutate(kind.resource, obj)

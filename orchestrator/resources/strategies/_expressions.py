@@ -1,0 +1,58 @@
+"""Expressions that objects carry: the one place where rules ask whether CEL can compile them.
+
+Kinds call `expression_problems` after they have checked that there is an expression; what the
+compiler says of it becomes a complaint about its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from orchestrator.resources.errors import FieldError
+from orchestrator.resources.strategies._problems import invalid
+
+Purpose: TypeAlias = Literal[
+    "condition",  # a boolean: match conditions, validations
+    "message",  # text, without an authorizer
+    "audit",  # text or null
+    "variable",
+    "apply",  # an apply configuration of a mutation
+    "patch",  # a list of JSON patches
+    "device",  # a device selector of dynamic resource allocation
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an expression can name.
+
+    Attributes:
+        params: Whether there is a ``params``.
+        variables: Names and expressions of the ``variables`` before it, in order.
+    """
+
+    params: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+Compile: TypeAlias = Callable[[str, Purpose, Surroundings], str]
+"""Returns what is wrong with an expression in upstream's words, empty when nothing is."""
+
+
+def _accept(_expression: str, _purpose: Purpose, _around: Surroundings) -> str:
+    """Accept every expression, as long as nothing compiles them."""
+    return ""
+
+
+compile_expression: Compile = _accept
+"""What is asked; the CEL compiler takes this place."""
+
+
+def expression_problems(
+    field: str, expression: str, purpose: Purpose, around: Surroundings
+) -> list[FieldError]:
+    """Check that an expression compiles."""
+    wrong = compile_expression(expression, purpose, around)
+    return [invalid(field, expression, wrong)] if wrong else []

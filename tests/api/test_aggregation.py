@@ -1,0 +1,182 @@
+"""API servers behind this one, which APIServices name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.behind import BehindServer
+
+SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+GROUP = "/apis/metrics.example.com/v1beta1"
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+RESOURCES = {
+    "kind": "APIResourceList",
+    "apiVersion": "v1",
+    "groupVersion": "metrics.example.com/v1beta1",
+    "resources": [
+        {
+            "name": "nodes",
+            "singularName": "node",
+            "namespaced": False,
+            "kind": "NodeMetrics",
+            "verbs": ["get", "list"],
+            "shortNames": ["nom"],
+        },
+        {
+            "name": "nodes/status",
+            "singularName": "",
+            "namespaced": False,
+            "kind": "NodeMetrics",
+            "verbs": ["get"],
+        },
+    ],
+}
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> Iterator[BehindServer]:
+    """A server with a certificate for the Service."""
+    server = BehindServer(tmp_path, "metrics.default.svc")
+    server.says(GROUP, RESOURCES)
+    yield server
+    server.close()
+
+
+async def register(client: httpx.AsyncClient, behind: BehindServer, **more: Any) -> None:
+    """Put a Service before the server, and an APIService before that."""
+    namespace = "namespaces/default"
+    service = {"metadata": {"name": "metrics"}, "spec": {"ports": [{"port": 443}]}}
+    made = await client.post(f"/api/v1/{namespace}/services", json=service)
+    assert made.status_code == 201, made.text
+    endpoints = {
+        "metadata": {"name": "metrics-1", "labels": {"kubernetes.io/service-name": "metrics"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["127.0.0.1"]}],
+        "ports": [{"name": "", "port": behind.port}],
+    }
+    path = f"/apis/discovery.k8s.io/v1/{namespace}/endpointslices"
+    assert (await client.post(path, json=endpoints)).status_code == 201
+    spec = {
+        "group": "metrics.example.com",
+        "version": "v1beta1",
+        "service": {"name": "metrics", "namespace": "default"},
+        "caBundle": behind.bundle,
+        "groupPriorityMinimum": 100,
+        "versionPriority": 100,
+        **more,
+    }
+    body = {"metadata": {"name": "v1beta1.metrics.example.com"}, "spec": spec}
+    made = await client.post(SERVICES, json=body)
+    assert made.status_code == 201, made.text
+
+
+async def test_requests_of_the_group_go_to_the_server_behind(
+    client: httpx.AsyncClient, behind: BehindServer
+) -> None:
+    """With the user in headers instead of credentials."""
+    await register(client, behind)
+    answer = await client.post(f"{GROUP}/nodes?x=1", json={"a": 1})
+    assert answer.status_code == 200, answer.text
+    seen = answer.json()
+    assert (seen["method"], seen["path"], seen["body"]) == ("POST", f"{GROUP}/nodes?x=1", '{"a":1}')
+    headers = seen["headers"]
+    assert headers["x-remote-user"] == "system:admin"
+    assert headers["x-remote-group"] == "system:masters, system:authenticated"
+    assert headers["host"] == "metrics.default.svc:443"
+    assert "authorization" not in headers
+
+
+async def test_a_client_cannot_pass_itself_off_as_another(
+    client: httpx.AsyncClient, behind: BehindServer
+) -> None:
+    """What it says of itself in the aggregator's headers is dropped."""
+    await register(client, behind)
+    forged = {"x-remote-user": "root", "x-remote-group": "a", "x-remote-extra-scopes": "all"}
+    seen = (await client.get(f"{GROUP}/nodes", headers=forged)).json()["headers"]
+    assert seen["x-remote-user"] == "system:admin"
+    assert "x-remote-extra-scopes" not in seen
+
+
+async def test_discovery_has_the_group(client: httpx.AsyncClient, behind: BehindServer) -> None:
+    """In the list of groups, in its own page, and in the aggregated form."""
+    await register(client, behind)
+    listed = (await client.get("/apis")).json()["groups"]
+    assert listed[-1] == {
+        "name": "metrics.example.com",
+        "versions": [{"groupVersion": "metrics.example.com/v1beta1", "version": "v1beta1"}],
+        "preferredVersion": {"groupVersion": "metrics.example.com/v1beta1", "version": "v1beta1"},
+    }
+    page = (await client.get("/apis/metrics.example.com")).json()
+    assert page["name"] == "metrics.example.com"
+    assert (await client.get(GROUP)).json() == RESOURCES
+    found = (await client.get("/apis", headers={"accept": AGGREGATED})).json()["items"]
+    (group,) = [item for item in found if item["metadata"]["name"] == "metrics.example.com"]
+    kind = {"group": "metrics.example.com", "version": "v1beta1", "kind": "NodeMetrics"}
+    assert group["versions"] == [
+        {
+            "version": "v1beta1",
+            "resources": [
+                {
+                    "resource": "nodes",
+                    "responseKind": kind,
+                    "scope": "Cluster",
+                    "singularResource": "node",
+                    "verbs": ["get", "list"],
+                    "shortNames": ["nom"],
+                    "subresources": [
+                        {"subresource": "status", "responseKind": kind, "verbs": ["get"]}
+                    ],
+                }
+            ],
+            "freshness": "Current",
+        }
+    ]
+    index = (await client.get("/openapi/v3")).json()["paths"]
+    assert "apis/metrics.example.com/v1beta1" in index
+
+
+async def test_a_server_that_is_not_there_is_a_503_and_stale(
+    client: httpx.AsyncClient, behind: BehindServer
+) -> None:
+    """The rest of the API goes on."""
+    service = {"name": "gone", "namespace": "default"}
+    await register(client, behind, service=service)
+    answer = await client.get(f"{GROUP}/nodes")
+    assert (answer.status_code, answer.json()["message"]) == (503, "service unavailable")
+    found = (await client.get("/apis", headers={"accept": AGGREGATED})).json()["items"]
+    (group,) = [item for item in found if item["metadata"]["name"] == "metrics.example.com"]
+    assert group["versions"][0]["freshness"] == "Stale"
+    assert (await client.get("/apis/apps/v1")).status_code == 200
+
+
+async def test_a_certificate_of_another_authority_is_refused(
+    client: httpx.AsyncClient, behind: BehindServer
+) -> None:
+    """Unless the APIService says not to look."""
+    await register(client, behind, caBundle="")
+    answer = await client.get(f"{GROUP}/nodes")
+    assert answer.status_code == 503
+    assert "certificate signed by unknown authority" in answer.json()["message"]
+    name = f"{SERVICES}/v1beta1.metrics.example.com"
+    found = (await client.get(name)).json()
+    found["spec"]["insecureSkipTLSVerify"] = True
+    assert (await client.put(name, json=found)).status_code == 200
+    assert (await client.get(f"{GROUP}/nodes")).status_code == 200
+
+
+async def test_a_group_that_is_unregistered_is_gone(
+    client: httpx.AsyncClient, behind: BehindServer
+) -> None:
+    """From routing and from discovery."""
+    await register(client, behind)
+    assert (await client.get(f"{GROUP}/nodes")).status_code == 200
+    name = f"{SERVICES}/v1beta1.metrics.example.com"
+    assert (await client.delete(name)).status_code == 200
+    assert (await client.get(f"{GROUP}/nodes")).status_code == 404
+    groups = [group["name"] for group in (await client.get("/apis")).json()["groups"]]
+    assert "metrics.example.com" not in groups
