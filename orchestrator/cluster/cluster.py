@@ -230,6 +230,7 @@ class Cluster:
             node_monitor_grace_period=grace,
             node_monitor_period=min(5.0, grace / 4),
             heartbeat=self.nodes.heartbeat,
+            egress=self.egress,
         )
         for name, factory in controller_specs(self.store, settings):
             self.system.spawn(factory, name, supervision=KEEP_ALIVE)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from orchestrator.egress import Egress
+
 Heartbeat: TypeAlias = Callable[[str], float | None]
 """From a node's name to the wall seconds of its last sign of life; None: only its Lease tells."""
 
@@ -42,6 +44,7 @@ class ControllerConfig:
         terminated_pod_threshold: Finished pods to keep; more are removed, the oldest first.
             Upstream's 12500.
         heartbeat: Last sign of life of nodes whose heartbeats are computed, not written.
+        egress: Asks the API servers behind APIServices; None leaves those without a condition.
     """
 
     cluster_ca: str = ""
@@ -56,3 +59,4 @@ class ControllerConfig:
     pod_gc_quarantine: float = 40.0
     terminated_pod_threshold: int = 12500
     heartbeat: Heartbeat = no_heartbeat
+    egress: Egress | None = None

@@ -9,7 +9,7 @@ a ReplicaSet cannot create the same pods twice.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -74,7 +74,20 @@ class _Unanswered:
     error: Exception
 
 
-Command: TypeAlias = _Wake | _Due | _Answered | _Unanswered
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Learned:
+    """Something outside was asked about a key.
+
+    Attributes:
+        key: Whose.
+        value: What came of it, the exception if it failed.
+    """
+
+    key: Any
+    value: Any
+
+
+Command: TypeAlias = _Wake | _Due | _Answered | _Unanswered | _Learned
 
 _WAKE: Final = _Wake()
 _DUE: Final = _Due()
@@ -84,8 +97,8 @@ class Controller(Actor[Command], Generic[K]):
     """An actor that keeps objects in the state they should be in.
 
     Derive, name the ``resources`` to follow, mark keys in `observe` and decide in `reconcile`.
-    Its mailbox holds at most one wake-up, one timer and one answer for each proposal in flight,
-    so it cannot overflow.
+    Its mailbox holds at most one wake-up, one timer, one answer for each proposal in flight and one
+    for each key that `learn` is asked about, so it cannot overflow.
     """
 
     resources: tuple[str, ...] = ()
@@ -121,6 +134,20 @@ class Controller(Actor[Command], Generic[K]):
     def failed(self, key: K, item: Creation | Update | Deletion, error: StatusError) -> None:
         """Take note that one write of a key's plan was refused."""
 
+    def learn(self, key: K, question: Coroutine[Any, Any, Any]) -> None:
+        """Ask something outside the store about a key; `learned` gets the answer.
+
+        Not more than once for a key at a time.
+        """
+        self.context.run(
+            question,
+            done=lambda value: _Learned(key=key, value=value),
+            failed=lambda error: _Learned(key=key, value=error),
+        )
+
+    def learned(self, key: K, value: Any) -> None:
+        """Take what was asked about a key, or the exception; the key is marked afterwards."""
+
     # -- the machinery ---------------------------------------------------------------------
 
     def started(self) -> None:
@@ -147,6 +174,9 @@ class Controller(Actor[Command], Generic[K]):
             case _Unanswered(batch=batch, error=error):
                 self._writes -= 1
                 self._give_back(batch, error)
+            case _Learned(key=key, value=value):
+                self.learned(key, value)
+                self.queue.mark(key)
         self._work()
 
     def _wake(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actors import Actor
+from orchestrator.controllers.apiservices import AvailabilityController
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
@@ -53,7 +54,7 @@ def controller_specs(
     """
     settings = config or ControllerConfig()
     voice: Callable[[str], Recorder] = recorder or (lambda name: EventRecorder(store, name))
-    return (
+    specs = (
         ControllerSpec(
             "deployment", lambda: DeploymentController(store, voice("deployment-controller"))
         ),
@@ -96,3 +97,11 @@ def controller_specs(
             lambda: PodCollector(store, voice("pod-garbage-collector"), settings),
         ),
     )
+    egress = settings.egress
+    if egress is None:
+        return specs
+    availability = ControllerSpec(
+        "api-services",
+        lambda: AvailabilityController(store, voice("apiservice-status-controller"), egress),
+    )
+    return (*specs, availability)
