@@ -93,6 +93,20 @@ class Connection(HttpToolsProtocol):
             self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key]  # ours
         super().on_headers_complete()
 
+    def _should_upgrade_to_ws(self) -> bool:
+        """Load what speaks WebSocket when the first one is asked for."""
+        if self.ws_protocol_class is None:
+            from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+            self.ws_protocol_class = WSProtocol
+        return True
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, and whom its certificate names."""
+        if self._peer is not None:
+            self.app_state = {**self.app_state, PEER: self._peer}
+        super().handle_websocket_upgrade()
+
     def _arrived(self) -> None:
         if self._overdue is not None:
             self._overdue.cancel()

@@ -43,6 +43,7 @@ from orchestrator.api._responses import (
     warning_header,
 )
 from orchestrator.api._routing import resolve
+from orchestrator.api._websockets import serve_websocket
 from orchestrator.egress import Egress
 from orchestrator.resources.errors import (
     StatusError,
@@ -149,7 +150,10 @@ class ApiApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (the ASGI interface)."""
         if scope["type"] != "http":
-            await _refuse(scope, receive, send)
+            if scope["type"] == "websocket":
+                await serve_websocket(self, scope, receive, send)
+            else:
+                await _agree(receive, send)
             return
         request = Request(scope, receive, self._bodies)
         started = self._store.clock.monotonic() if self.config.log_requests else 0.0
@@ -279,14 +283,12 @@ class ApiApplication:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer what is not an HTTP request: lifespan is agreed to, websockets are closed."""
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                await send({"type": "lifespan.startup.complete"})
-            else:
-                await send({"type": "lifespan.shutdown.complete"})
-                return
-    await send({"type": "websocket.close", "code": 1008})
+async def _agree(receive: Receive, send: Send) -> None:
+    """Take part in the lifespan protocol of a server that has one."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -32,6 +32,9 @@ KEEP_ALIVE: Final = 75
 
 BACKLOG: Final = 1024
 
+WEBSOCKET_LIMIT: Final = 1 << 20
+"""Bytes of a message that a WebSocket's client may send; it has nothing to say."""
+
 
 class PortTakenError(OSError):
     """The address cannot be listened on because somebody else does."""
@@ -155,7 +158,10 @@ class ApiServer:
             self._app,
             loop="none",
             http=Connection,
-            ws="none",
+            ws="none",  # the connection loads it when one is asked for
+            ws_max_size=WEBSOCKET_LIMIT,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,
             lifespan="off",
             interface="asgi3",
             log_config=None,
