@@ -45,6 +45,7 @@ class Pages:
         address: str,
         checks: Mapping[str, Check],
         ready_checks: Mapping[str, Check],
+        more: Mapping[str, Callable[[], Response]],
         aggregator: Aggregator | None = None,
     ) -> None:
         self._served = served
@@ -53,6 +54,7 @@ class Pages:
         self._registry = served.registry
         self._remote = -1
         self._discovery = Discovery(self._registry, address)
+        self._more = more
         self._checks = {"ping": lambda: None, **checks}
         self._ready_checks = {**self._checks, **ready_checks}
         self._openapi: dict[str, tuple[bytes, bytes]] = {}
@@ -85,6 +87,8 @@ class Pages:
             return json_response({"paths": self._paths()}, pretty=True)
         if path == "/version":
             return json_response(self._version, pretty=True)
+        if path in self._more:
+            return self._more[path]()
         root, _, check = path[1:].partition("/")
         if f"/{root}" in HEALTH:
             return self._health(request, root, check)
@@ -108,7 +112,14 @@ class Pages:
         return self._aggregator.known() if self._aggregator is not None else []
 
     def _paths(self) -> list[str]:
-        paths = [*HEALTH, "/openapi/v2", "/openapi/v3", "/version", *self._discovery.paths()]
+        paths = [
+            *HEALTH,
+            "/openapi/v2",
+            "/openapi/v3",
+            "/version",
+            *self._more,
+            *self._discovery.paths(),
+        ]
         for page in HEALTH:
             checks = self._ready_checks if page == "/readyz" else self._checks
             paths += [f"{page}/{name}" for name in checks]

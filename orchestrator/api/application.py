@@ -27,6 +27,7 @@ from orchestrator.api._aggregation import Aggregator
 from orchestrator.api._custom_streams import CustomStreams
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
+from orchestrator.api._issuer import issuer_pages
 from orchestrator.api._negotiation import PLAIN, Accepted
 from orchestrator.api._pages import Check, Pages
 from orchestrator.api._requests import DisconnectedError, Receive, Request, Scope, Send
@@ -127,7 +128,12 @@ class ApiApplication:
         self._resources = Resources(store, logs, self._access, chance, egress)
         self._aggregator = Aggregator(store, egress)
         self._pages = Pages(
-            store, self.config.address, {}, self.config.ready_checks, self._aggregator
+            store,
+            self.config.address,
+            {},
+            self.config.ready_checks,
+            issuer_pages(self._access.accounts, self.config.address),
+            self._aggregator,
         )
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)

@@ -16,6 +16,7 @@ from typing import Final, Self
 from actors import ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog, SqliteLog
 from orchestrator.access import AccountTokens, SigningKey
+from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
 from orchestrator.controllers import ControllerConfig, controller_specs
@@ -225,8 +226,11 @@ class Cluster:
 
     def _spawn_controllers(self) -> None:
         grace = self.config.node_grace_seconds
+        keys = self._directory / "pki"
         settings = ControllerConfig(
             cluster_ca=self.certificate_authority,
+            tokens=self.accounts,
+            sign=Authority(keys / "ca.crt", keys / "ca.key").sign,
             node_monitor_grace_period=grace,
             node_monitor_period=min(5.0, grace / 4),
             heartbeat=self.nodes.heartbeat,

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from orchestrator.access import AccountTokens
 from orchestrator.egress import Egress
+
+Sign: TypeAlias = Callable[[bytes, tuple[str, ...], float, float], str]
+"""As `orchestrator.access.authority.Authority.sign`."""
 
 Heartbeat: TypeAlias = Callable[[str], float | None]
 """From a node's name to the wall seconds of its last sign of life; None: only its Lease tells."""
@@ -25,6 +29,8 @@ class ControllerConfig:
     Attributes:
         cluster_ca: The CA as PEM, published in every namespace as ``kube-root-ca.crt``. Empty, and
             no such ConfigMap, for a cluster without TLS.
+        tokens: Issues the tokens that Secrets hold; None leaves such Secrets empty.
+        sign: Signs clients' certificates; None leaves requests unsigned.
         node_monitor_period: Seconds between two looks at a node. Upstream's 5; it bounds how much
             later than the grace period a death is noticed.
         node_monitor_grace_period: Seconds without a heartbeat after which a node is not healthy.
@@ -48,6 +54,8 @@ class ControllerConfig:
     """
 
     cluster_ca: str = ""
+    tokens: AccountTokens | None = None
+    sign: Sign | None = None
     node_monitor_period: float = 5.0
     node_monitor_grace_period: float = 50.0
     node_startup_grace_period: float = 60.0

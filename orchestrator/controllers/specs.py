@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actors import Actor
+from orchestrator.controllers.accounts import TokenController
 from orchestrator.controllers.apiservices import AvailabilityController
+from orchestrator.controllers.certificates import SigningController
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
@@ -54,7 +56,7 @@ def controller_specs(
     """
     settings = config or ControllerConfig()
     voice: Callable[[str], Recorder] = recorder or (lambda name: EventRecorder(store, name))
-    specs = (
+    specs: tuple[ControllerSpec, ...] = (
         ControllerSpec(
             "deployment", lambda: DeploymentController(store, voice("deployment-controller"))
         ),
@@ -97,6 +99,7 @@ def controller_specs(
             lambda: PodCollector(store, voice("pod-garbage-collector"), settings),
         ),
     )
+    specs = (*_credentials(store, settings, voice), *specs)
     egress = settings.egress
     if egress is None:
         return specs
@@ -105,3 +108,24 @@ def controller_specs(
         lambda: AvailabilityController(store, voice("apiservice-status-controller"), egress),
     )
     return (*specs, availability)
+
+
+def _credentials(
+    store: Store, settings: ControllerConfig, voice: Callable[[str], Recorder]
+) -> tuple[ControllerSpec, ...]:
+    """Return the controllers that need a key; a cluster without one does without them."""
+    found: list[ControllerSpec] = []
+    if (tokens := settings.tokens) is not None:
+        recorder = voice("serviceaccount-token-controller")
+        found.append(
+            ControllerSpec(
+                "account-tokens",
+                lambda: TokenController(store, recorder, tokens, settings.cluster_ca),
+            )
+        )
+    if (sign := settings.sign) is not None:
+        signer = voice("certificate-controller")
+        found.append(
+            ControllerSpec("certificate-signing", lambda: SigningController(store, signer, sign))
+        )
+    return tuple(found)

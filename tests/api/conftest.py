@@ -17,6 +17,8 @@ import pytest
 
 from actors import ActorSystem
 from actors.log import MemoryLog
+from orchestrator.access import AccountTokens
+from orchestrator.access.authority import Authority
 from orchestrator.api import (
     ApiApplication,
     ApiConfig,
@@ -26,12 +28,21 @@ from orchestrator.api import (
     new_token,
     write_kubeconfig,
 )
+from orchestrator.controllers import ControllerConfig, controller_specs
+from orchestrator.controllers.bootstrap import plan_policy
 from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.egress import Egress
 from orchestrator.resources.kinds import registry
 from orchestrator.store import EventRecorder, Store
 
 TOKEN = "secret-token"
+CREDENTIALS = {
+    "account-tokens",
+    "certificate-signing",
+    "clusterrole-aggregation",
+    "namespace-defaults",
+}
+"""Controllers that a live server runs: those that clients' credentials need."""
 
 
 @pytest.fixture
@@ -95,8 +106,18 @@ class LiveServer:
             store = await Store.open(system, MemoryLog(), registry("1.35"))
             recorder = EventRecorder(store, "apiextensions-controller")
             system.spawn(lambda: DefinitionController(store, recorder), "definitions")
-            app = ApiApplication(store, ApiConfig(token=token))
-            tls = Tls(certificates.certificate_file, certificates.key_file)
+            await store.write(plan_policy(store))
+            accounts = AccountTokens(store)
+            settings = ControllerConfig(
+                cluster_ca=certificates.ca_pem,
+                tokens=accounts,
+                sign=Authority(certificates.ca_file, certificates.ca_file.with_suffix(".key")).sign,
+            )
+            for spec in controller_specs(store, settings):
+                if spec.name in CREDENTIALS:
+                    system.spawn(spec.factory, spec.name)
+            app = ApiApplication(store, ApiConfig(token=token), accounts=accounts)
+            tls = Tls(certificates.certificate_file, certificates.key_file, certificates.ca_file)
             async with ApiServer(app, "127.0.0.1", 0, tls) as server:
                 write_kubeconfig(
                     self.kubeconfig, server.url, ca_pem=certificates.ca_pem, token=token
@@ -124,6 +145,7 @@ class Kubectl:
         self.minor = minor
         self.namespace = namespace
         self.home = home
+        self.kubeconfig = server.kubeconfig
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from orchestrator.access import SigningKey
 from orchestrator.api import ApiApplication, ApiConfig
 from orchestrator.controllers.bootstrap import plan_policy
 from orchestrator.store import Store
@@ -526,3 +531,45 @@ def signing_request(name: str, *groups: str) -> str:
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts))
     request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     return base64.b64encode(request.public_bytes(Encoding.PEM)).decode()
+
+
+async def test_others_can_verify_tokens_by_what_is_published(plain: httpx.AsyncClient) -> None:
+    """OIDC discovery and the keys, for whoever may see them: ServiceAccounts, not strangers."""
+    token = await account_token(plain, audiences=["vault"])
+    path = "/.well-known/openid-configuration"
+    assert 'cannot get path "/.well-known' in message(await plain.get(path), 403)
+    own = bearer(await account_token(plain))
+    found = (await plain.get(path, headers=own)).json()
+    assert found["issuer"] == "https://kubernetes.default.svc.cluster.local"
+    assert found["jwks_uri"].endswith("/openid/v1/jwks")
+    answer = await plain.get("/openid/v1/jwks", headers=own)
+    assert answer.headers["content-type"] == "application/jwk-set+json"
+    (key,) = jwt.PyJWKSet.from_dict(answer.json()).keys
+    assert jwt.get_unverified_header(token)["kid"] == key.key_id
+    algorithms = found["id_token_signing_alg_values_supported"]
+    claims = jwt.decode(
+        token,
+        key.key,
+        algorithms=algorithms,
+        audience="vault",
+        issuer=found["issuer"],
+        options={"verify_exp": True},
+    )
+    assert claims["sub"] == "system:serviceaccount:default:bot"
+    assert claims["kubernetes.io"]["namespace"] == "default"
+
+
+def test_the_signing_key_outlives_the_process(tmp_path: Path) -> None:
+    """Kept with mode 0600; a damaged one is replaced, one of RSA used as it is."""
+    file = tmp_path / "pki" / "sa.key"
+    token = SigningKey(file).sign({"sub": "a"})
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert SigningKey(file).verified(token) == {"sub": "a"}
+    file.write_text("nonsense")
+    assert SigningKey(file).verified(token) is None
+    private = rsa.generate_private_key(65537, 2048)
+    file.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key = SigningKey(file)
+    assert key.algorithm == "RS256"
+    assert key.verified(key.sign({"sub": "a"})) == {"sub": "a"}
+    assert key.published()[0]["kty"] == "RSA"

@@ -1,0 +1,97 @@
+"""Signing what was approved. Pure but for the signature, which it is handed a function for.
+
+`orchestrator.controllers.certificates.actor` applies the plans.
+Rules: k8s.io/kubernetes/pkg/controller/certificates/signer and pkg/apis/certificates (signers).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final
+
+from orchestrator.access.authority import Requested, SigningError, read_request
+from orchestrator.controllers.config import Sign
+from orchestrator.controllers.plans import Plan, Update
+from orchestrator.resources.conditions import set_condition
+from orchestrator.resources.objects import Object, is_deleting, spec_of, status_of
+from orchestrator.resources.timestamps import format_time
+
+RESOURCE: Final = "certificatesigningrequests.certificates.k8s.io"
+YEAR: Final = 365 * 24 * 3600
+"""Seconds a certificate is good for unless it asks for less; upstream's
+``--cluster-signing-duration``."""
+
+_CLIENT: Final = "kubernetes.io/kube-apiserver-client"
+_KUBELET: Final = "kubernetes.io/kube-apiserver-client-kubelet"
+_SERVING: Final = "kubernetes.io/kubelet-serving"
+_UNKNOWN: Final = "kubernetes.io/legacy-unknown"
+SIGNERS: Final = frozenset({_CLIENT, _KUBELET, _SERVING, _UNKNOWN})
+_BASIC: Final = frozenset({"digital signature", "key encipherment"})
+
+
+def decide_signing(request: Object, sign: Sign, now: float) -> Plan:
+    """Return the request with its certificate, or with why it gets none.
+
+    Args:
+        request: As committed.
+        sign: Makes the certificate.
+        now: Wall seconds.
+    """
+    plan = Plan()
+    spec, status = spec_of(request), status_of(request)
+    conditions = status.get("conditions") or []
+    types = {condition.get("type") for condition in conditions}
+    if status.get("certificate") or "Approved" not in types or types & {"Denied", "Failed"}:
+        return plan
+    if spec.get("signerName") not in SIGNERS or is_deleting(request):
+        return plan
+    usages = tuple(spec.get("usages") or ())
+    seconds = min(float(spec.get("expirationSeconds") or YEAR), float(YEAR))
+    try:
+        pem = base64.b64decode(spec.get("request") or "", validate=True)
+        check_request(spec["signerName"], read_request(pem), frozenset(usages))
+        certificate = sign(pem, usages, seconds, now)
+    except (SigningError, binascii.Error) as error:
+        moment = format_time(now)
+        failed = set_condition(
+            conditions,
+            "Failed",
+            "True",
+            now=moment,
+            reason="SignerValidationFailure",
+            message=str(error),
+        )
+        changed = {**status, "conditions": failed}
+    else:
+        changed = {**status, "certificate": base64.b64encode(certificate.encode()).decode()}
+    plan.update.append(Update(RESOURCE, request, {**request, "status": changed}, "status"))
+    return plan
+
+
+def check_request(signer: str, asked: Requested, usages: frozenset[str]) -> None:
+    """Refuse what a signer does not sign.
+
+    Raises:
+        SigningError: In upstream's words.
+    """
+    if signer == _CLIENT:
+        if "client auth" not in usages or not usages <= {*_BASIC, "client auth"}:
+            raise SigningError("invalid usages for client certificate: must include client auth")
+    elif signer == _KUBELET:
+        _check_node(asked, usages, "client auth")
+        if asked.names:
+            raise SigningError("DNS and IP subjectAltNames are not allowed")
+    elif signer == _SERVING:
+        _check_node(asked, usages, "server auth")
+        if not asked.names:
+            raise SigningError("DNS or IP subjectAltName is required")
+
+
+def _check_node(asked: Requested, usages: frozenset[str], purpose: str) -> None:
+    if asked.groups != ("system:nodes",):
+        raise SigningError("subject organization is not system:nodes")
+    if not asked.name.startswith("system:node:"):
+        raise SigningError("subject common name does not begin with system:node: prefix")
+    if purpose not in usages or not usages <= {*_BASIC, purpose}:
+        raise SigningError(f"usages did not match {sorted({*_BASIC, purpose})}")
