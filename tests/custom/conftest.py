@@ -19,6 +19,12 @@ from orchestrator.store import EventRecorder, Store
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = "stable.example.com"
+RESOURCE = "customresourcedefinitions.apiextensions.k8s.io"
+
+
+def served(store: Store) -> set[str]:
+    """Return the store's names of what is served."""
+    return {kind.resource for kind in store.registry.kinds()}
 
 
 def definition(

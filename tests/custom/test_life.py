@@ -1,0 +1,199 @@
+"""Definitions come, conflict, change and go, and their objects with them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from actors import ActorSystem
+from actors.log import MemoryLog
+from orchestrator.api import ApiApplication, ApiConfig
+from orchestrator.controllers.definitions import DefinitionController
+from orchestrator.controllers.garbage import GarbageCollector
+from orchestrator.resources.kinds import registry
+from orchestrator.store import EventRecorder, Store
+
+MERGE = {"content-type": "application/merge-patch+json"}
+
+
+async def test_a_definition_gets_its_names_and_conditions(api: Any, made: Any) -> None:
+    """Defaults are filled in, names accepted, the kind established."""
+    crd = await api.define(made.definition())
+    assert crd["spec"]["names"] == {
+        "plural": "crontabs",
+        "kind": "CronTab",
+        "singular": "crontab",
+        "listKind": "CronTabList",
+    }
+    assert crd["spec"]["conversion"] == {"strategy": "None"}
+    assert crd["status"]["storedVersions"] == ["v1"]
+    assert [
+        (c["type"], c["status"], c["reason"], c["message"]) for c in crd["status"]["conditions"]
+    ] == [
+        ("NamesAccepted", "True", "NoConflicts", "no conflicts found"),
+        (
+            "Established",
+            "True",
+            "InitialNamesAccepted",
+            "the initial names have been accepted",
+        ),
+    ]
+
+
+async def test_names_that_are_taken_are_refused_until_they_are_free(api: Any, made: Any) -> None:
+    """The second definition waits, with a reason, and gets the names when the first has gone."""
+    await api.define(made.definition(names={"shortNames": ["ct"]}))
+    second = made.definition(plural="others", kind="Other", names={"shortNames": ["ct"]})
+    await api.client.post(made.CRDS, json=second)
+    refused = await api.settled("others.stable.example.com", "NamesAccepted", "False")
+    condition = refused["status"]["conditions"][0]
+    assert (condition["reason"], condition["message"]) == (
+        "ShortNamesConflict",
+        '"ct" is already in use',
+    )
+    assert (await api.client.get(api.path(plural="others"))).status_code == 404
+    await api.client.delete(f"{made.CRDS}/crontabs.stable.example.com")
+    await api.settled("others.stable.example.com", "Established")
+    assert (await api.client.get(api.path(plural="others"))).status_code == 200
+
+
+async def test_objects_go_before_their_definition(api: Any, made: Any, store: Store) -> None:
+    """An object that a finalizer holds keeps its definition; no new ones are taken meanwhile."""
+    await api.define(made.definition())
+    await api.create(made.instance("plain"))
+    held = made.instance("held")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await api.create(held)
+    answer = await api.client.delete(f"{made.CRDS}/crontabs.stable.example.com")
+    assert answer.status_code == 200
+    crd = await api.settled("crontabs.stable.example.com", "Terminating")
+    assert crd["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+    refused = await api.create(made.instance("late"), 405)
+    assert refused["message"] == (
+        "create not allowed while custom resource definition is terminating"
+    )
+    while store.get("crontabs.stable.example.com", "default", "plain") is not None:
+        await store.wait_sequence(store.sequence + 1)
+    assert (await api.client.get(api.path("held"))).json()["metadata"]["deletionTimestamp"]
+    await api.client.patch(
+        api.path("held"), content=orjson.dumps({"metadata": {"finalizers": None}}), headers=MERGE
+    )
+    while store.get(made.RESOURCE, "", "crontabs.stable.example.com") is not None:
+        await store.wait_sequence(store.sequence + 1)
+    assert (await api.client.get(api.path())).status_code == 404
+    groups = (await api.client.get("/apis")).json()["groups"]
+    assert made.GROUP not in [group["name"] for group in groups]
+
+
+async def test_a_watch_ends_with_its_definition(api: Any, made: Any) -> None:
+    """What happened to the last objects is told, then the stream is over."""
+    await api.define(made.definition())
+    await api.create(made.instance())
+
+    async def watched() -> list[str]:
+        answer = await api.client.get(api.path(), params={"watch": "1"})
+        return [orjson.loads(line)["type"] for line in answer.text.splitlines()]
+
+    watching = asyncio.create_task(watched())
+    await asyncio.sleep(0)
+    await api.client.delete(f"{made.CRDS}/crontabs.stable.example.com")
+    assert await asyncio.wait_for(watching, 10) == ["ADDED", "DELETED"]
+
+
+async def test_the_collector_follows_custom_kinds(made: Any) -> None:
+    """A dependent of a custom object goes with it, though the kind came after the collector."""
+    async with ActorSystem("custom-test") as system:
+        store = await Store.open(system, MemoryLog(), registry("1.35"))
+        recorder = EventRecorder(store, "test")
+        system.spawn(lambda: GarbageCollector(store, recorder), "collector")
+        system.spawn(lambda: DefinitionController(store, recorder), "definitions")
+        await store.create(made.definition(), resource=made.RESOURCE)
+        while "crontabs.stable.example.com" not in made.served(store):
+            await store.wait_sequence(store.sequence + 1)
+        owner = await store.create(
+            made.instance(), resource="crontabs.stable.example.com", namespace="default"
+        )
+        reference = {
+            "apiVersion": f"{made.GROUP}/v1",
+            "kind": "CronTab",
+            "name": "one",
+            "uid": owner["metadata"]["uid"],
+        }
+        await store.create(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "owned", "ownerReferences": [reference]},
+            },
+            resource="configmaps",
+            namespace="default",
+        )
+        await store.delete("crontabs.stable.example.com", "default", "one")
+        while store.get("configmaps", "default", "owned") is not None:
+            await store.wait_sequence(store.sequence + 1)
+
+
+async def test_a_restart_serves_what_was_there(made: Any) -> None:
+    """A store opened on a log with definitions serves their kinds at once."""
+    log = MemoryLog()
+    async with ActorSystem("first") as system:
+        store = await Store.open(system, log, registry("1.35"))
+        recorder = EventRecorder(store, "test")
+        system.spawn(lambda: DefinitionController(store, recorder), "definitions")
+        await store.create(made.definition(), resource=made.RESOURCE)
+        while "crontabs.stable.example.com" not in made.served(store):
+            await store.wait_sequence(store.sequence + 1)
+        await store.create(
+            made.instance(), resource="crontabs.stable.example.com", namespace="default"
+        )
+    async with ActorSystem("second") as system:
+        again = await Store.open(system, log, registry("1.35"))
+        assert "crontabs.stable.example.com" in made.served(again)
+        assert [obj["metadata"]["name"] for obj in again.list("crontabs.stable.example.com")] == [
+            "one"
+        ]
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_versions_without_a_webhook_differ_in_name_only(
+    api: Any, made: Any, version: str
+) -> None:
+    """Whatever version an object was written in, every served version shows it."""
+    crd = made.definition({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+    first = crd["spec"]["versions"][0]
+    crd["spec"]["versions"].append({**first, "name": "v2", "storage": False})
+    await api.define(crd)
+    created = await api.create(made.instance(version=version, spec={"a": 1}))
+    assert created["apiVersion"] == f"{made.GROUP}/{version}"
+    stored = api.store.get("crontabs.stable.example.com", "default", "one")
+    assert stored["apiVersion"] == f"{made.GROUP}/v1"
+    for asked in ("v1", "v2"):
+        shown = (await api.client.get(api.path("one", version=asked))).json()
+        assert (shown["apiVersion"], shown["spec"]) == (f"{made.GROUP}/{asked}", {"a": 1})
+    groups = (await api.client.get(f"/apis/{made.GROUP}")).json()
+    assert [one["version"] for one in groups["versions"]] == ["v2", "v1"]
+
+
+async def test_an_application_made_later_knows_the_kinds(api: Any, made: Any) -> None:
+    """Discovery documents and OpenAPI follow the definitions without delay."""
+    app = ApiApplication(api.store, ApiConfig())
+    assert app.config.address == ""
+    before = (await api.client.get("/openapi/v3")).json()["paths"]
+    await api.define(made.definition())
+    after = (await api.client.get("/openapi/v3")).json()["paths"]
+    assert set(after) - set(before) == {"apis/stable.example.com/v1"}
+    document = (await api.client.get("/openapi/v3/apis/stable.example.com/v1")).json()
+    schemas = document["components"]["schemas"]
+    published = schemas["com.example.stable.v1.CronTab"]
+    assert published["x-kubernetes-group-version-kind"] == [
+        {"group": "stable.example.com", "kind": "CronTab", "version": "v1"}
+    ]
+    assert set(published["properties"]) == {"apiVersion", "kind", "metadata", "spec"}
+    path = "/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}"
+    names = {one["name"] for one in document["paths"][path]["patch"]["parameters"]}
+    assert {"fieldValidation", "dryRun", "fieldManager", "force"} <= names
+    listed = (await api.client.get("/apis/stable.example.com/v1")).json()["resources"]
+    assert [one["name"] for one in listed] == ["crontabs"]
