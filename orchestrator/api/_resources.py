@@ -156,9 +156,10 @@ class Resources:
             stored: The object was read from the store, so that others may read it again.
         """
         accepted = request.accepted
-        if self._store.registry.is_converted(kind) and obj["apiVersion"] != kind.api_version:
-            obj = await self._store.conversion.one(obj, kind)
-            stored = False
+        if self._store.registry.is_converted(kind):
+            shown = await self._store.conversion.one(obj, kind)
+            stored = stored and shown is obj
+            obj = shown
         if accepted.shape:
             obj = shape_object(kind, obj, request, accepted, self._store.clock.now())
         elif accepted.encoding == "json" and not request.pretty:

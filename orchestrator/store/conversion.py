@@ -40,11 +40,11 @@ class Conversion:
     @staticmethod
     def now(obj: Object, kind: Kind) -> Object:
         """Return an object in the version of ``kind``, which does not wait."""
+        if kind.custom is not None:
+            return kind.custom.converted(obj, kind.api_version)
         if obj["apiVersion"] == kind.api_version:
             return obj
-        if kind.custom is None:
-            return convert_built_in(obj, kind)
-        return {**obj, "apiVersion": kind.api_version}
+        return convert_built_in(obj, kind)
 
     async def convert(self, objects: Sequence[Object], kind: Kind) -> list[Object]:
         """Return objects in the version of ``kind``, in order; a webhook is asked once for all.
@@ -52,20 +52,22 @@ class Conversion:
         Raises:
             StatusError: 500, a webhook is needed and failed.
         """
+        now = self.now
         if not self.waits(kind):
-            now = self.now
             return [now(obj, kind) for obj in objects]
         wanted = kind.api_version
         others = [obj for obj in objects if obj["apiVersion"] != wanted]
         if not others:
-            return list(objects)
+            return [now(obj, kind) for obj in objects]
         if self.webhook is None:
             raise internal_error(
                 f"conversion of {kind.plural}.{kind.group} to {kind.version} needs a webhook, and "
                 "this server calls none"
             )
         converted = iter(await self.webhook.convert(others, kind))
-        return [obj if obj["apiVersion"] == wanted else next(converted) for obj in objects]
+        return [
+            now(obj, kind) if obj["apiVersion"] == wanted else next(converted) for obj in objects
+        ]
 
     async def one(self, obj: Object, kind: Kind) -> Object:
         """Return one object in the version of ``kind``.
@@ -73,8 +75,6 @@ class Conversion:
         Raises:
             StatusError: As `convert`.
         """
-        if obj["apiVersion"] == kind.api_version:
-            return obj
-        if not self.waits(kind):
+        if obj["apiVersion"] == kind.api_version or not self.waits(kind):
             return self.now(obj, kind)
         return (await self.convert([obj], kind))[0]

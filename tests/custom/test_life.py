@@ -197,3 +197,26 @@ async def test_an_application_made_later_knows_the_kinds(api: Any, made: Any) ->
     assert {"fieldValidation", "dryRun", "fieldManager", "force"} <= names
     listed = (await api.client.get("/apis/stable.example.com/v1")).json()["resources"]
     assert [one["name"] for one in listed] == ["crontabs"]
+
+
+async def test_objects_from_before_show_the_defaults_of_today(api: Any, made: Any) -> None:
+    """What a changed schema adds and drops is seen at once, and stored with the next write."""
+    properties: dict[str, Any] = {"old": {"type": "integer"}}
+    crd = await api.define(made.definition({"type": "object", "properties": properties}))
+    await api.create(made.instance(spec={"old": 1}))
+    changed = made.definition(
+        {"type": "object", "properties": {"new": {"type": "string", "default": "yes"}}}
+    )
+    changed["metadata"]["resourceVersion"] = crd["metadata"]["resourceVersion"]
+    path = f"{made.CRDS}/crontabs.stable.example.com"
+    answer = await api.client.put(path, json=changed)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["metadata"]["generation"] == 2
+    shown = (await api.client.get(api.path("one"))).json()
+    assert shown["spec"] == {"new": "yes"}
+    listed = (await api.client.get(api.path())).json()
+    assert [obj["spec"] for obj in listed["items"]] == [{"new": "yes"}]
+    labelled = orjson.dumps({"metadata": {"labels": {"a": "b"}}})
+    await api.client.patch(api.path("one"), content=labelled, headers=MERGE)
+    stored = api.store.get("crontabs.stable.example.com", "default", "one")
+    assert stored["spec"] == {"new": "yes"}

@@ -19,10 +19,16 @@ import pytest
 from actors import ActorSystem
 from actors.log import MemoryLog
 from orchestrator.api import ApiApplication, ApiConfig, ensure_certificates
+from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.egress import Egress
 from orchestrator.resources.kinds import registry
-from orchestrator.store import Store
-from orchestrator.webhooks import MutatingWebhooks, ValidatingWebhooks, WebhookClient
+from orchestrator.store import EventRecorder, Store
+from orchestrator.webhooks import (
+    ConversionWebhooks,
+    MutatingWebhooks,
+    ValidatingWebhooks,
+    WebhookClient,
+)
 
 Respond = Callable[[dict[str, Any]], dict[str, Any]]
 """From an AdmissionReview's request to its response, without the uid."""
@@ -106,6 +112,9 @@ async def store() -> AsyncIterator[Store]:
             MutatingWebhooks(store, client),
             ValidatingWebhooks(store, client),
         )
+        store.conversion.webhook = ConversionWebhooks(client)
+        recorder = EventRecorder(store, "apiextensions-controller")
+        system.spawn(lambda: DefinitionController(store, recorder), "definitions")
         yield store
         await egress.close()
 

@@ -45,10 +45,12 @@ def kinds_of(crd: Object, release: str) -> Iterator[Kind]:
     spec = spec_of(crd)
     names = status_of(crd).get("acceptedNames") or {}
     group: str = spec["group"]
+    siblings: dict[str, CustomVersion] = {}
     for raw in spec.get("versions") or ():
         if not raw.get("served") and not raw.get("storage"):
             continue
-        version = CustomVersion(crd, raw, release)
+        version = siblings[raw["name"]] = CustomVersion(crd, raw, release)
+        version.siblings = siblings
         subresources = raw.get("subresources") or {}
         yield Kind(
             group=group,

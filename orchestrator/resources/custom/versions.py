@@ -42,6 +42,7 @@ class CustomVersion:
         terminating: The definition is being deleted: no object may be created any more.
         namespaced: Whether objects live in namespaces.
         list_kind: Kind of lists.
+        siblings: All versions of the definition by name, this one included.
     """
 
     def __init__(self, crd: Object, raw: Mapping[str, Any], release: str) -> None:
@@ -55,6 +56,8 @@ class CustomVersion:
         self.terminating = is_deleting(crd)
         self.namespaced = spec.get("scope") == "Namespaced"
         names = status_of(crd).get("acceptedNames") or spec["names"]
+        self.siblings: dict[str, CustomVersion] = {}
+        self._since = int(crd["metadata"].get("resourceVersion") or 0)
         self.list_kind: str = names.get("listKind") or f"{names['kind']}List"
 
     @property
@@ -80,6 +83,28 @@ class CustomVersion:
     def has_status(self) -> bool:
         """Whether the status is a subresource."""
         return (self.raw.get("subresources") or {}).get("status") is not None
+
+    def current(self, obj: Object) -> Object:
+        """Return an object of this version, read from the store, as the schema has it today.
+
+        What was written since the definition last changed is so already.
+        """
+        version = obj["metadata"].get("resourceVersion")
+        if version is None or int(version) > self._since:
+            return obj
+        filled: Object = self.fill(self.prune(obj, "", []))
+        return filled
+
+    def converted(self, obj: Object, api_version: str) -> Object:
+        """Return an object, read from the store or to be stored, under this version's name."""
+        given: str = obj["apiVersion"]
+        source = self.siblings.get(given.rpartition("/")[2])
+        if source is not None:
+            obj = source.current(obj)
+        if given == api_version:
+            return obj
+        renamed: Object = self.prune({**obj, "apiVersion": api_version}, "", [])
+        return renamed
 
     @cached_property
     def scale(self) -> ScalePaths | None:
