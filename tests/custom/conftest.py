@@ -36,7 +36,8 @@ def definition(
     **version: Any,
 ) -> Object:
     """Build a definition with one version, whose ``spec`` has the given schema."""
-    whole = {"type": "object", "properties": {"spec": schema or {"type": "object"}}}
+    spec = {"type": "object"} if schema is None else schema
+    whole = {"type": "object", "properties": {"spec": spec}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
