@@ -50,39 +50,25 @@ def _annotated(value: str) -> Callable[[Object], None]:
         (_spec(scope=""), ["spec.scope: Required value"]),
         (
             _spec(scope="Galaxy"),
-            [
-                (
-                    'spec.scope: Unsupported value: "Galaxy": supported values: "Cluster", '
-                    '"Namespaced"'
-                ),
-            ],
+            'spec.scope: Unsupported value: "Galaxy": supported values: "Cluster", "Namespaced"',
         ),
         (
             _spec(names={"plural": "crontabs", "kind": "CronTab", "listKind": "CronTab"}),
-            [
-                (
-                    'spec.names.listKind: Invalid value: "CronTab": kind and listKind may not be the '
-                    "same"
-                ),
-            ],
+            'spec.names.listKind: Invalid value: "CronTab": kind and listKind may not be the same',
         ),
         (
             _spec(names={"plural": "crontabs", "kind": "CronTab", "shortNames": ["C"]}),
-            [f'spec.names.shortNames[0]: Invalid value: "C": {LABEL}'],
+            f'spec.names.shortNames[0]: Invalid value: "C": {LABEL}',
         ),
         (_version(name="V1"), [f'spec.versions[0].name: Invalid value: "V1": {LABEL}']),
         (
             _version(schema=None),
-            ["spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"],
+            "spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required",
         ),
         (
             _version(deprecationWarning="old"),
-            [
-                (
-                    'spec.versions[0].deprecationWarning: Invalid value: "old": can only be set for '
-                    "deprecated versions"
-                ),
-            ],
+            'spec.versions[0].deprecationWarning: Invalid value: "old": can only be set for '
+            "deprecated versions",
         ),
         (
             _version(
@@ -90,63 +76,43 @@ def _annotated(value: str) -> Callable[[Object], None]:
                     "scale": {"specReplicasPath": ".status.a", "statusReplicasPath": ".status.b"}
                 }
             ),
-            [
-                (
-                    'spec.subresources.scale.specReplicasPath: Invalid value: ".status.a": should be a '
-                    "json path under .spec"
-                ),
-            ],
+            'spec.subresources.scale.specReplicasPath: Invalid value: ".status.a": should be a '
+            "json path under .spec",
         ),
         (
             _version(additionalPrinterColumns=[{"name": "a", "type": "string", "jsonPath": "x"}]),
-            [
-                (
-                    'spec.additionalPrinterColumns[0].JSONPath: Invalid value: "x": must be a simple '
-                    "json path starting with ."
-                ),
-            ],
+            'spec.additionalPrinterColumns[0].JSONPath: Invalid value: "x": must be a simple '
+            "json path starting with .",
         ),
         (
             _version(selectableFields=[{"jsonPath": ".spec"}]),
-            [
-                (
-                    'spec.selectableFields[0].jsonPath: Invalid value: ".spec": must point to a field '
-                    "of type string, boolean or integer. Enum string fields and strings with formats "
-                    "are allowed."
-                ),
-            ],
+            'spec.selectableFields[0].jsonPath: Invalid value: ".spec": must point to a field '
+            "of type string, boolean or integer. Enum string fields and strings with formats "
+            "are allowed.",
         ),
         (
             _spec(conversion={"strategy": "Magic"}),
-            [
-                (
-                    'spec.conversion.strategy: Unsupported value: "Magic": supported values: "None", '
-                    '"Webhook"'
-                ),
-            ],
+            'spec.conversion.strategy: Unsupported value: "Magic": supported values: "None", '
+            '"Webhook"',
         ),
-        (_annotated("https://github.com/kubernetes/kubernetes/pull/1"), []),
-        (_annotated("unapproved, for tests"), []),
+        (_annotated("https://github.com/kubernetes/kubernetes/pull/1"), ""),
+        (_annotated("unapproved, for tests"), ""),
         (
             _annotated("yes"),
-            [
-                (
-                    "metadata.annotations[api-approved.kubernetes.io]: Invalid value: "
-                    '"yes": protected groups must have approval annotation '
-                    '"api-approved.kubernetes.io" with either a URL or a reason starting with '
-                    '"unapproved", see https://github.com/kubernetes/enhancements/pull/1111'
-                ),
-            ],
+            "metadata.annotations[api-approved.kubernetes.io]: Invalid value: "
+            '"yes": protected groups must have approval annotation '
+            '"api-approved.kubernetes.io" with either a URL or a reason starting with '
+            '"unapproved", see https://github.com/kubernetes/enhancements/pull/1111',
         ),
     ],
 )
 def test_a_definition_is_held_to_the_rules(
-    made: Any, change: Callable[[Object], None], said: list[str]
+    made: Any, change: Callable[[Object], None], said: str
 ) -> None:
     """One thing is wrong with each."""
     crd = made.definition()
     change(crd)
-    assert _problems(crd) == said
+    assert _problems(crd) == ([said] if said else [])
 
 
 @pytest.mark.parametrize(
@@ -156,113 +122,80 @@ def test_a_definition_is_held_to_the_rules(
         ({"type": "array"}, [f"{ROOT}.items: Required value: must be specified"]),
         (
             {"type": "array", "items": {}},
-            [f"{ROOT}.items.type: Required value: must not be empty for specified array items"],
+            f"{ROOT}.items.type: Required value: must not be empty for specified array items",
         ),
         (
             {"type": "object", "not": {"type": "object"}},
-            [f"{ROOT}.not.type: Forbidden: must be empty to be structural"],
+            f"{ROOT}.not.type: Forbidden: must be empty to be structural",
         ),
         (
             {"type": "object", "x-kubernetes-embedded-resource": True},
-            [
-                (
-                    f"{ROOT}.properties: Required value: must not be empty if "
-                    "x-kubernetes-embedded-resource is true without "
-                    "x-kubernetes-preserve-unknown-fields"
-                ),
-            ],
+            f"{ROOT}.properties: Required value: must not be empty if "
+            "x-kubernetes-embedded-resource is true without "
+            "x-kubernetes-preserve-unknown-fields",
         ),
         (
             {
                 "x-kubernetes-int-or-string": True,
                 "x-kubernetes-preserve-unknown-fields": True,
             },
-            [
-                (
-                    f"{ROOT}.x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false "
-                    "if x-kubernetes-int-or-string is true"
-                ),
-            ],
+            f"{ROOT}.x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false "
+            "if x-kubernetes-int-or-string is true",
         ),
         (
             {
                 "x-kubernetes-int-or-string": True,
                 "anyOf": [{"type": "integer"}, {"type": "string"}],
             },
-            [],
+            "",
         ),
         (
             {"type": "array", "uniqueItems": True, "items": {"type": "string"}},
-            [
-                (
-                    f"{ROOT}.uniqueItems: Forbidden: uniqueItems cannot be set to true since the "
-                    "runtime complexity becomes quadratic"
-                ),
-            ],
+            f"{ROOT}.uniqueItems: Forbidden: uniqueItems cannot be set to true since the "
+            "runtime complexity becomes quadratic",
         ),
         (
             {"type": "array", "x-kubernetes-list-type": "map", "items": {"type": "object"}},
-            [
-                (
-                    f"{ROOT}.x-kubernetes-list-map-keys: Required value: must not be empty if "
-                    "x-kubernetes-list-type is map"
-                ),
-            ],
+            f"{ROOT}.x-kubernetes-list-map-keys: Required value: must not be empty if "
+            "x-kubernetes-list-type is map",
         ),
         (
             {"type": "object", "x-kubernetes-list-type": "set"},
-            [
-                (
-                    f'{ROOT}.type: Invalid value: "object": must be array if x-kubernetes-list-type is '
-                    "specified"
-                ),
-            ],
+            f'{ROOT}.type: Invalid value: "object": must be array if x-kubernetes-list-type is '
+            "specified",
         ),
         (
             {"type": "object", "x-kubernetes-map-type": "loose"},
-            [
-                (
-                    f'{ROOT}.x-kubernetes-map-type: Unsupported value: "loose": supported values: '
-                    '"atomic", "granular"'
-                ),
-            ],
+            f'{ROOT}.x-kubernetes-map-type: Unsupported value: "loose": supported values: '
+            '"atomic", "granular"',
         ),
         (
             {"type": "string", "default": 1},
-            [
-                (
-                    f'{ROOT}.default: Invalid value: "integer":  in body must be of type string: '
-                    '"integer"'
-                ),
-            ],
+            f'{ROOT}.default: Invalid value: "integer":  in body must be of type string: "integer"',
         ),
         (
             {"type": "object", "default": {"a": 1}},
-            [f'{ROOT}.default: Invalid value: {{"a":1}}: must not have unknown fields'],
+            f'{ROOT}.default: Invalid value: {{"a":1}}: must not have unknown fields',
         ),
         (
             {"type": "object", "properties": {"a": {"$ref": "#/x"}}},
-            [f"{ROOT}.properties[a].$ref: Forbidden: $ref is not supported"],
+            f"{ROOT}.properties[a].$ref: Forbidden: $ref is not supported",
         ),
         (
             {"type": "object", "x-kubernetes-validations": [{"rule": "self.size()"}]},
-            [
-                (
-                    f"{ROOT}.x-kubernetes-validations[0].rule: Invalid value: "
-                    '"self.size()": compilation failed: ERROR: <input>:1:10: found no matching '
-                    "overload for 'size' applied to 'selfType5.()'\n | self.size()\n | .........^"
-                ),
-            ],
+            f"{ROOT}.x-kubernetes-validations[0].rule: Invalid value: "
+            '"self.size()": compilation failed: ERROR: <input>:1:10: found no matching '
+            "overload for 'size' applied to 'selfType5.()'\n | self.size()\n | .........^",
         ),
     ],
 )
-def test_a_schema_is_held_to_the_rules(made: Any, schema: dict[str, Any], said: list[str]) -> None:
+def test_a_schema_is_held_to_the_rules(made: Any, schema: dict[str, Any], said: str) -> None:
     """Structure, extensions, defaults and expressions."""
     found = _problems(made.definition(schema))
-    if said and "compilation failed" in said[0]:
-        assert found[0].startswith(said[0].partition(" ERROR")[0])
+    if "compilation failed" in said:
+        assert found[0].startswith(said.partition(" ERROR")[0])
         return
-    assert found == said
+    assert found == ([said] if said else [])
 
 
 def test_alternatives_restrict_only_what_is_specified(made: Any) -> None:
