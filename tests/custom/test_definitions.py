@@ -47,7 +47,7 @@ def _annotated(value: str) -> Callable[[Object], None]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (_spec(scope=""), ["spec.scope: Required value"]),
+        (_spec(scope=""), "spec.scope: Required value"),
         (
             _spec(scope="Galaxy"),
             'spec.scope: Unsupported value: "Galaxy": supported values: "Cluster", "Namespaced"',
@@ -60,15 +60,17 @@ def _annotated(value: str) -> Callable[[Object], None]:
             _spec(names={"plural": "crontabs", "kind": "CronTab", "shortNames": ["C"]}),
             f'spec.names.shortNames[0]: Invalid value: "C": {LABEL}',
         ),
-        (_version(name="V1"), [f'spec.versions[0].name: Invalid value: "V1": {LABEL}']),
+        (_version(name="V1"), f'spec.versions[0].name: Invalid value: "V1": {LABEL}'),
         (
             _version(schema=None),
             "spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required",
         ),
         (
             _version(deprecationWarning="old"),
-            'spec.versions[0].deprecationWarning: Invalid value: "old": can only be set for '
-            "deprecated versions",
+            (
+                'spec.versions[0].deprecationWarning: Invalid value: "old": can only be set for '
+                "deprecated versions"
+            ),
         ),
         (
             _version(
@@ -76,33 +78,43 @@ def _annotated(value: str) -> Callable[[Object], None]:
                     "scale": {"specReplicasPath": ".status.a", "statusReplicasPath": ".status.b"}
                 }
             ),
-            'spec.subresources.scale.specReplicasPath: Invalid value: ".status.a": should be a '
-            "json path under .spec",
+            (
+                'spec.subresources.scale.specReplicasPath: Invalid value: ".status.a": should be a '
+                "json path under .spec"
+            ),
         ),
         (
             _version(additionalPrinterColumns=[{"name": "a", "type": "string", "jsonPath": "x"}]),
-            'spec.additionalPrinterColumns[0].JSONPath: Invalid value: "x": must be a simple '
-            "json path starting with .",
+            (
+                'spec.additionalPrinterColumns[0].JSONPath: Invalid value: "x": must be a simple '
+                "json path starting with ."
+            ),
         ),
         (
             _version(selectableFields=[{"jsonPath": ".spec"}]),
-            'spec.selectableFields[0].jsonPath: Invalid value: ".spec": must point to a field '
-            "of type string, boolean or integer. Enum string fields and strings with formats "
-            "are allowed.",
+            (
+                'spec.selectableFields[0].jsonPath: Invalid value: ".spec": must point to a field '
+                "of type string, boolean or integer. Enum string fields and strings with formats "
+                "are allowed."
+            ),
         ),
         (
             _spec(conversion={"strategy": "Magic"}),
-            'spec.conversion.strategy: Unsupported value: "Magic": supported values: "None", '
-            '"Webhook"',
+            (
+                'spec.conversion.strategy: Unsupported value: "Magic": supported values: "None", '
+                '"Webhook"'
+            ),
         ),
         (_annotated("https://github.com/kubernetes/kubernetes/pull/1"), ""),
         (_annotated("unapproved, for tests"), ""),
         (
             _annotated("yes"),
-            "metadata.annotations[api-approved.kubernetes.io]: Invalid value: "
-            '"yes": protected groups must have approval annotation '
-            '"api-approved.kubernetes.io" with either a URL or a reason starting with '
-            '"unapproved", see https://github.com/kubernetes/enhancements/pull/1111',
+            (
+                "metadata.annotations[api-approved.kubernetes.io]: Invalid value: "
+                '"yes": protected groups must have approval annotation '
+                '"api-approved.kubernetes.io" with either a URL or a reason starting with '
+                '"unapproved", see https://github.com/kubernetes/enhancements/pull/1111'
+            ),
         ),
     ],
 )
@@ -118,8 +130,8 @@ def test_a_definition_is_held_to_the_rules(
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({}, [f"{ROOT}.type: Required value: must not be empty for specified object fields"]),
-        ({"type": "array"}, [f"{ROOT}.items: Required value: must be specified"]),
+        ({}, f"{ROOT}.type: Required value: must not be empty for specified object fields"),
+        ({"type": "array"}, f"{ROOT}.items: Required value: must be specified"),
         (
             {"type": "array", "items": {}},
             f"{ROOT}.items.type: Required value: must not be empty for specified array items",
@@ -130,17 +142,21 @@ def test_a_definition_is_held_to_the_rules(
         ),
         (
             {"type": "object", "x-kubernetes-embedded-resource": True},
-            f"{ROOT}.properties: Required value: must not be empty if "
-            "x-kubernetes-embedded-resource is true without "
-            "x-kubernetes-preserve-unknown-fields",
+            (
+                f"{ROOT}.properties: Required value: must not be empty if "
+                "x-kubernetes-embedded-resource is true without "
+                "x-kubernetes-preserve-unknown-fields"
+            ),
         ),
         (
             {
                 "x-kubernetes-int-or-string": True,
                 "x-kubernetes-preserve-unknown-fields": True,
             },
-            f"{ROOT}.x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false "
-            "if x-kubernetes-int-or-string is true",
+            (
+                f"{ROOT}.x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false "
+                "if x-kubernetes-int-or-string is true"
+            ),
         ),
         (
             {
@@ -151,23 +167,31 @@ def test_a_definition_is_held_to_the_rules(
         ),
         (
             {"type": "array", "uniqueItems": True, "items": {"type": "string"}},
-            f"{ROOT}.uniqueItems: Forbidden: uniqueItems cannot be set to true since the "
-            "runtime complexity becomes quadratic",
+            (
+                f"{ROOT}.uniqueItems: Forbidden: uniqueItems cannot be set to true since the "
+                "runtime complexity becomes quadratic"
+            ),
         ),
         (
             {"type": "array", "x-kubernetes-list-type": "map", "items": {"type": "object"}},
-            f"{ROOT}.x-kubernetes-list-map-keys: Required value: must not be empty if "
-            "x-kubernetes-list-type is map",
+            (
+                f"{ROOT}.x-kubernetes-list-map-keys: Required value: must not be empty if "
+                "x-kubernetes-list-type is map"
+            ),
         ),
         (
             {"type": "object", "x-kubernetes-list-type": "set"},
-            f'{ROOT}.type: Invalid value: "object": must be array if x-kubernetes-list-type is '
-            "specified",
+            (
+                f'{ROOT}.type: Invalid value: "object": must be array if x-kubernetes-list-type is '
+                "specified"
+            ),
         ),
         (
             {"type": "object", "x-kubernetes-map-type": "loose"},
-            f'{ROOT}.x-kubernetes-map-type: Unsupported value: "loose": supported values: '
-            '"atomic", "granular"',
+            (
+                f'{ROOT}.x-kubernetes-map-type: Unsupported value: "loose": supported values: '
+                '"atomic", "granular"'
+            ),
         ),
         (
             {"type": "string", "default": 1},
@@ -183,9 +207,11 @@ def test_a_definition_is_held_to_the_rules(
         ),
         (
             {"type": "object", "x-kubernetes-validations": [{"rule": "self.size()"}]},
-            f"{ROOT}.x-kubernetes-validations[0].rule: Invalid value: "
-            '"self.size()": compilation failed: ERROR: <input>:1:10: found no matching '
-            "overload for 'size' applied to 'selfType5.()'\n | self.size()\n | .........^",
+            (
+                f"{ROOT}.x-kubernetes-validations[0].rule: Invalid value: "
+                '"self.size()": compilation failed: ERROR: <input>:1:10: found no matching '
+                "overload for 'size' applied to 'selfType5.()'\n | self.size()\n | .........^"
+            ),
         ),
     ],
 )
