@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from actors import ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog, SqliteLog
-from orchestrator.access import AccountTokens, SigningKey
+from orchestrator.access import AccountTokens, RbacAuthorizer, SigningKey
 from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
@@ -34,6 +34,12 @@ from orchestrator.node import (
     simulated_node,
 )
 from orchestrator.node.logs import NodeLogs, PodLogs
+from orchestrator.policies import (
+    Evaluator,
+    MatchConditions,
+    MutatingPolicies,
+    ValidatingPolicies,
+)
 from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
 from orchestrator.store import Store
@@ -181,7 +187,7 @@ class Cluster:
             seeded=config.seed is not None,
             service_cidr=str(self.service_range),
         )
-        self._call_webhooks()
+        self._ask_about_writes()
         key = SigningKey(self._directory / "pki" / "sa.key")
         self.accounts = AccountTokens(self.store, key)
         runtime: Runtime
@@ -213,14 +219,19 @@ class Cluster:
                 supervision=KEEP_ALIVE,
             )
 
-    def _call_webhooks(self) -> None:
+    def _ask_about_writes(self) -> None:
         # Which endpoint of a Service is called is no part of a seed's history.
         self.egress = Egress(random.SystemRandom())
         self._exits.push_async_callback(self.egress.close)
         client = WebhookClient(self.store, self.egress)
+        access = RbacAuthorizer(self.store)
+        evaluator = Evaluator()
+        conditions = MatchConditions(self.store, access)
         self.store.admission.hooks = (
-            MutatingWebhooks(self.store, client),
-            ValidatingWebhooks(self.store, client),
+            MutatingPolicies(self.store, access, evaluator),
+            MutatingWebhooks(self.store, client, conditions),
+            ValidatingPolicies(self.store, access, evaluator),
+            ValidatingWebhooks(self.store, client, conditions),
         )
         self.store.conversion.webhook = ConversionWebhooks(client)
 

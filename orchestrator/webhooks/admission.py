@@ -23,15 +23,15 @@ from orchestrator.resources.objects import Object
 from orchestrator.resources.patches import apply_json_patch
 from orchestrator.store import Store
 from orchestrator.store.admission import AdmissionOperation, Attributes
-from orchestrator.webhooks.client import WebhookClient, WebhookError
-from orchestrator.webhooks.matching import (
-    Webhook,
+from orchestrator.store.admission.matching import (
     is_exempt,
     matched_kind,
     namespace_matches,
     namespace_name,
     object_matches,
 )
+from orchestrator.webhooks.client import WebhookClient, WebhookError
+from orchestrator.webhooks.matching import Webhook
 from orchestrator.webhooks.reviews import (
     ReviewError,
     Verdict,

@@ -14,8 +14,8 @@ import orjson
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.users import User
 from orchestrator.store.admission import Attributes
+from orchestrator.store.admission.requests import admission_request
 
 _VERSIONS: Final = ("v1", "v1beta1")
 
@@ -64,57 +64,13 @@ def review_request(attributes: Attributes, seen: Kind, uid: str, version: str) -
         uid: Of this review.
         version: ``v1`` or ``v1beta1``.
     """
-    asked = attributes.kind
-    request: Object = {
-        "uid": uid,
-        "kind": _kind(seen, attributes),
-        "resource": _resource(seen),
-        "requestKind": _kind(asked, attributes),
-        "requestResource": _resource(asked),
-        "name": attributes.name,
-        "operation": attributes.operation,
-        "userInfo": user_info(attributes.caller.user),
-        "object": attributes.object,
-        "oldObject": attributes.old,
-        "dryRun": attributes.dry_run,
-        "options": dict(attributes.caller.options) or None,
-    }
-    if attributes.subresource:
-        request["subResource"] = request["requestSubResource"] = attributes.subresource
-    if attributes.namespace:
-        request["namespace"] = attributes.namespace
-    if not attributes.name:
-        del request["name"]
+    request = admission_request(attributes, seen)
+    request["uid"] = uid
     return {
         "kind": "AdmissionReview",
         "apiVersion": f"admission.k8s.io/{version}",
         "request": request,
     }
-
-
-def user_info(user: User) -> Object:
-    """Return a user as ``authentication.k8s.io/v1`` ``UserInfo``."""
-    info: Object = {"username": user.name}
-    if user.uid:
-        info["uid"] = user.uid
-    if user.groups:
-        info["groups"] = list(user.groups)
-    if user.extra:
-        info["extra"] = {name: list(values) for name, values in user.extra.items()}
-    return info
-
-
-def _kind(kind: Kind, attributes: Attributes) -> Object:
-    obj = attributes.object or attributes.old or {}
-    # The object of a subresource may be of another kind than the path's.
-    if attributes.subresource and obj.get("kind") and obj["kind"] != kind.kind:
-        group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
-        return {"group": group, "version": version, "kind": obj["kind"]}
-    return {"group": kind.group, "version": kind.version, "kind": kind.kind}
-
-
-def _resource(kind: Kind) -> Object:
-    return {"group": kind.group, "version": kind.version, "resource": kind.plural}
 
 
 def read_review(answer: Any, uid: str, version: str, *, mutating: bool) -> Verdict:

@@ -189,9 +189,12 @@ class _Checker:
         return self._report(position, f"undeclared reference to '{name}' (in container '')")
 
     def _select(self, node: Select) -> tuple[Node, Type]:
-        qualified = _qualified(node)
-        if qualified in TYPE_NAMES and not node.test and not node.optional:
+        qualified = "" if node.test or node.optional else _qualified(node)
+        if qualified in TYPE_NAMES:
             return Literal(node.position, TypeValue(qualified)), type_of(TYPE_NAMES[qualified])
+        if qualified in self._scope:
+            # `authorizer.requestResource` is a variable of its own.
+            return Ident(node.position, qualified), self._scope[qualified]
         operand = self.visit(node.operand)
         target = self._type(operand)
         within = target.params[0] if target.kind == "optional" else target

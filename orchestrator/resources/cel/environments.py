@@ -55,7 +55,7 @@ class Environment:
             messages: Types of ``Name{...}``, by name.
         """
         self.variables = dict(variables)
-        self.messages = dict(messages or {})
+        self.messages = messages or {}
 
     def compile(self, source: str) -> Program:
         """Parse, check and compile an expression.

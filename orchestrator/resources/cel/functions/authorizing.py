@@ -55,7 +55,7 @@ class Attempt(NamedTuple):
 class Decider(Protocol):
     """Decides whether somebody may do something."""
 
-    def __call__(self, attempt: Attempt) -> Decision:
+    def __call__(self, attempt: Attempt, /) -> Decision:
         """Decide."""
 
 

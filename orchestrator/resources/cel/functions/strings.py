@@ -238,3 +238,9 @@ def _shown(value: Any) -> str:
         "error during formatting: string clause can only be used on strings, bools, bytes, ints, "
         f"doubles, maps, lists, types, durations, and timestamps, was given {kind_of(value)}"
     )
+
+
+@STRINGS.function("jsonpatch.escapeKey", "(string) string")
+def _escape_key(key: str) -> str:
+    """Escape a key for a path of a JSON patch."""
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,39 @@
+"""``matchConditions`` of webhooks."""
+
+from __future__ import annotations
+
+from orchestrator.access import Authorizer
+from orchestrator.policies.compiled import all_hold
+from orchestrator.policies.evaluating import Evaluation, OutOfBudgetError
+from orchestrator.policies.inputs import values_of
+from orchestrator.policies.matching import Reading, namespace_of_request
+from orchestrator.resources.cel.admission import ExpressionError, Names, condition
+from orchestrator.resources.cel.costs import CONDITIONS_BUDGET
+from orchestrator.resources.cel.errors import EvaluationError
+from orchestrator.resources.errors import internal_error
+from orchestrator.resources.objects import Object
+from orchestrator.store.admission import Attributes
+
+
+class MatchConditions:
+    """Tells whether the conditions of a webhook hold for a request."""
+
+    def __init__(self, store: Reading, access: Authorizer) -> None:
+        """Evaluate with the objects of a store; ``access`` answers ``authorizer``."""
+        self._store = store
+        self._access = access
+
+    def __call__(self, conditions: list[Object], attributes: Attributes) -> bool:
+        """Tell whether all conditions hold.
+
+        Raises:
+            StatusError: One could not be evaluated, and none was false.
+        """
+        namespace = namespace_of_request(attributes, self._store)
+        values = values_of(attributes, attributes, namespace, self._access)
+        evaluation = Evaluation(values, budget=CONDITIONS_BUDGET)
+        try:
+            programs = [condition(one["expression"], Names()) for one in conditions]
+            return all_hold(programs, evaluation)
+        except (EvaluationError, ExpressionError, OutOfBudgetError) as error:
+            raise internal_error(str(error)) from error
