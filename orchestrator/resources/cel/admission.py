@@ -6,7 +6,7 @@ Source: k8s.io/apiserver/pkg/admission/plugin/cel.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -175,8 +175,12 @@ def compiled(source: str, wanted: tuple[str, ...], names: Names) -> Program:
     Raises:
         ExpressionError: It is refused.
     """
+    return _compiled(environment_for(names), source, wanted)
+
+
+def _compiled(environment: Environment, source: str, wanted: tuple[str, ...]) -> Program:
     try:
-        program = environment_for(names).compile(source)
+        program = environment.compile(source)
     except CompileError as error:
         raise ExpressionError(f"compilation failed: {error}") from None
     if wanted and program.result.kind not in wanted:
@@ -232,3 +236,59 @@ def variables_of(
         found.append(Variable(str(definition["name"]), program))
         types = (*types, (found[-1].name, program.result))
     return tuple(found), names._replace(variables=types)
+
+
+def with_variables(variables: Iterable[tuple[str, str]], names: Names) -> Names:
+    """Return the names of expressions that come after some variables.
+
+    A variable that does not compile is left out: what uses it is refused for that.
+    """
+    types: tuple[tuple[str, Type], ...] = ()
+    for name, source in variables:
+        try:
+            program = compiled(source, (), names._replace(variables=types))
+        except ExpressionError:
+            continue
+        types = (*types, (name, program.result))
+    return names._replace(variables=types)
+
+
+@lru_cache(256)
+def _device(source: str, _names: Names) -> Program:
+    quantity = opaque("kubernetes.Quantity")
+    device = _record(
+        "kubernetes.DRADevice",
+        driver=STRING,
+        attributes=map_of(STRING, map_of(STRING, DYN)),
+        capacity=map_of(STRING, map_of(STRING, quantity)),
+        allowMultipleAllocations=BOOL,
+    )
+    return _compiled(Environment({"device": device}), source, _BOOL)
+
+
+def _variable(source: str, names: Names) -> Program:
+    return compiled(source, (), names)
+
+
+def _applied(source: str, names: Names) -> Program:
+    return compiled(source, ("object",), names._replace(mutation=True))
+
+
+def _patches(source: str, names: Names) -> Program:
+    return compiled(source, ("list",), names._replace(mutation=True))
+
+
+def _told(source: str, names: Names) -> Program:
+    return message(source, names._replace(authorizer=False))
+
+
+PURPOSES: dict[str, Callable[[str, Names], Program]] = {
+    "condition": condition,
+    "message": _told,
+    "audit": annotation,
+    "variable": _variable,
+    "apply": _applied,
+    "patch": _patches,
+    "device": _device,
+}
+"""Compilers by what an expression is for; all raise `ExpressionError`."""

@@ -6,7 +6,6 @@ compiler says of it becomes a complaint about its field.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -37,17 +36,19 @@ class Surroundings:
     variables: tuple[tuple[str, str], ...] = ()
 
 
-Compile: TypeAlias = Callable[[str, Purpose, Surroundings], str]
-"""Returns what is wrong with an expression in upstream's words, empty when nothing is."""
+def compile_expression(expression: str, purpose: Purpose, around: Surroundings) -> str:
+    """Return what is wrong with an expression in upstream's words, empty when nothing is."""
+    # The compiler is loaded with the first expression: most servers never meet one.
+    from orchestrator.resources.cel import admission
 
-
-def _accept(_expression: str, _purpose: Purpose, _around: Surroundings) -> str:
-    """Accept every expression, as long as nothing compiles them."""
+    names = admission.Names(params=around.params)
+    if purpose != "device":
+        names = admission.with_variables(around.variables, names)
+    try:
+        admission.PURPOSES[purpose](expression, names)
+    except admission.ExpressionError as error:
+        return str(error)
     return ""
-
-
-compile_expression: Compile = _accept
-"""What is asked; the CEL compiler takes this place."""
 
 
 def expression_problems(
