@@ -82,7 +82,14 @@ def examples() -> dict[str, Object]:
             spec={"podSelector": {}, "egress": [{"ports": [{"port": 53}]}]},
         ),
         "nodes": _cluster("v1", "Node", status={"capacity": {"cpu": "4"}}),
-        "persistentvolumeclaims": _plain("v1", "PersistentVolumeClaim", spec={}),
+        "persistentvolumeclaims": _plain(
+            "v1",
+            "PersistentVolumeClaim",
+            spec={
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        ),
         "podtemplates": _plain("v1", "PodTemplate", template={"spec": _pod_spec()}),
         "pods": _plain("v1", "Pod", spec=_pod_spec()),
         "priorityclasses.scheduling.k8s.io": _cluster(

@@ -69,7 +69,7 @@ def bound(**spec: Any) -> Object:
         (hooks({}, {"name": "b.example.com"}), ""),
         (hooks({}, kind="Mutating"), ""),
         (policy(), ""),
-        (policy(validations=[{"expression": "a &&\nb"}]), ""),
+        (policy(validations=[{"expression": "true &&\nfalse"}]), ""),
         (bound(), ""),
         (bound(paramRef={"name": "p", "parameterNotFoundAction": "Allow"}), ""),
         (

@@ -42,6 +42,8 @@ _MODULES: Final = {
     "namespaces": "namespaces",
     "networkpolicies.networking.k8s.io": "networkpolicies",
     "nodes": "nodes",
+    "persistentvolumeclaims": "persistentvolumeclaims",
+    "persistentvolumes": "persistentvolumes",
     "pods": "pods",
     "podtemplates": "podtemplates",
     "priorityclasses.scheduling.k8s.io": "priorityclasses",
@@ -59,6 +61,7 @@ _MODULES: Final = {
     "validatingadmissionpolicies.admissionregistration.k8s.io": "admissionpolicies",
     "validatingadmissionpolicybindings.admissionregistration.k8s.io": "admissionpolicybindings",
     "validatingwebhookconfigurations.admissionregistration.k8s.io": "webhookconfigurations",
+    "volumeattachments.storage.k8s.io": "volumeattachments",
     "volumeattributesclasses.storage.k8s.io": "storageclasses",
 }
 """Modules of kinds with rules of their own; each has ``strategy(kind)``. Others are `generic`."""

@@ -54,7 +54,44 @@ def claim_spec_problems(spec: Part, at: str) -> list[FieldError]:
         found += each_invalid(
             f"{at}.storageClassName", storage_class, names.dns_subdomain(storage_class)
         )
-    return found + if_given(f"{at}.volumeMode", spec.get("volumeMode"), VOLUME_MODES)
+    found += if_given(f"{at}.volumeMode", spec.get("volumeMode"), VOLUME_MODES)
+    found += _sources(spec.get("dataSource"), spec.get("dataSourceRef"), at)
+    if attributes := spec.get("volumeAttributesClassName"):
+        field = f"{at}.volumeAttributesClassName"
+        found += each_invalid(field, attributes, names.dns_subdomain(attributes))
+    return found
+
+
+def _sources(source: Part | None, reference: Part | None, at: str) -> list[FieldError]:
+    """Check the two fields that say what a new volume is filled with."""
+    found: list[FieldError] = []
+    for field, given in (("dataSource", source), ("dataSourceRef", reference)):
+        if given is not None:
+            found += _source(given, f"{at}.{field}")
+    namespace = (reference or {}).get("namespace") or ""
+    if namespace:
+        field = f"{at}.dataSourceRef.namespace"
+        found += each_invalid(field, namespace, names.dns_label(namespace))
+    if source is None or reference is None:
+        return found
+    # What upstream shows as the value has nothing to show.
+    if namespace:
+        why = "may not be specified when dataSourceRef.namespace is specified"
+        found.append(invalid(at, {}, why))
+    elif any(source.get(field) != reference.get(field) for field in ("apiGroup", "kind", "name")):
+        found.append(invalid(at, {}, "must match dataSourceRef"))
+    return found
+
+
+def _source(source: Part, at: str) -> list[FieldError]:
+    found = [required(f"{at}.{field}") for field in ("name", "kind") if not source.get(field)]
+    group, kind = source.get("apiGroup") or "", source.get("kind") or ""
+    if not group and kind != "PersistentVolumeClaim":
+        why = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        found.append(invalid(at, kind, why))
+    if group:
+        found += each_invalid(f"{at}.apiGroup", group, names.dns_subdomain(group))
+    return found
 
 
 def access_mode_problems(modes: list[str] | tuple[str, ...], at: str) -> list[FieldError]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Default
 
@@ -26,15 +25,6 @@ def default_claim(claim: Part) -> Part:
     return filled(claim, status={"phase": "Pending"})
 
 
-def _volume(obj: Object) -> Object:
-    obj = changed(
-        obj,
-        "spec",
-        lambda spec: filled(spec, persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem"),
-    )
-    return filled(obj, status={"phase": "Pending"})
-
-
 def _custom_resource(spec: Part) -> Part:
     spec = filled(spec, conversion={"strategy": "None"})
 
@@ -48,7 +38,5 @@ def _custom_resource(spec: Part) -> Part:
 DEFAULTS: Final[dict[str, Default]] = {
     "customresourcedefinitions.apiextensions.k8s.io": in_spec(_custom_resource),
     "horizontalpodautoscalers.autoscaling": spec_defaults(minReplicas=1),
-    "persistentvolumeclaims": default_claim,
-    "persistentvolumes": _volume,
 }
 """Store resource to default."""
