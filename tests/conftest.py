@@ -25,6 +25,7 @@ HINTS = {
     "kubectl": "install kubectl (Debian: apt-get install kubernetes-client) and put it on the PATH",
     "curl": "apt-get install curl",
     "git": "apt-get install git",
+    "client-go": "run .ci/unpack-client-go DIRECTORY and set ORCHESTRATOR_TEST_GO=DIRECTORY",
 }
 """Program → how a user gets it."""
 

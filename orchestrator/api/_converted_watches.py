@@ -16,7 +16,7 @@ _PLAIN = frozenset({"BOOKMARK", "ERROR"})
 async def converted_chunks(
     watch: Watch,
     view: View,
-    api_version: str,
+    bookmark: Callable[[int, bool], bytes],
     convert: Convert,
     encode: Encoder,
     first: Encoder | None,
@@ -28,7 +28,7 @@ async def converted_chunks(
     Args:
         watch: What happens, in the stored version.
         view: How events are framed.
-        api_version: Asked for.
+        bookmark: Encodes a bookmark for a sequence; the flag tells that it ends the initial events.
         convert: Converts objects, in order.
         encode: Encodes a converted object.
         first: Encodes the very first one; None where that is as all others.
@@ -45,10 +45,13 @@ async def converted_chunks(
             lines = []
             for event in events:
                 if event.type in _PLAIN:
-                    obj = event.object
+                    told = event.object
                     if event.type == "BOOKMARK":
-                        obj = {**obj, "apiVersion": api_version}
-                    lines.append(view.line(event.type, view.dump(obj)))
+                        metadata = told["metadata"]
+                        data = bookmark(int(metadata["resourceVersion"]), "annotations" in metadata)
+                    else:
+                        data = view.dump(told)
+                    lines.append(view.line(event.type, data))
                     continue
                 data = (first or encode)(next(converted))
                 first = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 WATCH_SECONDS: Final = (1800.0, 3600.0)
 """A watch that names no timeout ends after a time drawn from here, as upstream: clients then come
 back spread out instead of all at once."""
+
+
+_BLUEPRINT: Final = "kubernetes.io/initial-events-list-blueprint"
 
 
 class Lists:
@@ -197,7 +201,7 @@ class Lists:
         chunks = converted_chunks(
             watch,
             view,
-            kind.api_version,
+            _bookmarks(kind, accepted),
             lambda objects: self._store.conversion.convert(objects, kind),
             encode or dump_of(accepted),
             first,
@@ -252,6 +256,10 @@ def _bookmarks(kind: Kind, accepted: Accepted) -> Callable[[int, bool], bytes]:
 
     def encode(sequence: int, initial: bool) -> bytes:
         bookmark = bookmark_object(api_version, name, sequence, initial)
+        if initial and accepted.shape != "Table":
+            listed = {"kind": f"{name}List", "apiVersion": api_version, "metadata": {}, "items": []}
+            # Clients without types of their own make their list out of it.
+            bookmark["metadata"]["annotations"][_BLUEPRINT] = b64encode(dump(listed)).decode()
         if accepted.shape == "Table":
             bookmark = {
                 "kind": "Table",

@@ -285,7 +285,7 @@ async def test_initial_events_by_option(app: ApiApplication, client: httpx.Async
         assert [event["type"] for event in events] == types, query
         if types == ["ADDED", "ADDED", "BOOKMARK"]:
             metadata = events[2]["object"]["metadata"]
-            assert metadata["annotations"] == {"k8s.io/initial-events-end": "true"}
+            assert metadata["annotations"]["k8s.io/initial-events-end"] == "true"
             assert int(metadata["resourceVersion"]) >= int(version)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -296,7 +297,10 @@ async def test_a_watch_sends_frames(app: ApiApplication, client: httpx.AsyncClie
     assert frames.content_type == f"{MEDIA_TYPE};stream=watch"
     assert [type_ for type_, _ in frames.events] == ["ADDED", "BOOKMARK", "ADDED", "DELETED"]
     bookmark = frames.events[1][1]
-    assert bookmark["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    annotations = bookmark["metadata"]["annotations"]
+    assert annotations["k8s.io/initial-events-end"] == "true"
+    blueprint = base64.b64decode(annotations["kubernetes.io/initial-events-list-blueprint"])
+    assert decode_object(blueprint)["kind"] == "ConfigMapList"
     assert bookmark["kind"] == "ConfigMap"
     added = frames.events[2][1]
     assert (added["apiVersion"], added["kind"], added["data"]) == ("v1", "ConfigMap", {"x": "y"})

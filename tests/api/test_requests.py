@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -385,7 +386,10 @@ async def test_initial_events_end_with_a_bookmark(
     events = await lines(app, path, asyncio.Event(), 2)
     assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
     annotations = events[1]["object"]["metadata"]["annotations"]
-    assert annotations == {"k8s.io/initial-events-end": "true"}
+    assert annotations["k8s.io/initial-events-end"] == "true"
+    blueprint = base64.b64decode(annotations["kubernetes.io/initial-events-list-blueprint"])
+    empty = {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": []}
+    assert json.loads(blueprint) == empty
 
 
 async def test_closing_ends_watches(app: ApiApplication, client: httpx.AsyncClient) -> None:
