@@ -5,30 +5,25 @@ from __future__ import annotations
 from typing import Any, Final
 
 from orchestrator.resources import names
-from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._metadata import (
-    label_problems,
-    metadata_check,
-    metadata_update_check,
-)
-from orchestrator.resources.strategies._probes import target_port
-from orchestrator.resources.strategies._problems import (
-    duplicate,
-    each_invalid,
-    forbidden,
-    invalid,
-    one_of,
-    required,
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._service_validation import (
+    family_problems,
+    is_headless,
+    service_problems,
+    service_status_problems,
+    service_update_problems,
+    service_warnings,
 )
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled, put
-from orchestrator.resources.strategies._strategy import Strategy, build
+from orchestrator.resources.strategies._strategy import (
+    Strategy,
+    build,
+    combined_update,
+    status_preparation,
+)
 
-_TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-_PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
-_POLICIES: Final = ("Cluster", "Local")
-_MAX_AFFINITY: Final = 86400
 _NODE_PORTED: Final = ("NodePort", "LoadBalancer")
 _ADDRESSES: Final = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
@@ -38,18 +33,32 @@ def strategy(_kind: Kind) -> Strategy:
     return build(
         has_status=True,
         default=_default,
-        create_checks=(metadata_check(names.dns_label_1035, namespaced=True), _spec),
-        update_checks=(metadata_update_check(), _update),
+        create_checks=(metadata_check(names.dns_label_1035, namespaced=True), service_problems),
+        creation_checks=(family_problems,),
+        update_checks=(combined_update(metadata_update_check(), service_update_problems),),
+        status_checks=(metadata_update_check(), service_status_problems),
         first_status={"loadBalancer": {}},
         prepare_create=_prepare,
         prepare_update=_carry,
-        status_metadata=("labels", "annotations"),
+        prepare_status=status_preparation("labels", "annotations", status=_with_mode),
         fields=("spec.clusterIP", "spec.type"),
+        warnings=service_warnings,
+    )
+
+
+def _with_mode(new: Any, _old: Any) -> Any:
+    """Default how the addresses of a load balancer behave."""
+
+    def mode(ingress: Part) -> Part:
+        return filled(ingress, ipMode="VIP") if ingress.get("ip") else ingress
+
+    return new and changed(
+        new, "loadBalancer", lambda balancer: changed(balancer, "ingress", each(mode))
     )
 
 
 def _default(obj: Object) -> Object:
-    return changed(obj, "spec", _default_spec)
+    return changed(filled(obj, spec={}), "spec", _default_spec)
 
 
 def _default_spec(spec: Part) -> Part:
@@ -87,11 +96,22 @@ _ports = each(_port)
 
 def _prepare(obj: Object) -> Object:
     spec: Part = obj.get("spec") or {}
-    if spec.get("type") == "ExternalName":
-        return obj
-    return changed(
-        obj, "spec", lambda s: filled(s, ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
-    )
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec = {**spec, "clusterIPs": [spec["clusterIP"]]}
+    if spec.get("type") != "ExternalName":
+        spec = filled(spec, **_families(spec))
+    return obj if spec is obj.get("spec") else {**obj, "spec": spec}
+
+
+def _families(spec: Part) -> Part:
+    """Return the families of addresses that a Service has unless it names others.
+
+    One without address and selector has both, whatever the cluster has: its endpoints are others'.
+    """
+    open_ = spec.get("ipFamilyPolicy") in {None, "RequireDualStack"} and not spec.get("ipFamilies")
+    if open_ and is_headless(spec) and not spec.get("selector"):
+        return {"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"}
+    return {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
 
 
 def _carry(new: Object, old: Object) -> Object:
@@ -103,10 +123,18 @@ def _carry(new: Object, old: Object) -> Object:
     after: Part = new.get("spec") or {}
     if after is before:
         return new
-    kept = _with_allocated(after, before)
+    kept = _with_allocated(_with_addresses(after, before), before)
     if before.get("type") != after.get("type"):
         kept = _without_unneeded(kept, before)
     return new if kept is after else {**new, "spec": kept}
+
+
+def _with_addresses(after: Part, before: Part) -> Part:
+    """Let the list of addresses follow the one address where only that was changed."""
+    given, held = after.get("clusterIP") or "", before.get("clusterIP") or ""
+    if given == held or after.get("clusterIPs") != before.get("clusterIPs"):
+        return after
+    return put(after, "clusterIPs", [given] if given else None)
 
 
 def _with_allocated(after: Part, before: Part) -> Part:
@@ -155,118 +183,3 @@ def _without_unneeded(spec: Part, before: Part) -> Part:
 
 def _node_ports(spec: Part) -> list[Any]:
     return sorted(port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort"))
-
-
-def _spec(obj: Object) -> list[FieldError]:
-    spec: Part = obj.get("spec") or {}
-    type_ = spec.get("type")
-    ports = spec.get("ports") or ()
-    headless = spec.get("clusterIP") == "None"
-    found: list[FieldError] = []
-    if not ports and not headless and type_ != "ExternalName":
-        found.append(required("spec.ports"))
-    if type_ == "ExternalName":
-        name = (spec.get("externalName") or "").rstrip(".")
-        if name:
-            found += each_invalid("spec.externalName", name, names.dns_subdomain(name))
-        else:
-            found.append(required("spec.externalName"))
-        if spec.get("clusterIP"):
-            found.append(
-                forbidden("spec.clusterIP", "may not be set when `type` is 'ExternalName'")
-            )
-    if type_ == "LoadBalancer" and headless:
-        found.append(
-            invalid(
-                "spec.clusterIPs[0]", "None", "may not be set to 'None' for LoadBalancer services"
-            )
-        )
-    if type_ == "NodePort" and headless:
-        found.append(
-            invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for NodePort services")
-        )
-    found += _port_list(ports, type_)
-    found += label_problems("spec.selector", spec.get("selector"))
-    found += one_of("spec.sessionAffinity", spec.get("sessionAffinity"), ("ClientIP", "None"))
-    found += _affinity(spec)
-    found += one_of("spec.type", type_, _TYPES)
-    address = spec.get("clusterIP")
-    if address and not headless:
-        found += each_invalid("spec.clusterIPs[0]", address, names.ip_address(address))
-    for index, external in enumerate(spec.get("externalIPs") or ()):
-        found += each_invalid(f"spec.externalIPs[{index}]", external, names.ip_address(external))
-    for field in ("externalTrafficPolicy", "internalTrafficPolicy"):
-        if spec.get(field):
-            found += one_of(f"spec.{field}", spec[field], _POLICIES)
-    if spec.get("externalTrafficPolicy") and type_ == "ClusterIP" and not spec.get("externalIPs"):
-        found.append(
-            invalid(
-                "spec.externalTrafficPolicy",
-                spec["externalTrafficPolicy"],
-                "may only be set for externally-accessible services",
-            )
-        )
-    return found
-
-
-def _affinity(spec: Part) -> list[FieldError]:
-    client = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
-    seconds = client.get("timeoutSeconds")
-    if seconds is None or 0 < seconds <= _MAX_AFFINITY:
-        return []
-    return [
-        invalid(
-            "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
-            seconds,
-            f"must be greater than 0 and less than {_MAX_AFFINITY}",
-        )
-    ]
-
-
-def _port_list(ports: Any, type_: str | None) -> list[FieldError]:
-    found: list[FieldError] = []
-    seen_names: set[str] = set()
-    seen_ports: set[tuple[Any, Any]] = set()
-    node_ports: set[tuple[Any, Any]] = set()
-    for index, port in enumerate(ports):
-        at = f"spec.ports[{index}]"
-        name = port.get("name") or ""
-        if not name:
-            if len(ports) > 1:
-                found.append(required(f"{at}.name"))
-        else:
-            found += each_invalid(f"{at}.name", name, names.dns_label(name))
-            if name in seen_names:
-                found.append(duplicate(f"{at}.name", name))
-            seen_names.add(name)
-        number = port.get("port") or 0
-        found += each_invalid(f"{at}.port", number, names.port_number(number))
-        found += one_of(f"{at}.protocol", port.get("protocol"), _PROTOCOLS)
-        found += target_port(f"{at}.targetPort", port.get("targetPort"))
-        node_port = port.get("nodePort")
-        if node_port and type_ in {"ClusterIP", "ExternalName"}:
-            found.append(forbidden(f"{at}.nodePort", f"may not be used when `type` is '{type_}'"))
-        elif node_port:
-            found += each_invalid(f"{at}.nodePort", node_port, names.port_number(node_port))
-            taken = (port.get("protocol"), node_port)
-            if taken in node_ports:
-                found.append(duplicate(f"{at}.nodePort", node_port))
-            node_ports.add(taken)
-        key = (port.get("protocol"), number)
-        if key in seen_ports:
-            found.append(duplicate(at, {"protocol": port.get("protocol"), "port": number}))
-        seen_ports.add(key)
-    return found
-
-
-def _update(new: Object, old: Object) -> list[FieldError]:
-    after: Part = new.get("spec") or {}
-    before: Part = old.get("spec") or {}
-    fixed = before.get("clusterIP")
-    if fixed and before.get("type") != "ExternalName" and after.get("type") != "ExternalName":
-        given = after.get("clusterIP")
-        if given != fixed:
-            return [
-                invalid("spec.clusterIPs[0]", [given] if given else [], "may not change once set")
-            ]
-    return []
