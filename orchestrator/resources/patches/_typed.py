@@ -41,9 +41,10 @@ def check_typed(config: Object, schema: SchemaNode | None) -> None:
 
 def _refusal(config: Object, problems: list[_Problem]) -> StatusError:
     texts = [f"{path_text(path)}: {why}" if path else why for path, why in problems]
+    named = config if isinstance(config.get("metadata"), dict) else {}
     joined = texts[0] if len(texts) == 1 else "\n".join(["errors:", *(f"  {t}" for t in texts)])
     return bad_request(
-        f"failed to create typed patch object ({namespace_of(config)}/{name_of(config)}; "
+        f"failed to create typed patch object ({namespace_of(named)}/{name_of(named)}; "
         f"{config.get('apiVersion')}, Kind={config.get('kind')}): {joined}"
     )
 
