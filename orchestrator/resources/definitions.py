@@ -144,6 +144,16 @@ class SchemaNode:
             self._raw.get("properties") or self._raw.get("additionalProperties")
         )
 
+    @property
+    def keeps_unknown(self) -> bool:
+        """Whether fields may stand here that are not named, as schemas of custom kinds say it."""
+        return bool(self._raw.get("x-kubernetes-preserve-unknown-fields"))
+
+    @property
+    def default(self) -> Any:
+        """What schemas of custom kinds have for a field that is missing, or None."""
+        return self._raw.get("default")
+
     def __repr__(self) -> str:
         return f"SchemaNode({self.name or self.type})"
 

@@ -56,6 +56,8 @@ def exactly(value: int) -> Span:
     return Span(value, value)
 
 
+_SHOWN = 64
+"""Characters that a number, a time or a truth value is written with at most."""
 _UNKNOWN = Span(0, MOST)
 _ONE = exactly(1)
 
@@ -173,7 +175,9 @@ class _Estimator:
                 return line.times(sizes[1].scaled(0.1)), None
             case "bytes":
                 return line, Span(first.low, min(first.high * 4, MOST))
-            case "string" if kind not in _SCALARS:
+            case "string" if kind in _SCALARS:
+                return _ONE, Span(1, _SHOWN)
+            case "string":
                 return line, Span(first.low // 4, first.high)
             case "strings.quote":
                 return line, Span(first.low + 2, min(first.high * 2 + 2, MOST))

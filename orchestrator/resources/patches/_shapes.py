@@ -40,15 +40,17 @@ class Shape:
         fields: Shapes of fields or entries by name; made on demand.
         keys: Identifying fields of a list's items, sorted.
         items: Shape of a list's items.
+        defaults: What identifying fields are taken for where they are missing.
         deduced: No schema here: maps are owned by entry, everything else as a whole.
     """
 
-    __slots__ = ("deduced", "fields", "items", "keys", "relation")
+    __slots__ = ("deduced", "defaults", "fields", "items", "keys", "relation")
 
     def __init__(self, relation: Relation, schema: SchemaNode | None) -> None:
         self.relation = relation
         self.fields = _Fields(schema)
         self.keys: tuple[str, ...] = ()
+        self.defaults = KEY_DEFAULTS
         self.items: Shape | None = None
         self.deduced = False
 
@@ -58,7 +60,7 @@ class Shape:
         for key in self.keys:
             value = item.get(key)
             if value is None:
-                value = KEY_DEFAULTS.get(key)
+                value = self.defaults.get(key)
                 if value is None:
                     continue
             parts.append(f'"{key}":{scalar_text(value)}')
@@ -119,7 +121,19 @@ def shape_of(schema: SchemaNode | None) -> Shape:
         shape = _shapes[schema] = _make(schema)
         if shape.relation is Relation.ITEMS:
             shape.items = shape_of(schema.items)
+            shape.defaults = key_defaults(schema)
     return shape
+
+
+def key_defaults(schema: SchemaNode) -> dict[str, Any]:
+    """Return what the identifying fields of a list's items are where they are missing."""
+    fields = {} if schema.items is None else schema.items.fields
+    own = {
+        key: fields[key].default
+        for key in schema.map_keys
+        if key in fields and fields[key].default is not None
+    }
+    return {**KEY_DEFAULTS, **own} if own else KEY_DEFAULTS
 
 
 def _make(schema: SchemaNode) -> Shape:
@@ -129,7 +143,11 @@ def _make(schema: SchemaNode) -> Shape:
             shape.keys = tuple(sorted(schema.map_keys))
             return shape
         return Shape(Relation.SET, None) if schema.list_type == "set" else LEAF
-    if schema.map_type == "atomic" or schema.is_free_form:
+    if schema.map_type == "atomic":
+        return LEAF
+    if schema.keeps_unknown and not schema.fields:
+        return DEDUCED
+    if schema.is_free_form:
         return LEAF
     if schema.fields:
         return Shape(Relation.STRUCT, schema)

@@ -14,7 +14,7 @@ from orchestrator.resources.definitions import SchemaNode
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.objects import Object, name_of, namespace_of
 from orchestrator.resources.patches._printing import go_syntax, go_type, printed
-from orchestrator.resources.patches._shapes import KEY_DEFAULTS, scalar_text
+from orchestrator.resources.patches._shapes import key_defaults, scalar_text
 from orchestrator.resources.patches.field_sets import path_text
 
 _Path = tuple[str, ...]
@@ -125,7 +125,8 @@ def _element(item: Any, index: int, schema: SchemaNode) -> tuple[str, str]:
         return "", "associative list with keys may not have a null element"
     if not isinstance(item, dict):
         return "", "associative list with keys may not have non-map elements"
-    keys = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in sorted(schema.map_keys)}
+    defaults = key_defaults(schema)
+    keys = {key: item.get(key, defaults.get(key)) for key in sorted(schema.map_keys)}
     parts = [f'"{key}":{scalar_text(value)}' for key, value in keys.items() if value is not None]
     if not any(item.get(key) is not None for key in keys):
         names = " ".join(f'"{key}"' for key in schema.map_keys)
