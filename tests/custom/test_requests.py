@@ -266,7 +266,8 @@ async def test_a_strategic_merge_patch_is_refused(api: Any, made: Any) -> None:
         415,
         (
             "the body of the request was in an unknown format - accepted media types include: "
-            "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+            "application/json-patch+json, application/merge-patch+json, "
+            "application/apply-patch+yaml"
         ),
     )
 
