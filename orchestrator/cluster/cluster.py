@@ -33,6 +33,7 @@ from orchestrator.node import (
     process_node,
     simulated_node,
 )
+from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.policies import (
     Evaluator,
@@ -202,7 +203,9 @@ class Cluster:
             runtime = SimulatedRuntime(self.system.clock, self.system.random)
             self.logs = NodeLogs(None, self.system.clock)
         nodes = self._node_configs()
-        self.nodes = NodeManager(self.store, EventRecorder(self.store, "kubelet"), [runtime], nodes)
+        credentials = PodCredentials(self._directory / "credentials", self.store, self.accounts)
+        kubelet = EventRecorder(self.store, "kubelet")
+        self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, credentials)
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
         self.system.spawn(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.node.credentials import MissingCredentialsError, token_volume
 from orchestrator.node.environment import (
     ConfigError,
     PodFacts,
@@ -78,10 +79,15 @@ def prepare(
         ),
         path=around.path,
     )
+    identified = _identity(pod, container, around.user)
     try:
         variables = container_environment(pod, container, facts, around.reader)
-    except ConfigError as error:
+        variables = {**_credentials(around, pod, container, identified), **variables}
+    except (ConfigError, MissingCredentialsError) as error:
         raise WaitingError("CreateContainerConfigError", str(error)) from error
+    except OSError as error:
+        why = f"the service account's token cannot be written: {error}"
+        raise WaitingError("CreateContainerConfigError", why) from error
     return ContainerSpec(
         id=identity,
         of=of,
@@ -91,8 +97,21 @@ def prepare(
         argv=command_of(container, variables),
         env=variables,
         working_directory=container.get("workingDir") or "",
-        identity=_identity(pod, container, around.user),
+        identity=identified,
     )
+
+
+def _credentials(
+    around: Surroundings, pod: Object, container: Object, identity: Identity
+) -> dict[str, str]:
+    """Write the token that a container mounts; return the variables that lead to it.
+
+    A container that becomes another user gets none: it could not enter the daemon's directory.
+    """
+    volume = token_volume(pod, container)
+    if volume is None or around.credentials is None or identity.uid is not None:
+        return {}
+    return around.credentials.write(pod, volume)
 
 
 def _identity(pod: Object, container: Object, user: int) -> Identity:

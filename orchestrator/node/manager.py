@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol, TypeAlias, assert_never
 from actors import DEFERRED, Actor, ActorRef, ActorSystem, Clock, Envelope, Supervision
 from orchestrator.node import nodes
 from orchestrator.node.configs import NodeConfig
+from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
 from orchestrator.node.outbox import Outbox, Proposal, failed_for_now, plan_write
 from orchestrator.node.runtime import Runtime
@@ -18,7 +19,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from orchestrator.store import Expired, Follower, ObjectEvent
 
-_FOLLOWED = ("pods", "configmaps", "secrets", "nodes")
+_FOLLOWED = ("pods", "configmaps", "secrets", "serviceaccounts", "nodes")
 _ALL = 1 << 30
 """More events than a window holds."""
 _WRITE_AGAIN = 1.0
@@ -105,12 +106,14 @@ class NodesActor(Actor[Command]):
         recorder: Recorder,
         runtimes: dict[str, Runtime],
         configs: dict[str, NodeConfig],
+        credentials: PodCredentials | None = None,
     ) -> None:
         """Prepare; ``configs`` is what to run, also after a restart of this actor."""
         self._store = store
         self._recorder = recorder
         self._runtimes = runtimes
         self._configs = configs
+        self._credentials = credentials
         self._nodes: dict[str, ActorRef[nodes.Command]] = {}
         self._waiting: dict[str, list[Envelope[Command]]] = {}
         self._registered: set[str] = set()
@@ -125,6 +128,7 @@ class NodesActor(Actor[Command]):
             recorder=self._recorder,
             outbox=self._outbox,
             registered=lambda name: ref.tell(_NodeRegistered(name=name)),
+            credentials=self._credentials,
         )
         for config in self._configs.values():
             self._spawn(config)
@@ -271,6 +275,7 @@ class NodeManager:
         recorder: Recorder,
         runtimes: Iterable[Runtime],
         configs: Iterable[NodeConfig] = (),
+        credentials: PodCredentials | None = None,
     ) -> None:
         """Prepare.
 
@@ -279,11 +284,14 @@ class NodeManager:
             recorder: For the nodes' Events, component ``kubelet``.
             runtimes: One of each name that ``configs`` use.
             configs: Nodes to start with.
+            credentials: Where the tokens of pods that are processes are written; None gives them
+                none.
         """
         self._store = store
         self._recorder = recorder
         self._runtimes = {runtime.name: runtime for runtime in runtimes}
         self._configs = {config.name: config for config in configs}
+        self._credentials = credentials
         self._killed: dict[str, float] = {}
         self._ref: ActorRef[Command] | None = None
         self._system: ActorSystem | None = None
@@ -301,8 +309,10 @@ class NodeManager:
             await runtime.open()
         self._system = system
         store, recorder, runtimes = self._store, self._recorder, self._runtimes
-        configs = self._configs
-        self._ref = system.spawn(lambda: NodesActor(store, recorder, runtimes, configs), name)
+        configs, credentials = self._configs, self._credentials
+        self._ref = system.spawn(
+            lambda: NodesActor(store, recorder, runtimes, configs, credentials), name
+        )
         await asyncio.gather(*(self._await(config) for config in configs.values()))
 
     def _check(self, config: NodeConfig) -> None:

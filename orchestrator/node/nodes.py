@@ -11,6 +11,7 @@ from actors import Actor, ActorRef, MailboxFull, Supervision
 from orchestrator.node import pods, registration
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
+from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.outbox import Outbox, Writer
 from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
@@ -121,12 +122,14 @@ class NodeParts:
         recorder: For Events.
         outbox: For pods' statuses.
         registered: Called with a node's name once its Node is up to date.
+        credentials: Where pods' tokens are written, if anywhere.
     """
 
     store: NodeStore
     recorder: Recorder
     outbox: Outbox
     registered: Callable[[str], None]
+    credentials: PodCredentials | None = None
 
 
 class _Pod(PodEntry):
@@ -165,6 +168,7 @@ class NodeActor(Actor[Command]):
             path=registration.container_path(),
             user=os.getuid(),
             allocatable={**config.capacity, **config.allocatable},
+            credentials=self._parts.credentials,
         )
         self._runtime.attach(config.name, self._note)
         self._relist()

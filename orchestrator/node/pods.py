@@ -374,6 +374,8 @@ class PodActor(Actor[Command]):
         if state.address:
             around.pool.release(state.address, self.context.clock.monotonic())
         around.unconfigured.discard(uid)
+        if around.credentials is not None and around.runtime.executes:
+            around.credentials.remove(uid)
         self._cleared(uid)
 
     def _event(

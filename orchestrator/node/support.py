@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from orchestrator.node.credentials import MOUNT_PATH, is_token_volume
 from orchestrator.resources.objects import Object, spec_of
 
 
@@ -36,8 +37,6 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 _CONTAINER = ("volumeDevices", "stdin", "tty", "restartPolicy", "restartPolicyRules")
 _POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
 _SECURITY = ("privileged", "readOnlyRootFilesystem", "seLinuxOptions", "windowsOptions")
-_PROJECTED = "kube-api-access-"
-"""Prefix of the volume that admission adds for the service account's token."""
 
 
 def find_unsupported(pod: Object, *, executes: bool, user: int) -> tuple[Unsupported, ...]:
@@ -52,8 +51,11 @@ def find_unsupported(pod: Object, *, executes: bool, user: int) -> tuple[Unsuppo
     found = [Unsupported(f"spec.{name}", _LATER) for name in sorted(COURSE) if spec.get(name)]
     if executes:
         found += _pod_level(spec, user)
+        tokens = {
+            volume.get("name") for volume in spec.get("volumes") or () if is_token_volume(volume)
+        }
         for index, container in enumerate(spec.get("containers") or ()):
-            found += _container_level(container, f"spec.containers[{index}]", user)
+            found += _container_level(container, f"spec.containers[{index}]", user, tokens)
     else:
         for index, container in enumerate(spec.get("containers") or ()):
             if container.get("restartPolicy"):
@@ -72,7 +74,7 @@ def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
     if ((spec.get("os") or {}).get("name") or "linux") != "linux":
         yield Unsupported("spec.os.name", "must be linux")
     for index, volume in enumerate(spec.get("volumes") or ()):
-        if not volume.get("name", "").startswith(_PROJECTED):
+        if not is_token_volume(volume):
             kind = next((key for key in volume if key != "name"), "emptyDir")
             yield Unsupported(f"spec.volumes[{index}]", f"a volume of type {kind} {_LATER}")
     security = spec.get("securityContext") or {}
@@ -82,12 +84,14 @@ def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
     yield from _users(security, "spec.securityContext", user)
 
 
-def _container_level(container: Object, path: str, user: int) -> Iterator[Unsupported]:
+def _container_level(
+    container: Object, path: str, user: int, tokens: set[str]
+) -> Iterator[Unsupported]:
     for name in (*_PROBES, *_CONTAINER):
         if container.get(name):
             yield Unsupported(f"{path}.{name}", _LATER)
     for index, mount in enumerate(container.get("volumeMounts") or ()):
-        if not mount.get("name", "").startswith(_PROJECTED):
+        if mount.get("name") not in tokens or mount.get("mountPath") != MOUNT_PATH:
             yield Unsupported(f"{path}.volumeMounts[{index}]", f"a mount {_LATER}")
     for index, port in enumerate(container.get("ports") or ()):
         if port.get("hostPort"):

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
+from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.outbox import Outbox
 from orchestrator.node.runtime import Runtime
 from orchestrator.resources.objects import Object
@@ -71,6 +72,7 @@ class Surroundings:
         path: ``PATH`` of containers.
         user: The daemon's uid.
         allocatable: The node's quantities.
+        credentials: Where pods' tokens are written; None where there are none.
         unconfigured: Uids of pods that wait for a ConfigMap or Secret; the node tells them of
             changes.
     """
@@ -84,4 +86,5 @@ class Surroundings:
     path: str
     user: int
     allocatable: Mapping[str, str]
+    credentials: PodCredentials | None = None
     unconfigured: set[str] = field(default_factory=set)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.node.credentials import MOUNT_PATH
 from orchestrator.node.support import find_unsupported, limits_of
 
 
@@ -67,15 +68,16 @@ def test_a_container_field_that_cannot_be_honoured_is_named(
 
 def test_what_admission_fills_in_is_no_obstacle() -> None:
     """Defaults, and the projected token of the service account."""
+    sources = [{"serviceAccountToken": {}}, {"configMap": {}}, {"downwardAPI": {}}]
     container = {
         "name": "c",
         "terminationMessagePath": "/dev/termination-log",
-        "volumeMounts": [{"name": "kube-api-access-x1", "mountPath": "/var/run"}],
+        "volumeMounts": [{"name": "kube-api-access-x1", "mountPath": MOUNT_PATH}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     spec = {
         "containers": [container],
-        "volumes": [{"name": "kube-api-access-x1", "projected": {}}],
+        "volumes": [{"name": "kube-api-access-x1", "projected": {"sources": sources}}],
         "dnsPolicy": "ClusterFirst",
         "securityContext": {},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,34 @@ _TOLERATIONS = tuple(
     }
     for taint in _TAINTS
 )
+
+
+_TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a name
+_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_TOKEN_SOURCES = {
+    "defaultMode": 420,
+    "sources": [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {
+            "configMap": {
+                "name": "kube-root-ca.crt",
+                "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            }
+        },
+        {
+            "downwardAPI": {
+                "items": [
+                    {
+                        "path": "namespace",
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                    }
+                ]
+            }
+        },
+    ],
+}
+"""A token that is renewed after an hour, the CA and the namespace; one object for all pods."""
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Mutation(NamedTuple):
@@ -44,19 +73,65 @@ def _service_account(pod: Object, reader: Any) -> Object:
     spec = pod["spec"]
     name = spec.get("serviceAccountName")
     if not name:
-        added = {"serviceAccountName": "default", "serviceAccount": "default"}
-        return {**pod, "spec": {**spec, **added}}
+        name = "default"
+        spec = {**spec, "serviceAccountName": name, "serviceAccount": name}
+    namespace = pod["metadata"].get("namespace", "")
+    account = reader.get("serviceaccounts", namespace, name)
     # The default account comes with its namespace, only a moment later; upstream makes users of a
     # new namespace try again until then.
-    if name != "default":
-        namespace = pod["metadata"].get("namespace", "")
-        if reader.get("serviceaccounts", namespace, name) is None:
-            raise _refused(
-                pod,
-                f'error looking up service account {namespace}/{name}: serviceaccount "{name}" '
-                "not found",
-            )
-    return pod
+    if account is None and name != "default":
+        raise _refused(
+            pod,
+            f'error looking up service account {namespace}/{name}: serviceaccount "{name}" '
+            "not found",
+        )
+    account = account or {}
+    if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+        spec = {**spec, "imagePullSecrets": account["imagePullSecrets"]}
+    wanted = spec.get("automountServiceAccountToken")
+    if wanted is None:
+        wanted = account.get("automountServiceAccountToken")
+    if wanted is not False:
+        spec = _with_token(spec, pod["metadata"])
+    return pod if spec is pod["spec"] else {**pod, "spec": spec}
+
+
+def _with_token(spec: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+    """Give every container its account's token where clients look for it."""
+    volumes = spec.get("volumes") or []
+    present = next((one["name"] for one in volumes if one["name"].startswith(_TOKEN_VOLUME)), "")
+    name = present or _TOKEN_VOLUME + _suffix(metadata)
+    changed = spec
+    for field in ("initContainers", "containers"):
+        containers = [_mounting(container, name) for container in spec.get(field) or ()]
+        if any(new is not old for new, old in zip(containers, spec.get(field) or (), strict=True)):
+            changed = {**changed, field: containers}
+    if changed is not spec and not present:
+        changed["volumes"] = [*volumes, {"name": name, "projected": _TOKEN_SOURCES}]
+    return changed
+
+
+def _mounting(container: dict[str, Any], volume: str) -> dict[str, Any]:
+    mounts = container.get("volumeMounts") or []
+    if any(mount.get("mountPath") == _TOKEN_PATH for mount in mounts):
+        return container
+    mount = {"name": volume, "readOnly": True, "mountPath": _TOKEN_PATH}
+    return {**container, "volumeMounts": [*mounts, mount]}
+
+
+def _suffix(metadata: dict[str, Any]) -> str:
+    """Return five letters as upstream draws them at random; the same for the same pod.
+
+    They need to differ from the other volumes of the pod only, and pods that share what admission
+    made of their template share the name as well.
+    """
+    text = f"{metadata.get('namespace')}/{metadata.get('generateName') or metadata.get('name')}"
+    number = zlib.crc32(text.encode())
+    letters = []
+    for _ in range(5):
+        number, at = divmod(number, len(_LETTERS))
+        letters.append(_LETTERS[at])
+    return "".join(letters)
 
 
 def _default_toleration_seconds(pod: Object, _reader: Any) -> Object:
