@@ -68,7 +68,11 @@ def test_a_container_field_that_cannot_be_honoured_is_named(
 
 def test_what_admission_fills_in_is_no_obstacle() -> None:
     """Defaults, and the projected token of the service account."""
-    sources = [{"serviceAccountToken": {}}, {"configMap": {}}, {"downwardAPI": {}}]
+    sources: list[dict[str, Any]] = [
+        {"serviceAccountToken": {}},
+        {"configMap": {}},
+        {"downwardAPI": {}},
+    ]
     container = {
         "name": "c",
         "terminationMessagePath": "/dev/termination-log",

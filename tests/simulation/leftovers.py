@@ -11,7 +11,7 @@ from tests.simulation.invariants import FINISHED
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-CONTROLLERS = 9
+CONTROLLERS = 14
 
 
 def leftovers_of(world: World) -> list[str]:

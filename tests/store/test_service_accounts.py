@@ -61,7 +61,7 @@ def test_the_pods_wish_goes_before_the_accounts(
     wish: bool | None, account: dict[str, Any], mounted: bool
 ) -> None:
     """And by default the token is mounted."""
-    given = {} if wish is None else {"automountServiceAccountToken": wish}
+    given: dict[str, Any] = {} if wish is None else {"automountServiceAccountToken": wish}
     made = APPLY(pod(serviceAccountName="a", **given), Accounts(a=account))
     assert ("volumes" in made["spec"]) is mounted
 
@@ -87,5 +87,6 @@ def test_an_account_lends_its_pull_secrets_and_has_to_be_there() -> None:
     with pytest.raises(StatusError) as refused:
         APPLY(pod(serviceAccountName="b"), accounts)
     assert refused.value.message == (
-        'pods "web" is forbidden: error looking up service account n/b: serviceaccount "b" not found'
+        'pods "web" is forbidden: error looking up service account n/b: serviceaccount "b" '
+        "not found"
     )
