@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from orchestrator.resources.definitions import schema_of
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.patches import track_update, with_managed_fields
+from orchestrator.resources.patches import (
+    OtherVersion,
+    Versions,
+    track_update,
+    with_managed_fields,
+)
 from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:
@@ -41,5 +46,24 @@ class Managers:
     def _tracked(
         self, kind: Kind, old: Object | None, new: Object, manager: str, subresource: str
     ) -> Object:
-        fields = track_update(old, new, schema_of(kind), manager, self.now(), subresource)
+        fields = track_update(
+            old, new, schema_of(kind), manager, self.now(), subresource, self.versions(kind)
+        )
         return with_managed_fields(new, fields)
+
+    def versions(self, kind: Kind) -> Versions | None:
+        """Return the other versions in which a kind's managers may have written.
+
+        None where there are none, and where only a webhook could tell what an object is in them.
+        """
+        store = self._store
+        if not store.registry.is_converted(kind) or store.conversion.waits(kind):
+            return None
+
+        def find(api_version: str) -> OtherVersion | None:
+            other = store.registry.by_kind(api_version, kind.kind)
+            if other is None or other.resource != kind.resource:
+                return None
+            return OtherVersion(schema_of(other), lambda obj: store.conversion.now(obj, other))
+
+        return find

@@ -24,6 +24,7 @@ from orchestrator.api._patch_bodies import (
     parse_patch,
 )
 from orchestrator.api._patch_errors import patch_does_not_fit, patched_is_invalid, reason_of
+from orchestrator.api._placing import check_name
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import Decoded, decode
@@ -142,6 +143,7 @@ class Patching:
                 now=self._managers.now(),
                 subresource=subresource,
                 default=default,
+                versions=self._managers.versions(target.kind),
             )
 
         for _ in range(3):
@@ -290,11 +292,7 @@ def decode_changed(current: Object, patched: Object, kind: Kind, *, validation: 
 def check_patched(current: Object, new: Object, target: Target) -> None:
     """Refuse a patch that renames, moves or retypes the object, or was made for another version."""
     check_version(current, new, target)
-    if name_of(new) != target.name:
-        raise bad_request(
-            f"the name of the object ({name_of(new)}) does not match the name on the URL "
-            f"({target.name})"
-        )
+    check_name(new, target)
     if (meta(new).get("namespace") or "") != (meta(current).get("namespace") or ""):
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"

@@ -31,7 +31,10 @@ def check_name(obj: Object, target: Target) -> None:
     """Refuse an update whose object has another name than the path, or none."""
     name = name_of(obj)
     if not name:
-        raise bad_request("name is required")
+        raise bad_request(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be "
+            "provided"
+        )
     if name != target.name:
         raise bad_request(
             f"the name of the object ({name}) does not match the name on the URL ({target.name})"

@@ -111,6 +111,7 @@ class Scaling:
             now=self._managers.now(),
             subresource="scale",
             default=strategy_of(target.kind).default,
+            versions=self._managers.versions(target.kind),
         )
 
 

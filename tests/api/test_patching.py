@@ -348,3 +348,82 @@ async def test_json_patches_are_bounded(client: httpx.AsyncClient) -> None:
             422,
             "the server rejected our request due to an error in our request",
         )
+
+
+SCALERS = "namespaces/default/horizontalpodautoscalers/web"
+
+
+def _scaler(version: str, **spec: Any) -> dict[str, Any]:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    return {
+        "apiVersion": f"autoscaling/{version}",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 3, **spec},
+    }
+
+
+def _cpu(percent: int) -> list[dict[str, Any]]:
+    target = {"type": "Utilization", "averageUtilization": percent}
+    return [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
+async def test_managers_are_compared_in_their_own_version(client: httpx.AsyncClient) -> None:
+    """What one version calls a number is a list in another: it is the same setting."""
+    applied = await client.patch(
+        f"/apis/autoscaling/v2/{SCALERS}?fieldManager=two",
+        json=_scaler("v2", metrics=_cpu(50)),
+        headers=APPLY,
+    )
+    assert applied.status_code == 201, applied.text
+    one = f"/apis/autoscaling/v1/{SCALERS}?fieldManager=one"
+    body = _scaler("v1", targetCPUUtilizationPercentage=80)
+    refused = await client.patch(one, json=body, headers=APPLY)
+    assert refused.status_code == 409
+    assert refused.json()["message"] == (
+        'Apply failed with 1 conflict: conflict with "two": .spec.metrics'
+    )
+    forced = await client.patch(f"{one}&force=true", json=body, headers=APPLY)
+    assert forced.status_code == 200, forced.text
+    owned = _managers(forced.json())
+    assert "f:metrics" not in owned[("two", "Apply", "")]["f:spec"]
+    assert owned[("one", "Apply", "")]["f:spec"]["f:targetCPUUtilizationPercentage"] == {}
+    versions = {e["manager"]: e["apiVersion"] for e in forced.json()["metadata"]["managedFields"]}
+    assert versions == {"one": "autoscaling/v1", "two": "autoscaling/v2"}
+    same = await client.patch(
+        f"/apis/autoscaling/v1/{SCALERS}?fieldManager=two", json=_scaler("v1"), headers=APPLY
+    )
+    assert same.status_code == 200, same.text
+    assert same.json()["spec"]["targetCPUUtilizationPercentage"] == 80
+
+
+async def test_what_was_applied_in_another_version_is_removed(client: httpx.AsyncClient) -> None:
+    """Once it is not applied any more, in whatever version that is said."""
+    path = f"{SCALERS}?fieldManager=me"
+    body = _scaler("v2", minReplicas=2, metrics=_cpu(50))
+    await client.patch(f"/apis/autoscaling/v2/{path}", json=body, headers=APPLY)
+    await client.patch(
+        f"/apis/autoscaling/v1/{path}",
+        json=_scaler("v1", targetCPUUtilizationPercentage=50),
+        headers=APPLY,
+    )
+    spec = (await client.get(f"/apis/autoscaling/v2/{SCALERS}")).json()["spec"]
+    assert spec.get("minReplicas", 1) == 1
+    assert spec["metrics"] == _cpu(50)
+
+
+async def test_managers_of_versions_that_are_gone_own_nothing(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    """Nobody could say what their fields are."""
+    body = _scaler("v2", minReplicas=2)
+    await client.post(f"/apis/autoscaling/v2/{SCALERS.rpartition('/')[0]}", json=body)
+    obj = store.get("horizontalpodautoscalers.autoscaling", "default", "web") or {}
+    entry = {**obj["metadata"]["managedFields"][0], "apiVersion": "autoscaling/v2beta1"}
+    path = f"/apis/autoscaling/v2/{SCALERS}"
+    await client.patch(path, json={"metadata": {"managedFields": [entry]}}, headers=MERGE)
+    answer = await client.patch(
+        f"{path}?fieldManager=me", json=_scaler("v2", minReplicas=4), headers=APPLY
+    )
+    assert answer.status_code == 200, answer.text
+    assert [manager for manager, _, _ in _managers(answer.json())] == ["me"]

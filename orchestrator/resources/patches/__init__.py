@@ -2,6 +2,7 @@
 
 from orchestrator.resources.patches._printing import printed
 from orchestrator.resources.patches._typed import check_typed
+from orchestrator.resources.patches._versions import OtherVersion, Versions
 from orchestrator.resources.patches.apply import server_side_apply
 from orchestrator.resources.patches.configurations import apply_configuration
 from orchestrator.resources.patches.errors import PatchRejectedError
@@ -11,7 +12,9 @@ from orchestrator.resources.patches.merge_patch import apply_merge_patch
 from orchestrator.resources.patches.strategic import apply_strategic_merge_patch
 
 __all__ = [
+    "OtherVersion",
     "PatchRejectedError",
+    "Versions",
     "apply_configuration",
     "apply_json_patch",
     "apply_merge_patch",

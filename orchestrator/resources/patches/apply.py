@@ -1,8 +1,8 @@
 """Server-side apply: a manager states the fields it wants, and owns those.
 
 Semantics: sigs.k8s.io/structured-merge-diff (merge) and
-k8s.io/apimachinery/pkg/util/managedfields. Managers that wrote in another API version of the
-kind are compared in the version at hand: the served versions of built-in kinds name fields alike.
+k8s.io/apimachinery/pkg/util/managedfields. What managers of other API versions hold is compared in
+their version.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from orchestrator.resources.patches._comparing import compare, fields_added, fie
 from orchestrator.resources.patches._json import same
 from orchestrator.resources.patches._merging import merge, prune, without_nulls
 from orchestrator.resources.patches._shapes import Shape, shape_of
+from orchestrator.resources.patches._versions import Versions
 from orchestrator.resources.patches.errors import shallow
 from orchestrator.resources.patches.field_sets import (
     FieldSet,
@@ -32,6 +33,7 @@ from orchestrator.resources.patches.managed_fields import (
     ManagedEntry,
     ManagerId,
     Managers,
+    Seen,
     changes,
     decode_managers,
     encode_managers,
@@ -65,6 +67,7 @@ def server_side_apply(
     now: float,
     subresource: str = "",
     default: Callable[[Object], Object] | None = None,
+    versions: Versions | None = None,
 ) -> Object:
     """Return the object after ``manager`` applied ``applied``.
 
@@ -82,6 +85,7 @@ def server_side_apply(
         subresource: ``status`` or ``scale`` when applied through it.
         default: Fills in defaults. Called on a result that changed, after conflicts were
             looked for: as upstream has it, nobody owns a default until it is written.
+        versions: The kind's other versions, where it has any.
 
     Returns:
         The new object with its ``managedFields``; ``current`` itself when nothing changed.
@@ -102,14 +106,16 @@ def server_side_apply(
     claimed = managed_part(fields_applied(manageable(config), shape), subresource)
     merged = merge(live, config, shape)
     if last is not None:
-        owned = claimed
-        for other, entry in managers.items():
-            if other != identity:
-                owned = union(owned, entry.fields)
-        merged = prune(merged, last.fields, owned, shape)
+        others = [entry.fields for other, entry in managers.items() if other != identity]
+        if versions is None or last.api_version == api_version:
+            merged = prune(merged, last.fields, _union_of(claimed, *others), shape)
+        else:
+            merged = _prune_elsewhere(merged, config, last, others, subresource, versions)
     change = changes(live, merged, schema, subresource)
-    _refuse_conflicts(managers, identity, union(change.added, change.modified), force, live, shape)
-    release(managers, change, keep=identity)
+    seen = Seen(live, merged, api_version, change, subresource, versions)
+    if not force and any(change):
+        _refuse_conflicts(managers, identity, seen, live, shape)
+    release(managers, seen, keep=identity)
     if last is None or last.fields != claimed or last.api_version != api_version or any(change):
         # As upstream: the time is that of the last change to the object, not to the set.
         time = format_time(now) if any(change) or current is None else last.time if last else None
@@ -117,6 +123,33 @@ def server_side_apply(
     if not claimed:
         managers.pop(identity, None)
     return _result(current, merged, managers, manager, applied, default)
+
+
+def _union_of(*sets: FieldSet) -> FieldSet:
+    result: FieldSet = {}
+    for fields in sets:
+        result = union(result, fields)
+    return result
+
+
+def _prune_elsewhere(
+    merged: Object,
+    config: Object,
+    last: ManagedEntry,
+    others: list[FieldSet],
+    subresource: str,
+    versions: Versions,
+) -> Object:
+    """Prune in the version in which the manager applied last; nothing when that is gone."""
+    there, here = versions(last.api_version), versions(merged["apiVersion"])
+    if there is None or here is None:
+        return merged
+    shape = shape_of(there.schema)
+    claimed = fields_applied(manageable(there.convert(config)), shape)
+    converted = there.convert(merged)
+    owned = _union_of(managed_part(claimed, subresource), *others)
+    pruned = prune(converted, last.fields, owned, shape)
+    return merged if pruned is converted else here.convert(pruned)
 
 
 def _configuration(applied: Object, subresource: str) -> Object:
@@ -160,21 +193,19 @@ def _managers_of(current: Object | None, shape: Shape, subresource: str, now: fl
 def _refuse_conflicts(
     managers: Managers,
     identity: ManagerId,
-    taken: FieldSet,
-    force: bool,
+    seen: Seen,
     live: Object,
     shape: Shape,
 ) -> None:
-    if force or not taken:
-        return
-    if identity.manager == KUBECTL:
-        taken = difference(taken, _client_side_applied(live, shape))
-    conflicts = [
-        (other, path_text(path))
-        for other in sorted(managers)
-        if other != identity
-        for path in paths(intersection(managers[other].fields, taken))
-    ]
+    passed = _client_side_applied(live, shape) if identity.manager == KUBECTL else {}
+    conflicts = []
+    for other in sorted(managers):
+        change = seen.as_in(managers[other].api_version)
+        if other == identity or change is None:
+            continue
+        taken = difference(union(change.added, change.modified), passed)
+        common = intersection(managers[other].fields, taken)
+        conflicts += [(other, path_text(path)) for path in paths(common)]
     if conflicts:
         raise _conflict(conflicts)
 

@@ -14,6 +14,7 @@ from orchestrator.resources.definitions import SchemaNode
 from orchestrator.resources.objects import Object, meta
 from orchestrator.resources.patches._comparing import Difference, compare, fields_added
 from orchestrator.resources.patches._shapes import shape_of
+from orchestrator.resources.patches._versions import Versions
 from orchestrator.resources.patches.field_sets import FieldSet, decode, difference, union
 from orchestrator.resources.timestamps import format_time
 
@@ -77,6 +78,7 @@ def track_update(
     manager: str,
     now: float,
     subresource: str = "",
+    versions: Versions | None = None,
 ) -> list[dict[str, Any]]:
     """Return the ``managedFields`` of ``new`` after a write that is not an apply.
 
@@ -91,6 +93,7 @@ def track_update(
         manager: The field manager's name.
         now: Wall seconds since the epoch.
         subresource: ``status`` or ``scale`` when written through it.
+        versions: The kind's other versions, where it has any.
 
     Returns:
         The list, empty for an object that is not tracked: one that has no entries when it is
@@ -113,7 +116,8 @@ def track_update(
         return given if isinstance(given, list) else []
     api_version = new.get("apiVersion") or ""
     identity = ManagerId(manager, "Update", api_version, subresource)
-    release(managers, change, keep=None)
+    seen = Seen(old, new, api_version, change, subresource, versions)
+    release(managers, seen, keep=None)
     took = union(change.added, change.modified)
     if took:
         mine = managers.get(identity)
@@ -176,13 +180,58 @@ def managed_part(fields: FieldSet, subresource: str) -> FieldSet:
     return result
 
 
-def release(managers: Managers, change: Difference, keep: ManagerId | None) -> None:
-    """Take changed and removed fields from all managers but ``keep``, in place."""
-    lost = union(union(change.added, change.modified), change.removed)
+class Seen:
+    """A change as the managers of each version see it; other versions are compared once asked."""
+
+    def __init__(
+        self,
+        old: Object | None,
+        new: Object,
+        api_version: str,
+        change: Difference,
+        subresource: str,
+        versions: Versions | None,
+    ) -> None:
+        self._old = old
+        self._new = new
+        self._subresource = subresource
+        self._versions = versions
+        self._known: dict[str, Difference | None] = {api_version: change}
+        self._here = change
+
+    def as_in(self, api_version: str) -> Difference | None:
+        """Return the change in a version; None when that is not served any more."""
+        if self._versions is None:
+            return self._here
+        if api_version not in self._known:
+            self._known[api_version] = self._compared(api_version)
+        return self._known[api_version]
+
+    def _compared(self, api_version: str) -> Difference | None:
+        assert self._versions is not None
+        other = self._versions(api_version)
+        if other is None:
+            return None
+        old = None if self._old is None else other.convert(self._old)
+        return changes(old, other.convert(self._new), other.schema, self._subresource)
+
+
+def release(managers: Managers, seen: Seen, keep: ManagerId | None) -> None:
+    """Take changed and removed fields from all managers but ``keep``, in place.
+
+    A manager whose version is not served any more goes: nobody can say what its fields are.
+    """
+    lost: dict[str, FieldSet] = {}
     for identity, entry in list(managers.items()):
         if identity == keep:
             continue
-        rest = difference(entry.fields, lost)
+        if entry.api_version not in lost:
+            change = seen.as_in(entry.api_version)
+            if change is None:
+                del managers[identity]
+                continue
+            lost[entry.api_version] = union(union(change.added, change.modified), change.removed)
+        rest = difference(entry.fields, lost[entry.api_version])
         if not rest:
             del managers[identity]
         elif rest != entry.fields:
