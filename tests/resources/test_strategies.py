@@ -216,6 +216,39 @@ def test_a_terminating_object_takes_no_new_finalizers(kind_of: KindOf) -> None:
     ("resource", "selector", "message"),
     [
         ("pods", "spec.foo=1", "field label not supported: spec.foo"),
+        ("nodes", "metadata.namespace=a", "field label not supported: metadata.namespace"),
+        ("events", "regarding.name=a", "field label not supported: regarding.name"),
+        (
+            "certificatesigningrequests.certificates.k8s.io",
+            "spec.request=a",
+            "field label not supported: spec.request",
+        ),
+        (
+            "jobs.batch",
+            "status.succeeded=1",
+            'field label "status.succeeded" not supported for batchv1.Job',
+        ),
+        (
+            "statefulsets.apps",
+            "spec.a=1",
+            "field label not supported for appsv1.StatefulSet: spec.a",
+        ),
+        (
+            "resourceslices.resource.k8s.io",
+            "metadata.namespace=a",
+            (
+                "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: "
+                "metadata.namespace"
+            ),
+        ),
+        (
+            "deployments.apps",
+            "status.replicas=1",
+            (
+                '"status.replicas" is not a known field selector: only "metadata.name", '
+                '"metadata.namespace"'
+            ),
+        ),
         (
             "configmaps",
             "data.a=1",
@@ -231,6 +264,33 @@ def test_unknown_fields_cannot_select(
         check_field_selector(kind_of(resource), parse_field_selector(selector))
     assert (caught.value.code, caught.value.message) == (400, message)
     check_field_selector(kind_of(resource), parse_field_selector("metadata.name=a"))
+
+
+FIELDS = {
+    "certificatesigningrequests.certificates.k8s.io": "spec.signerName",
+    "events": "involvedObject.kind,involvedObject.namespace,involvedObject.name,"
+    "involvedObject.uid,involvedObject.apiVersion,involvedObject.resourceVersion,"
+    "involvedObject.fieldPath,reason,reportingComponent,source,type,metadata.namespace",
+    "jobs.batch": "status.successful",
+    "namespaces": "status.phase",
+    "nodes": "spec.unschedulable",
+    "pods": "spec.nodeName,spec.host,spec.restartPolicy,spec.schedulerName,"
+    "spec.serviceAccountName,spec.hostNetwork,status.phase,status.podIP,status.podIPs,"
+    "status.nominatedNodeName,metadata.namespace",
+    "replicasets.apps": "status.replicas",
+    "replicationcontrollers": "status.replicas",
+    "resourceslices.resource.k8s.io": "spec.nodeName,spec.driver",
+    "secrets": "type",
+    "services": "spec.clusterIP,spec.type",
+    "statefulsets.apps": "status.successful",
+}
+
+
+@pytest.mark.parametrize("resource", FIELDS)
+def test_a_kind_can_be_selected_by_what_upstream_offers(resource: str, kind_of: KindOf) -> None:
+    """Each field alone."""
+    for field in ("metadata.name", *FIELDS[resource].split(",")):
+        check_field_selector(kind_of(resource), parse_field_selector(f"{field}=x"))
 
 
 def test_selectable_values_are_those_that_are_promised(examples: Examples, kind_of: KindOf) -> None:

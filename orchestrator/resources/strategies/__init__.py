@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
-from orchestrator.resources.errors import StatusError, bad_request
+from orchestrator.resources.errors import bad_request
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.selectors import FieldSelector
 from orchestrator.resources.strategies._strategy import Strategy
@@ -31,6 +31,7 @@ _MODULES: Final = {
     "endpointslices.discovery.k8s.io": "endpointslices",
     "events": "events",
     "events.events.k8s.io": "events",
+    "flowschemas.flowcontrol.apiserver.k8s.io": "flowschemas",
     "ingressclasses.networking.k8s.io": "ingressclasses",
     "ingresses.networking.k8s.io": "ingresses",
     "ipaddresses.networking.k8s.io": "ipaddresses",
@@ -47,6 +48,7 @@ _MODULES: Final = {
     "pods": "pods",
     "podtemplates": "podtemplates",
     "priorityclasses.scheduling.k8s.io": "priorityclasses",
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": "prioritylevelconfigurations",
     "replicasets.apps": "replicasets",
     "replicationcontrollers": "replicasets",
     "rolebindings.rbac.authorization.k8s.io": "rolebindings",
@@ -65,6 +67,44 @@ _MODULES: Final = {
     "volumeattributesclasses.storage.k8s.io": "storageclasses",
 }
 """Modules of kinds with rules of their own; each has ``strategy(kind)``. Others are `generic`."""
+
+_PLAIN_WORDS: Final = (
+    '"{}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+)
+_CUSTOM_WORDS: Final = "field label not supported: {}"
+_NOT_BY_NAMESPACE: Final = frozenset(
+    {
+        "certificatesigningrequests.certificates.k8s.io",
+        "clustertrustbundles.certificates.k8s.io",
+        "namespaces",
+        "nodes",
+        "resourceslices.resource.k8s.io",
+    }
+)
+"""Kinds that name their fields upstream, and the namespace is not among them."""
+_FIELD_WORDS: Final = {
+    **dict.fromkeys(
+        (
+            "certificatesigningrequests.certificates.k8s.io",
+            "clustertrustbundles.certificates.k8s.io",
+            "events",
+            "namespaces",
+            "nodes",
+            "podcertificaterequests.certificates.k8s.io",
+            "pods",
+            "replicationcontrollers",
+            "secrets",
+            "services",
+        ),
+        _CUSTOM_WORDS,
+    ),
+    "jobs.batch": 'field label "{}" not supported for batchv1.Job',
+    "resourceslices.resource.k8s.io": (
+        "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}"
+    ),
+    "statefulsets.apps": "field label not supported for appsv1.StatefulSet: {}",
+}
+"""What is said of fields that a kind does not offer, where it differs."""
 
 
 def strategy_of(kind: Kind) -> Strategy:
@@ -85,17 +125,13 @@ def check_field_selector(kind: Kind, selector: FieldSelector) -> None:
     """Refuse a selector on fields that a kind does not offer.
 
     Raises:
-        StatusError: 400 in upstream's words, which differ between core and other groups.
+        StatusError: 400 in upstream's words, which differ between kinds.
     """
     fields = strategy_of(kind).fields
+    if kind.resource in _NOT_BY_NAMESPACE:
+        fields = fields - {"metadata.namespace"}
     unknown = selector.unsupported(fields.__contains__)
-    if unknown is not None:
-        raise _unknown_field(unknown, several=len(fields) > 2 or kind.custom is not None)
-
-
-def _unknown_field(field: str, *, several: bool) -> StatusError:
-    if several:
-        return bad_request(f"field label not supported: {field}")
-    return bad_request(
-        f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
-    )
+    if unknown is None:
+        return
+    words = _CUSTOM_WORDS if kind.custom is not None else _FIELD_WORDS.get(kind.resource)
+    raise bad_request((words or _PLAIN_WORDS).format(unknown))

@@ -37,7 +37,13 @@ _GENERATIONS: Final = frozenset(
 _PATH_NAMES: Final = frozenset({"clusterrolebindings", "clusterroles", "rolebindings", "roles"})
 _CREATE_ON_UPDATE: Final = frozenset({"limitranges", "resourcequotas"})
 _FIELDS: Final = {
-    "certificatesigningrequests.certificates.k8s.io": ("spec.signerName",),
+    "clustertrustbundles.certificates.k8s.io": ("spec.signerName",),
+    "resourceslices.resource.k8s.io": ("spec.nodeName", "spec.driver"),
+    "podcertificaterequests.certificates.k8s.io": (
+        "spec.signerName",
+        "spec.podName",
+        "spec.nodeName",
+    ),
 }
 
 

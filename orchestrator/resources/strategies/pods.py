@@ -61,6 +61,7 @@ def strategy(_kind: Kind) -> Strategy:
         },
         grace_period=_grace,
         fields=(
+            "spec.host",  # what it was called once
             "spec.nodeName",
             "spec.restartPolicy",
             "spec.schedulerName",
@@ -118,10 +119,12 @@ def _selectable(obj: Object) -> dict[str, str]:
     metadata = obj.get("metadata") or {}
     spec = obj.get("spec") or {}
     status = obj.get("status") or {}
+    node = spec.get("nodeName", "")
     return {
         "metadata.name": metadata.get("name", ""),
         "metadata.namespace": metadata.get("namespace", ""),
-        "spec.nodeName": spec.get("nodeName", ""),
+        "spec.host": node,
+        "spec.nodeName": node,
         "spec.restartPolicy": spec.get("restartPolicy", ""),
         "spec.schedulerName": spec.get("schedulerName", ""),
         "spec.serviceAccountName": spec.get("serviceAccountName", ""),

@@ -69,6 +69,7 @@ def strategy(_kind: Kind) -> Strategy:
             ),
             metadata_update_check(),
         ),
+        fields=("status.successful",),  # upstream lets it be asked for; it is always empty
         first_status={"replicas": 0, "availableReplicas": 0},
         warnings=template_warnings("spec", "template", names_pods=False),
     )
