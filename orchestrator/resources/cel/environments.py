@@ -10,8 +10,14 @@ from orchestrator.resources.cel.checking import Checked, check
 from orchestrator.resources.cel.compiling import Compiled, compile_tree
 from orchestrator.resources.cel.costs import PER_CALL_LIMIT
 from orchestrator.resources.cel.declarations import Library
-from orchestrator.resources.cel.errors import BudgetExceeded, EvaluationError
-from orchestrator.resources.cel.parsing import parse
+from orchestrator.resources.cel.errors import (
+    BudgetExceeded,
+    CompileError,
+    EvaluationError,
+    Issue,
+    NoSuchOverload,
+)
+from orchestrator.resources.cel.parsing import RECURSION_LIMIT, parse
 from orchestrator.resources.cel.types import Type
 
 
@@ -63,8 +69,14 @@ class Environment:
         Raises:
             CompileError: It is refused; the text says where and why.
         """
-        checked = check(source, parse(source), self.variables, library().functions, self.messages)
-        return Program(source, checked, compile_tree(checked, self.variables), self)
+        functions = library().functions
+        try:
+            checked = check(source, parse(source), self.variables, functions, self.messages)
+            compiled = compile_tree(checked, self.variables)
+        except RecursionError:
+            message = f"expression recursion limit exceeded: {RECURSION_LIMIT}"
+            raise CompileError(source, [Issue(0, message)]) from None
+        return Program(source, checked, compiled, self)
 
 
 class Program:
@@ -116,10 +128,11 @@ class Program:
             ValueError,
             LookupError,
             ArithmeticError,
-            RecursionError,
         ) as error:
             # Values that are not of their declared types get so far: data that no schema has seen.
-            raise EvaluationError(f"no such overload ({type(error).__name__}: {error})") from error
+            raise NoSuchOverload from error
+        except RecursionError:
+            raise EvaluationError("expression recursion limit exceeded") from None
         return value, budget - frame[0]
 
     def evaluate(self, values: Mapping[str, Any], budget: int = PER_CALL_LIMIT) -> Any:

@@ -67,7 +67,11 @@ def estimate(checked: Checked) -> Span:
 
     Sizes are those that the types of its variables carry; what has none may be of any size.
     """
-    return _Estimator(checked).cost(checked.root)
+    try:
+        return _Estimator(checked).cost(checked.root)
+    except RecursionError:
+        # So deep a tree is better taken for too costly than walked.
+        return _UNKNOWN
 
 
 class _Estimator:

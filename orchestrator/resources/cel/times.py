@@ -48,8 +48,14 @@ class _Nanoseconds(Opaque):
     def __lt__(self, other: Self) -> bool:
         return self.nanoseconds < other.nanoseconds
 
+    def __le__(self, other: Self) -> bool:
+        return self.nanoseconds <= other.nanoseconds
+
     def __gt__(self, other: Self) -> bool:
         return self.nanoseconds > other.nanoseconds
+
+    def __ge__(self, other: Self) -> bool:
+        return self.nanoseconds >= other.nanoseconds
 
     def is_zero(self) -> bool:
         """Tell whether it is no time at all."""

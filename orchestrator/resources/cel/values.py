@@ -188,6 +188,8 @@ def equal(one: Any, other: Any) -> bool:
             return len(one) == len(other) and all(map(equal, one, other))
         return bool(one == other)
     if left in _NUMBERS and right in _NUMBERS:
+        if left is float or right is float:
+            return float(one) == float(other)
         return bool(one == other)
     if isinstance(one, str) and isinstance(other, str):
         return str(one) == str(other)

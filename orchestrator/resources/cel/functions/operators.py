@@ -74,6 +74,13 @@ _ORDERED = (
     *((one, other) for one in _NUMBERS for other in _NUMBERS),
     *((one, one) for one in ("bool", "string", "bytes", "timestamp", "duration")),
 )
+
+
+def _as_floats(test: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Compare as the language does, which loses the last digits of large numbers."""
+    return lambda one, other: test(float(one), float(other))
+
+
 for _name, _test in (
     ("_<_", operator.lt),
     ("_<=_", operator.le),
@@ -81,7 +88,8 @@ for _name, _test in (
     ("_>=_", operator.ge),
 ):
     for _one, _other in _ORDERED:
-        OPERATORS.add(_name, [f"({_one}, {_other}) bool"], _test)
+        _mixed = (_one == "double") is not (_other == "double")
+        OPERATORS.add(_name, [f"({_one}, {_other}) bool"], _as_floats(_test) if _mixed else _test)
 
 
 @_generic
@@ -152,6 +160,8 @@ def _quotient(one: int, other: int) -> int:
 def _remainder(one: int, other: int) -> int:
     if not other:
         raise EvaluationError("modulus by zero")
+    if one == INT_MIN and other == -1:
+        raise EvaluationError("integer overflow")
     remainder = abs(one) % abs(other)
     return -remainder if one < 0 else remainder
 
