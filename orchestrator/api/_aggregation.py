@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import structlog
 
+from orchestrator.api._changes import Changes
 from orchestrator.api._forwarding import Forward, forward
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream
@@ -24,14 +25,12 @@ from orchestrator.resources.objects import Object, spec_of
 
 if TYPE_CHECKING:
     from orchestrator.store import Store
-    from orchestrator.store.following import Follower
 
 RESOURCE: Final = "apiservices.apiregistration.k8s.io"
 FRESH_SECONDS: Final = 30.0
 """How long what another server said of itself is believed; upstream asks about as often."""
 
 ASK_SECONDS: Final = 5.0
-_BATCH: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +81,22 @@ class Aggregator:
         self._remote: dict[tuple[str, str], RemoteVersion] = {}
         self._resources: dict[tuple[str, str], tuple[float, list[Any]]] = {}
         self._asking: asyncio.Task[None] | None = None
-        self._stale = True
-        self._follower: Follower = store.follow([RESOURCE], self._note)
+        self._changes = Changes(store, [RESOURCE])
         self._log = structlog.get_logger("orchestrator.api")
 
     def close(self) -> None:
         """Stop following."""
-        self._follower.close()
+        self._changes.close()
         if self._asking is not None:
             self._asking.cancel()
 
-    def _note(self) -> None:
-        self._stale = True
-
     def remote(self) -> dict[tuple[str, str], RemoteVersion]:
         """Return what other servers have, by group and version."""
-        if self._stale:
+        if self._changes.seen():
             self._refresh()
         return self._remote
 
     def _refresh(self) -> None:
-        self._stale = False
-        try:
-            while len(self._follower.take(_BATCH)) == _BATCH:
-                pass
-        except Exception:  # noqa: BLE001 - fallen behind: what counts is the present state
-            self._follower.close()
-            self._follower = self._store.follow([RESOURCE], self._note)
         found = {}
         for service in self._store.list(RESOURCE):
             spec = spec_of(service)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import Accepted, negotiate
+from orchestrator.api._routing import Target
 from orchestrator.api.protobuf import message_of
 from orchestrator.resources.errors import StatusError, bad_request, too_large
 from orchestrator.resources.kinds import Kind
@@ -60,6 +61,7 @@ class Request:
         query: Every parameter with all its values; shared, read-only.
         raw_path: As it came, still quoted.
         raw_query: As it came, without the question mark.
+        target: What the path names, None where that is no resource.
         headers: Lower-case names as bytes; of repeated headers the last.
         identifier: The ``Audit-Id`` of the answer: the client's or a new one.
         kind: The kind that the path names, None where it names none.
@@ -81,6 +83,7 @@ class Request:
         "query",
         "raw_path",
         "raw_query",
+        "target",
         "user",
         "warnings",
     )
@@ -97,6 +100,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(self._all_headers)
         self.identifier = self.headers.get(b"audit-id") or _next_uuid()
         self.kind: Kind | None = None
+        self.target: Target | None = None
         self.user: User = ADMIN
         self.peer: User | None = scope.get(PEER)
         self.warnings: list[str] = []

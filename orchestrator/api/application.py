@@ -22,14 +22,20 @@ from orchestrator.access import (
     RbacAuthorizer,
     SigningGuard,
 )
+from orchestrator.access.authorizing import MASTERS
 from orchestrator.api._access import Access
 from orchestrator.api._aggregation import Aggregator
+from orchestrator.api._attributes import attributes_of
 from orchestrator.api._custom_streams import CustomStreams
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
+from orchestrator.api._flow_control import FlowControl
 from orchestrator.api._issuer import issuer_pages
+from orchestrator.api._metrics import Metrics
 from orchestrator.api._negotiation import PLAIN, Accepted
 from orchestrator.api._pages import Check, Pages
+from orchestrator.api._patch_bodies import APPLY_PATCH
+from orchestrator.api._request_metrics import Labels, RequestMetrics, labels_of
 from orchestrator.api._requests import DisconnectedError, Receive, Request, Scope, Send
 from orchestrator.api._resources import Resources, method_not_allowed
 from orchestrator.api._responses import (
@@ -43,13 +49,11 @@ from orchestrator.api._responses import (
     start_message,
     warning_header,
 )
-from orchestrator.api._routing import resolve
+from orchestrator.api._routing import Target, resolve
 from orchestrator.api._websockets import serve_websocket
 from orchestrator.egress import Egress
-from orchestrator.resources.errors import (
-    StatusError,
-    internal_error,
-)
+from orchestrator.resources.errors import StatusError, internal_error
+from orchestrator.resources.flowcontrol import FlowRequest
 from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:
@@ -139,6 +143,9 @@ class ApiApplication:
         self._bodies = Deadlines(self.config.body_seconds)
         self._streams: set[asyncio.Task[Any]] = set()
         self._custom = CustomStreams(store)
+        self._requests = RequestMetrics()
+        self._flows = FlowControl(store)
+        self._metrics = Metrics(store, self._requests, self._flows)
         self._closing = False
         self._log = structlog.get_logger("orchestrator.api")
 
@@ -148,6 +155,7 @@ class ApiApplication:
         hooks = self._store.admission.hooks
         self._store.admission.hooks = tuple(one for one in hooks if one not in self._guards)
         self._aggregator.close()
+        self._flows.close()
         self._deadlines.close()
         self._bodies.close()
         for stream in tuple(self._streams):
@@ -162,7 +170,7 @@ class ApiApplication:
                 await _agree(receive, send)
             return
         request = Request(scope, receive, self._bodies)
-        started = self._store.clock.monotonic() if self.config.log_requests else 0.0
+        started = self._store.clock.monotonic()
         try:
             response = await self._answer(request)
         except DisconnectedError:
@@ -181,11 +189,18 @@ class ApiApplication:
         if isinstance(response, Stream):
             if response.attach is not None and (push := scope.get("extensions", {}).get(PUSH)):
                 response.attach(push)
-            await self._send_stream(request, response, send)
+            labels = self._labels(request)
+            self._requests.begun(labels)
+            try:
+                await self._send_stream(request, response, send)
+            finally:
+                self._requests.ended(labels)
             status = response.status
         else:
             status = response.status
             await self._send(request, response, send)
+            labels = self._labels(request)
+        self._requests.finished(labels, status, self._store.clock.monotonic() - started)
         if self.config.log_requests:
             self._log.debug(
                 "request",
@@ -196,6 +211,17 @@ class ApiApplication:
                 user_agent=request.user_agent,
                 audit_id=request.identifier.decode("latin-1"),
             )
+
+    def _labels(self, request: Request) -> Labels:
+        query = request.query
+        return labels_of(
+            request.method,
+            request.target,
+            request.path,
+            watch=bool(query) and request.flag("watch"),
+            apply=request.method == "PATCH" and request.content_type == APPLY_PATCH,
+            dry_run="dryRun" in query,
+        )
 
     @staticmethod
     def _error_encoding(request: Request) -> Accepted:
@@ -212,23 +238,24 @@ class ApiApplication:
         registry = self._store.registry
         target = resolve(registry, path)
         if target is not None:
+            request.target = target
             request.kind = target.kind
             warning = deprecation_warning(target.kind, registry.version)
             if warning:
                 request.warnings.append(warning)
-            if request.method == "GET" or target.subresource == "proxy":
-                return await self._resources.answer(request, target)
+            if MASTERS in request.user.groups:
+                return await self._act(request, target)
+            seat = await self._flows.enter(request.user, flow_request(request, target))
             try:
-                return await self._deadlines.run(self._resources.answer(request, target))
-            except TimeoutError:
-                raise StatusError(
-                    _LONG,
-                    "Timeout",
-                    "Timeout: request did not complete within the allotted timeout",
-                    {"retryAfterSeconds": 1},
-                ) from None
+                response = await self._act(request, target)
+            finally:
+                seat.leave()
+            response.headers += seat.headers
+            return response
         if path.startswith("/api") and self._aggregator.remote():
             await self._aggregator.ask()
+        if path == "/metrics" and request.method in ("GET", "HEAD"):
+            return self._metrics.answer(request.headers.get(b"accept", b"").decode("latin-1"))
         if request.method in ("GET", "HEAD"):
             page = self._pages.answer(request)
             if page is not None:
@@ -236,6 +263,24 @@ class ApiApplication:
         elif self._pages.answer(request) is not None:
             raise method_not_allowed()
         raise StatusError(404, "NotFound", "the server could not find the requested resource", {})
+
+    async def _act(self, request: Request, target: Target) -> Response | Stream:
+        read_only = request.method in ("GET", "HEAD")
+        in_flight, kind = self._requests.in_flight, "readOnly" if read_only else "mutating"
+        in_flight[kind] += 1
+        try:
+            if read_only or target.subresource == "proxy":
+                return await self._resources.answer(request, target)
+            return await self._deadlines.run(self._resources.answer(request, target))
+        except TimeoutError:
+            raise StatusError(
+                _LONG,
+                "Timeout",
+                "Timeout: request did not complete within the allotted timeout",
+                {"retryAfterSeconds": 1},
+            ) from None
+        finally:
+            in_flight[kind] -= 1
 
     async def _send(self, request: Request, response: Response, send: Send) -> None:
         more = [warning_header(text) for text in request.warnings]
@@ -287,6 +332,13 @@ class ApiApplication:
                 with contextlib.suppress(Exception):
                     await close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def flow_request(request: Request, target: Target) -> FlowRequest:
+    """Describe a request to flow control."""
+    asked = attributes_of(request)
+    part = f"/{target.subresource}" if target.subresource else ""
+    return FlowRequest(asked.verb, asked.group, f"{asked.resource}{part}", asked.namespace)
 
 
 async def _agree(receive: Receive, send: Send) -> None:
