@@ -16,15 +16,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PROCESS = "the supervisor is a process of its own, without the runtime: it watches real processes"
 OWN_USE = "measures this very process for the terminal; nothing is decided by it"
+TOKEN = "a token's identifier stands outside the seed, as the token does"
+OUTSIDE = "calls that leave the cluster are no part of a seed's history"
 ALLOWED = {
     "actors/_clocks.py": "the clock itself",
     "actors/_system.py": "a system that is given no seed draws one, and tells it",
     "orchestrator/api/_requests.py": "audit ids must differ between runs",
+    "orchestrator/api/_token_requests.py": TOKEN,
     "orchestrator/api/application.py": "generated names must differ between runs",
     "orchestrator/api/tokens.py": "a token must not be guessed",
     "orchestrator/cli/collector.py": OWN_USE,
     "orchestrator/cli/demo/story.py": OWN_USE,
     "orchestrator/cli/up.py": OWN_USE,
+    "orchestrator/cluster/cluster.py": OUTSIDE,
+    "orchestrator/node/credentials.py": TOKEN,
     "orchestrator/node/process/runtime.py": "the supervisor's key must not be guessed",
     "orchestrator/node/process/supervisor/containers.py": PROCESS,
     "orchestrator/node/process/supervisor/logfiles.py": PROCESS,
@@ -32,6 +37,7 @@ ALLOWED = {
     "orchestrator/node/process/supervisor/service.py": PROCESS,
     "orchestrator/webhooks/conversion.py": "reviews are told apart by their ids, in every run",
     "orchestrator/store/identities.py": "uids must differ between runs, except in a seeded cluster",
+    "orchestrator/webhooks/admission.py": OUTSIDE,
 }
 """Module → why it may ask the machine."""
 
