@@ -16,6 +16,7 @@ DISTRIBUTIONS = {"jwt": "pyjwt", "re2": "google-re2", "yaml": "pyyaml"}
 
 LOADED_BY_OTHERS = {
     "httptools": "uvicorn's parser",
+    "wsproto": "uvicorn's WebSockets",
     "kubernetes-validate": "its data files are read, its code is not imported",
 }
 NOT_IMPORTED = {"import-linter", "mypy", "pytest-asyncio", "ruff", "types-psutil", "types-pyyaml"}
