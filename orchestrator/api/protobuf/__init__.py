@@ -4,6 +4,7 @@ client-go based programs send it and ask for it; kubectl from 1.32 on creates ob
 has no fallback. Nothing is read or compiled before a client uses it.
 """
 
+from orchestrator.api.protobuf.encoding import sharing_encoder
 from orchestrator.api.protobuf.envelope import (
     MEDIA_TYPE,
     decode_object,
@@ -25,5 +26,6 @@ __all__ = [
     "encode_object",
     "enveloped",
     "message_of",
+    "sharing_encoder",
     "watch_frame",
 ]

@@ -52,8 +52,9 @@ def decoder(name: str) -> Read:
     always: dict[str, Callable[[], Any]] = {}
     for field in message(name):
         numbers[field.number] = field.name
-        for wire, take in _takes(field).items():
-            takes[field.number << 3 | wire] = take
+        for wire in _wires(field):
+            tag = field.number << 3 | wire
+            takes[tag] = _first(takes, tag, field)
         if field.shown and field.type != "b":
             always[field.name] = _zero(field.type)
 
@@ -117,6 +118,28 @@ def _zero(type_: str) -> Callable[[], Any]:
     return lambda: decoder(type_)(b"")
 
 
+def _wires(field: Field) -> tuple[int, ...]:
+    """Return the wire types that a field may have."""
+    if field.form in ("map", "inline"):
+        return (BYTES,)
+    if field.type in "it":
+        return (VARINT, BYTES) if field.form == "list" else (VARINT,)
+    return (FIXED64,) if field.type == "d" else (BYTES,)
+
+
+def _first(takes: dict[int, Take], tag: int, field: Field) -> Take:
+    """Return what makes the real taker of a field, and gives way to it, when it is needed.
+
+    Types refer to one another in circles, and most of them are never met.
+    """
+
+    def take(found: Fields, data: Any) -> None:
+        made = takes[tag] = _takes(field)[tag & 7]
+        made(found, data)
+
+    return take
+
+
 def _takes(field: Field) -> dict[int, Take]:
     """Return what takes a field, by wire type."""
     name = field.name
@@ -154,15 +177,7 @@ def _reader(type_: str) -> Read:
         return READERS[type_]
     if type_.endswith("*"):
         return _strings
-    # Types refer to one another in circles: a reader is looked up when it is first used.
-    known: list[Read] = []
-
-    def read(data: bytes) -> Any:
-        if not known:
-            known.append(decoder(type_))
-        return known[0](data)
-
-    return read
+    return decoder(type_)
 
 
 def _integer(value: int) -> int:

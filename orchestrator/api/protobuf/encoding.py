@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from orchestrator.api.protobuf.tables import Field, message
@@ -35,6 +35,24 @@ def encoder(name: str) -> Write:
     choice = _CHOICES.get(name.rpartition(".")[2])
     if choice is not None and name.startswith("apiextensions."):
         return choice(name)
+    return _compiled(name, {})
+
+
+def sharing_encoder(name: str, field: str, recall: Callable[[Write, Any], bytes]) -> Write:
+    """Return the writer of a message one of whose fields many objects share.
+
+    Args:
+        name: The message.
+        field: The JSON name of the field.
+        recall: Called with the field's writer and its value; returns what the writer does.
+
+    Raises:
+        KeyError: The table does not have the message.
+    """
+    return _compiled(name, {field: lambda write: partial(recall, write)})
+
+
+def _compiled(name: str, wrap: dict[str, Callable[[Write], Write]]) -> Write:
     defaults: list[bytes] = []
     writers: dict[str, tuple[int, Write]] = {}
     inline: list[tuple[int, Write]] = []
@@ -43,7 +61,7 @@ def encoder(name: str) -> Write:
         if field.form == "inline":
             inline.append((slot, _field(field)))
         else:
-            writers[field.name] = (slot, _field(field))
+            writers[field.name] = (slot, _first(writers, slot, field, wrap.get(field.name)))
     find = writers.get
 
     def encode(value: dict[str, Any]) -> bytes:
@@ -68,6 +86,27 @@ def encoder(name: str) -> Write:
         return b"".join(parts)
 
     return encode_inline
+
+
+def _first(
+    writers: dict[str, tuple[int, Write]],
+    slot: int,
+    field: Field,
+    wrap: Callable[[Write], Write] | None,
+) -> Write:
+    """Return a field's writer that makes the real one, and gives way to it, when it is needed.
+
+    Types refer to one another in circles, and most of them are never met.
+    """
+
+    def write(value: Any) -> bytes:
+        made = _field(field)
+        if wrap is not None:
+            made = wrap(made)
+        writers[field.name] = (slot, made)
+        return made(value)
+
+    return write
 
 
 def _default(field: Field) -> bytes:
@@ -142,15 +181,7 @@ def _message(type_: str) -> Write:
     if type_.endswith("*"):
         item = _single(1, "s")
         return lambda value: b"".join([item(part) for part in value])
-    # Types refer to one another in circles: a writer is looked up when it is first used.
-    known: list[Write] = []
-
-    def encode(value: Any) -> bytes:
-        if not known:
-            known.append(encoder(type_))
-        return known[0](value)
-
-    return encode
+    return encoder(type_)
 
 
 def _map(number: int, type_: str) -> Write:
