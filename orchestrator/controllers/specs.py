@@ -22,6 +22,7 @@ from orchestrator.controllers.nodes import (
     PodCollector,
     TaintEvictionController,
 )
+from orchestrator.controllers.policies import PolicyStatusController
 from orchestrator.controllers.replicaset import ReplicaSetController
 from orchestrator.store import EventRecorder, Store
 
@@ -85,6 +86,10 @@ def controller_specs(
             lambda: ClusterRoleAggregationController(
                 store, voice("clusterrole-aggregation-controller")
             ),
+        ),
+        ControllerSpec(
+            "policy-status",
+            lambda: PolicyStatusController(store, voice("validatingadmissionpolicy-status")),
         ),
         ControllerSpec(
             "node-lifecycle",

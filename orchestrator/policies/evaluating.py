@@ -15,8 +15,8 @@ from orchestrator.resources.cel.costs import PER_CALL_LIMIT, RULES_BUDGET
 from orchestrator.resources.cel.environments import Program
 from orchestrator.resources.cel.errors import BudgetExceeded, EvaluationError
 
-PATIENCE: Final = 50_000
-"""Units of cost that may be spent in the loop: some ten milliseconds at worst."""
+PATIENCE: Final = 20_000
+"""Units of cost that may be spent in the loop: some milliseconds."""
 OUT_OF_BUDGET: Final = (
     "validation failed due to running out of cost budget, no further validation rules will be run"
 )

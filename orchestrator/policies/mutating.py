@@ -113,10 +113,13 @@ class MutatingPolicies:
 
     def concerns(self, operation: AdmissionOperation, kind: Kind, subresource: str) -> bool:
         """Tell whether a policy in force has a rule for such requests."""
+        policies = self._policies.all()
+        if not policies:
+            return False
         registry = self._store.registry
         return operation != "DELETE" and any(
             policy.criteria.kind(operation, kind, subresource, registry) is not None
-            for policy in self._policies.all()
+            for policy in policies
         )
 
     async def mutate(self, attributes: Attributes) -> Object | None:

@@ -175,9 +175,34 @@ def _float_quotient(one: float, other: float) -> float:
 
 
 for _name, _compute in (("_+_", operator.add), ("_-_", operator.sub), ("_*_", operator.mul)):
-    OPERATORS.add(_name, ["(int, int) int"], lambda a, b, c=_compute: _int(c(a, b)))
     OPERATORS.add(_name, ["(uint, uint) uint"], lambda a, b, c=_compute: _uint(c(int(a), int(b))))
     OPERATORS.add(_name, ["(double, double) double"], _compute)
+
+
+@OPERATORS.function("_+_", "(int, int) int")
+def _plus(one: int, other: int) -> int:
+    value = one + other
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise EvaluationError("integer overflow")
+
+
+@OPERATORS.function("_-_", "(int, int) int")
+def _minus(one: int, other: int) -> int:
+    value = one - other
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise EvaluationError("integer overflow")
+
+
+@OPERATORS.function("_*_", "(int, int) int")
+def _times(one: int, other: int) -> int:
+    value = one * other
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise EvaluationError("integer overflow")
+
+
 OPERATORS.add("_/_", ["(int, int) int"], _quotient)
 OPERATORS.add("_/_", ["(uint, uint) uint"], lambda a, b: Uint(_quotient(a, b)))
 OPERATORS.add("_/_", ["(double, double) double"], _float_quotient)
