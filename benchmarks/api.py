@@ -39,7 +39,14 @@ CONNECTIONS = 32
 ROUND_DEADLINE = 120.0
 """Seconds one round may take before the run is given up."""
 
-GET_TARGET, CREATE_TARGET = 0.40, 0.15
+GET_TARGET, LIST_TARGET, CREATE_TARGET = 0.40, 0.25, 0.15
+STATUS_TARGET, APPLY_TARGET = 0.12, 0.05
+
+LISTED = 500
+"""Pods of a list."""
+
+WRITTEN = 64
+"""Objects that are patched and applied in turn."""
 
 
 def pod(name: str) -> dict[str, Any]:
@@ -95,7 +102,7 @@ class Client(asyncio.Protocol):
             head = self.buffer.find(b"\r\n\r\n")
             if head < 0:
                 return
-            if self.buffer[9:12] != self.expected:
+            if not self.buffer[9:12].startswith(self.expected):
                 self.done.set_exception(RuntimeError(self.buffer[:2000].decode(errors="replace")))
                 self.transport.close()
                 return
@@ -138,6 +145,58 @@ def get_request(path: str) -> Callable[[int], bytes]:
     return lambda _: data
 
 
+def status_request(path: str) -> Callable[[int], bytes]:
+    """Make a merge patch of a pod's status that changes it each time."""
+
+    def make(number: int) -> bytes:
+        status = {"phase": "Running", "podIP": f"10.1.{number >> 8 & 255}.{number & 255}"}
+        body = orjson.dumps({"status": status})
+        return patch_head(
+            f"{path}/written-{number % WRITTEN}/status", "application/merge-patch+json", body
+        )
+
+    return make
+
+
+def apply_request(path: str, salt: str) -> Callable[[int], bytes]:
+    """Make a server-side apply of a Deployment that changes it each time."""
+
+    def make(number: int) -> bytes:
+        name = f"written-{number % WRITTEN}"
+        body = orjson.dumps(deployment(name, f"{salt}-{number}"))
+        return patch_head(
+            f"{path}/{name}?fieldManager=bench&force=true", "application/apply-patch+yaml", body
+        )
+
+    return make
+
+
+def patch_head(path: str, content_type: str, body: bytes) -> bytes:
+    """Frame a PATCH."""
+    return (
+        f"PATCH {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n"
+        f"user-agent: bench/1\r\ncontent-type: {content_type}\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def deployment(name: str, color: str) -> dict[str, Any]:
+    """Make a Deployment of ordinary size."""
+    labels = {"app": name}
+    template = pod("x")
+    template["spec"]["containers"][0]["env"][0]["value"] = color
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "spec": {
+            "replicas": 3,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
+        },
+    }
+
+
 def create_request(path: str, prefix: str, *, unlike: bool = False) -> Callable[[int], bytes]:
     """Make a POST of a pod with a new name each time; ``unlike``: with a new spec as well."""
     body = orjson.dumps(pod(f"{prefix}-000000"))
@@ -171,6 +230,14 @@ async def serve_api(port: int, directory: str | None) -> None:
     async with ActorSystem("bench") as system:
         store = await Store.open(system, log, registry())
         await store.create(pod("web"), resource="pods", namespace="default")
+        listed = {"metadata": {"name": "listed"}, "apiVersion": "v1", "kind": "Namespace"}
+        await store.create(listed, resource="namespaces")
+        for number in range(LISTED):
+            one = pod(f"listed-{number}")
+            one["metadata"]["namespace"] = "listed"
+            await store.create(one, resource="pods", namespace="listed")
+        for number in range(WRITTEN):
+            await store.create(pod(f"written-{number}"), resource="pods", namespace="default")
         collector = tune_collector()  # as the daemon does
         hasten_switches()
         async with ApiServer(ApiApplication(store), "127.0.0.1", port) as server:
@@ -186,9 +253,16 @@ class Bare:
         obj = pod("web")
         # About what the store adds: defaults, status and field management.
         self.body = orjson.dumps({**obj, "metadata": obj["metadata"] | metadata, "pad": "x" * 1400})
-        self.headers = [
+        self.headers = self._headers(self.body)
+        # A list is as long as so many pods.
+        self.list = self.body * LISTED
+        self.list_headers = self._headers(self.list)
+
+    @staticmethod
+    def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
+        return [
             (b"content-type", b"application/json"),
-            (b"content-length", str(len(self.body)).encode()),
+            (b"content-length", str(len(body)).encode()),
         ]
 
     def close(self) -> None:
@@ -197,13 +271,15 @@ class Bare:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        status = 200
+        status, body, headers = 200, self.body, self.headers
         if scope["method"] == "POST":
             status = 201
             while (await receive()).get("more_body"):
                 pass
-        await send({"type": "http.response.start", "status": status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
+        elif scope["path"] == "/list":
+            body, headers = self.list, self.list_headers
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 async def serve_bare(port: int) -> None:
@@ -266,6 +342,15 @@ async def measure(ports: dict[str, int], rounds: int, count: int) -> dict[str, l
         rates["create, memory log"] = await load(ports["memory"], make, b"201", count // 4)
         make = create_request(pods, f"u{number}", unlike=True)
         rates["create, unlike"] = await load(ports["api"], make, b"201", count // 8)
+        rates["bare list"] = await load(ports["bare"], get_request("/list"), b"200", count // 8)
+        make = get_request("/api/v1/namespaces/listed/pods")
+        rates["list of 500"] = await load(ports["api"], make, b"200", count // 16)
+        rates["status patch"] = await load(ports["api"], status_request(pods), b"200", count // 8)
+        deployments = "/apis/apps/v1/namespaces/default/deployments"
+        make = apply_request(deployments, f"warm{number}")
+        await load(ports["api"], make, b"20", WRITTEN)  # the first time creates them
+        make = apply_request(deployments, f"r{number}")
+        rates["apply"] = await load(ports["api"], make, b"200", count // 16)
         if number:  # the first round warms up
             for name, rate in rates.items():
                 found.setdefault(name, []).append(rate)
@@ -308,8 +393,17 @@ def main() -> int:
         ("create / bare", "create", CREATE_TARGET, "durable log; bare is a GET here too"),
         ("create, memory log / bare", "create, memory log", CREATE_TARGET, ""),
         ("create, unlike / bare", "create, unlike", None, "durable log"),
+        ("status patch / bare", "status patch", STATUS_TARGET, "durable log"),
+        ("apply / bare", "apply", APPLY_TARGET, "durable log; a Deployment that changes"),
     ):
         report.add(name, ratio(found, of, "bare get"), "of bare uvicorn", target=target, note=note)
+    report.add(
+        "list of 500 / bare list",
+        ratio(found, "list of 500", "bare list"),
+        "of bare uvicorn",
+        target=LIST_TARGET,
+        note="a body of about the same size",
+    )
     report.add("create / bare create", ratio(found, "create", "bare create"), "of bare POST")
     show(report, as_json=arguments.json)
     return 0
