@@ -75,6 +75,9 @@ def examples() -> dict[str, Object]:
         ),
         "jobs.batch": _plain("batch/v1", "Job", spec=job),
         "leases.coordination.k8s.io": _plain("coordination.k8s.io/v1", "Lease", spec={}),
+        "limitranges": _plain(
+            "v1", "LimitRange", spec={"limits": [{"type": "Container", "max": {"cpu": "1"}}]}
+        ),
         "namespaces": _cluster("v1", "Namespace"),
         "networkpolicies.networking.k8s.io": _plain(
             "networking.k8s.io/v1",
@@ -90,6 +93,9 @@ def examples() -> dict[str, Object]:
                 "resources": {"requests": {"storage": "1Gi"}},
             },
         ),
+        "poddisruptionbudgets.policy": _plain(
+            "policy/v1", "PodDisruptionBudget", spec={"minAvailable": 1}
+        ),
         "podtemplates": _plain("v1", "PodTemplate", template={"spec": _pod_spec()}),
         "pods": _plain("v1", "Pod", spec=_pod_spec()),
         "priorityclasses.scheduling.k8s.io": _cluster(
@@ -101,6 +107,7 @@ def examples() -> dict[str, Object]:
             "ReplicationController",
             spec={"template": {"metadata": {"labels": {"a": "b"}}, "spec": _pod_spec()}},
         ),
+        "resourcequotas": _plain("v1", "ResourceQuota", spec={"hard": {"pods": "10"}}),
         "rolebindings.rbac.authorization.k8s.io": _plain(
             "rbac.authorization.k8s.io/v1",
             "RoleBinding",

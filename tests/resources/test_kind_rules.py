@@ -291,7 +291,7 @@ def test_what_is_given_is_kept(examples: Examples, kind_of: KindOf) -> None:
             [
                 (
                     'metadata.taints[0].effect: Unsupported value: "Never": supported values: '
-                    '"NoExecute", "NoSchedule", "PreferNoSchedule"'
+                    '"NoSchedule", "PreferNoSchedule", "NoExecute"'
                 )
             ],
         ),
@@ -434,3 +434,81 @@ def test_required_text_is_missed_in_kinds_without_rules_of_their_own() -> None:
     assert [str(problem) for problem in strategy_of(kind).validate_create(made)] == [
         "spec.resource.resource: Required value"
     ]
+
+
+def test_an_autoscaler_gets_metrics_and_a_behavior(examples: Examples, kind_of: KindOf) -> None:
+    """80 % of CPU; what half a behavior leaves out is upstream's."""
+    kind = kind_of("horizontalpodautoscalers.autoscaling")
+    given = merged(examples[kind.resource], {"spec": {"behavior": {"scaleUp": {}}}})
+    spec = strategy_of(kind).default(given)["spec"]
+    assert spec["metrics"] == [
+        {
+            "type": "Resource",
+            "resource": {
+                "name": "cpu",
+                "target": {"type": "Utilization", "averageUtilization": 80},
+            },
+        }
+    ]
+    assert spec["behavior"] == {
+        "scaleUp": {
+            "stabilizationWindowSeconds": 0,
+            "selectPolicy": "Max",
+            "policies": [
+                {"type": "Pods", "value": 4, "periodSeconds": 15},
+                {"type": "Percent", "value": 100, "periodSeconds": 15},
+            ],
+        },
+        "scaleDown": {
+            "selectPolicy": "Max",
+            "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+        },
+    }
+
+
+def test_an_older_autoscaler_is_held_to_the_newer_ones_rules() -> None:
+    """Its one number is a metric of the other."""
+    kind = registry().by_kind("autoscaling/v1", "HorizontalPodAutoscaler")
+    assert kind is not None
+    rules = strategy_of(kind)
+    given = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {
+            "maxReplicas": 2,
+            "scaleTargetRef": {"kind": "Deployment", "name": "web"},
+            "targetCPUUtilizationPercentage": 0,
+        },
+    }
+    made = rules.default(given)
+    assert made["spec"]["minReplicas"] == 1
+    assert [str(problem) for problem in rules.validate_create(made)] == [
+        (
+            "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be greater "
+            "than 0"
+        )
+    ]
+
+
+def test_limits_follow_the_maximum_and_requests_the_limits(
+    examples: Examples, kind_of: KindOf
+) -> None:
+    """What the minimum asks for counts only where nothing else does."""
+    item = {"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "1", "memory": "1Mi"}}
+    given = merged(examples["limitranges"], {"spec": {"limits": [item]}})
+    (made,) = strategy_of(kind_of("limitranges")).default(given)["spec"]["limits"]
+    assert made["default"] == {"cpu": "2"}
+    assert made["defaultRequest"] == {"cpu": "2", "memory": "1Mi"}
+
+
+def test_the_templates_of_daemon_sets_are_counted(examples: Examples, kind_of: KindOf) -> None:
+    """In an annotation, whatever an update says of it."""
+    rules = strategy_of(kind_of("daemonsets.apps"))
+    key = "deprecated.daemonset.template.generation"
+    old = rules.prepare_create(rules.default(examples["daemonsets.apps"]))
+    assert old["metadata"]["annotations"] == {key: "1"}
+    same = merged(old, {"metadata": {"annotations": {key: "9"}}})
+    assert rules.prepare_update(same, old)["metadata"]["annotations"] == {key: "1"}
+    new = merged(old, {"spec": {"template": {"spec": {"hostname": "x"}}}})
+    assert rules.prepare_update(new, old)["metadata"]["annotations"] == {key: "2"}

@@ -16,7 +16,7 @@ def spec_defaults(**values: object) -> Default:
 
 def in_spec(change: Callable[[Part], Part]) -> Default:
     """Make a default out of a change of the spec."""
-    return lambda obj: changed(obj, "spec", change)
+    return lambda obj: changed(filled(obj, spec={}), "spec", change)
 
 
 def default_claim(claim: Part) -> Part:
@@ -37,6 +37,5 @@ def _custom_resource(spec: Part) -> Part:
 
 DEFAULTS: Final[dict[str, Default]] = {
     "customresourcedefinitions.apiextensions.k8s.io": in_spec(_custom_resource),
-    "horizontalpodautoscalers.autoscaling": spec_defaults(minReplicas=1),
 }
 """Store resource to default."""

@@ -172,19 +172,22 @@ def _owners(field: str, references: list[dict[str, Any]]) -> list[FieldError]:
     return found
 
 
+def finalizer_problems(field: str, name: str) -> list[FieldError]:
+    """Check the name of a finalizer: a standard one, or one with a domain."""
+    problems = names.qualified_name(name)
+    found = each_invalid(field, name, problems)
+    if not problems and "/" not in name and name not in _STANDARD_FINALIZERS:
+        wrong = "name is neither a standard finalizer name nor is it fully qualified"
+        found.append(invalid(field, name, wrong))
+    return found
+
+
 def _finalizers(field: str, finalizers: list[str]) -> list[FieldError]:
     found: list[FieldError] = []
     seen: set[str] = set()
     for index, name in enumerate(finalizers):
         at = f"{field}[{index}]"
-        problems = names.qualified_name(name)
-        found += each_invalid(at, name, problems)
-        if not problems and "/" not in name and name not in _STANDARD_FINALIZERS:
-            found.append(
-                invalid(
-                    at, name, "name is neither a standard finalizer name nor is it fully qualified"
-                )
-            )
+        found += finalizer_problems(at, name)
         if name in seen:
             found.append(duplicate(at, name))
         seen.add(name)

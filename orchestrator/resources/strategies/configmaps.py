@@ -10,7 +10,12 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._problems import each_invalid, forbidden, invalid, too_long
-from orchestrator.resources.strategies._strategy import Strategy, ValidateUpdate, build
+from orchestrator.resources.strategies._strategy import (
+    Strategy,
+    ValidateUpdate,
+    build,
+    combined_update,
+)
 
 SIZE_LIMIT: Final = 1024 * 1024
 """Bytes of all values of a ConfigMap or Secret together."""
@@ -21,7 +26,9 @@ def strategy(_kind: Kind) -> Strategy:
     return build(
         has_status=False,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _data),
-        update_checks=(metadata_update_check(), immutable_data("data", "binaryData")),
+        update_checks=(
+            combined_update(metadata_update_check(), immutable_data("data", "binaryData")),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._problems import each_invalid, one_of, required
+from orchestrator.resources.strategies._service_validation import special_address_problems
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 
@@ -42,7 +43,7 @@ def _subsets(obj: Object) -> list[FieldError]:
         for field, addresses in (("addresses", ready), ("notReadyAddresses", unready)):
             for number, address in enumerate(addresses):
                 ip = address.get("ip") or ""
-                found += each_invalid(f"{at}.{field}[{number}].ip", ip, names.ip_address(ip))
+                found += _address(address, ip, f"{at}.{field}[{number}]")
         ports = subset.get("ports") or ()
         for number, port in enumerate(ports):
             here = f"{at}.ports[{number}]"
@@ -54,4 +55,17 @@ def _subsets(obj: Object) -> list[FieldError]:
             value = port.get("port") or 0
             found += each_invalid(f"{here}.port", value, names.port_number(value))
             found += one_of(f"{here}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
+            if (protocol := port.get("appProtocol")) is not None:
+                found += each_invalid(
+                    f"{here}.appProtocol", protocol, names.qualified_name(protocol)
+                )
     return found
+
+
+def _address(address: Part, ip: str, at: str) -> list[FieldError]:
+    found = each_invalid(f"{at}.ip", ip, names.ip_address(ip))
+    if host := address.get("hostname"):
+        found += each_invalid(f"{at}.hostname", host, names.dns_label(host))
+    if (node := address.get("nodeName")) is not None:
+        found += each_invalid(f"{at}.nodeName", node, names.dns_subdomain(node))
+    return found + special_address_problems(f"{at}.ip", ip)

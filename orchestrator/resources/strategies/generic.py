@@ -26,7 +26,6 @@ _GENERATIONS: Final = frozenset(
         "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
         "mutatingwebhookconfigurations.admissionregistration.k8s.io",
         "networkpolicies.networking.k8s.io",
-        "poddisruptionbudgets.policy",
         "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
         "resourceslices.resource.k8s.io",
         "validatingadmissionpolicies.admissionregistration.k8s.io",
@@ -35,7 +34,6 @@ _GENERATIONS: Final = frozenset(
     }
 )
 _PATH_NAMES: Final = frozenset({"clusterrolebindings", "clusterroles", "rolebindings", "roles"})
-_CREATE_ON_UPDATE: Final = frozenset({"limitranges", "resourcequotas"})
 _FIELDS: Final = {
     "clustertrustbundles.certificates.k8s.io": ("spec.signerName",),
     "resourceslices.resource.k8s.io": ("spec.nodeName", "spec.driver"),
@@ -59,7 +57,6 @@ def strategy(kind: Kind) -> Strategy:
         ),
         update_checks=(metadata_update_check(),),
         fields=_FIELDS.get(kind.resource, ()),
-        create_on_update=kind.resource in _CREATE_ON_UPDATE,
     )
 
 

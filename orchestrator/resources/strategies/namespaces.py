@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.resources import names
+from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._metadata import (
+    finalizer_problems,
+    metadata_check,
+    metadata_update_check,
+)
+from orchestrator.resources.strategies._problems import invalid
 from orchestrator.resources.strategies._sharing import changed, filled, put
 from orchestrator.resources.strategies._strategy import Strategy, build
 
@@ -20,8 +26,10 @@ def strategy(_kind: Kind) -> Strategy:
     return build(
         has_status=True,
         default=_default,
-        create_checks=(metadata_check(names.dns_label, namespaced=False),),
+        create_checks=(metadata_check(names.dns_label, namespaced=False), _finalizers),
         update_checks=(metadata_update_check(),),
+        rechecks=False,
+        status_checks=(metadata_update_check(), _phase),
         first_status={"phase": "Active"},
         prepare_create=_prepare,
         prepare_update=_keep_finalizers,
@@ -55,3 +63,20 @@ def _keep_finalizers(new: Object, old: Object) -> Object:
     spec = new.get("spec") or {}
     carried = put(spec, "finalizers", kept)
     return new if carried is spec else {**new, "spec": carried}
+
+
+def _finalizers(obj: Object) -> list[FieldError]:
+    found: list[FieldError] = []
+    for name in (obj.get("spec") or {}).get("finalizers") or ():
+        found += finalizer_problems("spec.finalizers", name)
+    return found
+
+
+def _phase(new: Object, _old: Object) -> list[FieldError]:
+    phase = (new.get("status") or {}).get("phase") or ""
+    going = new["metadata"].get("deletionTimestamp") is not None
+    only = "Terminating" if going else "Active"
+    if phase == only:
+        return []
+    when = "is not empty" if going else "is empty"
+    return [invalid("status.Phase", phase, f"may only be '{only}' if `deletionTimestamp` {when}")]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.strategies._formats import network_problems
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._placement import EFFECTS
 from orchestrator.resources.strategies._problems import (
     duplicate,
     each_invalid,
     forbidden,
-    one_of,
-    required,
+    invalid,
+    one_listed,
 )
+from orchestrator.resources.strategies._resources import amount_problems
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build, meta_fields
-
-_EFFECTS: Final = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 
 
 def strategy(_kind: Kind) -> Strategy:
@@ -28,8 +29,10 @@ def strategy(_kind: Kind) -> Strategy:
         has_status=True,
         drops_status=False,
         default=_default,
-        create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _taints),
+        create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _new),
         update_checks=(metadata_update_check(), _update),
+        status_checks=(metadata_update_check(), _update),
+        rechecks=False,
         status_metadata=("labels", "annotations"),
         fields=("spec.unschedulable",),
         selectable_fields=_selectable,
@@ -46,43 +49,86 @@ def _default(obj: Object) -> Object:
         capacity = status.get("capacity")
         return filled(status, allocatable=capacity) if capacity else status
 
-    return changed(obj, "status", allocatable)
+    return changed(changed(obj, "status", allocatable), "spec", _default_ranges)
+
+
+def _default_ranges(spec: Part) -> Part:
+    """Keep the one range of addresses and the list of them alike."""
+    one, several = spec.get("podCIDR"), spec.get("podCIDRs")
+    if one and not several:
+        return {**spec, "podCIDRs": [one]}
+    return {**spec, "podCIDR": several[0]} if several and not one else spec
+
+
+def _new(obj: Object) -> list[FieldError]:
+    return _taints(obj) + _amounts(obj) + _ranges(obj)
 
 
 def _taints(obj: Object) -> list[FieldError]:
     found: list[FieldError] = []
     seen: set[tuple[Any, Any]] = set()
     for index, taint in enumerate((obj.get("spec") or {}).get("taints") or ()):
-        at = f"metadata.taints[{index}]"
+        at = f"metadata.taints[{index}]"  # upstream's path
         key = taint.get("key") or ""
         value = taint.get("value") or ""
         effect = taint.get("effect")
         found += each_invalid(f"{at}.key", key, names.qualified_name(key))
-        found += each_invalid(f"{at}.value", value, names.label_value(value))
-        found += (
-            [required(f"{at}.effect")] if not effect else one_of(f"{at}.effect", effect, _EFFECTS)
-        )
+        if problems := names.label_value(value):
+            found.append(invalid(f"{at}.value", value, ";".join(problems)))
+        found += one_listed(f"{at}.effect", effect, EFFECTS)
         if (key, effect) in seen:
-            problem = duplicate(at, taint)
-            found.append(problem)
+            found.append(duplicate(at, taint, "taints must be unique by key and effect pair"))
         seen.add((key, effect))
     return found
 
 
-def _update(new: Object, old: Object) -> list[FieldError]:
+def _amounts(obj: Object) -> list[FieldError]:
+    status = obj.get("status") or {}
+    return [
+        problem
+        for field in ("capacity", "allocatable")
+        for name, amount in (status.get(field) or {}).items()
+        for problem in amount_problems(name, amount, f"status.{field}.{name}")
+    ]
+
+
+def _ranges(obj: Object) -> list[FieldError]:
+    ranges = (obj.get("spec") or {}).get("podCIDRs") or []
+    field = "spec.podCIDRs"
     found: list[FieldError] = []
+    for index, text in enumerate(ranges):
+        found += network_problems(f"{field}[{index}]", text)
+    if len(ranges) > 1 and not found:
+        if len(ranges) > 2 or (":" in ranges[0]) == (":" in ranges[1]):
+            wrong = "may specify no more than one CIDR for each IP family"
+            found.append(invalid(field, ranges, wrong))
+        found += [
+            duplicate(f"{field}[{index}]", text)
+            for index, text in enumerate(ranges)
+            if text in ranges[:index]
+        ]
+    return found
+
+
+def _update(new: Object, old: Object) -> list[FieldError]:
     after: Part = new.get("spec") or {}
     before: Part = old.get("spec") or {}
+    found = _amounts(new)
+    addresses: list[Part] = (new.get("status") or {}).get("addresses") or []
+    found += [
+        duplicate(f"status.addresses[{index}]", address)
+        for index, address in enumerate(addresses)
+        if address in addresses[:index]
+    ]
+    held = before.get("podCIDRs") or []
+    if held and after.get("podCIDRs") != held:
+        wrong = 'node updates may not change podCIDR except from "" to valid'
+        found.append(forbidden("spec.podCIDRs", wrong))
     if before.get("providerID") and after.get("providerID") != before.get("providerID"):
-        found.append(
-            forbidden(
-                "spec.providerID", 'node updates may not change providerID except from "" to valid'
-            )
-        )
-    if before.get("podCIDR") and after.get("podCIDR") != before.get("podCIDR"):
-        found.append(
-            forbidden(
-                "spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'
-            )
-        )
+        wrong = 'node updates may not change providerID except from "" to valid'
+        found.append(forbidden("spec.providerID", wrong))
+    if after.get("taints"):
+        found += _taints(new)
+    if (after.get("externalID") or "") != (before.get("externalID") or ""):
+        found.append(forbidden("spec.externalID", "may not be updated"))
     return found

@@ -19,7 +19,7 @@ from orchestrator.resources.strategies._problems import (
     too_long,
 )
 from orchestrator.resources.strategies._sharing import filled, without
-from orchestrator.resources.strategies._strategy import Strategy, build
+from orchestrator.resources.strategies._strategy import Strategy, build, combined_update
 from orchestrator.resources.strategies.configmaps import (
     SIZE_LIMIT,
     decoded_size,
@@ -34,6 +34,8 @@ _NEEDED: Final = {
 }
 """Keys that a type of Secret must have."""
 
+_REDACTED: Final = "<secret contents redacted>"
+_GO_KINDS: Final = {list: "array", str: "string", bool: "bool"}
 _SERVICE_ACCOUNT: Final = "kubernetes.io/service-account.name"
 
 
@@ -43,7 +45,7 @@ def strategy(_kind: Kind) -> Strategy:
         has_status=False,
         default=_default,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _data),
-        update_checks=(metadata_update_check(), _type, immutable_data("data")),
+        update_checks=(combined_update(metadata_update_check(), _type, immutable_data("data")),),
         fields=("type",),
     )
 
@@ -71,6 +73,8 @@ def _data(obj: Object) -> list[FieldError]:
         found.append(too_long("data", SIZE_LIMIT))
     type_ = obj.get("type") or ""
     found += [required(f"data[{key}]") for key in _NEEDED.get(type_, ()) if key not in data]
+    if type_ == "kubernetes.io/ssh-auth" and data.get("ssh-privatekey") == "":
+        found.append(required("data[ssh-privatekey]"))
     if type_ == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
         found += [required("data[username]"), required("data[password]")]
     if type_ == "kubernetes.io/service-account-token":
@@ -86,7 +90,22 @@ def _docker(data: dict[str, str], key: str) -> list[FieldError]:
     if key not in data:
         return []
     try:
-        json.loads(base64.b64decode(data[key]))
+        content = json.loads(base64.b64decode(data[key]))
     except ValueError as error:
-        return [invalid(f"data[{key}]", "<secret contents redacted>", str(error))]
-    return []
+        return [invalid(f"data[{key}]", _REDACTED, _as_go_says(data[key], error))]
+    if content is None or isinstance(content, dict):
+        return []
+    kind = _GO_KINDS.get(type(content), "number")
+    wrong = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+    return [invalid(f"data[{key}]", _REDACTED, wrong)]
+
+
+def _as_go_says(text: str, error: ValueError) -> str:
+    """Say in the words of upstream's decoder why something is no JSON."""
+    content = base64.b64decode(text)
+    if not content.strip() or not isinstance(error, json.JSONDecodeError):
+        return "unexpected end of JSON input" if not content.strip() else str(error)
+    if error.pos >= len(error.doc):
+        return "unexpected end of JSON input"
+    where = "looking for beginning of value" if error.msg == "Expecting value" else "in JSON"
+    return f"invalid character '{error.doc[error.pos]}' {where}"
