@@ -21,6 +21,8 @@ from orchestrator.resources.timestamps import canonical_micro, canonical_time
 Convert = Callable[[Any, "Place", "list[str]"], Any]
 """``(value, place, unknown)``: the value to keep; adds paths of unknown fields to ``unknown``."""
 
+_SCHEMA: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+_SCHEMA_OR: Final = f"{_SCHEMA}Or"
 MAX_UNKNOWN: Final = 100
 """Unknown fields reported for one object, upstream's limit too."""
 
@@ -61,6 +63,8 @@ def _compiled(node: SchemaNode, named: str) -> Convert:
         return _quantity
     if node.is_int_or_string:
         return _int_or_string
+    if node.name.startswith(_SCHEMA_OR):
+        return _schema_or(node)
     if node.format == "date-time":
         return _micro_time if node.name == _MICRO_TIME else _time
     if node.format == "byte":
@@ -80,6 +84,34 @@ def _compiled(node: SchemaNode, named: str) -> Convert:
             return _object(node)
         case _:
             return _anything
+
+
+def _schema_or(node: SchemaNode) -> Convert:
+    """Make the converter of a JSON schema, or what else may stand where one may.
+
+    Upstream reads what is inside with a decoder that tells nobody of unknown fields.
+    """
+    schema: Convert | None = None
+    lists = node.name.endswith("Array")
+    booleans = node.name.endswith("OrBool")
+
+    def convert(value: Any, place: Place, unknown: list[str]) -> Any:
+        nonlocal schema
+        if schema is None:
+            schema = _compiled(node.sibling(_SCHEMA), "")
+        if type(value) is dict:
+            return schema(value, place, [])
+        if type(value) is list and lists:
+            if node.name.endswith("StringArray"):
+                return value
+            return [convert(one, Place(place, at, ""), unknown) for at, one in enumerate(value)]
+        if type(value) is bool and booleans:
+            return value
+        if booleans:
+            raise DecodeError("boolean or JSON schema expected")
+        raise wrong_type(value, place, "v1.JSONSchemaProps")
+
+    return convert
 
 
 def go_type(node: SchemaNode | None, named: str = "") -> str:

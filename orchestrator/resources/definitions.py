@@ -144,6 +144,10 @@ class SchemaNode:
             self._raw.get("properties") or self._raw.get("additionalProperties")
         )
 
+    def sibling(self, name: str) -> SchemaNode:
+        """Return another definition of the same version."""
+        return self._definitions.definition(name)
+
     @property
     def keeps_unknown(self) -> bool:
         """Whether fields may stand here that are not named, as schemas of custom kinds say it."""

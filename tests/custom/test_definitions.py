@@ -256,3 +256,33 @@ def test_a_change_keeps_what_objects_depend_on(made: Any) -> None:
             "status.storedVersions"
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "array", "items": {"properties": "x"}}, "cannot unmarshal string"),
+        ({"type": "array", "items": "x"}, "cannot unmarshal string"),
+        ({"type": "object", "additionalProperties": 1}, "boolean or JSON schema expected"),
+        ({"type": "object", "additionalProperties": {"required": {}}}, "cannot unmarshal object"),
+    ],
+)
+async def test_what_is_no_schema_is_refused_wherever_one_stands(
+    api: Any, made: Any, schema: dict[str, Any], said: str
+) -> None:
+    """Also inside of items and maps, which may be something else than a schema."""
+    answer = await api.client.post(made.CRDS, json=made.definition(schema))
+    assert answer.status_code == 400, answer.text
+    assert said in answer.json()["message"]
+
+
+async def test_unknown_fields_inside_of_items_are_dropped(api: Any, made: Any) -> None:
+    """Without a word, as upstream's decoder of such places has it."""
+    schema = {"type": "array", "items": {"type": "string", "unknown": 1}}
+    answer = await api.client.post(
+        made.CRDS, json=made.definition(schema), params={"fieldValidation": "Strict"}
+    )
+    assert answer.status_code == 201, answer.text
+    version = answer.json()["spec"]["versions"][0]
+    stored = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert stored == {"type": "array", "items": {"type": "string"}}
