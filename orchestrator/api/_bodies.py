@@ -8,10 +8,10 @@ from typing import Any, Final
 import orjson
 import yaml
 
-from orchestrator.api.protobuf import MEDIA_TYPE, ProtobufError, decode_object
+from orchestrator.api._negotiation import PROTOBUF
 from orchestrator.resources.errors import StatusError, bad_request, unsupported_media_type
 
-OBJECT_TYPES: Final = ("application/json", "application/yaml", MEDIA_TYPE)
+OBJECT_TYPES: Final = ("application/json", "application/yaml", PROTOBUF)
 _YAML_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
 _SUMMARY: Final = 30
 _SMALL: Final = 1024
@@ -75,7 +75,7 @@ def is_yaml(content_type: str) -> bool:
 
 def is_protobuf(content_type: str) -> bool:
     """Tell whether a body's media type is protobuf."""
-    return content_type == MEDIA_TYPE
+    return content_type == PROTOBUF
 
 
 def check_object_type(content_type: str, *, protobuf: bool = True) -> None:
@@ -87,7 +87,7 @@ def check_object_type(content_type: str, *, protobuf: bool = True) -> None:
         return
     if not protobuf:
         raise media_type_error(OBJECT_TYPES[:2])
-    if content_type != MEDIA_TYPE:
+    if content_type != PROTOBUF:
         raise media_type_error(OBJECT_TYPES)
 
 
@@ -104,8 +104,8 @@ def parse_object(data: bytes, content_type: str, expected: str) -> dict[str, Any
     """
     value: Any
     try:
-        if content_type == MEDIA_TYPE:
-            value = decode_object(data)
+        if content_type == PROTOBUF:
+            value = _decode_protobuf(data, expected)
         elif is_yaml(content_type):
             value = parse_yaml(data)
         else:
@@ -117,6 +117,15 @@ def parse_object(data: bytes, content_type: str, expected: str) -> dict[str, Any
         reason = f"json parse error: json: cannot unmarshal {found} into Go value of type struct"
         raise bad_request(_unrecognized(data, expected, reason))
     return value
+
+
+def _decode_protobuf(data: bytes, expected: str) -> dict[str, Any]:
+    from orchestrator.api.protobuf import ProtobufError, decode_object
+
+    try:
+        return decode_object(data)
+    except ProtobufError as error:
+        raise bad_request(_unrecognized(data, expected, str(error))) from error
 
 
 def parse_yaml(data: bytes, duplicates: list[str] | None = None) -> Any:
@@ -207,8 +216,6 @@ def _reason(data: bytes, error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         where = f" (line {error.lineno}, column {error.colno})"
         text = error.msg + where if data.strip() else "unexpected end of JSON input"
-    elif isinstance(error, ProtobufError):
-        return str(error)
     else:
         text = str(error)
     return f"couldn't get version/kind; json parse error: {text}"

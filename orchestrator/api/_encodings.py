@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import orjson
-
-from orchestrator.api._negotiation import Accepted
 from orchestrator.api._responses import Response
 from orchestrator.api._shapes import EncodedObjects
 from orchestrator.api.protobuf import (
@@ -30,11 +27,6 @@ _SPECS: Final = 1024
 
 Dump = Callable[[Any], bytes]
 """From an object of any kind to bytes."""
-
-
-def dump_of(accepted: Accepted) -> Dump:
-    """Return what encodes single objects of a watch, bookmarks and errors."""
-    return encode_object if accepted.encoding == "protobuf" else orjson.dumps
 
 
 class Messages:

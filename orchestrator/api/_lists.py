@@ -11,23 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from orchestrator.api._converted_watches import converted_chunks
-from orchestrator.api._encodings import Messages, dump_of
 from orchestrator.api._events import Encoder, View, bookmark_object, error_line
 from orchestrator.api._fanout import Fanout
 from orchestrator.api._negotiation import Accepted
 from orchestrator.api._options import ListOptions, check_version_number, list_options
 from orchestrator.api._requests import Request
-from orchestrator.api._responses import Response, Stream, json_response
+from orchestrator.api._responses import Response, Stream, dump_of, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, included, shape_list, watch_encoders
 from orchestrator.api._watching import Watch
-from orchestrator.api.protobuf import encode_object, watch_frame
 from orchestrator.resources.errors import StatusError, bad_request, not_acceptable
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies import check_field_selector
 
 if TYPE_CHECKING:
+    from orchestrator.api._encodings import Messages
     from orchestrator.store import Store
     from orchestrator.store.listing import ListPage
 
@@ -46,7 +45,7 @@ class Lists:
         self,
         store: Store,
         encoded: EncodedObjects,
-        messages: Messages,
+        messages: Callable[[], Messages],
         chance: random.Random,
     ) -> None:
         self._store = store
@@ -116,7 +115,7 @@ class Lists:
             body = b"".join((start, b',"items":[', b",".join(encoded), b"]}\n"))
             return Response(200, body)
         if accepted.encoding == "protobuf":
-            return self._messages.respond_list(head, items, stored=not converted)
+            return self._messages().respond_list(head, items, stored=not converted)
         return json_response({**head, "items": items}, 200, accepted, pretty=request.pretty)
 
     async def watch(self, request: Request, target: Target) -> Stream:
@@ -223,7 +222,9 @@ class Lists:
             matches=self._store.matcher(target.resource, options.labels, options.fields),
         )
         if accepted.encoding == "protobuf":
-            return replace(view, line=watch_frame, dump=encode_object)
+            from orchestrator.api.protobuf import watch_frame
+
+            return replace(view, line=watch_frame, dump=dump_of(accepted))
         return view
 
     def _encoders(
@@ -233,7 +234,7 @@ class Lists:
         first, encode = watch_encoders(kind, request, accepted, self._store.clock.now)
         if not self._store.registry.is_converted(kind):
             if encode is None and accepted.encoding == "protobuf":
-                encode = self._messages.object
+                encode = self._messages().object
             return first, encode
         now, plain = self._store.conversion.now, encode or dump_of(accepted)
         if first is None:

@@ -13,16 +13,15 @@ import orjson
 
 from orchestrator.api._aggregation import Aggregator, RemoteVersion
 from orchestrator.api._discovery import Discovery
-from orchestrator.api._negotiation import discovery_version, parse_accept
+from orchestrator.api._negotiation import PLAIN, discovery_version, parse_accept
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, json_response, text_response
-from orchestrator.api.protobuf.openapi import MEDIA_TYPES as OPENAPI_V2
-from orchestrator.api.protobuf.openapi import openapi_v2_protobuf
-from orchestrator.resources.errors import not_acceptable
+from orchestrator.resources.errors import StatusError, not_acceptable
 
 if TYPE_CHECKING:
     from orchestrator.resources.kinds import KindRegistry
 
+OPENAPI_V2_PROTOBUF: Final = b"application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 HEALTH: Final = ("/healthz", "/livez", "/readyz")
 Check = Callable[[], str | None]
 """A health check: None when well, else what is wrong."""
@@ -134,7 +133,7 @@ class Pages:
             return None
         data, etag = found
         if not aggregated:
-            return Response(200, data)
+            return _encoded(request, data)
         kind = f"application/json;g=apidiscovery.k8s.io;v={aggregated};as=APIGroupDiscoveryList"
         return tagged(request, data, etag, kind.encode(), [(b"vary", b"Accept")])
 
@@ -174,7 +173,7 @@ class Pages:
                 raise not_acceptable(
                     "only the following media types are accepted: application/json"
                 )
-            page, content_type = "v2 protobuf", OPENAPI_V2[1].encode()
+            page, content_type = "v2 protobuf", OPENAPI_V2_PROTOBUF
         cached = self._openapi.get(page)
         if cached is None:
             data = self._document(page, rest)
@@ -190,6 +189,8 @@ class Pages:
 
         registry = self._registry
         if page == "v2 protobuf":
+            from orchestrator.api.protobuf.openapi import openapi_v2_protobuf
+
             return openapi_v2_protobuf(registry, openapi.openapi_v2(registry)["definitions"])
         if page == "v2":
             return orjson.dumps(openapi.openapi_v2(registry))
@@ -205,6 +206,17 @@ class Pages:
             return orjson.dumps(openapi.openapi_v3(registry, group_version.partition("/")[2]))
         except KeyError:
             return None
+
+
+def _encoded(request: Request, data: bytes) -> Response:
+    """Answer with a JSON document in the encoding asked for; JSON where there is no such one."""
+    try:
+        accepted = request.accepted
+    except StatusError:
+        accepted = PLAIN
+    if accepted.encoding == "json":
+        return Response(200, data)
+    return json_response({"apiVersion": "v1", **orjson.loads(data)}, 200, accepted)
 
 
 def wants_only_protobuf(request: Request) -> bool:

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, quote
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import Accepted, negotiate
 from orchestrator.api._routing import Target
-from orchestrator.api.protobuf import message_of
 from orchestrator.resources.errors import StatusError, bad_request, too_large
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.users import ADMIN, User
@@ -36,7 +35,11 @@ def has_protobuf(kind: Kind | None) -> bool:
     """Tell whether objects of a kind have a protobuf form; what has no kind is a Status, say."""
     if kind is None:
         return True
-    return kind.custom is None and message_of(kind.api_version, kind.kind) is not None
+    if kind.custom is not None:
+        return False
+    from orchestrator.api.protobuf import message_of
+
+    return message_of(kind.api_version, kind.kind) is not None
 
 
 class DisconnectedError(Exception):

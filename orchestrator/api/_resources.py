@@ -11,7 +11,6 @@ import orjson
 from orchestrator.api._bodies import check_object_type, is_json, is_protobuf, parse_object
 from orchestrator.api._callers import caller_of, deleter_of
 from orchestrator.api._creating import Creating, warn_of
-from orchestrator.api._encodings import Messages
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
@@ -31,6 +30,7 @@ from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:
     from orchestrator.api._access import Access
+    from orchestrator.api._encodings import Messages
     from orchestrator.node.logs import PodLogs
     from orchestrator.store import Store
 
@@ -75,12 +75,20 @@ class Resources:
         self._store = store
         self._access = access
         self._encoded = EncodedObjects()
-        self._messages = Messages()
+        self._messages: Messages | None = None
         self._managers = Managers(store)
         self._creating = Creating(store, self._managers)
         self._patching = Patching(store, self._managers, access)
-        self._lists = Lists(store, self._encoded, self._messages, chance)
+        self._lists = Lists(store, self._encoded, self.messages, chance)
         self._subresources = Subresources(self, store, self._managers, logs, access, egress)
+
+    def messages(self) -> Messages:
+        """Return the protobuf messages of objects; nothing is loaded before someone asks."""
+        if self._messages is None:
+            from orchestrator.api._encodings import Messages
+
+            self._messages = Messages()
+        return self._messages
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Answer one request for ``target``.
@@ -165,7 +173,7 @@ class Resources:
         elif accepted.encoding == "json" and not request.pretty:
             return Response(status, self._encoded(obj) if stored else orjson.dumps(obj))
         elif accepted.encoding == "protobuf":
-            return self._messages.respond(obj, status, stored=stored)
+            return self.messages().respond(obj, status, stored=stored)
         return json_response(obj, status, accepted, pretty=request.pretty)
 
     async def read_object(self, request: Request, kind: Kind, validation: str) -> Object:

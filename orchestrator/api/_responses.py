@@ -11,7 +11,6 @@ import orjson
 import yaml
 
 from orchestrator.api._negotiation import PLAIN, Accepted
-from orchestrator.api.protobuf import encode_object
 from orchestrator.resources.errors import StatusError
 
 GZIP_FROM: Final = 128 * 1024
@@ -75,10 +74,21 @@ def encode(value: Any, accepted: Accepted = PLAIN, *, pretty: bool = False) -> b
     if accepted.encoding == "yaml":
         return to_yaml(value)
     if accepted.encoding == "protobuf":
+        from orchestrator.api.protobuf import encode_object
+
         return encode_object(value)
     if pretty:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return orjson.dumps(value)
+
+
+def dump_of(accepted: Accepted) -> Callable[[Any], bytes]:
+    """Return what encodes an object of any kind in a watch: bookmarks and errors too."""
+    if accepted.encoding == "protobuf":
+        from orchestrator.api.protobuf import encode_object
+
+        return encode_object
+    return orjson.dumps
 
 
 def json_response(

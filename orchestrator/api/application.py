@@ -288,7 +288,7 @@ class ApiApplication:
             request.headers.get(b"accept-encoding", b"")
         ):
             response.body = compressed(response.body)
-            more.append((b"content-encoding", b"gzip"))
+            more += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
         await send(start_message(response, request.identifier, more))
         await send({"type": "http.response.body", "body": response.body})
 

@@ -318,3 +318,43 @@ async def test_a_watch_of_metadata_sends_frames(
     assert (type_, partial["kind"]) == ("ADDED", "PartialObjectMetadata")
     assert partial["apiVersion"] == "meta.k8s.io/v1"
     assert "data" not in partial
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis", "/apis/apps", "/apis/apps/v1", "/api/v1"])
+async def test_discovery_is_protobuf_too(client: httpx.AsyncClient, path: str) -> None:
+    """Clients that are set to protobuf ask for it everywhere."""
+    json = (await client.get(path)).json()
+    found = read(await client.get(path, headers=ASK))
+    assert found["kind"] == json["kind"]
+    for name in ("groups", "versions", "resources"):
+        assert len(found.get(name, ())) == len(json.get(name, ()))
+
+
+async def test_large_answers_are_compressed_and_streams_are_not(
+    app: ApiApplication, client: httpx.AsyncClient
+) -> None:
+    """From 128 KiB on, whatever the encoding, and caches are told."""
+    for name in ("a", "b"):
+        await client.post(MAPS, json=config_map(name, big="x" * 100_000))
+    one = await client.get(f"{MAPS}/a", headers=ASK)
+    assert "content-encoding" not in one.headers
+    both = await client.get(MAPS, headers=ASK)
+    assert both.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in both.headers["vary"]
+    assert len(read(both)["items"]) == 2
+    frames = Frames(app)
+    await frames.watch(f"{MAPS}?watch=true", MEDIA_TYPE, lambda seen: len(seen.events) >= 2)
+    assert len(frames.events) == 2
+
+
+async def test_whatever_is_stored_can_be_encoded(client: httpx.AsyncClient) -> None:
+    """Nulls and maps that hold nothing do not break an answer."""
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "b", "annotations": None, "labels": {"a": "1"}},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": None}},
+    }
+    path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    made = await client.post(path, json=budget, headers=ASK)
+    assert read(made, 201)["spec"]["maxUnavailable"] == 1

@@ -18,11 +18,6 @@ import orjson
 from orchestrator.api.protobuf.wire import FIXED64, VARINT, field, varint
 from orchestrator.resources.kinds import Kind, KindRegistry
 
-MEDIA_TYPES: Final = (
-    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
-    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
-)
-
 _PARAMETERS: Final = ("dryRun", "fieldManager", "fieldValidation")
 _DOUBLE: Final = struct.Struct("<d")
 _EXTENSION: Final = 31

@@ -110,6 +110,8 @@ _GO_ZERO: Final = -62_135_596_800
 
 @lru_cache(maxsize=1024)
 def _write_time(value: str) -> bytes:
+    if not value:
+        return b""
     return b"\x08" + varint(int(parse_time(value) // 1)) + b"\x10\x00"
 
 
