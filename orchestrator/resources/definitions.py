@@ -53,6 +53,7 @@ class SchemaNode:
         required: Fields that must be present.
         is_quantity: A resource quantity: a string or a number.
         is_int_or_string: An ``IntOrString``.
+        shape: What `orchestrator.resources.patches` makes of it, once it has.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class SchemaNode:
         "name",
         "patch_strategy",
         "required",
+        "shape",
         "type",
     )
 
@@ -105,6 +107,7 @@ class SchemaNode:
         self.merge_key: str = both.get("x-kubernetes-patch-merge-key", "")
         self.patch_strategy: str = both.get("x-kubernetes-patch-strategy", "")
         self.required: tuple[str, ...] = tuple(raw.get("required", ()))
+        self.shape: Any = None
 
     @property
     def fields(self) -> dict[str, SchemaNode]:

@@ -220,3 +220,44 @@ async def test_objects_from_before_show_the_defaults_of_today(api: Any, made: An
     await api.client.patch(api.path("one"), content=labelled, headers=MERGE)
     stored = api.store.get("crontabs.stable.example.com", "default", "one")
     assert stored["spec"] == {"new": "yes"}
+
+
+async def test_swagger_leaves_out_what_its_clients_would_take_amiss(api: Any, made: Any) -> None:
+    """No alternatives, no nulls, and nothing inside of what may hold anything."""
+    schema = {
+        "type": "object",
+        "description": "What it should be.",
+        "anyOf": [{"required": ["a"]}],
+        "properties": {
+            "a": {"type": "string", "nullable": True, "description": "A."},
+            "free": {
+                "type": "object",
+                "x-kubernetes-preserve-unknown-fields": True,
+                "properties": {"b": {"type": "string"}},
+            },
+            "port": {
+                "x-kubernetes-int-or-string": True,
+                "anyOf": [{"type": "integer"}, {"type": "string"}],
+            },
+        },
+    }
+    await api.define(made.definition(schema))
+    name = "com.example.stable.v1.CronTab"
+    swagger = (await api.client.get("/openapi/v2")).json()
+    assert swagger["definitions"][name]["properties"]["spec"] == {
+        "type": "object",
+        "description": "What it should be.",
+        "properties": {
+            "a": {"description": "A."},
+            "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            "port": {"x-kubernetes-int-or-string": True},
+        },
+    }
+    assert set(swagger["definitions"][f"{name}List"]["properties"]) == {
+        "apiVersion",
+        "items",
+        "kind",
+        "metadata",
+    }
+    group = (await api.client.get("/openapi/v3/apis/stable.example.com/v1")).json()
+    assert group["components"]["schemas"][name]["properties"]["spec"] == schema

@@ -51,7 +51,7 @@ class ScalePaths:
         metadata = meta(obj)
         wanted = value_at(obj, self.spec)
         if wanted is None:
-            raise internal_error(f"the spec replicas field {json_path(self.spec)} does not exist")
+            raise internal_error(f'the spec replicas field "{self.spec}" does not exist')
         status: dict[str, Any] = {"replicas": _whole(value_at(obj, self.status)) or 0}
         selector = value_at(obj, self.selector) if self.selector else None
         if isinstance(selector, str) and selector:
@@ -115,11 +115,6 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) else None
-
-
-def json_path(path: str) -> str:
-    """Return a path as messages write it."""
-    return path.removeprefix(".")
 
 
 def _steps(path: str) -> list[str]:

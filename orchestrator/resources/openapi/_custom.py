@@ -76,7 +76,7 @@ def _described(name: str, description: str, dialect: Dialect) -> Schema:
     target = reference(name, dialect)
     if dialect == "v2":
         return {"description": description, **target}
-    return {"description": description, "allOf": [target], "default": {}}
+    return {"description": description, "allOf": [target]}
 
 
 def _list(kind: Kind, dialect: Dialect) -> Schema:

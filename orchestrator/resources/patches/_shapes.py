@@ -1,8 +1,8 @@
 """How each place of an object is owned: field by field, item by item, or as a whole.
 
 A `Shape` is a schema node boiled down to what tracking of field ownership needs, with the children
-found by one dictionary lookup. Shapes are made when first asked for and kept as long as the
-definitions, which live as long as the process.
+found by one dictionary lookup. Shapes are made when first asked for and kept with their node:
+those of built-in kinds as long as the process lives, those of custom kinds as long as their definition.
 """
 
 from __future__ import annotations
@@ -109,16 +109,14 @@ DEDUCED = Shape(Relation.MAP, None)
 """Without a schema maps are owned entry by entry, all else as a whole."""
 DEDUCED.deduced = True
 
-_shapes: dict[SchemaNode, Shape] = {}
-
 
 def shape_of(schema: SchemaNode | None) -> Shape:
     """Return the shape of a schema node; the same one each time."""
     if schema is None:
         return DEDUCED
-    shape = _shapes.get(schema)
+    shape: Shape | None = schema.shape
     if shape is None:
-        shape = _shapes[schema] = _make(schema)
+        shape = schema.shape = _make(schema)
         if shape.relation is Relation.ITEMS:
             shape.items = shape_of(schema.items)
             shape.defaults = key_defaults(schema)
