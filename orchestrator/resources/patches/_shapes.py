@@ -2,7 +2,8 @@
 
 A `Shape` is a schema node boiled down to what tracking of field ownership needs, with the children
 found by one dictionary lookup. Shapes are made when first asked for and kept with their node:
-those of built-in kinds as long as the process lives, those of custom kinds as long as their definition.
+those of built-in kinds as long as the process lives, those of custom kinds as long as their
+definition.
 """
 
 from __future__ import annotations
