@@ -141,6 +141,7 @@ class ServedCluster:
                 scheme="https" if tls else "http",
             ),
         )
+        cluster.keep_system_objects()
         if config.kubeconfig is not None:
             ca_pem = found.ca_pem if found else None
             try:

@@ -19,7 +19,7 @@ from orchestrator.access import AccountTokens, RbacAuthorizer, SigningKey
 from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
-from orchestrator.controllers import ControllerConfig, controller_specs
+from orchestrator.controllers import ControllerConfig, controller_specs, system_specs
 from orchestrator.egress import Egress
 from orchestrator.network import ServiceManager
 from orchestrator.node import (
@@ -251,6 +251,11 @@ class Cluster:
             egress=self.egress,
         )
         for name, factory in controller_specs(self.store, settings):
+            self.system.spawn(factory, name, supervision=KEEP_ALIVE)
+
+    def keep_system_objects(self) -> None:
+        """Make the objects that clients expect of a served cluster, and keep them from then on."""
+        for name, factory in system_specs(self.store, str(self.service_range)):
             self.system.spawn(factory, name, supervision=KEEP_ALIVE)
 
     def _prepare_directory(self) -> Path:

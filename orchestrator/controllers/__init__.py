@@ -13,7 +13,7 @@ from orchestrator.controllers.nodes import (
     TaintEvictionController,
 )
 from orchestrator.controllers.replicaset import ReplicaSetController
-from orchestrator.controllers.specs import ControllerSpec, controller_specs
+from orchestrator.controllers.specs import ControllerSpec, controller_specs, system_specs
 
 __all__ = [
     "ApiEndpoint",
@@ -33,4 +33,5 @@ __all__ = [
     "bootstrap_objects",
     "controller_specs",
     "ensure_bootstrap",
+    "system_specs",
 ]

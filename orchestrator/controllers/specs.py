@@ -134,3 +134,20 @@ def _credentials(
             ControllerSpec("certificate-signing", lambda: SigningController(store, signer, sign))
         )
     return tuple(found)
+
+
+def system_specs(store: Store, service_range: str) -> tuple[ControllerSpec, ...]:
+    """Return the controllers of the objects that clients expect of a served cluster.
+
+    Args:
+        store: What they read, follow and write.
+        service_range: Addresses of Services, in CIDR form.
+    """
+    # A cluster that is not served does not need them, so it does not load them either.
+    from orchestrator.controllers.system import ServiceAddresses, SystemObjects
+
+    recorder = EventRecorder(store, "kube-apiserver")
+    specs = [ControllerSpec("system", lambda: SystemObjects(store, recorder, service_range))]
+    if ServiceAddresses.served_by(store.registry):
+        specs.append(ControllerSpec("addresses", lambda: ServiceAddresses(store, recorder)))
+    return tuple(specs)
