@@ -1,6 +1,6 @@
-"""CertificateSigningRequests: who asks is noted, and who may approve and sign is checked.
+"""CertificateSigningRequests: who may approve and sign them, and what nobody may ask for.
 
-Rules: k8s.io/kubernetes/pkg/registry/certificates and plugin/pkg/admission/certificates.
+Rules: k8s.io/kubernetes/plugin/pkg/admission/certificates.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from orchestrator.store.admission.hooks import AdmissionOperation
 _GROUP: Final = "certificates.k8s.io"
 RESOURCE: Final = f"certificatesigningrequests.{_GROUP}"
 CLIENT_SIGNER: Final = "kubernetes.io/kube-apiserver-client"
-_USER_FIELDS: Final = ("username", "uid", "groups", "extra")
 
 
 class SigningGuard:
-    """Notes the author of a request, and guards its approval and its certificate."""
+    """Guards the subject, the approval and the certificate of requests; a hook of admission."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
@@ -36,15 +35,8 @@ class SigningGuard:
         return kind.resource == RESOURCE and operation in {"CREATE", "UPDATE"}
 
     async def mutate(self, attributes: Admitted) -> Object | None:
-        """Note who asks; nobody changes that later."""
-        obj = attributes.object
-        if obj is None:
-            return obj
-        if attributes.operation == "CREATE":
-            return {**obj, "spec": {**_without_user(spec_of(obj)), **_user(attributes.caller.user)}}
-        if attributes.old is not None and spec_of(obj) != spec_of(attributes.old):
-            return {**obj, "spec": attributes.old["spec"]}
-        return obj
+        """Change nothing: the kind's own rules note who asks."""
+        return attributes.object
 
     async def validate(self, attributes: Admitted) -> None:
         """Check the right to approve or to sign, and what is asked for.
@@ -82,21 +74,6 @@ class SigningGuard:
             ).allowed
             for name in (signer, f"{domain}/*")
         )
-
-
-def _without_user(spec: dict[str, Any]) -> dict[str, Any]:
-    return {field: value for field, value in spec.items() if field not in _USER_FIELDS}
-
-
-def _user(user: User) -> dict[str, Any]:
-    found: dict[str, Any] = {"username": user.name}
-    if user.uid:
-        found["uid"] = user.uid
-    if user.groups:
-        found["groups"] = list(user.groups)
-    if user.extra:
-        found["extra"] = {key: list(values) for key, values in user.extra.items()}
-    return found
 
 
 def _conditions(obj: Object) -> list[Any]:
