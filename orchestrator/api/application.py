@@ -103,6 +103,7 @@ class ApiApplication:
         logs: PodLogs | None = None,
         accounts: AccountTokens | None = None,
         egress: Egress | None = None,
+        client_certificate: tuple[str, str] | None = None,
     ) -> None:
         """Serve ``store``.
 
@@ -112,6 +113,8 @@ class ApiApplication:
             logs: Where containers' logs come from; without it, ``pods/log`` is refused.
             accounts: ServiceAccounts' tokens; None signs them with a key that ends with this.
             egress: Connects to pods, Services and aggregated servers; its owner closes it.
+            client_certificate: Files of the certificate, and of its key, by which aggregated
+                servers know this one.
         """
         self.config = config or ApiConfig()
         self._store = store
@@ -130,7 +133,7 @@ class ApiApplication:
         chance = random.SystemRandom()
         egress = egress or Egress(chance)
         self._resources = Resources(store, logs, self._access, chance, egress)
-        self._aggregator = Aggregator(store, egress)
+        self._aggregator = Aggregator(store, egress, client_certificate=client_certificate)
         self._pages = Pages(
             store,
             self.config.address,

@@ -99,10 +99,10 @@ def ensure_certificates(
     if found.ca_pem and _still_good(directory, found, wanted, now):
         return found
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    authority = _load_authority(ca_file, ca_key_file, now)
-    if authority is None:
-        authority = _make_authority(ca_file, ca_key_file, now)
-    expires = _make_serving(authority, found, wanted, now, common_name)
+    authority = ensure_authority(ca_file, ca_key_file, now)
+    expires = make_leaf(
+        authority, found.certificate_file, found.key_file, common_name, now, names=wanted
+    )
     manifest = {"names": wanted, "expires": expires, "ca": _read(ca_file)}
     write_private(directory / _MANIFEST, orjson.dumps(manifest))
     return Certificates(ca_file, found.certificate_file, found.key_file, _read(ca_file))
@@ -159,14 +159,22 @@ def _load_authority(ca_file: Path, key_file: Path, now: float) -> Authority | No
     return certificate, key
 
 
-def _make_authority(ca_file: Path, key_file: Path, now: float) -> Authority:
+def ensure_authority(
+    ca_file: Path, key_file: Path, now: float, name: str = "orchestrator-ca"
+) -> Authority:
+    """Return an authority, a new one where there is none that is good for a while."""
+    found = _load_authority(ca_file, key_file, now)
+    return _make_authority(ca_file, key_file, now, name) if found is None else found
+
+
+def _make_authority(ca_file: Path, key_file: Path, now: float, common_name: str) -> Authority:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "orchestrator-ca")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     certificate = (
         _builder(name, name, key, now, CA_YEARS * 365 * 86400)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -178,9 +186,28 @@ def _make_authority(ca_file: Path, key_file: Path, now: float) -> Authority:
     return certificate, key
 
 
-def _make_serving(
-    authority: Authority, files: Certificates, names: list[str], now: float, common_name: str
+def make_leaf(
+    authority: Authority,
+    certificate_file: Path,
+    key_file: Path,
+    common_name: str,
+    now: float,
+    *,
+    names: Iterable[str] = (),
 ) -> float:
+    """Make a key and its certificate, for a server or, without names, for a client.
+
+    Args:
+        authority: Who signs.
+        certificate_file: Where the certificate goes.
+        key_file: Where the key goes.
+        common_name: Of the subject.
+        now: Real seconds since the epoch.
+        names: Host names and addresses of a server.
+
+    Returns:
+        When it expires.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -191,19 +218,21 @@ def _make_serving(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     seconds = SERVING_DAYS * 86400
     public = issuer_key.public_key()
-    certificate = (
+    served = [_name(name) for name in names]
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if served else ExtendedKeyUsageOID.CLIENT_AUTH
+    builder = (
         _builder(subject, issuer.subject, key, now, seconds)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([*map(_name, names)]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(public),
             critical=False,
         )
-        .sign(issuer_key, hashes.SHA256())
     )
-    _write_pair(files.certificate_file, files.key_file, certificate, key)
+    if served:
+        builder = builder.add_extension(x509.SubjectAlternativeName(served), critical=False)
+    _write_pair(certificate_file, key_file, builder.sign(issuer_key, hashes.SHA256()), key)
     return now + seconds
 
 

@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from actors import RealClock
 from orchestrator.api.application import ApiApplication, ApiConfig
 from orchestrator.api.certificates import Certificates, ensure_certificates, load_library
+from orchestrator.api.front_proxy import (
+    CONFIG_MAP,
+    FrontProxy,
+    authentication_config,
+    ensure_front_proxy,
+)
 from orchestrator.api.kubeconfig import write_kubeconfig
 from orchestrator.api.server import ApiServer, Tls, bind, check_insecure
 from orchestrator.api.tokens import ensure_token
@@ -61,6 +67,7 @@ class ServedCluster:
         self._listener: socket.socket | None = None
         self._server: ApiServer | None = None
         self._certificates: Certificates | None = None
+        self._front_proxy: FrontProxy | None = None
 
     async def start(self) -> None:
         """Prepare, start the cluster, and serve it.
@@ -100,10 +107,11 @@ class ServedCluster:
             if config.host not in ANY:
                 names.append(config.host)
             keys = cluster.directory / "pki"
-            self._certificates = await asyncio.to_thread(
-                ensure_certificates, keys, RealClock().now(), names
-            )
+            now = RealClock().now()
+            self._certificates = await asyncio.to_thread(ensure_certificates, keys, now, names)
+            self._front_proxy = await asyncio.to_thread(ensure_front_proxy, keys, now)
             cluster.certificate_authority = self._certificates.ca_pem
+            cluster.client_certificate = self._front_proxy.client_certificate
 
     @property
     def url(self) -> str:
@@ -115,6 +123,7 @@ class ServedCluster:
         """Answer requests, and let the cluster's ``kubernetes`` Service lead here."""
         assert self._listener is not None, "prepare() first"
         config, cluster, found = self.config, self._cluster, self._certificates
+        front_proxy = self._front_proxy
         port: int = self._listener.getsockname()[1]
         tls = Tls(found.certificate_file, found.key_file, found.ca_file) if found else None
         token = ensure_token(cluster.directory / "pki" / "token") if found else None
@@ -129,6 +138,7 @@ class ServedCluster:
             logs=cluster.logs,
             accounts=cluster.accounts,
             egress=cluster.egress,
+            client_certificate=front_proxy.client_certificate if front_proxy else None,
         )
         self._server = ApiServer(app, config.host, port, tls, listener=self._listener)
         await self._server.start()
@@ -140,6 +150,9 @@ class ServedCluster:
                 service_range=str(cluster.service_range),
                 scheme="https" if tls else "http",
             ),
+            [(CONFIG_MAP, authentication_config(found.ca_pem, front_proxy))]
+            if found and front_proxy
+            else [],
         )
         cluster.keep_system_objects()
         if config.kubeconfig is not None:

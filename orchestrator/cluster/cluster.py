@@ -95,6 +95,8 @@ class Cluster:
         accounts: Its ServiceAccounts' tokens; set by `start`.
         certificate_authority: PEM that the namespaces publish as ``kube-root-ca.crt``; whoever
             serves the API with TLS sets it between `open` and `start`.
+        client_certificate: Files of the certificate, and of its key, by which API servers behind
+            this one know it; set like the authority.
     """
 
     system: ActorSystem
@@ -108,6 +110,7 @@ class Cluster:
         """Prepare; nothing is touched before `start`."""
         self.config = config or ClusterConfig()
         self.certificate_authority = ""
+        self.client_certificate: tuple[str, str] | None = None
         self._exits = contextlib.AsyncExitStack()
         self._directory: Path
         self._claim: AddressClaim | None = None
@@ -249,6 +252,7 @@ class Cluster:
             node_monitor_period=min(5.0, grace / 4),
             heartbeat=self.nodes.heartbeat,
             egress=self.egress,
+            client_certificate=self.client_certificate,
         )
         for name, factory in controller_specs(self.store, settings):
             self.system.spawn(factory, name, supervision=KEEP_ALIVE)

@@ -166,13 +166,20 @@ def plan_policy(store: Store) -> list[Operation]:
     return operations
 
 
-async def ensure_bootstrap(store: Store, api: ApiEndpoint) -> None:
+async def ensure_bootstrap(
+    store: Store, api: ApiEndpoint, more: Sequence[tuple[Key, Object]] = ()
+) -> None:
     """Make the objects that are missing; running it again changes nothing.
+
+    Args:
+        store: The cluster's objects.
+        api: Where the API is reached.
+        more: Further objects, whose contents are kept as they are here.
 
     Raises:
         StatusError: One could not be made; the message names it.
     """
-    operations = plan_bootstrap(bootstrap_objects(api), store)
+    operations = plan_bootstrap((*bootstrap_objects(api), *more), store)
     operations += plan_policy(store) + plan_flow_control(store)
     for operation, result in zip(operations, await store.write(operations), strict=True):
         if isinstance(result, StatusError) and result.reason != "AlreadyExists":

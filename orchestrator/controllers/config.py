@@ -51,6 +51,7 @@ class ControllerConfig:
             Upstream's 12500.
         heartbeat: Last sign of life of nodes whose heartbeats are computed, not written.
         egress: Asks the API servers behind APIServices; None leaves those without a condition.
+        client_certificate: Files of the certificate, and of its key, by which those know this one.
     """
 
     cluster_ca: str = ""
@@ -68,3 +69,4 @@ class ControllerConfig:
     terminated_pod_threshold: int = 12500
     heartbeat: Heartbeat = no_heartbeat
     egress: Egress | None = None
+    client_certificate: tuple[str, str] | None = None

@@ -110,7 +110,9 @@ def controller_specs(
         return specs
     availability = ControllerSpec(
         "api-services",
-        lambda: AvailabilityController(store, voice("apiservice-status-controller"), egress),
+        lambda: AvailabilityController(
+            store, voice("apiservice-status-controller"), egress, settings.client_certificate
+        ),
     )
     return (*specs, availability)
 

@@ -20,8 +20,11 @@ Answer = tuple[int, dict[str, str], bytes]
 class BehindServer:
     """Answers with `answers` by path, and otherwise with a description of the request."""
 
-    def __init__(self, directory: Path | None = None, *names: str) -> None:
-        """Listen; with TLS, for these names, where a directory for certificates is given."""
+    def __init__(self, directory: Path | None = None, *names: str, client_ca: str = "") -> None:
+        """Listen; with TLS, for these names, where a directory for certificates is given.
+
+        With ``client_ca``, only for clients with a certificate of that authority.
+        """
         self.answers: dict[str, Callable[[], Answer]] = {}
         self.seen: list[dict[str, Any]] = []
         outer = self
@@ -69,6 +72,9 @@ class BehindServer:
             self.bundle = base64.b64encode(made.ca_file.read_bytes()).decode()
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(made.certificate_file, made.key_file)
+            if client_ca:
+                context.load_verify_locations(cadata=client_ca)
+                context.verify_mode = ssl.CERT_REQUIRED
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port: int = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.api import ApiApplication
+from orchestrator.api.front_proxy import authentication_config, ensure_front_proxy
+from orchestrator.egress import Egress
+from orchestrator.store import Store
 from tests.api.behind import BehindServer
 
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
@@ -180,3 +187,33 @@ async def test_a_group_that_is_unregistered_is_gone(
     assert (await client.get(f"{GROUP}/nodes")).status_code == 404
     groups = [group["name"] for group in (await client.get("/apis")).json()["groups"]]
     assert "metrics.example.com" not in groups
+
+
+async def test_the_front_proxy_shows_its_certificate(store: Store, tmp_path: Path) -> None:
+    """A server behind that asks for one believes nobody else; the keys are kept."""
+    proxy = ensure_front_proxy(tmp_path / "pki", time.time())
+    assert ensure_front_proxy(tmp_path / "pki", time.time()) == proxy
+    behind = BehindServer(tmp_path / "behind", "metrics.default.svc", client_ca=proxy.ca_pem)
+    egress = Egress(random.SystemRandom())
+    try:
+        for certificate, status in ((None, 503), (proxy.client_certificate, 200)):
+            app = ApiApplication(store, egress=egress, client_certificate=certificate)
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+                if certificate is None:
+                    await register(client, behind)
+                answer = await client.get(f"{GROUP}/nodes")
+                assert answer.status_code == status, answer.text
+            app.close()
+    finally:
+        await egress.close()
+        behind.close()
+
+
+def test_servers_behind_learn_whom_to_trust(tmp_path: Path) -> None:
+    """As the library of aggregated servers reads it."""
+    proxy = ensure_front_proxy(tmp_path, time.time())
+    data = authentication_config("the CA", proxy)["data"]
+    assert data["client-ca-file"] == "the CA"
+    assert data["requestheader-client-ca-file"] == proxy.ca_pem
+    assert json.loads(data["requestheader-allowed-names"]) == ["front-proxy-client"]

@@ -37,9 +37,16 @@ class AvailabilityController(Controller[str]):
 
     resources = (API_SERVICES, "services", _SLICES)
 
-    def __init__(self, store: Store, recorder: Recorder, egress: Egress) -> None:
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        egress: Egress,
+        certificate: tuple[str, str] | None = None,
+    ) -> None:
         super().__init__(store, recorder)
         self._egress = egress
+        self._certificate = certificate
         self._checked: dict[str, tuple[float, Availability]] = {}
         self._asking: set[str] = set()
 
@@ -138,6 +145,7 @@ class AvailabilityController(Controller[str]):
                     upstream=upstream,
                     ca_bundle=bundle,
                     verify=not spec.get("insecureSkipTLSVerify"),
+                    certificate=self._certificate,
                 )
             )
         except (CallError, binascii.Error) as error:
