@@ -95,7 +95,12 @@ def parse_accept(header: bytes) -> tuple[Clause, ...]:
             quality = 0.0
         if quality > 0:
             clauses.append(Clause(media.lower(), parameters, quality))
-    return tuple(sorted(clauses, key=lambda clause: -clause.quality))
+    return tuple(sorted(clauses, key=_rank))
+
+
+def _rank(clause: Clause) -> tuple[float, bool, bool]:
+    """Order by quality; of equal ones a named type comes before a range."""
+    return -clause.quality, clause.media.startswith("*"), clause.media.endswith("/*")
 
 
 @lru_cache(maxsize=512)

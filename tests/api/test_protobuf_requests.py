@@ -10,6 +10,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from actors import ActorSystem
+from actors.log import MemoryLog
 from orchestrator.api import ApiApplication
 from orchestrator.api.protobuf import (
     MEDIA_TYPE,
@@ -20,7 +22,9 @@ from orchestrator.api.protobuf import (
 )
 from orchestrator.api.protobuf.values import scalars
 from orchestrator.resources.custom.kinds import kinds_of
+from orchestrator.resources.kinds import registry
 from orchestrator.store import Store
+from orchestrator.store.window import WindowLimits
 
 PODS: Final = "/api/v1/namespaces/default/pods"
 MAPS: Final = "/api/v1/namespaces/default/configmaps"
@@ -159,8 +163,9 @@ async def test_errors_come_as_the_client_asked(client: httpx.AsyncClient) -> Non
             "PartialObjectMetadataList",
         ),
         ("text/html,*/*;q=0.8", "application/json", "ConfigMapList"),
+        (f"*/*,{MEDIA_TYPE}", MEDIA_TYPE, "ConfigMapList"),
     ],
-    ids=["both", "q", "json preferred", "no table", "metadata", "browser"],
+    ids=["both", "q", "json preferred", "no table", "metadata", "browser", "named first"],
 )
 async def test_the_best_form_that_there_is(
     client: httpx.AsyncClient, accept: str, content_type: str, kind: str
@@ -358,3 +363,19 @@ async def test_whatever_is_stored_can_be_encoded(client: httpx.AsyncClient) -> N
     path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
     made = await client.post(path, json=budget, headers=ASK)
     assert read(made, 201)["spec"]["maxUnavailable"] == 1
+
+
+async def test_a_watch_from_too_long_ago_ends_with_a_frame() -> None:
+    """The ERROR event's Status is protobuf as well."""
+    async with ActorSystem("protobuf") as system:
+        limits = WindowLimits(events=10)
+        store = await Store.open(system, MemoryLog(), registry("1.35"), limits=limits)
+        for number in range(20):
+            data = config_map(f"m{number}")
+            await store.create(data, resource="configmaps", namespace="default")
+        frames = Frames(ApiApplication(store))
+        path = f"{MAPS}?watch=true&resourceVersion=1"
+        await frames.watch(path, MEDIA_TYPE, lambda seen: bool(seen.events))
+    [(type_, status)] = frames.events
+    assert (type_, status["kind"], status["code"]) == ("ERROR", "Status", 410)
+    assert status["reason"] == "Expired"
