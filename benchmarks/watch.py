@@ -1,6 +1,6 @@
 """How many watchers are told of how many writes, and how soon.
 
-    python benchmarks/watch.py [--json] [--tiny] [--slow]
+    python benchmarks/watch.py [--json] [--tiny] [--slow] [--http]
 
 Two processes share the machine: one serves the API over a store and writes to it at a steady rate,
 this one holds all watch connections (raw sockets, HTTP/1.1 chunks) and checks that each of them got
@@ -8,7 +8,8 @@ every event. The written object carries the moment at which it was proposed (the
 clock, the same in both processes), so a latency is the time from before the write to the arrival of
 the whole event at a watcher: commit, fan-out and the way through two sockets.
 
-``--slow`` adds watchers that never read: they must cost nobody anything.
+``--slow`` adds watchers that never read: they must cost nobody anything. ``--http`` also measures
+with writes that come over HTTP, as merge patches from this process.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ TARGET = 0.250
 
 PODS = 100
 """Objects that are written to in turn."""
+
+WRITERS = 16
+"""Connections that write, where writes come over HTTP."""
 
 TICK = 0.005
 """Seconds between the writer's batches."""
@@ -115,10 +119,74 @@ def watch_request(query: str = "", accept: str = "application/json") -> bytes:
     ).encode()
 
 
+class Writer(asyncio.Protocol):
+    """One connection that patches; each request waits for the answer to the one before."""
+
+    def __init__(self) -> None:
+        self.answered = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        # It may come behind the end of the answer before.
+        at = data.find(b"HTTP/1.1 ")
+        if at >= 0:
+            assert data[at + 9 : at + 12] == b"200", data[at : at + 500]
+            self.answered.set()
+
+    async def patch(self, number: int) -> None:
+        """Change one pod."""
+        self.answered.clear()
+        body = b'{"metadata":{"annotations":{"bench/at":"%b"}}}' % repr(time.monotonic()).encode()
+        self.transport.write(
+            b"PATCH /api/v1/namespaces/default/pods/web-%d?fieldManager=bench HTTP/1.1\r\n"
+            b"host: localhost\r\ncontent-type: application/merge-patch+json\r\n"
+            b"content-length: %d\r\n\r\n%b" % (number % PODS, len(body), body)
+        )
+        await self.answered.wait()
+
+
+async def write_over_http(port: int, rate: int, count: int) -> None:
+    """Patch pods in turn at a steady rate over some connections."""
+    loop = asyncio.get_running_loop()
+    free: asyncio.Queue[Writer] = asyncio.Queue()
+    for _ in range(WRITERS):
+        _, writer = await loop.create_connection(Writer, "127.0.0.1", port)
+        free.put_nowait(writer)
+    begin = loop.time()
+
+    async def one(writer: Writer, number: int) -> None:
+        await writer.patch(number)
+        free.put_nowait(writer)
+
+    tasks = set()
+    for number in range(count):
+        await asyncio.sleep(max(0.0, begin + number / rate - loop.time()))
+        task = asyncio.create_task(one(await free.get(), number))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    await asyncio.gather(*tasks)
+
+
 async def scenario(
-    port: int, control: asyncio.StreamWriter, watchers: int, rate: int, seconds: float, slow: int
-) -> tuple[float, float, float]:
-    """Run one scenario; returns p50, p99 and the largest latency in seconds."""
+    port: int,
+    control: asyncio.StreamWriter | None,
+    watchers: int,
+    rate: int,
+    seconds: float,
+    slow: int,
+) -> tuple[float, float, float, float]:
+    """Run one scenario; returns p50, p99, the largest latency in seconds, and the rate of writes.
+
+    Args:
+        port: Where the server listens.
+        control: Tells the server's own writer what to do; None writes over HTTP.
+        watchers: Connections that read.
+        rate: Writes a second.
+        seconds: How long.
+        slow: Connections that do not read.
+    """
     loop = asyncio.get_running_loop()
     count = int(rate * seconds)
     request = watch_request("&sendInitialEvents=false&resourceVersionMatch=NotOlderThan")
@@ -137,7 +205,10 @@ async def scenario(
         made.append(watcher)
     async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*(watcher.started for watcher in made))
-        control.write(f"{rate} {count}\n".encode())
+        if control is None:
+            await write_over_http(port, rate, count)
+        else:
+            control.write(f"{rate} {count}\n".encode())
         await asyncio.gather(*(watcher.done for watcher in made))
     assert all(watcher.events == count for watcher in made), "an event was lost or came twice"
     moments = made[0].moments
@@ -152,7 +223,8 @@ async def scenario(
         watcher.transport.abort()
     for connection in stuck:
         connection.close()
-    return percentile(latencies, 0.5), percentile(latencies, 0.99), max(latencies)
+    written = (count - 1) / (moments[-1] - moments[0])
+    return percentile(latencies, 0.5), percentile(latencies, 0.99), max(latencies), written
 
 
 # ---- the server, in a process of its own
@@ -236,7 +308,9 @@ def server(control: int, directory: str) -> Iterator[int]:
             child.wait()
 
 
-async def measure(report: Report, scenarios: list[tuple[int, int, float, int]]) -> None:
+async def measure(
+    report: Report, scenarios: list[tuple[int, int, float, int]], *, http: bool = False
+) -> None:
     """Run the scenarios one after the other against one server."""
     connected: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
 
@@ -248,8 +322,10 @@ async def measure(report: Report, scenarios: list[tuple[int, int, float, int]]) 
     with tempfile.TemporaryDirectory() as directory, server(control, directory) as port:
         writer = await asyncio.wait_for(connected, 20)
         for watchers, rate, seconds, slow in scenarios:
-            p50, p99, worst = await scenario(port, writer, watchers, rate, seconds, slow)
-            name = f"{watchers} watchers, {rate} writes/s"
+            p50, p99, worst, written = await scenario(
+                port, None if http else writer, watchers, rate, seconds, slow
+            )
+            name = f"{watchers} watchers, {rate} {'HTTP ' if http else ''}writes/s"
             if slow:
                 name += f", {slow} that never read"
             report.add(f"{name}: p50", p50 * 1000, "ms")
@@ -259,7 +335,8 @@ async def measure(report: Report, scenarios: list[tuple[int, int, float, int]]) 
                 "ms",
                 target=TARGET * 1000,
                 at_least=False,
-                note=f"worst {worst * 1000:.0f} ms; every watcher got every event",
+                note=f"every event at every watcher; worst {worst * 1000:.0f} ms; written at "
+                f"{written:.0f}/s",
             )
         writer.close()
     listening.close()
@@ -272,6 +349,7 @@ def main() -> int:
         return 0
     parser = options("watch fan-out over HTTP")
     parser.add_argument("--slow", action="store_true", help="also with watchers that never read")
+    parser.add_argument("--http", action="store_true", help="also with writes over HTTP")
     arguments = parser.parse_args()
     scenarios = [(1000, 200, 10.0, 0), (50, 2000, 10.0, 0)]
     if arguments.slow:
@@ -280,6 +358,8 @@ def main() -> int:
         scenarios = [(20, 50, 0.5, 2)]
     report = Report(benchmark="watch", seed=arguments.seed, tiny=arguments.tiny)
     uvloop.run(measure(report, scenarios))
+    if arguments.http:
+        uvloop.run(measure(report, scenarios[:2], http=True))
     show(report, as_json=arguments.json)
     return 0
 
