@@ -423,7 +423,7 @@ async def test_managers_of_versions_that_are_gone_own_nothing(
     path = f"/apis/autoscaling/v2/{SCALERS}"
     await client.patch(path, json={"metadata": {"managedFields": [entry]}}, headers=MERGE)
     answer = await client.patch(
-        f"{path}?fieldManager=me", json=_scaler("v2", minReplicas=4), headers=APPLY
+        f"{path}?fieldManager=me", json=_scaler("v2", minReplicas=3), headers=APPLY
     )
     assert answer.status_code == 200, answer.text
     assert [manager for manager, _, _ in _managers(answer.json())] == ["me"]
