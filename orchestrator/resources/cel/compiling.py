@@ -151,6 +151,8 @@ class _Compiler:
         if function in {"_==_", "_!=_"} and all(one.kind in _PLAIN for one in types):
             # Of one type: the checker saw to it. There is nothing to measure either.
             return Code(_plain_equal(function, *runs), cost + 1)
+        if function in _COMPARISONS and all(one.kind in _SCALARS for one in types):
+            measure = 1
         call = self._target(node, types)
         fixed = measure if isinstance(measure, int) else 0
         run = _applied(call, runs) if isinstance(measure, int) else _metered(call, runs, measure)
@@ -160,7 +162,7 @@ class _Compiler:
         overloads = self._overloads[node]
         calls = {overload.call for overload in overloads}
         generic = getattr(overloads[0].call, "generic", False)
-        if len(calls) == 1 and (generic or not any(one.kind == "dyn" for one in types)):
+        if len(calls) == 1 and (generic or not any(one.kind in _UNSURE for one in types)):
             return overloads[0].call
         return _dispatched(overloads)
 
@@ -226,6 +228,9 @@ class _Compiler:
 
 
 _PLAIN = frozenset({"int", "bool"})
+_UNSURE = frozenset({"dyn", "null"})
+_SCALARS = frozenset({"int", "uint", "double", "bool", "duration", "timestamp"})
+_COMPARISONS = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "_+_", "string"})
 
 
 def _constant(value: Any) -> Run:
@@ -423,22 +428,30 @@ def _metered(
 def _dispatched(overloads: Iterable[Any]) -> Callable[..., Any]:
     """Choose the overload by the values' types; a choice is made once for each combination."""
     candidates = tuple(overloads)
-    chosen: dict[tuple[type, ...], Callable[..., Any]] = {}
+    chosen: dict[Any, Callable[..., Any]] = {}
+
+    def choose(kinds: Any, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        for overload in candidates:
+            if overload.takes(arguments):
+                found: Callable[..., Any] = overload.call
+                chosen[kinds] = found
+                return found
+        raise NoSuchOverload
+
+    def one(argument: Any) -> Any:
+        kind = type(argument)
+        return (chosen.get(kind) or choose(kind, (argument,)))(argument)
+
+    def two(first: Any, second: Any) -> Any:
+        kinds = (type(first), type(second))
+        return (chosen.get(kinds) or choose(kinds, (first, second)))(first, second)
 
     def call(*arguments: Any) -> Any:
         kinds = tuple(map(type, arguments))
-        found = chosen.get(kinds)
-        if found is None:
-            for overload in candidates:
-                if overload.takes(arguments):
-                    found = overload.call
-                    break
-            else:
-                raise NoSuchOverload
-            chosen[kinds] = found
-        return found(*arguments)
+        return (chosen.get(kinds) or choose(kinds, arguments))(*arguments)
 
-    return call
+    by_count: dict[int, Callable[..., Any]] = {1: one, 2: two}
+    return by_count.get(len(candidates[0].params), call)
 
 
 def _optional_list(runs: list[Run], optional: frozenset[int]) -> Run:

@@ -30,6 +30,9 @@ copied here is only referred to there, and doubling would have no price."""
 
 def size(value: Any) -> int:
     """Return the length of what has one; other values count 1."""
+    kind = type(value)
+    if kind is int or kind is float or kind is bool or value is None:
+        return 1
     try:
         return len(value)
     except TypeError:

@@ -28,6 +28,7 @@ def library() -> Library:
     from orchestrator.resources.cel.functions import (
         authorizing,
         formats,
+        images,
         lists,
         network,
         operators,
@@ -44,6 +45,7 @@ def library() -> Library:
         network.NETWORK,
         quantities.QUANTITIES,
         formats.FORMATS,
+        images.IMAGES,
         authorizing.AUTHORIZING,
     )
 

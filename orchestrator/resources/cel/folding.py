@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from orchestrator.resources.cel.errors import BudgetExceeded, EvaluationError, NoSuchOverload
@@ -41,33 +41,34 @@ def always(cost: int) -> Run:
     return run
 
 
+def _elements(items: Any) -> Iterable[Any]:
+    """Return what one name stands for, turn after turn: elements of a list, keys of a map."""
+    if isinstance(items, list | tuple):
+        return items
+    if isinstance(items, Mapping):
+        return map(from_key, items)
+    raise NoSuchOverload
+
+
 def _turns(frame: Frame, over: Run, places: Places) -> Iterator[Any]:
     """Set the names for each turn; yields the element that ``filter`` would keep."""
     items = over(frame)
+    if len(places) == 1:
+        (place,) = places
+        for item in _elements(items):
+            frame[place] = item
+            yield item
+        return
+    first, second = places
+    pairs: Iterable[tuple[Any, Any]]
     if isinstance(items, list | tuple):
-        if len(places) == 1:
-            (place,) = places
-            for item in items:
-                frame[place] = item
-                yield item
-        else:
-            first, second = places
-            for index, item in enumerate(items):
-                frame[first], frame[second] = index, item
-                yield item
+        pairs = enumerate(items)
     elif isinstance(items, Mapping):
-        if len(places) == 1:
-            (place,) = places
-            for raw in items:
-                frame[place] = key = from_key(raw)
-                yield key
-        else:
-            first, second = places
-            for raw in items:
-                frame[first], frame[second] = from_key(raw), items[raw]
-                yield items[raw]
+        pairs = ((from_key(raw), items[raw]) for raw in items)
     else:
         raise NoSuchOverload
+    for frame[first], frame[second] in pairs:
+        yield frame[second]
 
 
 def _all(over: Run, places: Places, condition: Run, _result: Run) -> Run:
@@ -80,10 +81,14 @@ def _exists(over: Run, places: Places, condition: Run, _result: Run) -> Run:
 
 def _quantified(over: Run, places: Places, condition: Run, *, decisive: bool) -> Run:
     neutral = not decisive
+    place = places[0] if len(places) == 1 else 0
 
     def run(frame: Frame) -> Any:
         failed: EvaluationError | None = None
-        for _ in _turns(frame, over, places):
+        # With one name, the usual case, the elements themselves are walked over.
+        for item in _elements(over(frame)) if place else _turns(frame, over, places):
+            if place:
+                frame[place] = item
             try:
                 found = condition(frame)
             except BudgetExceeded:

@@ -256,7 +256,7 @@ class _Parser:
             return self._named(token)
         if kind in _NUMBERS:
             return self._number(token, token, negative=False)
-        if kind == "-":
+        if kind == "-" and self._token.kind in {"NUM_INT", "NUM_FLOAT"}:
             return self._number(token, self._take(), negative=True)
         if kind in {"STRING", "BYTES"}:
             return Literal(token.position, token.value)
