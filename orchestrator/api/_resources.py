@@ -117,13 +117,8 @@ class Resources:
                 return await self._lists.watch(request, target)
             return await self._lists.list(request, target)
         elif method == "POST" and "create" in verbs and kind.namespaced == bool(target.namespace):
-            if kind.custom is not None and kind.custom.terminating:
-                raise StatusError(
-                    405,
-                    "MethodNotAllowed",
-                    "create not allowed while custom resource definition is terminating",
-                    {"group": kind.group, "kind": kind.plural},
-                )
+            if kind.custom is not None:
+                kind.custom.check_alive()
             if self._subresources.is_virtual(kind):
                 return await self._subresources.create_virtual(request, target)
             return await self.create(request, target)

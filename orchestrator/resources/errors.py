@@ -86,6 +86,11 @@ def not_found(resource: str, name: str) -> StatusError:
     return StatusError(404, "NotFound", f'{resource} "{name}" not found', _details(resource, name))
 
 
+def not_served() -> StatusError:
+    """404 for a resource that nothing serves, or no longer."""
+    return StatusError(404, "NotFound", "the server could not find the requested resource")
+
+
 def already_exists(resource: str, name: str) -> StatusError:
     """409 for a create whose name is taken."""
     return StatusError(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from actors.log import Append
-from orchestrator.resources.errors import StatusError, already_exists, not_found
+from orchestrator.resources.errors import StatusError, already_exists, not_found, not_served
 from orchestrator.resources.job_selectors import with_own_selector
-from orchestrator.resources.kinds import KindRegistry
+from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object, with_meta
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.resources.timestamps import format_time
@@ -138,8 +138,18 @@ class Decider:
             decided, resourceVersion=current["metadata"]["resourceVersion"] if current else None
         )
 
+    def _kind(self, resource: str) -> Kind:
+        """Return what is served now: a definition may have gone since the write was admitted."""
+        try:
+            return self._served.registry.by_key(resource)
+        except KeyError:
+            raise not_served() from None
+
     def _create(self, operation: Create) -> Object:
         resource, obj = operation.resource, operation.object
+        custom = self._kind(resource).custom
+        if custom is not None:
+            custom.check_alive()
         metadata = obj["metadata"]
         namespace = metadata.get("namespace") or ""
         key = Key(resource, namespace, metadata.get("name") or "")
@@ -204,10 +214,10 @@ class Decider:
     def _prepared(self, operation: Modify, wanted: Object, current: Object) -> Object:
         subresource = operation.subresource
         if not subresource:
-            strategy = strategy_of(self._served.registry.by_key(operation.resource))
+            strategy = strategy_of(self._kind(operation.resource))
             wanted = strategy.prepare_update(wanted, current)
         elif subresource == "status" and not _only_status_differs(wanted, current):
-            strategy = strategy_of(self._served.registry.by_key(operation.resource))
+            strategy = strategy_of(self._kind(operation.resource))
             wanted = strategy.prepare_status(wanted, current)
         return decide_metadata(current, wanted)
 
@@ -234,7 +244,7 @@ class Decider:
         current = self._overlay.get(key)
         if current is None:
             raise not_found(key.resource, key.name)
-        kind = self._served.registry.by_key(key.resource)
+        kind = self._kind(key.resource)
         verdict = decide_delete(kind, key, current, operation.options, self.now)
         if verdict.effect == "remove":
             return self._remove(key, verdict.object)

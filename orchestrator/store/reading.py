@@ -7,9 +7,9 @@ import builtins
 from collections.abc import Callable, Iterable
 
 from actors import Clock
-from orchestrator.resources.errors import StatusError, resource_version_too_large
+from orchestrator.resources.errors import not_served, resource_version_too_large
 from orchestrator.resources.kinds import Kind, KindRegistry
-from orchestrator.resources.objects import Object
+from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.selectors import FieldSelector, LabelSelector
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.store.following import Follower, Followers
@@ -70,6 +70,10 @@ class Reads:
             for key in self._projection.owned_by(uid)
             if resource is None or key[0] == resource
         ]
+
+    def keys_by_owner(self, uid: str) -> builtins.list[Key]:
+        """Return the keys of the objects with an owner reference to ``uid``."""
+        return list(self._projection.owned_by(uid))
 
     def by_node(self, node: str) -> builtins.list[Object]:
         """Return the pods that are bound to a node."""
@@ -230,6 +234,4 @@ class Reads:
         try:
             return self.registry.by_key(resource)
         except KeyError:
-            raise StatusError(
-                404, "NotFound", "the server could not find the requested resource"
-            ) from None
+            raise not_served() from None

@@ -13,6 +13,7 @@ from actors.log import MemoryLog
 from orchestrator.api import ApiApplication, ApiConfig
 from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.garbage import GarbageCollector
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import registry
 from orchestrator.store import EventRecorder, Store
 
@@ -261,3 +262,62 @@ async def test_swagger_leaves_out_what_its_clients_would_take_amiss(api: Any, ma
     }
     group = (await api.client.get("/openapi/v3/apis/stable.example.com/v1")).json()
     assert group["components"]["schemas"][name]["properties"]["spec"] == schema
+
+
+async def test_objects_left_behind_harm_nobody(made: Any) -> None:
+    """Of a definition whose finalizer was taken away; they are there again when it is back."""
+    async with ActorSystem("custom-test") as system:
+        store = await Store.open(system, MemoryLog(), registry("1.35"))
+        recorder = EventRecorder(store, "test")
+        system.spawn(lambda: GarbageCollector(store, recorder), "collector")
+        definitions = system.spawn(lambda: DefinitionController(store, recorder), "definitions")
+        await store.create(made.definition(), resource=made.RESOURCE)
+        resource = "crontabs.stable.example.com"
+        while resource not in made.served(store):
+            await store.wait_sequence(store.sequence + 1)
+        owner = await store.create(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}},
+            resource="configmaps",
+            namespace="default",
+        )
+        left = made.instance()
+        left["metadata"]["ownerReferences"] = [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "name": "owner",
+                "uid": owner["metadata"]["uid"],
+            }
+        ]
+        await store.create(left, resource=resource, namespace="default")
+        await system.stop(definitions)
+        await store.delete(made.RESOURCE, "", resource)
+        await store.modify(
+            made.RESOURCE,
+            "",
+            resource,
+            lambda crd: {**crd, "metadata": {**crd["metadata"], "finalizers": []}},
+        )
+        assert resource not in made.served(store)
+        with pytest.raises(StatusError, match="could not find the requested resource"):
+            await store.create(made.instance("late"), resource=resource, namespace="default")
+        await store.delete("configmaps", "default", "owner")
+        await asyncio.sleep(0.05)
+        assert [obj["metadata"]["name"] for obj in store.list(resource)] == ["one"]
+        system.spawn(lambda: DefinitionController(store, recorder), "again")
+        await store.create(made.definition(), resource=made.RESOURCE)
+        while resource not in made.served(store):
+            await store.wait_sequence(store.sequence + 1)
+        assert (await store.modify(resource, "default", "one", lambda obj: None))["kind"] == (
+            "CronTab"
+        )
+
+
+async def test_a_status_that_a_user_wrote_serves_the_names_of_the_spec(api: Any, made: Any) -> None:
+    """Conditions and names are anyone's to write; a kind is never left without a name."""
+    await api.define(made.definition())
+    body = orjson.dumps({"status": {"acceptedNames": {"plural": "", "kind": ""}}})
+    path = f"{made.CRDS}/crontabs.stable.example.com/status"
+    answer = await api.client.patch(path, content=body, headers=MERGE)
+    assert answer.status_code == 200, answer.text
+    await api.create(made.instance())

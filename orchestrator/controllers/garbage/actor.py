@@ -20,7 +20,15 @@ from orchestrator.controllers.garbage.core import (
 )
 from orchestrator.controllers.plans import Plan
 from orchestrator.resources.custom.kinds import DEFINITIONS
-from orchestrator.resources.objects import Key, Object, is_deleting, meta, uid_of
+from orchestrator.resources.objects import (
+    Key,
+    Object,
+    is_deleting,
+    meta,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from orchestrator.store import ObjectEvent, Store
 
 
@@ -97,13 +105,7 @@ class GarbageCollector(Controller[Key]):
             self.queue.mark(event.key)
 
     def _dependents(self, uid: str) -> list[Key]:
-        return [self._key_of(obj) for obj in self.store.by_owner(uid)]
-
-    def _key_of(self, obj: Object) -> Key:
-        place = self._place(obj["apiVersion"], obj["kind"])
-        assert place is not None, f"{obj['kind']} is stored, so it is served"
-        metadata = obj["metadata"]
-        return Key(place[0], metadata.get("namespace", ""), metadata["name"])
+        return self.store.keys_by_owner(uid)
 
     def _mark_deleting_owners(self, dependent: Object) -> None:
         for reference in meta(dependent).get("ownerReferences") or ():
@@ -111,7 +113,9 @@ class GarbageCollector(Controller[Key]):
             if owner is None or not is_deleting(owner):
                 continue
             if state is OwnerState.WAITING or ORPHAN in (meta(owner).get("finalizers") or ()):
-                self.queue.mark(self._key_of(owner))
+                place = self._place(reference["apiVersion"], reference["kind"])
+                assert place is not None, "an owner that was found has a place"
+                self.queue.mark(Key(place[0], namespace_of(owner), name_of(owner)))
 
     # -- looking up ------------------------------------------------------------------------
 
@@ -151,10 +155,14 @@ class GarbageCollector(Controller[Key]):
             return None
         references = meta(obj).get("ownerReferences") or ()
         owners = [(reference, self._owner_state(reference, obj)[0]) for reference in references]
-        found = self.store.by_owner(uid_of(obj))
-        dependents = [Owned(self._key_of(dependent).resource, dependent) for dependent in found]
+        found = [
+            (at, dependent)
+            for at in self.store.keys_by_owner(uid_of(obj))
+            if (dependent := self.store.get(*at)) is not None
+        ]
+        dependents = [Owned(at.resource, dependent) for at, dependent in found]
         if is_deleting(obj) and FOREGROUND in (meta(obj).get("finalizers") or ()):
-            for dependent in found:
+            for at, dependent in found:
                 if not is_deleting(dependent):
-                    self.queue.mark(self._key_of(dependent))
+                    self.queue.mark(at)
         return decide_collection(key.resource, obj, owners, dependents)

@@ -43,7 +43,10 @@ def kinds_of(crd: Object, release: str) -> Iterator[Kind]:
     from orchestrator.resources.custom.versions import CustomVersion
 
     spec = spec_of(crd)
-    names = status_of(crd).get("acceptedNames") or {}
+    # Users may write a status too: it must not leave a kind without a name.
+    accepted = status_of(crd).get("acceptedNames") or {}
+    needed = {field: accepted.get(field) or spec["names"][field] for field in ("plural", "kind")}
+    names = {**accepted, **needed}
     group: str = spec["group"]
     siblings: dict[str, CustomVersion] = {}
     for raw in spec.get("versions") or ():

@@ -17,6 +17,7 @@ from orchestrator.resources.custom.strategy import custom_strategy
 from orchestrator.resources.custom.uniqueness import Unique, compile_uniqueness
 from orchestrator.resources.custom.values import Check, compile_values
 from orchestrator.resources.definitions import SchemaNode
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, is_deleting, spec_of, status_of
 from orchestrator.resources.printing.columns import Printer
 from orchestrator.resources.strategies import Strategy
@@ -55,10 +56,21 @@ class CustomVersion:
         self.webhook = webhook if conversion.get("strategy") == "Webhook" else None
         self.terminating = is_deleting(crd)
         self.namespaced = spec.get("scope") == "Namespaced"
-        names = status_of(crd).get("acceptedNames") or spec["names"]
+        names = status_of(crd).get("acceptedNames") or {}
         self.siblings: dict[str, CustomVersion] = {}
         self._since = int(crd["metadata"].get("resourceVersion") or 0)
-        self.list_kind: str = names.get("listKind") or f"{names['kind']}List"
+        self.list_kind: str = names.get("listKind") or f"{spec['names']['kind']}List"
+
+    def check_alive(self) -> None:
+        """Refuse a new object of a kind whose definition is being deleted; 405."""
+        if self.terminating:
+            spec = spec_of(self.crd)
+            raise StatusError(
+                405,
+                "MethodNotAllowed",
+                "create not allowed while custom resource definition is terminating",
+                {"group": spec["group"], "kind": spec["names"]["plural"]},
+            )
 
     @property
     def keeps_unknown(self) -> bool:
