@@ -242,7 +242,8 @@ class ApiApplication:
         target = resolve(registry, path)
         if target is not None:
             request.target = target
-            request.kind = target.kind
+            # A Scale is one whatever it is of, and has its protobuf form.
+            request.kind = None if target.subresource == "scale" else target.kind
             warning = deprecation_warning(target.kind, registry.version)
             if warning:
                 request.warnings.append(warning)

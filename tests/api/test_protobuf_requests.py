@@ -21,6 +21,7 @@ from orchestrator.api.protobuf import (
     enveloped,
 )
 from orchestrator.api.protobuf.values import scalars
+from orchestrator.api.protobuf.wire import field
 from orchestrator.resources.custom.kinds import kinds_of
 from orchestrator.resources.kinds import registry
 from orchestrator.store import Store
@@ -200,7 +201,14 @@ def things(store: Store) -> str:
     """The path of a custom kind, whose objects are shaped like ConfigMaps."""
     names = {"plural": "things", "kind": "ConfigMap", "singular": "thing"}
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    scale = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {"scale": scale},
+    }
     crd = {
         "metadata": {"name": "things.example.com", "uid": "1"},
         "spec": {
@@ -217,7 +225,7 @@ def things(store: Store) -> str:
 
 async def test_custom_kinds_have_metadata_only(client: httpx.AsyncClient, things: str) -> None:
     """They fall back to JSON, are refused as bodies, and their metadata alone is protobuf."""
-    thing = {**config_map("a"), "apiVersion": "example.com/v1"}
+    thing = {**config_map("a"), "apiVersion": "example.com/v1", "spec": {"replicas": 2}}
     assert (await client.post(things, json=thing)).status_code == 201
     both = {"accept": f"{MEDIA_TYPE},application/json"}
     assert (await client.get(f"{things}/a", headers=both)).json()["kind"] == "ConfigMap"
@@ -229,6 +237,8 @@ async def test_custom_kinds_have_metadata_only(client: httpx.AsyncClient, things
     accept = f"{MEDIA_TYPE};as=PartialObjectMetadata;{META}"
     partial = read(await client.get(f"{things}/a", headers={"accept": accept}))
     assert (partial["kind"], partial["metadata"]["name"]) == ("PartialObjectMetadata", "a")
+    scale = read(await client.get(f"{things}/a/scale", headers=ASK))
+    assert (scale["kind"], scale["spec"]) == ("Scale", {"replicas": 2})
 
 
 class Frames:
@@ -379,3 +389,18 @@ async def test_a_watch_from_too_long_ago_ends_with_a_frame() -> None:
     [(type_, status)] = frames.events
     assert (type_, status["kind"], status["code"]) == ("ERROR", "Status", 410)
     assert status["reason"] == "Expired"
+
+
+async def test_a_body_nested_without_end_is_refused(client: httpx.AsyncClient) -> None:
+    """A schema that says "not" ten thousand times costs the client a 400, and nobody else."""
+    schema = b""
+    for _ in range(10_000):
+        schema = field(28, schema)
+    version = field(1, "v1") + field(4, field(1, schema))
+    body = enveloped(
+        "apiextensions.k8s.io/v1", "CustomResourceDefinition", field(2, field(7, version))
+    )
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    answer = await client.post(path, content=body, headers=SEND)
+    assert answer.status_code == 400, answer.text
+    assert (await client.get(MAPS)).status_code == 200
