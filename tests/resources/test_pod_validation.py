@@ -94,3 +94,36 @@ def test_a_rich_pod_is_valid() -> None:
         os={"name": "linux"},
     )
     assert complaints(everything) == []
+
+
+def test_label_keys_of_affinities_are_merged_with_their_selectors() -> None:
+    """Keys that the pod has; one that the selector names already is refused then."""
+    rules = strategy_of(registry().by_key("pods"))
+    term = {
+        "topologyKey": "zone",
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        "matchLabelKeys": ["hash", "absent"],
+        "mismatchLabelKeys": ["tenant"],
+    }
+    wanted = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    made = pod(affinity=wanted)
+    made["metadata"]["labels"] = {"hash": "h1", "tenant": "t1"}
+    prepared = rules.prepare_create(rules.default(made))
+    affinity = prepared["spec"]["affinity"]["podAffinity"]
+    (merged,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert merged["labelSelector"] == {
+        "matchLabels": {"app": "web"},
+        "matchExpressions": [
+            {"key": "hash", "operator": "In", "values": ["h1"]},
+            {"key": "tenant", "operator": "NotIn", "values": ["t1"]},
+        ],
+    }
+    assert rules.validate_create(prepared) == []
+    term["labelSelector"] = {"matchLabels": {"hash": "h2"}}
+    again = rules.validate_create(rules.prepare_create(rules.default(made)))
+    assert [str(problem) for problem in again] == [
+        (
+            "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0][0]: "
+            'Invalid value: "hash": exists in both matchLabelKeys and labelSelector'
+        )
+    ]

@@ -424,7 +424,12 @@ ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "spec": {"rules": [{"host": "a"}, {"host": "b"}], "tls": [{}]},
             "status": {"loadBalancer": {"ingress": [{"hostname": "a-very-long-name.example"}]}},
         },
-        {"Class": "<none>", "Hosts": "a,b", "Address": "a-very-long-n...", "Ports": "80, 443"},
+        {
+            "Class": "<none>",
+            "Hosts": "a,b",
+            "Address": "a-very-long-name.example",
+            "Ports": "80, 443",
+        },
     ),
     "node": (
         "nodes",

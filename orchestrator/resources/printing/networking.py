@@ -20,9 +20,6 @@ from orchestrator.resources.printing.columns import (
     wide,
 )
 
-_ADDRESS_WIDTH = 16
-"""Upstream cuts a load balancer's addresses to this many characters."""
-
 
 def _external_ip(spec: dict[str, Any], status: dict[str, Any]) -> str:
     kind, external = spec.get("type") or "ClusterIP", spec.get("externalIPs") or ()
@@ -98,8 +95,6 @@ def _ingress(obj: Object, now: float) -> list[Any]:
     spec = spec_of(obj)
     hosts = [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
     address = ",".join(_balancer_addresses(status_of(obj)))
-    if len(address) > _ADDRESS_WIDTH:
-        address = f"{address[: _ADDRESS_WIDTH - 3]}..."
     return [
         name_of(obj),
         spec.get("ingressClassName") or NONE,

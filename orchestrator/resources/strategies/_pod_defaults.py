@@ -82,10 +82,16 @@ def _port(port: Part) -> Part:
 
 
 def _env_var(variable: Part) -> Part:
-    return changed(variable, "valueFrom", _field_reference)
+    return changed(variable, "valueFrom", _value_source)
+
+
+def _value_source(source: Part) -> Part:
+    source = changed(source, "fileKeyRef", lambda reference: filled(reference, optional=False))
+    return _field_reference(source)
 
 
 def _field_reference(source: Part) -> Part:
+    source = changed(source, "resourceFieldRef", lambda reference: filled(reference, divisor="0"))
     return changed(source, "fieldRef", lambda reference: filled(reference, **_FIELD_REF))
 
 

@@ -38,6 +38,7 @@ _DOWN: Final = {
     "selectPolicy": "Max",
     "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
 }
+_FIRST_OLD_STATUS: Final = {"currentReplicas": 0, "desiredReplicas": 0}
 _METRICS: Final = [
     {
         "type": "Resource",
@@ -61,6 +62,7 @@ def strategy(kind: Kind) -> Strategy:
         ),
         update_checks=(metadata_update_check(),),
         status_checks=(metadata_update_check(), _status),
+        first_status={"desiredReplicas": 0} if newer else _FIRST_OLD_STATUS,
     )
 
 

@@ -27,6 +27,7 @@ def strategy(_kind: Kind) -> Strategy:
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
         update_checks=(metadata_update_check(),),
         status_checks=(metadata_update_check(), _status),
+        first_status=dict.fromkeys(_COUNTS, 0),
     )
 
 

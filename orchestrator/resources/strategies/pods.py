@@ -7,6 +7,7 @@ from typing import Any, Final
 from orchestrator.resources import names
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.strategies._label_keys import with_label_keys
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._pod_defaults import default_lone_pod_spec
 from orchestrator.resources.strategies._pod_parts import (
@@ -97,7 +98,7 @@ def _prepare(obj: Object) -> Object:
                 }
             ],
         }
-    return put(obj, "status", status)
+    return with_label_keys(put(obj, "status", status))
 
 
 def _with_quality(new: Any, old: Any) -> Any:

@@ -74,7 +74,7 @@ def _default_spec(spec: Part) -> Part:
             lambda c: changed(c, "clientIP", lambda ip: filled(ip, timeoutSeconds=10800)),
         )
     type_ = spec["type"]
-    if type_ in {"NodePort", "LoadBalancer"}:
+    if type_ in _NODE_PORTED or (type_ == "ClusterIP" and spec.get("externalIPs")):
         spec = filled(spec, externalTrafficPolicy="Cluster")
     if type_ in {"ClusterIP", "NodePort", "LoadBalancer"}:
         spec = filled(spec, internalTrafficPolicy="Cluster")

@@ -235,6 +235,8 @@ class Admission:
         template = self._templates.get(at)
         if template is None:
             prepared = self._prepare(resource, obj)
+            if prepared["spec"].get("affinity") is not spec.get("affinity"):
+                return prepared  # made of the pod's own labels
             added = {
                 field: value
                 for field, value in prepared["metadata"].items()
