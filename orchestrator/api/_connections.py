@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.api._client_certificates import certified_user
 from orchestrator.api._requests import PEER
-from orchestrator.api._responses import PUSH
+from orchestrator.api._responses import ABORT, PUSH
 from orchestrator.resources.users import User
 
 HEAD_LIMIT: Final = 1 << 20
@@ -44,7 +44,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        self._extensions = {PUSH: self.push}
+        self._extensions = {PUSH: self.push, ABORT: transport.abort}
         tunnel = transport.get_extra_info("ssl_object")
         if tunnel is not None:
             self._peer = certified_user(tunnel.getpeercert(), tunnel.getpeercert(True))

@@ -161,6 +161,7 @@ class Lists:
         if store.conversion.waits(kind):
             return self._converted_watch(request, target, view, options)
         first, encode = self._encoders(kind, request, accepted)
+        timeout = options.timeout or self._random.uniform(*WATCH_SECONDS)
         watch = Watch(
             target.resource,
             replace(view, encode=encode),
@@ -172,12 +173,13 @@ class Lists:
             encode_first=first,
             bookmark=_bookmarks(kind, accepted) if options.bookmarks else None,
             mark_initial=bool(options.send_initial_events),
-            timeout=options.timeout or self._random.uniform(*WATCH_SECONDS),
+            timeout=timeout,
         )
         return Stream(
             watch.chunks(),
             accepted.watch_content_type,
             attach=watch.attach,
+            seconds=timeout,
             custom=target.resource if kind.custom is not None else "",
         )
 

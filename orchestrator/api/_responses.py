@@ -20,6 +20,9 @@ PUSH: Final = "orchestrator.push"
 """The ASGI extension by which an application writes pieces of an answer that has begun, already
 framed as chunks, without a task of its own: a function from bytes to whether more can be taken."""
 
+ABORT: Final = "orchestrator.abort"
+"""The ASGI extension by which an application drops a connection that takes nothing any more."""
+
 _GZIP_LEVEL: Final = 1  # upstream's: cheap enough not to cost more time than it saves
 _MAX_HEADER: Final = 1024
 
@@ -44,6 +47,8 @@ class Stream:
         headers: Further headers.
         attach: Takes a function that writes to the connection beside ``chunks``, where there is
             one; the answer has begun by then.
+        seconds: After which the stream ends by itself; one that has not some time later is stuck
+            in a connection that takes nothing. None for one without such an end.
         custom: The custom resource that it is about, if it is about one.
         status: HTTP code.
         forwarded: Another server's answer: it has all headers that it needs.
@@ -53,6 +58,7 @@ class Stream:
     content_type: bytes = b"application/json"
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     attach: Callable[[Callable[[bytes], bool]], None] | None = None
+    seconds: float | None = None
     custom: str = ""
     status: int = 200
     forwarded: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -39,6 +39,7 @@ from orchestrator.api._request_metrics import Labels, RequestMetrics, labels_of
 from orchestrator.api._requests import DisconnectedError, Receive, Request, Scope, Send
 from orchestrator.api._resources import Resources, method_not_allowed
 from orchestrator.api._responses import (
+    ABORT,
     GZIP_FROM,
     PUSH,
     Response,
@@ -61,6 +62,9 @@ if TYPE_CHECKING:
     from orchestrator.store import Store
 
 _LONG: Final = 504
+
+STUCK_SECONDS: Final = 60.0
+"""Seconds after its end for which a stream may still wait for its client to take the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,12 +194,13 @@ class ApiApplication:
             )
             response = error_response(internal_error(str(error) or type(error).__name__))
         if isinstance(response, Stream):
-            if response.attach is not None and (push := scope.get("extensions", {}).get(PUSH)):
+            extensions = scope.get("extensions") or {}
+            if response.attach is not None and (push := extensions.get(PUSH)):
                 response.attach(push)
             labels = self._labels(request)
             self._requests.begun(labels)
             try:
-                await self._send_stream(request, response, send)
+                await self._send_stream(request, response, send, extensions.get(ABORT))
             finally:
                 self._requests.ended(labels)
             status = response.status
@@ -296,11 +301,17 @@ class ApiApplication:
         await send(start_message(response, request.identifier, more))
         await send({"type": "http.response.body", "body": response.body})
 
-    async def _send_stream(self, request: Request, stream: Stream, send: Send) -> None:
-        """Send pieces as they come, until they end, the client leaves or the server closes."""
+    async def _send_stream(
+        self, request: Request, stream: Stream, send: Send, abort: Callable[[], None] | None
+    ) -> None:
+        """Send pieces as they come, until they end, the client leaves or the server closes.
+
+        A client that takes nothing until long after the stream's end is dropped by ``abort``.
+        """
         task = asyncio.current_task()
         assert task is not None
         ended = False
+        overdue: asyncio.TimerHandle | None = None
 
         def end(_: asyncio.Task[None] | None = None) -> None:
             nonlocal ended
@@ -310,6 +321,9 @@ class ApiApplication:
 
         gone = asyncio.create_task(request.disconnected())
         gone.add_done_callback(end)
+        if stream.seconds is not None and abort is not None:
+            later = max(stream.seconds, 0.0) + STUCK_SECONDS
+            overdue = asyncio.get_running_loop().call_later(later, abort)
         self._streams.add(task)
         if stream.custom:
             self._custom.add(stream.custom, end)
@@ -328,6 +342,8 @@ class ApiApplication:
             self._log.error("stream failed", path=request.path, exc_info=error)
         finally:
             ended = True
+            if overdue is not None:
+                overdue.cancel()
             self._streams.discard(task)
             self._custom.discard(stream.custom, end)
             gone.cancel()

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import example, given, settings
 
 from actors import ActorSystem
 from actors.log import MemoryLog
 from actors.testing import virtual
-from orchestrator.api import ApiApplication, ApiServer
+from orchestrator.api import ApiApplication, ApiServer, application
 from orchestrator.api._events import View
 from orchestrator.api._fanout import Fanout, Hub
 from orchestrator.api._watching import Watch
@@ -283,3 +284,27 @@ async def test_a_client_that_never_reads_holds_up_nobody(store: Store) -> None:
         writer.close()
         for connection in stuck:
             connection.close()
+
+
+async def test_a_client_that_never_reads_is_dropped_after_its_watch(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is up, and it does not take the rest: the connection goes, with what it holds."""
+    monkeypatch.setattr(application, "STUCK_SECONDS", 0.1)
+    big = {**config_map("big"), "data": {"x": "x" * 500_000}}
+    await store.create(big, resource="configmaps", namespace="default")
+    async with ApiServer(ApiApplication(store), "127.0.0.1", 0) as server:
+        before = len(store._followers)
+        request = b"GET /api/v1/configmaps?watch=1&timeoutSeconds=1 HTTP/1.1\r\nhost: x\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port)) as stuck:
+            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stuck.sendall(request)
+            assert server._server is not None
+            connections = server._server.server_state.connections
+            async with asyncio.timeout(20):
+                while not connections:
+                    await asyncio.sleep(0)
+                for number in range(60):
+                    await store.write([change("big", number)])
+                while connections or len(store._followers) > before:
+                    await asyncio.sleep(0.01)
