@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -29,7 +28,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-const protobuf = "application/vnd.kubernetes.protobuf"
+const (
+	protobuf = "application/vnd.kubernetes.protobuf"
+	own      = "of=go" // a namespace may hold what a controller puts there
+)
 
 var (
 	scheme     = runtime.NewScheme()
@@ -118,8 +120,8 @@ func writes(config *rest.Config) {
 	apps := client(config, appsv1.SchemeGroupVersion, protobuf)
 	appsJSON := client(config, appsv1.SchemeGroupVersion, "application/json")
 
-	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-	must(core.Post().Resource("namespaces").Body(own).Do(ctx).Error(), "create a namespace")
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	must(core.Post().Resource("namespaces").Body(space).Do(ctx).Error(), "create a namespace")
 	made := &corev1.Pod{}
 	must(core.Post().Namespace(namespace).Resource("pods").Body(pod("p")).Do(ctx).Into(made), "create a pod")
 	check(made.UID != "" && !made.CreationTimestamp.IsZero(), "the pod has an identity", made)
@@ -154,7 +156,7 @@ func writes(config *rest.Config) {
 
 	for _, name := range []string{"a", "b", "c"} {
 		data := &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Name: name},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"of": "go"}},
 			BinaryData: map[string][]byte{"x": {0, 255}},
 		}
 		must(core.Post().Namespace(namespace).Resource("configmaps").Body(data).Do(ctx).Error(), "create a ConfigMap")
@@ -163,7 +165,7 @@ func writes(config *rest.Config) {
 	seen, token := 0, ""
 	for {
 		page := &corev1.ConfigMapList{}
-		options := &metav1.ListOptions{Limit: 2, Continue: token}
+		options := &metav1.ListOptions{Limit: 2, Continue: token, LabelSelector: own}
 		must(core.Get().Namespace(namespace).Resource("configmaps").VersionedParams(options, parameters).Do(ctx).Into(page), "a page")
 		seen += len(page.Items)
 		if token = page.Continue; token == "" {
@@ -186,7 +188,8 @@ func writes(config *rest.Config) {
 func informer(config *rest.Config) {
 	core := client(config, corev1.SchemeGroupVersion, protobuf)
 	events := make(chan string, 100)
-	lister := cache.NewListWatchFromClient(core, "configmaps", namespace, fields.Everything())
+	selected := func(options *metav1.ListOptions) { options.LabelSelector = own }
+	lister := cache.NewFilteredListWatchFromClient(core, "configmaps", namespace, selected)
 	store, controller := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: lister,
 		ObjectType:    &corev1.ConfigMap{},
@@ -221,7 +224,7 @@ func informer(config *rest.Config) {
 		}
 	}
 	made := &corev1.ConfigMap{}
-	data := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "seen"}}
+	data := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "seen", Labels: map[string]string{"of": "go"}}}
 	must(core.Post().Namespace(namespace).Resource("configmaps").Body(data).Do(ctx).Into(made), "create one more")
 	wait("added seen")
 	made.Data = map[string]string{"k": "v"}
@@ -235,10 +238,10 @@ func informer(config *rest.Config) {
 func metadataOnly(config *rest.Config) {
 	maps := metadata.NewForConfigOrDie(metadata.ConfigFor(config)).
 		Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(namespace)
-	list, err := maps.List(ctx, metav1.ListOptions{})
+	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: own})
 	must(err, "list metadata")
 	check(len(list.Items) == 2 && reflect.DeepEqual(list.Items[0].Name, "b"), "of everything", list.Items)
-	watch, err := maps.Watch(ctx, metav1.ListOptions{})
+	watch, err := maps.Watch(ctx, metav1.ListOptions{LabelSelector: own})
 	must(err, "watch metadata")
 	select {
 	case event := <-watch.ResultChan():
