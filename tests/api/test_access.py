@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +13,16 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from orchestrator.access import SigningKey
-from orchestrator.api import ApiApplication, ApiConfig
+from orchestrator.api import ApiApplication, ApiConfig, ensure_certificates
+from orchestrator.api._client_certificates import certified_user
 from orchestrator.controllers.bootstrap import plan_policy
 from orchestrator.store import Store
-from tests.api.conftest import TOKEN
+from tests.api.conftest import TOKEN, LiveServer
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 PODS = "/api/v1/namespaces/default/pods"
@@ -573,3 +578,40 @@ def test_the_signing_key_outlives_the_process(tmp_path: Path) -> None:
     assert key.algorithm == "RS256"
     assert key.verified(key.sign({"sub": "a"})) == {"sub": "a"}
     assert key.published()[0]["kty"] == "RSA"
+
+
+def test_a_certificate_names_its_user() -> None:
+    """The common name, organizations as groups, the uid where there is one; or nobody."""
+
+    def subject(*parts: tuple[str, str]) -> dict[str, Any]:
+        return {"subject": tuple((part,) for part in parts)}
+
+    uid = "1.3.6.1.4.1.57683.2"
+    shown = subject(
+        ("commonName", "eve"), ("organizationName", "dev"), ("organizationName", "ops"), (uid, "7")
+    )
+    user = certified_user(shown, b"der")
+    assert user is not None
+    assert (user.name, user.uid, user.groups) == (
+        "eve",
+        "7",
+        ("dev", "ops", "system:authenticated"),
+    )
+    (credential,) = user.extra["authentication.kubernetes.io/credential-id"]
+    assert credential == f"X509SHA256={hashlib.sha256(b'der').hexdigest()}"
+    assert certified_user(subject(("organizationName", "dev")), b"der") is None
+    assert certified_user({}, None) is None
+
+
+@pytest.mark.e2e
+def test_a_certificate_of_another_ca_is_no_way_in(live_server: LiveServer, tmp_path: Path) -> None:
+    """The handshake fails; without a certificate it goes on, as a stranger."""
+    other = ensure_certificates(tmp_path / "other", time.time())
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    url = yaml.safe_load(live_server.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+    with httpx.Client(verify=context) as client:
+        assert "system:anonymous" in message(client.get(f"{url}{PODS}"), 403)
+    context.load_cert_chain(other.certificate_file, other.key_file)
+    with httpx.Client(verify=context) as client, pytest.raises(httpx.TransportError):
+        client.get(f"{url}{PODS}")
