@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from orchestrator.api import _requests
+from orchestrator.api import _requests, protobuf
 from orchestrator.api.protobuf import message_of
+from orchestrator.api.protobuf.generate import collect
 from orchestrator.resources.kinds import Kind
 from tests.api.conftest import Kubectl
+
+TABLE: Final = Path(protobuf.__file__).parent / "messages.txt"
 
 pytestmark = pytest.mark.e2e
 
@@ -110,3 +114,20 @@ def test_types_are_explained_from_either_document(kube: Kubectl) -> None:
     assert "Number of port to expose on the pod's IP address." in told
     fields = kube.run("explain", "deploy", "--recursive", "--output=plaintext-openapiv2")
     assert "progressDeadlineSeconds\t<integer>" in fields
+
+
+def test_the_table_says_what_the_program_says(
+    kubectl: Path, kubectl_minor: Callable[[Path], int]
+) -> None:
+    """Every field of every message in kubectl's type records stands in the table, and alike."""
+    if kubectl_minor(kubectl) < 31:
+        pytest.skip("the table has messages from v1.31 on")
+    found = collect([kubectl])
+    assert len(found["core.v1.PodSpec"]) > 30
+    lines = [line.split() for line in TABLE.read_text().splitlines() if not line.startswith("#")]
+    # What a zero looks like in JSON has changed for some fields; what is on the wire never does.
+    known = {(name, cell.replace(":!", ":")) for name, *cells in lines for cell in cells}
+    told = {
+        (name, cell.replace(":!", ":")) for name, cells in found.items() for cell in cells.values()
+    }
+    assert told <= known

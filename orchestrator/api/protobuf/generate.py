@@ -20,7 +20,7 @@ import mmap
 import re
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -216,21 +216,32 @@ def _published() -> set[str]:
     return packages
 
 
-def main(paths: list[str]) -> None:
-    """Print the table."""
+def collect(programs: Iterable[Path]) -> dict[str, dict[int, str]]:
+    """Read the messages of programs: by name, the fields' cells of the table by number.
+
+    Raises:
+        ValueError: A file that is no such program.
+    """
     wanted = _published()
     found: dict[str, dict[int, str]] = {}
-    for line in _AGGREGATOR.splitlines():
-        name, *cells = line.split()
-        found[name] = {int(cell.partition("=")[0]): cell for cell in cells}
-    for path in paths:
-        program = _Program(Path(path))
+    for path in programs:
+        program = _Program(path)
         for source, name, address in program.structs():
             package = _package(source)
             if package in wanted and name[0].isupper():
                 fields = _cells(program, package, address)
                 if fields or not any(program.fields(address)):
                     found.setdefault(f"{package}.{name}", {}).update(fields)
+    return found
+
+
+def main(paths: list[str]) -> None:
+    """Print the table."""
+    found: dict[str, dict[int, str]] = {}
+    for line in _AGGREGATOR.splitlines():
+        name, *cells = line.split()
+        found[name] = {int(cell.partition("=")[0]): cell for cell in cells}
+    found |= collect(map(Path, paths))
     sys.stdout.write(_HEADER)
     for name, fields in sorted(found.items()):
         sys.stdout.write(" ".join([name, *(cell for _, cell in sorted(fields.items()))]) + "\n")
