@@ -13,9 +13,10 @@ from orchestrator.access import AccountTokens, TokenError
 from orchestrator.access.authority import Authority, Requested, SigningError
 from orchestrator.api import ensure_certificates
 from orchestrator.controllers.accounts import TokenController
-from orchestrator.controllers.certificates import decide_signing
+from orchestrator.controllers.certificates import decide_cleaning, decide_signing
 from orchestrator.controllers.certificates.core import check_request
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
+from orchestrator.resources.timestamps import format_time
 from tests.api.test_access import signing_request
 
 NOW = 1_800_000_000.0
@@ -152,6 +153,33 @@ def test_only_what_was_approved_is_signed(tmp_path: Path) -> None:
     failed = update.new["status"]["conditions"][-1]
     assert (failed["type"], failed["reason"]) == ("Failed", "SignerValidationFailure")
     assert "unable to parse csr" in failed["message"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "certificate", "age", "left"),
+    [
+        ("", "", 23 * 3600, 3600),
+        ("", "", 24 * 3600, None),
+        ("Denied", "", 3599, 1),
+        ("Denied", "", 3600, None),
+        ("Failed", "", 3601, None),
+        ("Approved", "PEM", 3000, 600),
+        ("Approved", "PEM", 3600, None),
+        ("Approved", "", 100 * 3600, 24 * 3600),
+    ],
+)
+def test_requests_go_once_they_are_done_with(
+    type_: str, certificate: str, age: int, left: float | None
+) -> None:
+    """An hour after the decision, a day without one; what waits for its signer stays."""
+    moment = format_time(NOW - age)
+    condition = {"type": type_, "status": "True", "lastUpdateTime": moment}
+    request = {
+        "metadata": {"name": "a", "uid": "u", "creationTimestamp": moment},
+        "status": {"conditions": [condition] if type_ else [], "certificate": certificate},
+    }
+    plan = decide_cleaning(request, NOW)
+    assert (len(plan.delete), plan.requeue_after) == ((1, None) if left is None else (0, left))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.controllers.certificates.core import RESOURCE, decide_signing
+from orchestrator.controllers.certificates.core import RESOURCE, decide_cleaning, decide_signing
 from orchestrator.controllers.config import Sign
 from orchestrator.controllers.controller import Controller, Recorder
 from orchestrator.controllers.plans import Plan
@@ -10,7 +10,11 @@ from orchestrator.store import ObjectEvent, Store
 
 
 class SigningController(Controller[str]):
-    """Signs approved CertificateSigningRequests of the signers that are Kubernetes' own."""
+    """Signs approved CertificateSigningRequests of the signers that are Kubernetes' own.
+
+    Requests of every signer go away once they have been decided about for an hour, or nobody has
+    for a day.
+    """
 
     resources = (RESOURCE,)
 
@@ -26,4 +30,7 @@ class SigningController(Controller[str]):
     def reconcile(self, key: str, now: float) -> Plan | None:
         """Decide about one request."""
         request = self.store.get(RESOURCE, "", key)
-        return None if request is None else decide_signing(request, self._sign, now)
+        if request is None:
+            return None
+        plan = decide_signing(request, self._sign, now)
+        return plan if len(plan) else decide_cleaning(request, now)

@@ -1,7 +1,7 @@
-"""Signing what was approved. Pure but for the signature, which it is handed a function for.
+"""Signing what was approved, and removing what is done with. Pure, but for the signature itself.
 
 `orchestrator.controllers.certificates.actor` applies the plans.
-Rules: k8s.io/kubernetes/pkg/controller/certificates/signer and pkg/apis/certificates (signers).
+Rules: k8s.io/kubernetes/pkg/controller/certificates (signer, cleaner) and pkg/apis/certificates.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ from typing import Final
 
 from orchestrator.access.authority import Requested, SigningError, read_request
 from orchestrator.controllers.config import Sign
-from orchestrator.controllers.plans import Plan, Update
+from orchestrator.controllers.plans import Deletion, Plan, Update
 from orchestrator.resources.conditions import set_condition
-from orchestrator.resources.objects import Object, is_deleting, spec_of, status_of
-from orchestrator.resources.timestamps import format_time
+from orchestrator.resources.objects import Object, is_deleting, meta, spec_of, status_of
+from orchestrator.resources.timestamps import format_time, parse_time
 
 RESOURCE: Final = "certificatesigningrequests.certificates.k8s.io"
 YEAR: Final = 365 * 24 * 3600
 """Seconds a certificate is good for unless it asks for less; upstream's
 ``--cluster-signing-duration``."""
+
+DECIDED_FOR: Final = 3600.0
+"""Seconds a request stays after it was issued, denied or failed."""
+
+PENDING_FOR: Final = 24 * 3600.0
+"""Seconds a request stays that nobody decides about."""
 
 _CLIENT: Final = "kubernetes.io/kube-apiserver-client"
 _KUBELET: Final = "kubernetes.io/kube-apiserver-client-kubelet"
@@ -67,6 +73,38 @@ def decide_signing(request: Object, sign: Sign, now: float) -> Plan:
         changed = {**status, "certificate": base64.b64encode(certificate.encode()).decode()}
     plan.update.append(Update(RESOURCE, request, {**request, "status": changed}, "status"))
     return plan
+
+
+def decide_cleaning(request: Object, now: float) -> Plan:
+    """Return the removal of a request that is done with, or when to look again.
+
+    Args:
+        request: As committed.
+        now: Wall seconds.
+    """
+    plan = Plan()
+    if is_deleting(request):
+        return plan
+    conditions = {one.get("type"): one for one in status_of(request).get("conditions") or ()}
+    due = _seconds(meta(request).get("creationTimestamp"), now) + PENDING_FOR
+    approved = conditions.get("Approved")
+    if approved is not None:
+        # One that was approved and never signed is its signer's business.
+        due = now + PENDING_FOR
+        if status_of(request).get("certificate"):
+            due = _seconds(approved.get("lastUpdateTime"), now) + DECIDED_FOR
+    for ended in ("Denied", "Failed"):
+        if ended in conditions:
+            due = _seconds(conditions[ended].get("lastUpdateTime"), now) + DECIDED_FOR
+    if due <= now:
+        plan.delete.append(Deletion(RESOURCE, request, current=True))
+    else:
+        plan.look_again(due - now)
+    return plan
+
+
+def _seconds(text: str | None, otherwise: float) -> float:
+    return parse_time(text) if text else otherwise
 
 
 def check_request(signer: str, asked: Requested, usages: frozenset[str]) -> None:
