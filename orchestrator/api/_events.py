@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,6 +50,9 @@ class View:
         encode: Other encodings than the object's own JSON; None for that.
         line: Frames one encoded object as an event.
         dump: Encodes objects of other kinds: errors.
+        trigger: A field and the value it must have before or after an event for the view to show
+            it, where there is such a field; ``fields_of`` returns an object's values.
+        fields_of: See ``trigger``.
     """
 
     key: Hashable = None
@@ -60,6 +63,8 @@ class View:
     encode: Encoder | None = None
     line: Line = event_line
     dump: Callable[[Object], bytes] = orjson.dumps
+    trigger: tuple[str, str] | None = None
+    fields_of: Callable[[Object], Mapping[str, str]] | None = None
 
     def names(self, obj: Object) -> bool:
         """Tell whether an object is the one that is watched, if only one is."""

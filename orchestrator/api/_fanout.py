@@ -112,6 +112,52 @@ class Group:
             member.part(reached)
 
 
+class Triggers:
+    """Groups that look at one value of one field only, found by the values of an event.
+
+    A thousand watchers of a node's pods each, or of one object each, must not all be asked about
+    every event: upstream's watch cache has the same index.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self) -> None:
+        self._fields: dict[str, dict[str, dict[Group, None]]] = {}
+
+    def add(self, group: Group, trigger: tuple[str, str]) -> None:
+        """Enter a group."""
+        field, value = trigger
+        self._fields.setdefault(field, {}).setdefault(value, {})[group] = None
+
+    def remove(self, group: Group, trigger: tuple[str, str]) -> None:
+        """Forget a group."""
+        field, value = trigger
+        values = self._fields[field]
+        values[value].pop(group, None)
+        if not values[value]:
+            del values[value]
+            if not values:
+                del self._fields[field]
+
+    def hit(self, events: list[ObjectEvent]) -> dict[Group, list[ObjectEvent]]:
+        """Return the groups that may see something, each with the events it may see."""
+        found: dict[Group, list[ObjectEvent]] = {}
+        for field, groups in self._fields.items():
+            fields_of = next(iter(next(iter(groups.values())))).view.fields_of
+            assert fields_of is not None
+            for event in events:
+                value = fields_of(event.object).get(field, "")
+                for group in groups.get(value, ()):
+                    found.setdefault(group, []).append(event)
+                if event.previous is None:
+                    continue
+                before = fields_of(event.previous).get(field, "")
+                if before != value:
+                    for group in groups.get(before, ()):
+                        found.setdefault(group, []).append(event)
+        return found
+
+
 class Hub:
     """All groups that watch one resource."""
 
@@ -120,6 +166,8 @@ class Hub:
         self._resource = resource
         self._loop = asyncio.get_running_loop()
         self._groups: dict[Hashable, Group] = {}
+        self._asked: dict[Group, None] = {}
+        self._triggers = Triggers()
         self._closed = closed
         self._due: asyncio.Handle | None = None
         self._rested = 0.0
@@ -130,6 +178,10 @@ class Hub:
         group = self._groups.get(view.key)
         if group is None:
             group = self._groups[view.key] = Group(view)
+            if view.trigger is None or view.fields_of is None:
+                self._asked[group] = None
+            else:
+                self._triggers.add(group, view.trigger)
         group.newcomers.add(member)
 
     def leave(self, view: View, member: Member) -> int:
@@ -179,8 +231,12 @@ class Hub:
         memo = Memo()
         sequence = self._follower.sequence
         written = 0
-        for group in tuple(self._groups.values()):
+        hit = self._triggers.hit(events) if events else {}
+        for group in tuple(self._asked):
             written += group.write(events, memo, sequence)
+            self._tidy(group)
+        for group, found in hit.items():
+            written += group.write(found, memo, sequence)
             self._tidy(group)
         self._rested = self._loop.time() + min(REST_LIMIT, written * REST_PER_MEMBER)
         self._again()
@@ -200,6 +256,8 @@ class Hub:
             group.members.clear()
             group.newcomers.clear()
         self._groups.clear()
+        self._asked.clear()
+        self._triggers = Triggers()
         self.close()
 
     def _tidy(self, group: Group) -> None:
@@ -207,6 +265,10 @@ class Hub:
             return
         if self._groups.get(group.view.key) is group:
             del self._groups[group.view.key]
+            if group in self._asked:
+                del self._asked[group]
+            elif group.view.trigger is not None:
+                self._triggers.remove(group, group.view.trigger)
             if not self._groups:
                 self.close()
 

@@ -23,7 +23,7 @@ from orchestrator.api._watching import Watch
 from orchestrator.resources.errors import StatusError, bad_request, not_acceptable
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies import check_field_selector
+from orchestrator.resources.strategies import check_field_selector, strategy_of
 
 if TYPE_CHECKING:
     from orchestrator.api._encodings import Messages
@@ -222,6 +222,8 @@ class Lists:
             namespace=target.namespace,
             name=target.name,
             matches=self._store.matcher(target.resource, options.labels, options.fields),
+            trigger=_trigger(target, options),
+            fields_of=strategy_of(self._store.registry.by_key(target.resource)).selectable_fields,
         )
         if accepted.encoding == "protobuf":
             from orchestrator.api.protobuf import watch_frame
@@ -243,6 +245,17 @@ class Lists:
             return None, lambda obj: plain(now(obj, kind))
         begin = first
         return lambda obj: begin(now(obj, kind)), lambda obj: plain(now(obj, kind))
+
+
+def _trigger(target: Target, options: ListOptions) -> tuple[str, str] | None:
+    """Return a field and the one value that a watcher looks at, if there is such a field."""
+    if target.name:
+        return "metadata.name", target.name
+    if options.fields is not None:
+        for requirement in options.fields.requirements:
+            if requirement.operator == "=":
+                return requirement.field, requirement.value
+    return ("metadata.namespace", target.namespace) if target.namespace else None
 
 
 async def _only(line: bytes) -> AsyncIterator[bytes]:

@@ -142,6 +142,49 @@ async def test_an_event_is_encoded_once_for_all_views_of_a_shape() -> None:
 
 
 @virtual
+async def test_watchers_of_one_value_are_asked_about_its_events_only() -> None:
+    """They see what comes to it, happens in it and leaves it, as all others would."""
+    asked: list[str] = []
+
+    def fields_of(obj: Object) -> dict[str, str]:
+        return {"data.node": (obj.get("data") or {}).get("node", "")}
+
+    def at(node: str) -> View:
+        def matches(obj: Object) -> bool:
+            asked.append(node)
+            return fields_of(obj)["data.node"] == node
+
+        trigger = ("data.node", node)
+        return View(key=node, matches=matches, trigger=trigger, fields_of=fields_of)
+
+    def moved(node: str) -> Modify:
+        data = {"node": node}
+        return Modify("configmaps", "default", "m", lambda obj: {**obj, "data": data}, "*")
+
+    async with opened() as (store, fanout):
+        one, two, other = (Connection(store, fanout, at(node)) for node in ("1", "2", "3"))
+        await settle()
+        await store.write([Create("configmaps", config_map("m"))])
+        await settle()
+        asked.clear()
+        for node in ("1", "2", "2", "1", ""):
+            await store.write([moved(node)])
+            await settle()
+        assert [json.loads(line)["type"] for line in one.seen] == [
+            "ADDED",
+            "DELETED",
+            "ADDED",
+            "DELETED",
+        ]
+        assert [json.loads(line)["type"] for line in two.seen] == ["ADDED", "DELETED"]
+        assert other.seen == []
+        assert "3" not in asked
+        for client in (one, two, other):
+            client.task.cancel()
+        await settle()
+
+
+@virtual
 async def test_a_connection_that_stops_goes_on_where_it_was() -> None:
     """Nothing is written to it meanwhile, the others go on, and nothing is lost."""
     async with opened() as (store, fanout):
@@ -231,7 +274,10 @@ def test_every_watcher_sees_every_event_once_and_in_order(steps: list[tuple[str,
                         if not written or version > written[-1]:
                             written.append(version)
                 elif step == "join":
-                    clients.append((Connection(store, fanout, View(key=number)), store.sequence))
+                    view = View(key=number)
+                    if number == 1:  # all events are about the one object that it triggers on
+                        view = View(key=1, trigger=("name", "m"), fields_of=lambda _: {"name": "m"})
+                    clients.append((Connection(store, fanout, view), store.sequence))
                 elif step == "settle":
                     await settle()
                 elif step == "yield":
