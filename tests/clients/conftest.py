@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,9 @@ import pytest
 
 from tests.clients.kubectl import Kubectl
 from tests.e2e.daemon import Daemon
+
+SESSION_SECONDS = 60
+"""How long one test may take; a few seconds are normal."""
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +26,20 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     if running.process is not None and running.process.poll() is None:
         assert running.stop() == 0
     assert running.processes() == []
+
+
+@pytest.fixture(autouse=True)
+def deadline(daemon: Daemon) -> Iterator[None]:
+    """End a session that waits for what does not come: clients tend to wait for ever."""
+
+    def expire(number: int, frame: object) -> None:
+        pytest.fail(f"the session took over {SESSION_SECONDS} s\n{daemon.log()[-2000:]}")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(SESSION_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -42,3 +62,19 @@ def newest(daemon: Daemon, kubectl: Path, namespace: str, tmp_path: Path) -> Kub
     made = Kubectl(daemon, kubectl, namespace, tmp_path)
     made(f"create namespace {namespace}")
     return made
+
+
+@pytest.fixture
+def kubeconfig(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The path of the cluster's kubeconfig, which the environment names too."""
+    monkeypatch.setenv("KUBECONFIG", str(daemon.kubeconfig))
+    return str(daemon.kubeconfig)
+
+
+@pytest.fixture
+def untidy() -> Iterator[None]:
+    """Collect the connections that a library leaves to the collector, before others' tests do."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
