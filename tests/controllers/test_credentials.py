@@ -79,6 +79,8 @@ async def test_tokens_end_by_the_clusters_clock(worlds: Any) -> None:
         with pytest.raises(TokenError, match="has expired"):
             tokens.accept(token)
         assert tokens.accept("not.a.token") is None
+        odd = base64.urlsafe_b64encode(b'{"iss":["a"]}').decode()
+        assert tokens.accept(f"e30.{odd}.x") is None
         other = AccountTokens(world.store).issue(made, "id").token
         with pytest.raises(TokenError, match="cryptographic"):
             tokens.accept(other)
