@@ -1,119 +1,109 @@
-"""Regular expressions as Go writes them (RE2), compiled for Python.
+"""Regular expressions of schemas: RE2's, as upstream's are, in time linear in the text.
 
-RE2 has no look-around and no back-references, so what is valid there means the same here but for a
-few spellings. Python's matcher backtracks, so a hostile pattern costs more here than upstream.
+RE2's binding takes microseconds for each text, most of it for encodings. A pattern that can't make
+a backtracking matcher try many ways, and that means the same to Python, is matched by Python as
+long as the text is short.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-_POSIX: Final = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "ascii": r"\x00-\x7F",
-    "blank": r"\t ",
-    "cntrl": r"\x00-\x1F\x7F",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r"\t\n\v\f\r ",
-    "upper": "A-Z",
-    "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f",
+SHORT: Final = 256
+"""Characters up to which Python's matcher is used: two loops make at most this squared of steps."""
+_LOOPS: Final = 2
+_SAME_ESCAPES: Final = frozenset("dDwWbB.-/^$*+?()[]{}|\\:@_\"',;=#%&<>~!`")
+_QUANTIFIER: Final = re.compile(r"[*+]|\{\d+(,\d*)?\}")
+_WORDS: Final = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "bad repetition operator": "invalid nested repetition operator",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "trailing \\": "trailing backslash at end of expression",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid repetition size": "invalid repeat count",
+    "invalid named capture group": "invalid named capture",
 }
-_CLASSES: Final = {"L": "^\\W\\d_", "Lu": "A-ZÀ-ÖØ-Þ", "Ll": "a-zß-öø-ÿ", "N": "\\d", "Nd": "\\d"}
-_FORBIDDEN: Final = ("(?=", "(?!", "(?<=", "(?<!", "(?>", "(?#")
+"""What RE2 in C++ says, and what Go's says of the same."""
 
 
 class PatternError(ValueError):
-    """A pattern that RE2 would not take either; the message is Go's."""
+    """A text that is no pattern; the message is Go's."""
 
 
 @lru_cache(maxsize=2048)
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern; find it anywhere in a text with ``search``.
+def compile_pattern(pattern: str) -> Callable[[str], Any]:
+    """Compile a pattern into a function that finds it anywhere in a text; falsy where it is not.
 
     Raises:
         PatternError: Not a regular expression.
     """
-    for construct in _FORBIDDEN:
-        if construct in pattern.replace("\\(", ""):
-            shown = construct if construct != "(?#" else "(?#"
-            raise PatternError(
-                f"error parsing regexp: invalid or unsupported Perl syntax: `{shown}`"
-            )
+    search = _compiled(pattern).search
+    if not is_tame(pattern):
+        found: Callable[[str], Any] = search
+        return found
+    quick = re.compile(_ending(pattern), re.ASCII).search
+
+    def find(text: str) -> Any:
+        return quick(text) if len(text) <= SHORT else search(text)
+
+    return find
+
+
+def _compiled(pattern: str) -> Any:
+    import re2  # when the first pattern is met: most servers never meet one
+
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re.compile(_translated(pattern), re.ASCII)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise PatternError(f"error parsing regexp: {error}: `{pattern}`") from error
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        said = error.args[0] if error.args else b""
+        text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        what, _, where = text.partition(": ")
+        shown = _WORDS.get(what, what)
+        at = f": `{where}`" if where else ""
+        raise PatternError(f"error parsing regexp: {shown}{at}") from None
 
 
-def _translated(pattern: str) -> str:
-    result: list[str] = []
-    at, in_class = 0, False
+def is_tame(pattern: str) -> bool:
+    """Tell whether Python reads a pattern as RE2 does, and has few ways to match it."""
+    loops = at = 0
+    inside = False
     while at < len(pattern):
         char = pattern[at]
-        if char == "\\" and at + 1 < len(pattern):
-            taken, text = _escape(pattern, at, in_class=in_class)
-            result.append(text)
-            at += taken
+        if char == "\\":
+            if pattern[at + 1 : at + 2] not in _SAME_ESCAPES:
+                return False
+            at += 2
             continue
-        if in_class:
-            if char == "[" and pattern.startswith("[:", at):
-                end = pattern.find(":]", at)
-                name = pattern[at + 2 : end].removeprefix("^")
-                if end > 0 and name in _POSIX:
-                    result.append(_POSIX[name])
-                    at = end + 2
-                    continue
-            result.append("\\[" if char == "[" else char)
-            in_class = char != "]"
+        if inside:
+            if char == "[":
+                return False
+            inside = char != "]"
         elif char == "[":
-            in_class = True
-            result.append(char)
-            # A bracket that stands first belongs to the class.
-            if pattern.startswith("^", at + 1):
-                result.append("^")
-                at += 1
-            if pattern.startswith("]", at + 1):
-                result.append("\\]")
-                at += 1
-        elif char == "$":
-            result.append("\\Z")  # Python's also matches before a last newline
-        else:
-            result.append(char)
+            inside = True
+            at += pattern.startswith("^", at + 1)
+            at += pattern.startswith("]", at + 1)
+        elif pattern.startswith("(?", at) and not pattern.startswith("(?:", at):
+            return False
+        elif (found := _QUANTIFIER.match(pattern, at)) is not None:
+            loops += 1
+            if loops > _LOOPS or pattern[at - 1 : at] == ")":
+                return False
+            at = found.end()
+            continue
         at += 1
-    return "".join(result)
+    return True
 
 
-def _escape(pattern: str, at: int, *, in_class: bool) -> tuple[int, str]:
-    """Translate an escape; return its length in the pattern and what stands for it."""
-    char = pattern[at + 1]
-    if char == "z":
-        return 2, "\\Z"
-    if char == "Q":
-        end = pattern.find("\\E", at + 2)
-        end = len(pattern) if end < 0 else end
-        return end + 2 - at, re.escape(pattern[at + 2 : end])
-    if char == "x" and pattern.startswith("{", at + 2):
-        end = pattern.find("}", at)
-        return end + 1 - at, re.escape(chr(int(pattern[at + 3 : end], 16)))
-    if char in "pP":
-        end = pattern.find("}", at) if pattern.startswith("{", at + 2) else at + 2
-        name = pattern[at + 2 : end + 1].strip("{}")
-        known = _CLASSES.get(name)
-        if known is None:
-            raise PatternError(
-                f"error parsing regexp: invalid character class range: `\\p{{{name}}}`"
-            )
-        if in_class:
-            return end + 1 - at, "A-Za-zÀ-ÖØ-öø-ÿ" if name == "L" else known
-        return end + 1 - at, f"[{known}]" if char == "p" else f"[^{known.removeprefix('^')}]"
-    if char.isdigit() and char != "0":
-        raise PatternError(f"error parsing regexp: invalid escape sequence: `\\{char}`")
-    return 2, f"\\{char}"
+def _ending(pattern: str) -> str:
+    """Let ``$`` stand for the very end: Python's also matches before a last newline."""
+    return re.sub(
+        r"\\.|\[\^?\]?(?:\\.|[^\]])*\]|\$",
+        lambda found: r"\Z" if found[0] == "$" else found[0],
+        pattern,
+    )

@@ -203,7 +203,7 @@ def _string_part(schema: Schema) -> Check | None:
 
 def _searcher(pattern: str) -> Callable[[str], Any]:
     try:
-        return compile_pattern(pattern).search
+        return compile_pattern(pattern)
     except PatternError:
         return lambda _text: False  # what upstream does with a pattern that does not compile
 
