@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.resources.objects import (
     Object,
     annotations_of,
+    is_deleting,
     name_of,
     spec_of,
     status_of,
@@ -76,10 +77,9 @@ def _signing(obj: Object, now: float) -> list[Any]:
     spec, status = spec_of(obj), status_of(obj)
     seconds = spec.get("expirationSeconds")
     found = {condition.get("type") for condition in status.get("conditions") or ()}
-    words = [word for word in ("Denied", "Approved", "Failed") if word in found]
-    words = [word for word in words if not (word == "Approved" and "Denied" in found)]
-    if not words:
-        words = ["Pending"]
+    words = [next((word for word in ("Denied", "Approved") if word in found), "Pending")]
+    if "Failed" in found:
+        words.append("Failed")
     if status.get("certificate"):
         words.append("Issued")
     return [
@@ -197,14 +197,14 @@ def _priority_level(obj: Object, now: float) -> list[Any]:
 
 def _claim_state(obj: Object, _now: float) -> str:
     status = status_of(obj)
-    states = []
-    if (obj.get("metadata") or {}).get("deletionTimestamp"):
-        states.append("deleted")
-    if status.get("allocation"):
-        states.append("allocated")
+    deleted = is_deleting(obj)
+    states = ["deleted"] if deleted else []
+    if not status.get("allocation"):
+        return ",".join(states or ["pending"])
+    states.append("allocated")
     if status.get("reservedFor"):
         states.append("reserved")
-    return ",".join(states if status.get("allocation") else ["pending"])
+    return ",".join(states)
 
 
 def _slice(obj: Object, now: float) -> list[Any]:
