@@ -85,6 +85,8 @@ async def test_they_are_made_and_come_back(worlds: Any) -> None:
         await world.settle()
         assert names(store, CLASSES) == ["system-cluster-critical", "system-node-critical"]
         assert (len(names(store, SCHEMAS)), len(names(store, LEVELS))) == (13, 8)
+        components = names(store, "componentstatuses")
+        assert components == ["controller-manager", "etcd-0", "scheduler"]
         schema = store.get(SCHEMAS, "", "exempt")
         assert schema is not None
         condition = find_condition(schema, "Dangling")

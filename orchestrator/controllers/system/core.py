@@ -31,6 +31,7 @@ API_SERVICES: Final = "apiservices.apiregistration.k8s.io"
 DEFINITIONS: Final = "customresourcedefinitions.apiextensions.k8s.io"
 RANGES: Final = "servicecidrs.networking.k8s.io"
 CLASSES: Final = "priorityclasses.scheduling.k8s.io"
+COMPONENTS: Final = "componentstatuses"
 
 AUTOMANAGED: Final = "kube-aggregator.kubernetes.io/automanaged"
 _CUSTOM_PRIORITIES: Final = (1000, 100)
@@ -77,6 +78,8 @@ _CRITICAL: Final = {
         "Used for system critical pods that must not be moved from their current node.",
     ),
 }
+_COMPONENTS: Final = ("controller-manager", "etcd-0", "scheduler")
+"""Of which the API server is not one; an answer means that they are there, in the same process."""
 _RANGE: Final = "kubernetes"
 _RANGE_READY: Final = "Kubernetes default Service CIDR is ready"
 
@@ -98,6 +101,7 @@ def system_objects(served: KindRegistry, service_range: str) -> dict[Key, Object
         }
         for name, (value, description) in _CRITICAL.items()
     }
+    made |= {Key(COMPONENTS, "", name): _component(name) for name in _COMPONENTS}
     made |= {Key(resource, "", name_of(obj)): obj for resource, obj in flow_objects()}
     for group, versions in served.groups().items():
         for version in versions:
@@ -112,6 +116,15 @@ def system_objects(served: KindRegistry, service_range: str) -> dict[Key, Object
             "spec": {"cidrs": [service_range]},
         }
     return made
+
+
+def _component(name: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ComponentStatus",
+        "metadata": {"name": name},
+        "conditions": [{"type": "Healthy", "status": "True", "message": "ok"}],
+    }
 
 
 def custom_services(definitions: Iterable[Object]) -> dict[Key, Object]:
