@@ -74,9 +74,7 @@ def _in(arguments: tuple[Any, ...], _result: Any) -> int:
 
 def _elements(arguments: tuple[Any, ...], _result: Any) -> int:
     items = arguments[0]
-    if isinstance(items, str):
-        return ceil(len(items) * 0.1)
-    return sum(1 + ceil(len(item) * 0.1) if isinstance(item, str | bytes) else 1 for item in items)
+    return ceil(len(items) * 0.1) if isinstance(items, str) else size(items)
 
 
 def _pattern(arguments: tuple[Any, ...], _result: Any) -> int:
@@ -87,8 +85,21 @@ def _contained(arguments: tuple[Any, ...], _result: Any) -> int:
     return ceil(size(arguments[0]) * 0.1) * ceil(size(arguments[1]) * 0.1)
 
 
-def _product(arguments: tuple[Any, ...], _result: Any) -> int:
-    return size(arguments[0]) * size(arguments[1])
+def _product(factor: int) -> Measure:
+    return lambda arguments, _result: 1 + factor * size(arguments[0]) * size(arguments[1])
+
+
+def selecting(length: int) -> int:
+    """Return what it costs to parse a selector of so many characters."""
+    return 10 + ceil(length / 2) * 50 + ceil(length * 0.1)
+
+
+def _selector(arguments: tuple[Any, ...], _result: Any) -> int:
+    return selecting(size(arguments[1]))
+
+
+def _validated(arguments: tuple[Any, ...], _result: Any) -> int:
+    return ceil(size(arguments[1]) * 0.1) * ceil(int(arguments[0].pattern_size) * 0.25)
 
 
 def _masked(parsed: str) -> Measure:
@@ -148,10 +159,13 @@ CALLS: dict[str, int | Measure] = {
     "ip.isCanonical": _TWICE,
     "containsIP": _masked("ip"),
     "containsCIDR": _masked("cidr"),
-    "validate": _traversal(0.4, 1),
-    "sets.contains": _product,
-    "sets.intersects": _product,
-    "sets.equivalent": _product,
+    "validate": _validated,
+    "fieldSelector": _selector,
+    "labelSelector": _selector,
+    "jsonpatch.escapeKey": _LINE,
+    "sets.contains": _product(1),
+    "sets.intersects": _product(1),
+    "sets.equivalent": _product(2),
     "flatten": lambda arguments, result: 1 + size(arguments[0]) + size(result),
     "slice": lambda _arguments, result: 1 + size(result),
 }

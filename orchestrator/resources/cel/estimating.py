@@ -6,7 +6,7 @@ from math import ceil
 from typing import NamedTuple
 
 from orchestrator.resources.cel.checking import Checked
-from orchestrator.resources.cel.costs import LIST_COST, MAP_COST, STRUCT_COST
+from orchestrator.resources.cel.costs import LIST_COST, MAP_COST, STRUCT_COST, selecting
 from orchestrator.resources.cel.nodes import (
     Call,
     Fold,
@@ -159,6 +159,8 @@ class _Estimator:
         line = first.scaled(0.1)
         match function:
             case "_==_" | "_!=_" | "_<_" | "_<=_" | "_>_" | "_>=_":
+                if kind == "opaque" and self._types[nodes[0]].name != "kubernetes.URL":
+                    return _ONE, None
                 shorter = min(first.high, sizes[1].high)
                 if function not in {"_==_", "_!=_"} and kind in _SCALARS:
                     return _ONE, None
@@ -194,9 +196,14 @@ class _Estimator:
                     return line, None
                 element = self._element(nodes[0])
                 return first.times(_ONE.plus(element.scaled(0.1)) if element else _ONE), None
-            case "url" | "isURL" | "cidr" | "isIP" | "isCIDR" | "quantity" | "isQuantity":
+            case "url":
+                return line, first
+            case "fieldSelector" | "labelSelector":
+                low, high = (selecting(size) for size in (sizes[1].low, sizes[1].high))
+                return Span(min(low, MOST), min(high, MOST)), None
+            case "isURL" | "cidr" | "isIP" | "isCIDR" | "quantity" | "isQuantity":
                 return line, None
-            case "semver" | "isSemver":
+            case "semver" | "isSemver" | "jsonpatch.escapeKey":
                 return line, None
             case "ip":
                 return (line, None) if kind == "string" else (_ONE, None)
@@ -222,10 +229,12 @@ class _Estimator:
                     cost = cost.plus(sizes[1].scaled(0.1))
                 return cost, None
             case "validate":
-                return sizes[1].scaled(0.4), None
+                # Which format it is shows at run time only; this is its longest pattern's part.
+                return sizes[1].scaled(0.1).times(exactly(32)), None
             case "sets.contains" | "sets.intersects" | "sets.equivalent":
                 cost = first.times(sizes[1])
-                return (cost if function != "sets.equivalent" else cost.plus(cost)), None
+                cost = cost if function != "sets.equivalent" else cost.plus(cost)
+                return cost.plus(_ONE), None
             case "dyn":
                 return _ONE, first
             case "slice" | "flatten":
@@ -248,7 +257,8 @@ class _Estimator:
             turn, last = test.plus(Span(1, 2)), 2
         else:
             maps = macro.startswith("transformMap")
-            made = (result or _ONE).plus(exactly(3 if maps else 12))
+            own = {"transformMap": 3, "transformMapEntry": 2}.get(macro, 12)
+            made = (result or _ONE).plus(exactly(own))
             turn = made if condition is None else test.plus(made.or_else(_ONE))
             last = 1 + (MAP_COST if maps else LIST_COST)
             self._sizes[node] = self.size(node.range)

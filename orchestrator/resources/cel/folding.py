@@ -23,10 +23,13 @@ COSTS: dict[tuple[str, int], tuple[int, int, int]] = {
     ("exists_one", 2): (0, 1, 2),
     ("transformList", 2): (12, 0, 11),
     ("transformMap", 2): (3, 0, 31),
-    ("transformMapEntry", 2): (3, 0, 31),
+    ("transformMapEntry", 2): (2, 0, 31),
 }
 """By macro and number of names: what one result, one turn and the whole cost beside the parts that
 are written down, as the expansion of the macro in cel-go would."""
+
+
+_END = object()
 
 
 def always(cost: int) -> Run:
@@ -72,21 +75,23 @@ def _turns(frame: Frame, over: Run, places: Places) -> Iterator[Any]:
 
 
 def _all(over: Run, places: Places, condition: Run, _result: Run) -> Run:
-    return _quantified(over, places, condition, decisive=False)
+    return _quantified(over, places, condition, decisive=False, stop=2)
 
 
 def _exists(over: Run, places: Places, condition: Run, _result: Run) -> Run:
-    return _quantified(over, places, condition, decisive=True)
+    return _quantified(over, places, condition, decisive=True, stop=3)
 
 
-def _quantified(over: Run, places: Places, condition: Run, *, decisive: bool) -> Run:
+def _quantified(over: Run, places: Places, condition: Run, *, decisive: bool, stop: int) -> Run:
+    """Walk until one turn decides; finding out that the rest need not be walked costs ``stop``."""
     neutral = not decisive
     place = places[0] if len(places) == 1 else 0
 
     def run(frame: Frame) -> Any:
         failed: EvaluationError | None = None
         # With one name, the usual case, the elements themselves are walked over.
-        for item in _elements(over(frame)) if place else _turns(frame, over, places):
+        turns = iter(_elements(over(frame))) if place else _turns(frame, over, places)
+        for item in turns:
             if place:
                 frame[place] = item
             try:
@@ -97,6 +102,8 @@ def _quantified(over: Run, places: Places, condition: Run, *, decisive: bool) ->
                 failed = error
                 continue
             if found is decisive:
+                if next(turns, _END) is not _END:
+                    frame[0] -= stop
                 return decisive
             if found is not neutral:
                 failed = NoSuchOverload()
@@ -118,6 +125,7 @@ def _exists_one(over: Run, places: Places, condition: Run, _result: Run) -> Run:
         count = 0
         for _ in _turns(frame, over, places):
             count += _holds(condition(frame))
+        frame[0] -= count
         return count == 1
 
     return run

@@ -22,13 +22,15 @@ class Format(Opaque):
     Attributes:
         name: ``dns1123Label``.
         problems: What is wrong with a text.
+        pattern_size: Length of upstream's pattern, or what stands for it in costs.
     """
 
-    __slots__ = ("name", "problems")
+    __slots__ = ("name", "pattern_size", "problems")
     type_name = "kubernetes.NamedFormat"
 
-    def __init__(self, name: str, problems: Callable[[str], list[str]]) -> None:
+    def __init__(self, name: str, problems: Callable[[str], list[str]], pattern_size: int) -> None:
         self.name = name
+        self.pattern_size = pattern_size
         self.problems = problems
 
     def __eq__(self, other: object) -> bool:
@@ -102,7 +104,20 @@ _CHECKS: dict[str, Callable[[str], list[str]]] = {
     "date": _date,
     "datetime": _datetime,
 }
-_FORMATS = {name: Format(name, check) for name, check in _CHECKS.items()}
+_PATTERN_SIZES = {
+    "dns1123Label": 30,
+    "dns1035Label": 30,
+    "dns1123LabelPrefix": 30,
+    "dns1035LabelPrefix": 30,
+    "dns1123Subdomain": 60,
+    "dns1123SubdomainPrefix": 60,
+    "qualifiedName": 60,
+    "labelValue": 40,
+    "uuid": 103,
+}
+_FORMATS = {
+    name: Format(name, check, _PATTERN_SIZES.get(name, 1000)) for name, check in _CHECKS.items()
+}
 for _name, _found in _FORMATS.items():
     FORMATS.add(f"format.{_name}", [f"() {Format.type_name}"], lambda found=_found: found)
 

@@ -137,8 +137,24 @@ def _semver(text: str, normalize: bool = False) -> Semver:
             text = ".".join([*numbers, "0", "0"][:3]) + (loose[2] or "")
     match = _VERSION.fullmatch(text)
     if match is None or len(text) > 256 or not _proper(match[4]):
-        raise EvaluationError(f"semver parse error: invalid version {text[:64]!r}")
+        raise EvaluationError(_wrong_version(text))
     return Semver((int(match[1]), int(match[2]), int(match[3])), match[4] or "")
+
+
+def _wrong_version(text: str) -> str:
+    """Return what the library that upstream uses says of it."""
+    if not text:
+        return "Version string empty"
+    parts = text.split(".", 2)
+    if len(parts) != 3:
+        return "No Major.Minor.Patch elements found"
+    parts[2] = re.split("[-+]", parts[2], maxsplit=1)[0]
+    for name, part in zip(("major", "minor", "patch"), parts, strict=True):
+        if not (part.isascii() and part.isdigit()):
+            return f'Invalid character(s) found in {name} number "{part}"'
+        if len(part) > 1 and part.startswith("0"):
+            return f'{name.capitalize()} number must not contain leading zeroes "{part}"'
+    return f'Invalid character(s) found in prerelease "{text.partition("-")[2]}"'
 
 
 def _proper(before: str | None) -> bool:
