@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.controllers.controller import Controller
 from orchestrator.scheduler.core.requests import request_of
 from tests.simulation.invariants import FINISHED
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-CONTROLLERS = 14
 
 
 def leftovers_of(world: World) -> list[str]:
@@ -28,7 +27,9 @@ def _actor(world: World, *path: str) -> Any:
 
 def _store(world: World) -> Iterator[str]:
     followers = len(world.store._followers)
-    most = CONTROLLERS + len(("scheduler", "nodes")) + len(world.watchers)
+    actors = [cell.actor for cell in world.cluster.system.guardian.rare().children.values()]
+    controllers = sum(isinstance(actor, Controller) for actor in actors)
+    most = controllers + len(("scheduler", "nodes")) + len(world.watchers)
     if followers > most:
         yield f"the store has {followers} followers, {most} are known"
     if pending := len(world.store._overlay):
