@@ -21,7 +21,7 @@ from orchestrator.node.runtime import (
 )
 from orchestrator.node.states import ContainerState, Phase, PodState
 from orchestrator.node.statuses import pod_status, terminated_record
-from orchestrator.node.support import limits_of
+from orchestrator.node.support import limits_of, unsupported_debugger
 from orchestrator.node.surroundings import PodEntry, Surroundings
 from orchestrator.resources.objects import name_of, namespace_of, uid_of
 
@@ -60,7 +60,16 @@ class PodActor(Actor[Command]):
     Restarted after a failure, it rebuilds itself from the pod and the runtime's records.
     """
 
-    __slots__ = ("_around", "_cleared", "_compared", "_entry", "_state", "_timer", "_waking_at")
+    __slots__ = (
+        "_around",
+        "_cleared",
+        "_compared",
+        "_debuggers",
+        "_entry",
+        "_state",
+        "_timer",
+        "_waking_at",
+    )
 
     mailbox_limit: ClassVar[int] = 4096
 
@@ -80,6 +89,7 @@ class PodActor(Actor[Command]):
         self._timer: Timer | None = None
         self._waking_at: float | None = None
         self._compared: object = None
+        self._debuggers = 0
 
     # -- start and adoption
 
@@ -176,14 +186,22 @@ class PodActor(Actor[Command]):
             self._reconcile()
 
     def _compare(self) -> None:
-        """Note which containers run another image than the spec has by now."""
-        specs = self._state.pod["spec"]["containers"]
+        """Note which containers run another image than the spec has by now, and which are new."""
+        spec = self._state.pod["spec"]
+        if "ephemeralContainers" in spec:
+            self._refuse_debuggers(len(spec["ephemeralContainers"]))
+        specs = spec["containers"]
         if specs is self._compared:
             return
         self._compared = specs
         for container, spec in zip(self._state.containers, specs, strict=True):
             if container.is_live and not container.stopping and container.image:
                 container.changed = container.image != spec.get("image")
+
+    def _refuse_debuggers(self, given: int) -> None:
+        for index in range(self._debuggers, given):
+            self._event("Warning", "UnsupportedField", str(unsupported_debugger(index)))
+        self._debuggers = max(self._debuggers, given)
 
     def _hear(self, event: ContainerStarted | ContainerRefused | ContainerExited) -> None:
         for container in self._state.containers:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import count
 
 from orchestrator.node.core import describe_backoff, is_terminal
 from orchestrator.node.states import ContainerState, Phase, PodState
+from orchestrator.node.support import unsupported_debugger
 from orchestrator.resources.objects import Object, is_deleting, status_of
 from orchestrator.resources.timestamps import format_time
 
@@ -64,6 +66,25 @@ def _container_status(container: ContainerState, spec: Object, state: PodState) 
     if container.id:
         status["containerID"] = f"{state.runtime}://{container.id}"
     return status
+
+
+def _debugger_status(index: int, spec: Object) -> Object:
+    """Return the status of an ephemeral container, which has ended without a start."""
+    refusal = {
+        "exitCode": 128,
+        "reason": "UnsupportedField",
+        "message": str(unsupported_debugger(index)),
+    }
+    return {
+        "name": spec["name"],
+        "state": {"terminated": refusal},
+        "lastState": _NO_STATE,
+        "ready": False,
+        "restartCount": 0,
+        "image": spec.get("image") or "",
+        "imageID": "",
+        "started": False,
+    }
 
 
 @lru_cache(maxsize=64)
@@ -172,6 +193,7 @@ def _runs_at_once(state: PodState) -> bool:
         or stored.get("phase") != "Pending"
         or not _is_fresh(stored.get("conditions") or ())
         or pod["spec"].get("readinessGates")
+        or pod["spec"].get("ephemeralContainers")
     ):
         return False
     for container in state.containers:
@@ -199,6 +221,8 @@ def _whole_status(state: PodState, now: float) -> Object:
         "phase": phase,
         "startTime": present.get("startTime") or format_time(state.started_at),
     }
+    if debuggers := pod["spec"].get("ephemeralContainers"):
+        status["ephemeralContainerStatuses"] = list(map(_debugger_status, count(), debuggers))
     if generation is not None:
         status["observedGeneration"] = generation
     if state.failed:

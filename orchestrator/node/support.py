@@ -29,7 +29,7 @@ class Unsupported(NamedTuple):
 
 
 _LATER = "is not supported by this node"
-COURSE = frozenset(("initContainers", "ephemeralContainers", "resourceClaims"))
+COURSE = frozenset(("initContainers", "resourceClaims"))
 """Fields of the pod that change its course whatever runs it."""
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
 _POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead")
@@ -61,6 +61,11 @@ def find_unsupported(pod: Object, *, executes: bool, user: int) -> tuple[Unsuppo
             if container.get("restartPolicy"):
                 found.append(Unsupported(f"spec.containers[{index}].restartPolicy", _LATER))
     return tuple(found)
+
+
+def unsupported_debugger(index: int) -> Unsupported:
+    """Tell that an ephemeral container is not started; its pod runs on."""
+    return Unsupported(f"spec.ephemeralContainers[{index}]", _LATER)
 
 
 def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:

@@ -432,3 +432,34 @@ def test_a_deleted_node_that_lives_registers_again(one: Any) -> None:
             assert cluster.pod("web")["status"]["phase"] == "Running"
 
     scenario()
+
+
+def test_an_ephemeral_container_is_refused_and_its_pod_runs_on(one: Any) -> None:
+    """With an event and a status that has ended, so that who debugs does not wait for ever."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            await cluster.run("web")
+            pod = await cluster.until_running("web")
+            debugger = {"name": "debug", "image": "busybox"}
+
+            def debug(current: Any) -> Any:
+                return {**current, "spec": {**current["spec"], "ephemeralContainers": [debugger]}}
+
+            await cluster.store.modify(
+                "pods", "default", "web", debug, subresource="ephemeralcontainers"
+            )
+            await cluster.until(
+                lambda: "ephemeralContainerStatuses" in cluster.pod("web")["status"]
+            )
+            text = "spec.ephemeralContainers[0]: is not supported by this node"
+            (status,) = cluster.pod("web")["status"]["ephemeralContainerStatuses"]
+            assert status["state"] == {
+                "terminated": {"exitCode": 128, "reason": "UnsupportedField", "message": text}
+            }
+            assert cluster.events.messages("web", "UnsupportedField") == [text]
+            assert cluster.state("web")[0] == "running"
+            assert cluster.pod("web")["metadata"]["uid"] == pod["metadata"]["uid"]
+
+    scenario()
