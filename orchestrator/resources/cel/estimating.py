@@ -78,6 +78,7 @@ class _Estimator:
     def __init__(self, checked: Checked) -> None:
         self._types = checked.types
         self._sizes: dict[Node, Span] = {}
+        self._ranges: dict[str, Node] = {}
 
     def cost(self, node: Node) -> Span:
         match node:
@@ -118,9 +119,26 @@ class _Estimator:
         if isinstance(node, MapNode):
             return exactly(len(node.entries))
         found = self._types[node]
-        if found.size is not None:
+        if found.size is not None and not self._is_lost(node):
             return Span(0, found.size)
         return _ONE if found.kind in _SCALARS else _UNKNOWN
+
+    def _is_lost(self, node: Node) -> bool:
+        """Tell whether upstream loses sight of the schema on the way to a value.
+
+        It does where a map's entry is looked up with a dot: what an index finds it knows.
+        """
+        while True:
+            if isinstance(node, Select):
+                if self._types[node.operand].kind == "map":
+                    return True
+                node = node.operand
+            elif isinstance(node, Call) and node.function == "_[_]":
+                node = node.arguments[0]
+            elif isinstance(node, Ident) and node.name in self._ranges:
+                node = self._ranges[node.name]
+            else:
+                return False
 
     def _element(self, node: Node) -> Span | None:
         """Return how long the elements of a list may be; None unless they are texts."""
@@ -244,8 +262,11 @@ class _Estimator:
 
     def _fold(self, node: Fold) -> Span:
         over = self.cost(node.range)
+        outer = dict(self._ranges)
+        self._ranges.update(dict.fromkeys(node.names, node.range))
         condition = self.cost(node.condition) if node.condition is not None else None
         result = self.cost(node.result) if node.result is not None else None
+        self._ranges = outer
         macro = node.macro
         if macro in {"optMap", "optFlatMap"}:
             return over.plus(Span(1, 1 + (result.high if result else 0)))

@@ -241,7 +241,7 @@ def _bytes(text: str) -> bytes:
 
 
 _FORMATS: dict[str, tuple[str, int, int, Callable[[str], Any]]] = {
-    "duration": ("duration", 4, 32, duration),
+    "duration": ("duration", 3, 32, duration),
     "date": ("timestamp", 12, 12, date),
     "date-time": ("timestamp", 21, 37, timestamp),
 }
