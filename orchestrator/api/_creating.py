@@ -15,6 +15,7 @@ import orjson
 from orchestrator.api._bodies import check_object_type, is_json, is_protobuf, parse_object
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions
+from orchestrator.api._owners import with_owners_once
 from orchestrator.api._placing import place
 from orchestrator.api._requests import Request, has_protobuf
 from orchestrator.api._routing import Target
@@ -120,7 +121,8 @@ class Creating:
         )
         if not protobuf:
             request.warnings += decoded.warnings
-        admitted = await self.admit(target, decoded.object, options, caller)
+        obj = with_owners_once(request, decoded.object)
+        admitted = await self.admit(target, obj, options, caller)
         warn_of(request, target.kind, admitted)
         looked = protobuf or options.validation != "Ignore"
         if key is not None and looked and not decoded.warnings and not request.warnings:

@@ -100,11 +100,13 @@ def _parse_applied(data: bytes, validation: str) -> Patch:
         )
     if not duplicates or validation == "Ignore":
         return Patch(APPLY_PATCH, value, [])
-    lines = "".join(f"\n  {text}" for text in duplicates)
-    problem = f"error converting YAML to JSON: yaml: unmarshal errors:{lines}"
     if validation == "Strict":
-        raise bad_request(f"error strict decoding YAML: {problem}")
-    return Patch(APPLY_PATCH, value, [problem])
+        lines = "".join(f"\n  {text}" for text in duplicates)
+        raise bad_request(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal "
+            f"errors:{lines}"
+        )
+    return Patch(APPLY_PATCH, value, duplicates)
 
 
 def _json_object(data: bytes) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ import orjson
 from orchestrator.api._callers import caller_of
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
+from orchestrator.api._owners import with_owners_once
 from orchestrator.api._patch_bodies import (
     APPLY_PATCH,
     JSON_PATCH,
@@ -94,6 +95,7 @@ class Patching:
             if new is current:
                 return current
             check_patched(current, new, target)
+            new = with_owners_once(request, new, patched=True)
             return self._managers.updated(target.kind, current, new, options.manager, subresource)
 
         changed = await self._store.modify(

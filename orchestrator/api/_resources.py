@@ -14,6 +14,7 @@ from orchestrator.api._creating import Creating, warn_of
 from orchestrator.api._lists import Lists
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
+from orchestrator.api._owners import with_owners_once
 from orchestrator.api._patching import Patching
 from orchestrator.api._placing import check_name, place
 from orchestrator.api._requests import Request, has_protobuf
@@ -198,7 +199,7 @@ class Resources:
         """Replace an object, or the part of it a subresource stands for."""
         options = write_options(request, "UpdateOptions")
         obj = await self.read_object(request, target.kind, options.validation)
-        obj = place(obj, target)
+        obj = with_owners_once(request, place(obj, target))
         check_name(obj, target)
         current = self._store.get(target.resource, target.scope, target.name)
         if current is None and not subresource and strategy_of(target.kind).create_on_update:

@@ -226,7 +226,7 @@ async def test_applied_yaml_with_keys_twice(client: httpx.AsyncClient) -> None:
     told = await client.patch(path, content=body, headers=APPLY)
     assert told.status_code == 201
     assert told.json()["data"] == {"a": "y"}
-    assert "already set in map" in told.headers["warning"]
+    assert told.headers["warning"] == '299 - "line 5: key \\"a\\" already set in map"'
 
 
 async def test_conflicts_name_manager_version_and_field(client: httpx.AsyncClient) -> None:
@@ -427,3 +427,21 @@ async def test_managers_of_versions_that_are_gone_own_nothing(
     )
     assert answer.status_code == 200, answer.text
     assert [manager for manager, _, _ in _managers(answer.json())] == ["me"]
+
+
+async def test_owners_are_named_once(client: httpx.AsyncClient) -> None:
+    """What is the same twice is kept once, with upstream's warning, however it is written."""
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u-1"}
+    other = {**owner, "name": "m"}
+    path = "/api/v1/namespaces/default/configmaps"
+    body = {"metadata": {"name": "m", "ownerReferences": [owner, owner, other]}}
+    created = await client.post(path, json=body)
+    assert created.status_code == 201, created.text
+    assert created.json()["metadata"]["ownerReferences"] == [owner, other]
+    assert created.headers["warning"].endswith('duplicate UID(s) observed: u-1"')
+    replaced = await client.put(f"{path}/m", json=body)
+    assert replaced.json()["metadata"]["ownerReferences"] == [owner, other]
+    patch = [{"op": "add", "path": "/metadata/ownerReferences/-", "value": other}]
+    patched = await client.patch(f"{path}/m", json=patch, headers=JSON)
+    assert patched.json()["metadata"]["ownerReferences"] == [owner, other]
+    assert "after mutating admission happens" in patched.headers["warning"]
