@@ -53,7 +53,7 @@ def first_match(user: User, request: FlowRequest) -> Object:
         (
             SYSTEM_ACCOUNT,
             FlowRequest("update", "coordination.k8s.io", "leases", "kube-system"),
-            "workload-leader-election",
+            "system-leader-election",
             SYSTEM_ACCOUNT.name,
         ),
         (

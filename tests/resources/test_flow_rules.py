@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.resources.flow_control import LEVELS, SCHEMAS, flow_objects
+from orchestrator.resources.flowcontrol import default_flow_control
+from orchestrator.resources.flowcontrol.defaults import LEVELS, SCHEMAS
 from tests.resources.judging import Object, creation, defaulted, told, update
 
 GROUP = "flowcontrol.apiserver.k8s.io/v1"
@@ -234,12 +235,12 @@ def test_every_complaint_about_a_new_object(obj: Object, expected: str) -> None:
 
 def test_what_every_cluster_has_is_right_and_complete() -> None:
     """No default adds to it and no rule complains, writing it again included."""
-    made = flow_objects()
+    made = list(default_flow_control())
     for _, obj in made:
         assert defaulted(obj)["spec"] == obj["spec"]
         assert creation(obj) == []
-    schemas = {obj["metadata"]["name"]: obj["spec"] for kind, obj in made if kind == SCHEMAS}
-    levels = {obj["metadata"]["name"] for kind, obj in made if kind == LEVELS}
+    schemas = {obj["metadata"]["name"]: obj["spec"] for key, obj in made if key.resource == SCHEMAS}
+    levels = {obj["metadata"]["name"] for key, obj in made if key.resource == LEVELS}
     assert (len(schemas), len(levels)) == (13, 8)
     assert {spec["priorityLevelConfiguration"]["name"] for spec in schemas.values()} == levels
 
@@ -267,7 +268,7 @@ def test_what_every_cluster_has_is_right_and_complete() -> None:
 )
 def test_mandatory_objects_keep_their_spec(index: int, change: Object, expected: list[str]) -> None:
     """But for the shares of what is exempt; suggested objects may change."""
-    _, old = flow_objects()[index]
+    _, old = list(default_flow_control())[index]
     spec = {field: value for field, value in {**old["spec"], **change}.items() if value is not None}
     found = update({**old, "spec": spec}, old)
     assert [problem.rpartition(": ")[2] for problem in found] == expected

@@ -14,7 +14,7 @@ from orchestrator.controllers.system.core import (
     levels_of,
     system_objects,
 )
-from orchestrator.resources.flow_control import LEVELS, SCHEMAS
+from orchestrator.resources.flowcontrol.defaults import LEVELS, SCHEMAS
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Key
 from orchestrator.store import ObjectEvent, Store

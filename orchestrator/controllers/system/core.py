@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from orchestrator.controllers.plans import Creation, Deletion, Plan, Update
 from orchestrator.resources.conditions import find_condition, set_condition
-from orchestrator.resources.flow_control import LEVELS, SCHEMAS, flow_objects
+from orchestrator.resources.flowcontrol import default_flow_control
+from orchestrator.resources.flowcontrol.defaults import LEVELS, SCHEMAS
 from orchestrator.resources.kinds import KindRegistry
 from orchestrator.resources.objects import (
     Key,
@@ -102,7 +103,7 @@ def system_objects(served: KindRegistry, service_range: str) -> dict[Key, Object
         for name, (value, description) in _CRITICAL.items()
     }
     made |= {Key(COMPONENTS, "", name): _component(name) for name in _COMPONENTS}
-    made |= {Key(resource, "", name_of(obj)): obj for resource, obj in flow_objects()}
+    made |= default_flow_control()
     for group, versions in served.groups().items():
         for version in versions:
             if group in _GROUP_PRIORITIES:

@@ -1,187 +1,167 @@
-"""The levels and schemas that every API server has.
+"""The FlowSchemas and PriorityLevelConfigurations that every cluster has.
 
-Source of the values: k8s.io/apiserver pkg/apis/flowcontrol/bootstrap/default.go.
+Source of the values: k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap. Two of each kind are
+mandatory: their spec is fixed, and they come back when they are deleted. The others are suggested.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from orchestrator.resources.objects import Key, Object
 
-LEVELS: Final = "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io"
-SCHEMAS: Final = "flowschemas.flowcontrol.apiserver.k8s.io"
-_API_VERSION: Final = "flowcontrol.apiserver.k8s.io/v1"
-_AUTO: Final = {"apf.kubernetes.io/autoupdate-spec": "true"}
+GROUP: Final = "flowcontrol.apiserver.k8s.io"
+SCHEMAS: Final = f"flowschemas.{GROUP}"
+LEVELS: Final = f"prioritylevelconfigurations.{GROUP}"
+MANDATORY: Final = ("exempt", "catch-all")
+AUTO_UPDATE: Final = "apf.kubernetes.io/autoupdate-spec"
 
-_LIMITED: Final = {
-    # name: (shares, lendable per cent, queues, hand size); queues None: refuse what is too much
-    "system": (30, 33, 64, 6),
-    "node-high": (40, 25, 64, 6),
-    "leader-election": (10, 0, 16, 4),
-    "workload-high": (40, 50, 128, 6),
-    "workload-low": (100, 90, 128, 6),
-    "global-default": (20, 50, 128, 6),
-    "catch-all": (5, 0, None, None),
+_Part = dict[str, Any]
+
+
+def _queues(queues: int, hand: int, length: int = 50) -> _Part:
+    queuing = {"queues": queues, "handSize": hand, "queueLengthLimit": length}
+    return {"type": "Queue", "queuing": queuing}
+
+
+def _limited(shares: int, lendable: int, response: _Part) -> _Part:
+    limited = {
+        "nominalConcurrencyShares": shares,
+        "limitResponse": response,
+        "lendablePercent": lendable,
+    }
+    return {"type": "Limited", "limited": limited}
+
+
+LEVEL_SPECS: Final[dict[str, _Part]] = {
+    "exempt": {"type": "Exempt", "exempt": {"nominalConcurrencyShares": 0, "lendablePercent": 0}},
+    "catch-all": _limited(5, 0, {"type": "Reject"}),
+    "system": _limited(30, 33, _queues(64, 6)),
+    "node-high": _limited(40, 25, _queues(64, 6)),
+    "leader-election": _limited(10, 0, _queues(16, 4)),
+    "workload-high": _limited(40, 50, _queues(128, 6)),
+    "workload-low": _limited(100, 90, _queues(128, 6)),
+    "global-default": _limited(20, 50, _queues(128, 6)),
 }
-_QUEUE_LENGTH: Final = 50
+"""Specs of the priority levels by name, with their defaults."""
 
-_EVERYONE: Final = ("group:system:unauthenticated", "group:system:authenticated")
-_MANAGER: Final = "user:system:kube-controller-manager"
-_LEASES: Final = ("get create update", "coordination.k8s.io", "leases")
-_ANYTHING: Final = ("*", "*", "*")
-_ANY_PAGE: Final = ("*", "*")
+_ALL: Final = ["*"]
+_LEAD: Final = ["get", "create", "update"]
+_EVERYBODY: Final = ("system:unauthenticated", "system:authenticated")
 
-_Row = tuple[str, int, str, str, tuple[str, ...], tuple[tuple[str, ...], ...]]
-_SCHEMAS: Final[tuple[_Row, ...]] = (
-    # name, precedence, level, distinguisher, subjects, rules: resources (verbs, group, resources)
-    # or pages (verbs, paths)
-    ("exempt", 1, "exempt", "", ("group:system:masters",), (_ANYTHING, _ANY_PAGE)),
-    ("probes", 2, "exempt", "", _EVERYONE, (("get", "/healthz /readyz /livez"),)),
-    (
-        "system-leader-election",
-        100,
-        "leader-election",
-        "ByUser",
-        (_MANAGER, "user:system:kube-scheduler"),
-        (_LEASES,),
-    ),
-    (
-        "endpoint-controller",
-        150,
-        "workload-high",
-        "ByUser",
-        (
-            _MANAGER,
-            "account:kube-system:endpoint-controller",
-            "account:kube-system:endpointslicemirroring-controller",
-        ),
-        (("get create update", "", "endpoints"),),
-    ),
-    (
-        "workload-leader-election",
-        200,
-        "leader-election",
-        "ByUser",
-        ("account:kube-system:*",),
-        (_LEASES,),
-    ),
-    (
-        "system-node-high",
-        400,
+
+def _groups(*names: str) -> list[_Part]:
+    return [{"kind": "Group", "group": {"name": name}} for name in names]
+
+
+def _users(*names: str) -> list[_Part]:
+    return [{"kind": "User", "user": {"name": name}} for name in names]
+
+
+def _accounts(*names: str) -> list[_Part]:
+    return [
+        {"kind": "ServiceAccount", "serviceAccount": {"namespace": "kube-system", "name": name}}
+        for name in names
+    ]
+
+
+def _rule(verbs: list[str], group: str, resources: Iterable[str], *, cluster: bool) -> _Part:
+    rule: _Part = {"verbs": verbs, "apiGroups": [group], "resources": list(resources)}
+    if cluster:
+        rule["clusterScope"] = True
+    return {**rule, "namespaces": _ALL}
+
+
+_ANYTHING: Final = {
+    "resourceRules": [_rule(_ALL, "*", "*", cluster=True)],
+    "nonResourceRules": [{"verbs": _ALL, "nonResourceURLs": _ALL}],
+}
+_LEASES: Final = _rule(_LEAD, "coordination.k8s.io", ["leases"], cluster=False)
+
+
+def _schema(
+    level: str, precedence: int, method: str, subjects: list[_Part], rules: _Part = _ANYTHING
+) -> _Part:
+    spec: _Part = {
+        "priorityLevelConfiguration": {"name": level},
+        "matchingPrecedence": precedence,
+    }
+    if method:
+        spec["distinguisherMethod"] = {"type": method}
+    return {**spec, "rules": [{"subjects": subjects, **rules}]}
+
+
+SCHEMA_SPECS: Final[dict[str, _Part]] = {
+    "exempt": _schema("exempt", 1, "", _groups("system:masters")),
+    "catch-all": _schema("catch-all", 10000, "ByUser", _groups(*_EVERYBODY)),
+    "system-nodes": _schema("system", 500, "ByUser", _groups("system:nodes")),
+    "system-node-high": _schema(
         "node-high",
+        400,
         "ByUser",
-        ("group:system:nodes",),
-        (("*", "", "nodes nodes/status"), ("*", "coordination.k8s.io", "leases")),
+        _groups("system:nodes"),
+        {
+            "resourceRules": [
+                _rule(_ALL, "", ["nodes", "nodes/status"], cluster=True),
+                _rule(_ALL, "coordination.k8s.io", ["leases"], cluster=False),
+            ]
+        },
     ),
-    (
-        "system-nodes",
-        500,
-        "system",
+    "probes": _schema(
+        "exempt",
+        2,
+        "",
+        _groups(*_EVERYBODY),
+        {
+            "nonResourceRules": [
+                {"verbs": ["get"], "nonResourceURLs": ["/healthz", "/readyz", "/livez"]}
+            ]
+        },
+    ),
+    "system-leader-election": _schema(
+        "leader-election",
+        100,
         "ByUser",
-        ("group:system:nodes",),
-        (_ANYTHING, _ANY_PAGE),
+        [*_users("system:kube-controller-manager", "system:kube-scheduler"), *_accounts("*")],
+        {"resourceRules": [_LEASES]},
     ),
-    (
-        "kube-controller-manager",
-        800,
+    "workload-leader-election": _schema(
+        "leader-election", 200, "ByUser", _accounts("*"), {"resourceRules": [_LEASES]}
+    ),
+    "endpoint-controller": _schema(
         "workload-high",
-        "ByNamespace",
-        (_MANAGER,),
-        (_ANYTHING, _ANY_PAGE),
-    ),
-    (
-        "kube-scheduler",
-        800,
-        "workload-high",
-        "ByNamespace",
-        ("user:system:kube-scheduler",),
-        (_ANYTHING, _ANY_PAGE),
-    ),
-    (
-        "kube-system-service-accounts",
-        900,
-        "workload-high",
-        "ByNamespace",
-        ("account:kube-system:*",),
-        (_ANYTHING, _ANY_PAGE),
-    ),
-    (
-        "service-accounts",
-        9000,
-        "workload-low",
+        150,
         "ByUser",
-        ("group:system:serviceaccounts",),
-        (_ANYTHING, _ANY_PAGE),
+        [
+            *_users("system:kube-controller-manager"),
+            *_accounts("endpoint-controller", "endpointslicemirroring-controller"),
+        ],
+        {"resourceRules": [_rule(_LEAD, "", ["endpoints"], cluster=False)]},
     ),
-    ("global-default", 9900, "global-default", "ByUser", _EVERYONE, (_ANYTHING, _ANY_PAGE)),
-    ("catch-all", 10000, "catch-all", "ByUser", _EVERYONE, (_ANYTHING, _ANY_PAGE)),
-)
+    "kube-controller-manager": _schema(
+        "workload-high", 800, "ByNamespace", _users("system:kube-controller-manager")
+    ),
+    "kube-scheduler": _schema("workload-high", 800, "ByNamespace", _users("system:kube-scheduler")),
+    "kube-system-service-accounts": _schema("workload-high", 900, "ByNamespace", _accounts("*")),
+    "service-accounts": _schema("workload-low", 9000, "ByUser", _groups("system:serviceaccounts")),
+    "global-default": _schema("global-default", 9900, "ByUser", _groups(*_EVERYBODY)),
+}
+"""Specs of the flow schemas by name, with their defaults."""
 
 
 def default_flow_control() -> Iterator[tuple[Key, Object]]:
     """Yield the objects with their keys; levels before the schemas that name them."""
-    yield _level("exempt", {"type": "Exempt", "exempt": _shares(0, 0)})
-    for name, (shares, lendable, queues, hand) in _LIMITED.items():
-        response: dict[str, Any] = {"type": "Reject"}
-        if queues is not None:
-            queuing = {"queues": queues, "handSize": hand, "queueLengthLimit": _QUEUE_LENGTH}
-            response = {"type": "Queue", "queuing": queuing}
-        limited = {**_shares(shares, lendable), "limitResponse": response}
-        yield _level(name, {"type": "Limited", "limited": limited})
-    for name, precedence, level, distinguisher, subjects, rules in _SCHEMAS:
-        spec: dict[str, Any] = {
-            "priorityLevelConfiguration": {"name": level},
-            "matchingPrecedence": precedence,
-        }
-        if distinguisher:
-            spec["distinguisherMethod"] = {"type": distinguisher}
-        spec["rules"] = [_rules(subjects, rules)]
-        yield _object(SCHEMAS, "FlowSchema", name, spec)
+    for name, spec in LEVEL_SPECS.items():
+        yield Key(LEVELS, "", name), _object("PriorityLevelConfiguration", name, spec)
+    for name, spec in SCHEMA_SPECS.items():
+        yield Key(SCHEMAS, "", name), _object("FlowSchema", name, spec)
 
 
-def _shares(shares: int, lendable: int) -> dict[str, Any]:
-    return {"nominalConcurrencyShares": shares, "lendablePercent": lendable}
-
-
-def _level(name: str, spec: dict[str, Any]) -> tuple[Key, Object]:
-    return _object(LEVELS, "PriorityLevelConfiguration", name, spec)
-
-
-def _object(resource: str, kind: str, name: str, spec: dict[str, Any]) -> tuple[Key, Object]:
-    metadata = {"name": name, "annotations": dict(_AUTO)}
-    obj = {"apiVersion": _API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
-    return Key(resource, "", name), obj
-
-
-def _rules(subjects: tuple[str, ...], rules: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {"subjects": [_subject(text) for text in subjects]}
-    resources = [rule for rule in rules if len(rule) == 3]
-    pages = [rule for rule in rules if len(rule) == 2]
-    if resources:
-        found["resourceRules"] = [
-            {
-                "verbs": verbs.split(),
-                "apiGroups": [group],
-                "resources": names.split(),
-                "clusterScope": True,
-                "namespaces": ["*"],
-            }
-            for verbs, group, names in resources
-        ]
-    if pages:
-        found["nonResourceRules"] = [
-            {"verbs": verbs.split(), "nonResourceURLs": paths.split()} for verbs, paths in pages
-        ]
-    return found
-
-
-def _subject(text: str) -> dict[str, Any]:
-    what, _, rest = text.partition(":")
-    if what == "account":
-        namespace, _, name = rest.partition(":")
-        account = {"namespace": namespace, "name": name}
-        return {"kind": "ServiceAccount", "serviceAccount": account}
-    kind = what.capitalize()
-    return {"kind": kind, what: {"name": rest}}
+def _object(kind: str, name: str, spec: _Part) -> Object:
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": kind,
+        "metadata": {"name": name, "annotations": {AUTO_UPDATE: "true"}},
+        "spec": spec,
+    }

@@ -9,7 +9,7 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.flow_control import MANDATORY, SCHEMA_SPECS
+from orchestrator.resources.flowcontrol.defaults import MANDATORY, SCHEMA_SPECS
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, spec_of, status_of
 from orchestrator.resources.strategies._defaults import in_spec

@@ -10,7 +10,7 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.flow_control import LEVEL_SPECS, MANDATORY
+from orchestrator.resources.flowcontrol.defaults import LEVEL_SPECS, MANDATORY
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, spec_of
 from orchestrator.resources.strategies._defaults import in_spec
