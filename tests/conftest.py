@@ -25,6 +25,9 @@ HINTS = {
     "kubectl": "install kubectl (Debian: apt-get install kubernetes-client) and put it on the PATH",
     "curl": "apt-get install curl",
     "git": "apt-get install git",
+    "node": "install Node.js 18 or newer (Debian: apt-get install nodejs npm)",
+    "@kubernetes/client-node": "run npm install --no-package-lock in tests/clients/node, or "
+    "beside a copy of its package.json in a folder that ORCHESTRATOR_TEST_NODE names",
     "client-go": "run .ci/unpack-client-go DIRECTORY and set ORCHESTRATOR_TEST_GO=DIRECTORY",
 }
 """Program → how a user gets it."""
