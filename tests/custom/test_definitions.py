@@ -286,3 +286,17 @@ async def test_unknown_fields_inside_of_items_are_dropped(api: Any, made: Any) -
     version = answer.json()["spec"]["versions"][0]
     stored = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     assert stored == {"type": "array", "items": {"type": "string"}}
+
+
+async def test_a_format_that_nobody_knows_is_warned_of(api: Any, made: Any) -> None:
+    """Of strings only: those of numbers have a meaning elsewhere."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string", "format": "colour"},
+            "b": {"type": "integer", "format": "int32"},
+            "c": {"type": "string", "format": "date-time"},
+        },
+    }
+    answer = await api.client.post(made.CRDS, json=made.definition(schema))
+    assert answer.headers.get_list("warning") == ['299 - "unrecognized format \\"colour\\""']

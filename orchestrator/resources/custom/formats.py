@@ -11,9 +11,9 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from orchestrator.resources import names
@@ -190,3 +190,19 @@ FORMATS: Final[dict[str, FormatCheck]] = {
 def format_check(name: str) -> FormatCheck | None:
     """Return the check of a format; None for one that is not known, which then means nothing."""
     return FORMATS.get(name.replace("-", ""))
+
+
+def unknown_formats(schema: Any) -> set[str]:
+    """Return the formats of strings in a schema that mean nothing here, nor upstream."""
+    found: set[str] = set()
+    if isinstance(schema, Mapping):
+        named = schema.get("format")
+        if isinstance(named, str) and named and schema.get("type") == "string":
+            found |= set() if format_check(named) else {named}
+        for part, below in schema.items():
+            if part not in {"default", "example", "enum"}:
+                found |= unknown_formats(below)
+    elif isinstance(schema, list):
+        for below in schema:
+            found |= unknown_formats(below)
+    return found

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from orchestrator.resources._kind_table import ALL_VERBS
 from orchestrator.resources.conditions import is_condition_true
 from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Object, is_deleting, spec_of, status_of
@@ -14,6 +13,17 @@ from orchestrator.resources.objects import Object, is_deleting, spec_of, status_
 DEFINITIONS: Final = "customresourcedefinitions.apiextensions.k8s.io"
 """The store's name of the definitions."""
 
+_VERBS: Final = (
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+)
+"""As discovery lists them for custom kinds: sorted otherwise than those of built-in ones."""
 _VERSION: Final = re.compile(r"v([1-9]\d*)((alpha|beta)([1-9]\d*))?")
 _STABILITY: Final = {None: 2, "beta": 1, "alpha": 0}
 
@@ -64,7 +74,7 @@ def kinds_of(crd: Object, release: str) -> Iterator[Kind]:
             namespaced=version.namespaced,
             short_names=tuple(names.get("shortNames") or ()),
             categories=tuple(names.get("categories") or ()),
-            verbs=ALL_VERBS,
+            verbs=_VERBS,
             subresources=tuple(
                 name for name in ("status", "scale") if subresources.get(name) is not None
             ),

@@ -61,6 +61,9 @@ def _object(kind: Kind, dialect: Dialect) -> Schema:
     else:
         made = _published(schema, dialect)
         made["properties"] = {**made.get("properties", {}), **_whole(dialect)}
+    selectable = [{"fieldPath": name} for name in kind.custom.selectable_fields]
+    if selectable:
+        made["x-kubernetes-selectable-fields"] = selectable
     return {**made, **_named(kind, kind.kind)}
 
 

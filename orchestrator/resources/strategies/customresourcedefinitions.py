@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.custom.definition_rules import (
@@ -11,11 +12,15 @@ from orchestrator.resources.custom.definition_rules import (
     status_problems,
 )
 from orchestrator.resources.custom.definitions import first_status, updated_status, with_defaults
+from orchestrator.resources.custom.formats import unknown_formats
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
-from orchestrator.resources.objects import Object
+from orchestrator.resources.objects import Object, spec_of
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._strategy import Prepare, Strategy, build, no_complaints
+
+_WARNS_SINCE: Final = 34
+"""Minor version from which on upstream warns of formats that it does not know."""
 
 
 def strategy(kind: Kind) -> Strategy:
@@ -33,8 +38,20 @@ def strategy(kind: Kind) -> Strategy:
         rechecks=False,
         prepare_create=first_status,
         status_checks=(metadata_update_check(), _status),
+        warnings=_warnings if _minor(kind) >= _WARNS_SINCE else None,
     )
     return replace(built, prepare_update=_noting_storage(built.prepare_update))
+
+
+def _minor(kind: Kind) -> int:
+    return int(kind.release.partition(".")[2])
+
+
+def _warnings(new: Object, old: Object | None) -> list[str]:
+    """Warn of formats that nobody checks, unless they were there before."""
+    known = set() if old is None else unknown_formats(spec_of(old).get("versions"))
+    found = unknown_formats(spec_of(new).get("versions")) - known
+    return [f'unrecognized format "{name}"' for name in sorted(found)]
 
 
 def _status(new: Object, _old: Object) -> list[FieldError]:
