@@ -202,3 +202,16 @@ def test_watch_shows_changes(newest: Kubectl) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+def test_debug_adds_an_ephemeral_container(newest: Kubectl) -> None:
+    """Only the new container goes over the wire, and the one before it stays."""
+    newest.run("run", "one", "--image=web:1")
+    newest.run("debug", "one", "--image=busybox", "--container=look", "--target=one")
+    newest.run("debug", "one", "--image=other", "--container=again")
+    path = "jsonpath={.spec.ephemeralContainers[*].image} {.spec.containers[*].image}"
+    assert set(newest.run("get", "pod", "one", "-o", path).split()) == {
+        "busybox",
+        "other",
+        "web:1",
+    }

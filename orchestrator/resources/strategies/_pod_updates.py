@@ -10,6 +10,7 @@ from typing import Any, Final
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._containers import image_space_problems
+from orchestrator.resources.strategies._differences import difference
 from orchestrator.resources.strategies._placement import toleration_problems
 from orchestrator.resources.strategies._pod_annotations import annotation_update_problems
 from orchestrator.resources.strategies._problems import (
@@ -18,7 +19,6 @@ from orchestrator.resources.strategies._problems import (
     in_range,
     invalid,
     required,
-    shown,
 )
 from orchestrator.resources.strategies._sharing import Part, put, without
 
@@ -75,7 +75,7 @@ def pod_update_problems(new: Object, old: Object) -> list[FieldError]:
             forbidden(
                 "spec",
                 f"pod updates may not change fields other than {_UPDATABLE}\n"
-                f"{_difference(fixed, before)}",
+                f"{difference(before, fixed)}",
             )
         )
     return found
@@ -104,16 +104,6 @@ def _with_nodes(after: Part, before: Part) -> Part | None:
     """Return the affinity with the part about nodes as it was before."""
     restored = put(after.get("affinity") or {}, "nodeAffinity", _nodes(before))
     return restored or before.get("affinity")
-
-
-def _difference(after: Part, before: Part) -> str:
-    lines: list[str] = []
-    for field in sorted({*after, *before}):
-        old, new = before.get(field), after.get(field)
-        if old != new:
-            lines += [f"- {field}: {shown(old)}"] if old is not None else []
-            lines += [f"+ {field}: {shown(new)}"] if new is not None else []
-    return "\n".join(lines) + "\n"
 
 
 def _deadline(after: int | None, before: int | None) -> list[FieldError]:

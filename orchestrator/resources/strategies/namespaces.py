@@ -15,7 +15,12 @@ from orchestrator.resources.strategies._metadata import (
 )
 from orchestrator.resources.strategies._problems import invalid
 from orchestrator.resources.strategies._sharing import changed, filled, put
-from orchestrator.resources.strategies._strategy import Strategy, build
+from orchestrator.resources.strategies._strategy import (
+    Strategy,
+    SubresourceRules,
+    build,
+    combined_update,
+)
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 """Label that every namespace carries with its own name."""
@@ -30,6 +35,12 @@ def strategy(_kind: Kind) -> Strategy:
         update_checks=(metadata_update_check(),),
         rechecks=False,
         status_checks=(metadata_update_check(), _phase),
+        subresources={
+            "finalize": SubresourceRules(
+                lambda new, old: put(_default(new), "status", old.get("status")),
+                combined_update(metadata_update_check(), _finalized),
+            )
+        },
         first_status={"phase": "Active"},
         prepare_create=_prepare,
         prepare_update=_keep_finalizers,
@@ -69,6 +80,13 @@ def _finalizers(obj: Object) -> list[FieldError]:
     found: list[FieldError] = []
     for name in (obj.get("spec") or {}).get("finalizers") or ():
         found += finalizer_problems("spec.finalizers", name)
+    return found
+
+
+def _finalized(new: Object, _old: Object) -> list[FieldError]:
+    found: list[FieldError] = []
+    for index, name in enumerate((new.get("spec") or {}).get("finalizers") or ()):
+        found += finalizer_problems(f"spec.finalizers[{index}]", name)
     return found
 
 
