@@ -141,7 +141,8 @@ def selector_text(selector: Mapping[str, Any] | None) -> str:
         return NONE
     terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
     for expression in selector.get("matchExpressions") or ():
-        key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
+        key = expression.get("key") or ""
+        values = ",".join(sorted(expression.get("values") or ()))
         text = {
             "In": f"{key} in ({values})",
             "NotIn": f"{key} notin ({values})",

@@ -43,7 +43,7 @@ def _balancer_addresses(status: dict[str, Any]) -> list[str]:
 def _ports(ports: list[dict[str, Any]] | None) -> str:
     return (
         ",".join(
-            f"{port['port']}{':' + str(port['nodePort']) if port.get('nodePort') else ''}"
+            f"{port.get('port') or 0}{':' + str(port['nodePort']) if port.get('nodePort') else ''}"
             f"/{port.get('protocol') or 'TCP'}"
             for port in ports or ()
         )
@@ -73,9 +73,11 @@ def _endpoints(obj: Object, _now: float) -> str:
     found: list[str] = []
     subsets = obj.get("subsets") or ()
     for subset in subsets:
-        ips = [address["ip"] for address in subset.get("addresses") or ()]
+        ips = [address.get("ip") or "" for address in subset.get("addresses") or ()]
         ports = subset.get("ports") or ()
-        found += [_joined(ip, port["port"]) for port in ports for ip in ips] if ports else ips
+        found += (
+            [_joined(ip, port.get("port") or 0) for port in ports for ip in ips] if ports else ips
+        )
     return shortened(found) if subsets else NONE
 
 
@@ -110,8 +112,9 @@ def _class_parameters(obj: Object, _now: float) -> str:
     if not parameters:
         return NONE
     group = parameters.get("apiGroup")
-    kind = f"{parameters['kind']}.{group}" if group else parameters["kind"]
-    return f"{kind}/{parameters['name']}"
+    kind = parameters.get("kind") or ""
+    name = parameters.get("name") or ""
+    return f"{kind}.{group}/{name}" if group else f"{kind}/{name}"
 
 
 def _parent(obj: Object, _now: float) -> str:

@@ -139,7 +139,7 @@ def _cells(pod: Object, now: float) -> list[Any]:
         restarts = f"{restarts} ({since(tally.restarted, now)} ago)"
     ips = status.get("podIPs") or ()
     gates = spec.get("readinessGates") or ()
-    met = sum(is_condition_true(pod, gate["conditionType"]) for gate in gates)
+    met = sum(is_condition_true(pod, gate.get("conditionType") or "") for gate in gates)
     return [
         name_of(pod),
         f"{tally.ready}/{total}",

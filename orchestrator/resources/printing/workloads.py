@@ -175,7 +175,7 @@ def _budget(obj: Object, now: float) -> list[Any]:
 
 def _metric(kind: str, metric: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return a metric's label in the TARGETS column and the part that holds its values."""
-    part = metric.get(kind[0].lower() + kind[1:]) or {}
+    part = metric.get(kind[:1].lower() + kind[1:]) or {}
     if kind in {"Resource", "ContainerResource"}:
         return f"{part.get('name', '')}: ", part
     return "", part
