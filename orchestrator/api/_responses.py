@@ -24,7 +24,12 @@ ABORT: Final = "orchestrator.abort"
 """The ASGI extension by which an application drops a connection that takes nothing any more."""
 
 _GZIP_LEVEL: Final = 1  # upstream's: cheap enough not to cost more time than it saves
-_MAX_HEADER: Final = 1024
+_MAX_HEADER: Final = 4096
+_WARNING_CUT: Final = 256
+_WARNINGS: Final = 80
+
+WARNINGS_LIMIT: Final = 4096
+"""Characters of all warnings of one answer; upstream's ``truncateAtTotalRunes``."""
 
 
 @dataclass(slots=True)
@@ -125,6 +130,25 @@ def warning_header(text: str) -> tuple[bytes, bytes]:
     clean = "".join(char if char.isprintable() else " " for char in text)[:_MAX_HEADER]
     escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
     return b"warning", f'299 - "{escaped}"'.encode("latin-1", "replace")
+
+
+def warning_headers(texts: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """Build the headers of all warnings, each once, within bounds.
+
+    Together they have upstream's 4096 characters; where that is too little each is cut to 256, and
+    what is still too much is left out. Clients take a hundred headers of any kind at most.
+    """
+    once = list(dict.fromkeys(texts))
+    if sum(map(len, once)) > WARNINGS_LIMIT:
+        once = [text[:_WARNING_CUT] for text in once]
+    headers: list[tuple[bytes, bytes]] = []
+    written = 0
+    for text in once[:_WARNINGS]:
+        if written >= WARNINGS_LIMIT:
+            break
+        written += len(text)
+        headers.append(warning_header(text))
+    return headers
 
 
 def compressed(body: bytes) -> bytes:

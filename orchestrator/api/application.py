@@ -48,7 +48,7 @@ from orchestrator.api._responses import (
     compressed,
     error_response,
     start_message,
-    warning_header,
+    warning_headers,
 )
 from orchestrator.api._routing import Target, resolve
 from orchestrator.api._websockets import serve_websocket
@@ -292,7 +292,7 @@ class ApiApplication:
             in_flight[kind] -= 1
 
     async def _send(self, request: Request, response: Response, send: Send) -> None:
-        more = [warning_header(text) for text in request.warnings]
+        more = warning_headers(request.warnings)
         if len(response.body) > GZIP_FROM and accepts_gzip(
             request.headers.get(b"accept-encoding", b"")
         ):
@@ -329,7 +329,7 @@ class ApiApplication:
             self._custom.add(stream.custom, end)
         chunks = stream.chunks
         try:
-            more = [warning_header(text) for text in request.warnings]
+            more = warning_headers(request.warnings)
             await send(start_message(stream, request.identifier, more))
             if not self._closing:
                 async for chunk in chunks:

@@ -1,0 +1,31 @@
+"""Warning headers stay within what clients take."""
+
+from __future__ import annotations
+
+from orchestrator.api._responses import WARNINGS_LIMIT, warning_headers
+
+
+def test_the_same_warning_is_told_once() -> None:
+    """In the order in which they came."""
+    assert warning_headers(["b", "a", "b"]) == [
+        (b"warning", b'299 - "b"'),
+        (b"warning", b'299 - "a"'),
+    ]
+
+
+def test_warnings_that_fit_are_told_whole() -> None:
+    """However long one is."""
+    (header,) = warning_headers(["x" * WARNINGS_LIMIT])
+    assert header[1] == b'299 - "' + b"x" * WARNINGS_LIMIT + b'"'
+
+
+def test_too_much_text_is_cut_item_by_item() -> None:
+    """To 256 characters each, and no more of them than fit together."""
+    headers = warning_headers([f"{number:04}" + "x" * 1000 for number in range(50)])
+    assert len(headers) == WARNINGS_LIMIT // 256
+    assert all(len(text) == len(b'299 - ""') + 256 for _, text in headers)
+
+
+def test_there_are_never_more_headers_than_clients_take() -> None:
+    """Python's and others' give up at a hundred."""
+    assert len(warning_headers([str(number) for number in range(500)])) == 80
