@@ -11,11 +11,15 @@ _PATTERN: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = -62135596800
+_END: Final = 253402300800
+"""Seconds from the epoch to the year 1, and to the end of the year 9999."""
 
 
 @lru_cache(maxsize=64)
 def _format_second(second: int) -> str:
-    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+    # strftime pads no years.
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
 
 
 @lru_cache(maxsize=64)
@@ -50,6 +54,8 @@ def parse_time(text: str) -> float:
     except ValueError:
         raise ValueError(_refusal(text)) from None
     seconds = (moment - _EPOCH).total_seconds()
+    if not _FIRST <= seconds < _END:  # a zone may lead out of the years that there are
+        raise ValueError(_refusal(text))
     return seconds + float(f"0.{fraction}") if fraction else seconds
 
 

@@ -99,3 +99,25 @@ def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
     assert is_condition_true(obj, "Ready")
     assert find_condition(obj, "Gone") is None
     assert remove_condition(fourth, "Ready") == [second[1]]
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("0371-06-24T19:20:12Z", "0371-06-24T19:20:12Z"),
+        ("0056-12-15T05:15:46.844037Z", "0056-12-15T05:15:46Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59.9Z", "9999-12-31T23:59:59Z"),
+        ("2026-01-01T00:30:00+02:00", "2025-12-31T22:30:00Z"),
+    ],
+)
+def test_a_time_is_stored_in_utc_with_four_digits_of_year(given: str, stored: str) -> None:
+    """Whatever the year."""
+    assert canonical_time(given) == stored
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_a_zone_that_leads_out_of_the_calendar_is_refused(text: str) -> None:
+    """As what cannot be parsed."""
+    with pytest.raises(ValueError, match="parsing time"):
+        canonical_time(text)
