@@ -330,3 +330,17 @@ async def test_an_embedded_object_is_held_to_its_metadata(api: Any, made: Any) -
     good = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "unknown": 1}, "spec": {}}
     created = await api.create(made.instance(spec={"template": good}))
     assert created["spec"]["template"]["metadata"] == {"name": "a"}
+
+
+async def test_a_version_that_is_none_harms_nobody(api: Any, made: Any) -> None:
+    """Whatever a client sends as resourceVersion is compared, not computed with."""
+    await api.define(made.definition(SCHEMA))
+    await api.create(made.instance())
+    obj = made.instance(spec={"color": "a"})
+    obj["metadata"]["resourceVersion"] = "none"
+    answer = await api.client.put(api.path("one"), json=obj)
+    assert answer.status_code == 409, answer.text
+    other = made.instance("two")
+    other["metadata"]["resourceVersion"] = "none"
+    answer = await api.client.post(api.path(), json=other)
+    assert answer.status_code == 201, answer.text

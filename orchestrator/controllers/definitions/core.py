@@ -71,6 +71,9 @@ def _decide_deletion(crd: Object, instances: Sequence[Object], now: float) -> Pl
     if status != status_of(crd):
         written = {**crd, "status": status}
         plan.update.append(Update(DEFINITIONS, crd, written, "status", strict=True))
+    if len(plan.delete) == BATCH:
+        plan.look_again(SOONEST)  # there are more to delete
+        return plan
     waited = now - parse_time(meta(crd)["deletionTimestamp"])
     plan.look_again(min(LATEST, max(SOONEST, waited / 4)))
     return plan

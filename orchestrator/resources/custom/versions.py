@@ -102,7 +102,8 @@ class CustomVersion:
         What was written since the definition last changed is so already.
         """
         version = obj["metadata"].get("resourceVersion")
-        if version is None or int(version) > self._since:
+        # What a client sent as a version need not be a number.
+        if not version or not version.isdecimal() or int(version) > self._since:
             return obj
         filled: Object = self.fill(self.prune(obj, "", []))
         return filled
