@@ -132,6 +132,8 @@ class Lists:
             )
         if accepted.shape == "Table":
             included(request)
+        elif accepted.shape == "PartialObjectMetadataList":
+            raise not_acceptable("a watch shows single objects: ask for PartialObjectMetadata")
         options = list_options(request, watch=True)
         kind = target.kind
         if options.fields is not None:

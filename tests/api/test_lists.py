@@ -333,7 +333,7 @@ async def test_metadata_only(app: ApiApplication, client: httpx.AsyncClient) -> 
     assert listed["items"][0]["kind"] == "PartialObjectMetadata"
     [event] = await watch(app, f"{MAPS}?watch=1", 1, single)
     assert event["object"]["kind"] == "PartialObjectMetadata"
-    for path, accept in ((MAPS, single), (f"{MAPS}/a", many)):
+    for path, accept in ((MAPS, single), (f"{MAPS}/a", many), (f"{MAPS}?watch=1", many)):
         answer = await client.get(path, headers={"accept": accept})
         assert (answer.status_code, answer.json()["reason"]) == (406, "NotAcceptable")
 

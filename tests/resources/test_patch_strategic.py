@@ -213,3 +213,9 @@ def test_taints_are_replaced_as_upstream_has_it() -> None:
     old = {"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}
     result = apply_strategic_merge_patch(old, {"spec": {"taints": None}}, NODE)
     assert result == {"spec": {}}
+
+
+def test_a_directive_that_is_no_text_is_dropped_where_nothing_was() -> None:
+    """A new list has nothing to delete or replace, whatever stands there."""
+    result = patched(pod(), {"volumes": [{"name": "new", "$patch": {"a": 1}}]})
+    assert result["volumes"] == [{"name": "new"}]

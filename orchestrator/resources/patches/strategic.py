@@ -20,6 +20,8 @@ PATCH = "$patch"
 RETAIN_KEYS = "$retainKeys"
 SET_ELEMENT_ORDER = "$setElementOrder/"
 DELETE_FROM_PRIMITIVE_LIST = "$deleteFromPrimitiveList/"
+_DIRECTIVES = ["delete", "replace"]
+"""A list, since what a client writes there need not be hashable."""
 
 
 @shallow
@@ -234,7 +236,7 @@ def _fresh(value: Any) -> Any:
         return [
             _fresh(item)
             for item in value
-            if not (isinstance(item, dict) and item.get(PATCH) in {"delete", "replace"})
+            if not (isinstance(item, dict) and item.get(PATCH) in _DIRECTIVES)
         ]
     return value
 
