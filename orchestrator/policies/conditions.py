@@ -10,7 +10,7 @@ from orchestrator.policies.matching import Reading, namespace_of_request
 from orchestrator.resources.cel.admission import ExpressionError, Names, condition
 from orchestrator.resources.cel.costs import CONDITIONS_BUDGET
 from orchestrator.resources.cel.errors import EvaluationError
-from orchestrator.resources.errors import internal_error
+from orchestrator.resources.errors import forbidden
 from orchestrator.resources.objects import Object
 from orchestrator.store.admission import Attributes
 
@@ -27,7 +27,7 @@ class MatchConditions:
         """Tell whether all conditions hold.
 
         Raises:
-            StatusError: One could not be evaluated, and none was false.
+            StatusError: 403, one could not be evaluated, and none was false.
         """
         namespace = namespace_of_request(attributes, self._store)
         values = values_of(attributes, attributes, namespace, self._access)
@@ -36,4 +36,6 @@ class MatchConditions:
             programs = [condition(one["expression"], Names()) for one in conditions]
             return all_hold(programs, evaluation)
         except (EvaluationError, ExpressionError, OutOfBudgetError) as error:
-            raise internal_error(str(error)) from error
+            metadata = (attributes.object or attributes.old or {}).get("metadata") or {}
+            name = attributes.name or metadata.get("generateName") or ""
+            raise forbidden(attributes.kind.resource, name, str(error)) from error
