@@ -68,8 +68,10 @@ def tokens(source: str) -> tuple[list[Token], list[Issue]]:
     while at < end:
         match = _TOKEN.match(source, at)
         if match is None:
-            issues.append(_unrecognized(source[at], at))
-            at += 1
+            # Half of a symbol takes what follows with it, as ANTLR's lexer does.
+            size = 2 if source[at] in "=&|" else 1
+            issues.append(_unrecognized(source[at : at + size], at))
+            at += size
             continue
         kind = match.lastgroup
         text = match.group()

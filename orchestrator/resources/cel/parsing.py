@@ -50,9 +50,15 @@ _RESERVED = frozenset(
     }
 )
 _STARTERS = (
-    "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, "
-    "STRING, BYTES, IDENTIFIER}"
+    *("[", "{", "(", ".", "-", "!", "true", "false", "null"),
+    *("NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER"),
 )
+"""What an expression may begin with, in the order in which ANTLR lists it."""
+_FOLLOWERS = frozenset(
+    {"<EOF>", ".", ",", ")", "]", "}", ":", "?", "[", "+", "-", "*", "/", "%", "&&", "||"}
+    | {"<", "<=", ">=", ">", "==", "!=", "in"}
+)
+"""What may follow a parenthesis or a bracket that closes."""
 _RELATIONS = frozenset({"<", "<=", ">=", ">", "==", "!=", "in"})
 _NUMBERS = frozenset({"NUM_INT", "NUM_UINT", "NUM_FLOAT"})
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -103,6 +109,11 @@ class _Parser:
     def _token(self) -> Token:
         return self._tokens[self._at]
 
+    @property
+    def _following(self) -> str:
+        """The kind of the token after this one."""
+        return self._tokens[min(self._at + 1, len(self._tokens) - 1)].kind
+
     def _take(self) -> Token:
         token = self._tokens[self._at]
         self._at += 1
@@ -113,9 +124,37 @@ class _Parser:
 
     def _expect(self, kind: str) -> Token:
         token = self._token
-        if token.kind != kind:
-            self._syntax(token, "mismatched input", f"'{kind}'" if len(kind) < 3 else kind)
-        return self._take()
+        if token.kind == kind:
+            return self._take()
+        # ANTLR tells apart a token too many, one too few, and a wrong one.
+        closes = kind in {")", "]"} and token.kind in _FOLLOWERS
+        fits = closes or (kind == ":" and token.kind in _STARTERS)
+        if fits and self._following != kind:
+            missing = f"Syntax error: missing {_listed(kind)} at '{token.text}'"
+            self._report(token.position, missing)
+            raise _Stop
+        return self._wrong(token, kind)
+
+    def _close(self, kind: str, *, after_comma: bool) -> None:
+        """Take what ends a list, a map or a message."""
+        token = self._token
+        if token.kind == kind:
+            self._take()
+            return
+        wanted = (kind,) if after_comma else (kind, ",")
+        self._wrong(token, *wanted)
+
+    def _wrong(self, token: Token, *wanted: str) -> NoReturn:
+        excess = token.kind != "<EOF>" and self._following in wanted
+        self._syntax(token, f"{'extraneous' if excess else 'mismatched'} input", _listed(*wanted))
+
+    def _start(self, *more: str) -> None:
+        """Refuse what no expression begins with; ``more`` may stand here as well."""
+        token = self._token
+        if token.kind in _STARTERS or token.kind in more:
+            return
+        at = _STARTERS.index("." if ")" in more else "true")
+        self._wrong(token, *_STARTERS[:at], *more, *_STARTERS[at:])
 
     def _syntax(self, token: Token, what: str, expected: str) -> NoReturn:
         message = f"Syntax error: {what} '{token.text}' expecting {expected}"
@@ -209,6 +248,7 @@ class _Parser:
                 node = self._dotted(node)
             elif token.kind == "[":
                 self._take()
+                self._start("?")
                 optional = self._accept("?") is not None
                 index = self._expression()
                 self._expect("]")
@@ -226,7 +266,12 @@ class _Parser:
         optional = self._accept("?") is not None
         name = self._token
         if name.kind not in {"IDENTIFIER", "ESC_IDENTIFIER"}:
-            self._syntax(name, "mismatched input", "IDENTIFIER")
+            if optional:
+                self._syntax(name, "mismatched input", "{IDENTIFIER, ESC_IDENTIFIER}")
+            seen = "" if name.kind == "<EOF>" else name.text
+            message = f"Syntax error: no viable alternative at input '.{seen}'"
+            self._report(name.position, message)
+            raise _Stop
         self._take()
         opening = self._token
         if opening.kind != "(" or optional or name.kind == "ESC_IDENTIFIER":
@@ -243,6 +288,7 @@ class _Parser:
     def _arguments(self, closing: str) -> tuple[Node, ...]:
         if self._accept(closing):
             return ()
+        self._start(closing)
         found = [self._expression()]
         while self._accept(","):
             found.append(self._expression())
@@ -250,6 +296,7 @@ class _Parser:
         return tuple(found)
 
     def _primary(self) -> Node:
+        self._start()
         token = self._take()
         kind = token.kind
         if kind in {"IDENTIFIER", "."}:
@@ -270,7 +317,8 @@ class _Parser:
             return self._list(token)
         if kind == "{":
             return self._map(token)
-        return self._syntax(token, "mismatched input", _STARTERS)
+        self._at -= 1
+        return self._wrong(token, *_STARTERS)
 
     def _number(self, first: Token, token: Token, *, negative: bool) -> Node:
         value = number(token, negative=negative)
@@ -315,13 +363,13 @@ class _Parser:
             optional = self._accept("?") is not None
             field = self._token
             if field.kind not in {"IDENTIFIER", "ESC_IDENTIFIER"}:
-                self._syntax(field, "mismatched input", "{'}', ',', '?', IDENTIFIER}")
+                self._wrong(field, "}", ",", "?", "IDENTIFIER", "ESC_IDENTIFIER")
             self._take()
             colon = self._expect(":")
             value = self._expression()
             entries.append(Entry(colon.position, str(field.value), value, optional))
             if not self._accept(","):
-                self._expect("}")
+                self._close("}", after_comma=False)
                 break
         del token, lead  # a leading dot says what is true anyway: there is no container
         return Struct(opening.position, ".".join(parts), tuple(entries))
@@ -330,11 +378,13 @@ class _Parser:
         elements: list[Node] = []
         optional: set[int] = set()
         while not self._accept("]"):
+            if elements and self._token.kind not in {*_STARTERS, "?"}:
+                self._close("]", after_comma=True)
             if self._accept("?"):
                 optional.add(len(elements))
             elements.append(self._expression())
             if not self._accept(","):
-                self._expect("]")
+                self._close("]", after_comma=False)
                 break
         return ListNode(opening.position, tuple(elements), frozenset(optional))
 
@@ -346,9 +396,15 @@ class _Parser:
             colon = self._expect(":")
             entries.append(Entry(colon.position, key, self._expression(), optional))
             if not self._accept(","):
-                self._expect("}")
+                self._close("}", after_comma=False)
                 break
         return MapNode(opening.position, tuple(entries))
+
+
+def _listed(*kinds: str) -> str:
+    """Return token kinds as ANTLR writes them: symbols and words quoted, classes bare."""
+    shown = [kind if kind.isupper() or kind == "<EOF>" else f"'{kind}'" for kind in kinds]
+    return shown[0] if len(shown) == 1 else f"{{{', '.join(shown)}}}"
 
 
 def _joined(function: str, terms: list[Node], operators: list[int], low: int, high: int) -> Node:
