@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -43,6 +44,19 @@ async def short(small: Store) -> AsyncIterator[httpx.AsyncClient]:
         transport=httpx.ASGITransport(app=ApiApplication(small)), base_url="http://api"
     ) as made:
         yield made
+
+
+@asynccontextmanager
+async def opened(**limits: int) -> AsyncIterator[tuple[httpx.AsyncClient, ApiApplication]]:
+    """An API whose time is virtual, where waiting for a version takes none."""
+    async with ActorSystem("api-lists") as system:
+        window = WindowLimits(**limits) if limits else None
+        store = await Store.open(system, MemoryLog(), registry("1.35"), limits=window)
+        app = ApiApplication(store)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://api"
+        ) as client:
+            yield client, app
 
 
 async def create(client: httpx.AsyncClient, *names: str, **labels: str) -> str:
@@ -224,34 +238,33 @@ async def test_remaining_items_are_counted_without_selectors_only(
     assert "remainingItemCount" not in selected
 
 
-async def test_a_version_to_come_is_too_large(client: httpx.AsyncClient) -> None:
-    """504 with upstream's cause, for lists, single objects and watches with initial events."""
-    await create(client, "a")
-    for path in (f"{MAPS}?resourceVersion=999", f"{MAPS}/a?resourceVersion=999"):
-        answer = await client.get(path)
-        assert answer.status_code == 504
-        status = answer.json()
-        assert status["message"].startswith("Timeout: Too large resource version: 999, current: ")
-        assert status["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
-        assert status["details"]["retryAfterSeconds"] == 1
+@virtual
+async def test_a_version_to_come_is_too_large() -> None:
+    """504 with upstream's cause, for lists and single objects."""
+    async with opened() as (client, _):
+        await create(client, "a")
+        for path in (f"{MAPS}?resourceVersion=999", f"{MAPS}/a?resourceVersion=999"):
+            answer = await client.get(path)
+            assert answer.status_code == 504
+            status = answer.json()
+            message = "Timeout: Too large resource version: 999, current: "
+            assert status["message"].startswith(message)
+            assert status["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
+            assert status["details"]["retryAfterSeconds"] == 1
 
 
-async def test_watches_tell_what_is_wrong_with_a_version_by_an_event(
-    small: Store, short: httpx.AsyncClient
-) -> None:
+@virtual
+async def test_watches_tell_what_is_wrong_with_a_version_by_an_event() -> None:
     """As upstream, whose answer has begun by then: 200, one ERROR event, the end."""
-    await create(short, *(f"m{n}" for n in range(20)))
-    app = ApiApplication(small)
-    [old] = await watch(app, f"{MAPS}?watch=1&resourceVersion=1", 9)
-    assert (old["type"], old["object"]["code"], old["object"]["reason"]) == (
-        "ERROR",
-        410,
-        "Expired",
-    )
-    assert old["object"]["message"].startswith("too old resource version: 1 (")
-    query = "watch=1&resourceVersion=999&sendInitialEvents=1&resourceVersionMatch=NotOlderThan"
-    [late] = await watch(app, f"{MAPS}?{query}", 9)
-    assert (late["type"], late["object"]["code"]) == ("ERROR", 504)
+    async with opened(events=10) as (client, app):
+        await create(client, *(f"m{n}" for n in range(20)))
+        [old] = await watch(app, f"{MAPS}?watch=1&resourceVersion=1", 9)
+        status = old["object"]
+        assert (old["type"], status["code"], status["reason"]) == ("ERROR", 410, "Expired")
+        assert status["message"].startswith("too old resource version: 1 (")
+        query = "watch=1&resourceVersion=999&sendInitialEvents=1&resourceVersionMatch=NotOlderThan"
+        [late] = await watch(app, f"{MAPS}?{query}", 9)
+        assert (late["type"], late["object"]["code"]) == ("ERROR", 504)
 
 
 async def test_a_watch_from_a_version_to_come_waits_for_it(
@@ -267,26 +280,28 @@ async def test_a_watch_from_a_version_to_come_waits_for_it(
     assert event["object"]["metadata"]["name"] == "d"
 
 
-async def test_initial_events_by_option(app: ApiApplication, client: httpx.AsyncClient) -> None:
+@virtual
+async def test_initial_events_by_option() -> None:
     """Whether they come, and whether their end is told."""
-    version = await create(client, "a", "b")
-    match = "resourceVersionMatch=NotOlderThan"
-    for query, types in (
-        ("resourceVersion=0", ["ADDED", "ADDED"]),
-        (f"sendInitialEvents=true&{match}", ["ADDED", "ADDED"]),
-        (
-            f"sendInitialEvents=true&{match}&resourceVersion={version}&allowWatchBookmarks=1",
-            ["ADDED", "ADDED", "BOOKMARK"],
-        ),
-        (f"sendInitialEvents=false&{match}&allowWatchBookmarks=1", ["BOOKMARK"]),
-    ):
-        path = f"{MAPS}?watch=1&timeoutSeconds=1&{query}"
-        events = await watch(app, path, len(types))
-        assert [event["type"] for event in events] == types, query
-        if types == ["ADDED", "ADDED", "BOOKMARK"]:
-            metadata = events[2]["object"]["metadata"]
-            assert metadata["annotations"]["k8s.io/initial-events-end"] == "true"
-            assert int(metadata["resourceVersion"]) >= int(version)
+    async with opened() as (client, app):
+        version = await create(client, "a", "b")
+        match = "resourceVersionMatch=NotOlderThan"
+        for query, types in (
+            ("resourceVersion=0", ["ADDED", "ADDED"]),
+            (f"sendInitialEvents=true&{match}", ["ADDED", "ADDED"]),
+            (
+                f"sendInitialEvents=true&{match}&resourceVersion={version}&allowWatchBookmarks=1",
+                ["ADDED", "ADDED", "BOOKMARK"],
+            ),
+            (f"sendInitialEvents=false&{match}&allowWatchBookmarks=1", ["BOOKMARK"]),
+        ):
+            path = f"{MAPS}?watch=1&timeoutSeconds=1&{query}"
+            events = await watch(app, path, len(types))
+            assert [event["type"] for event in events] == types, query
+            if types == ["ADDED", "ADDED", "BOOKMARK"]:
+                metadata = events[2]["object"]["metadata"]
+                assert metadata["annotations"]["k8s.io/initial-events-end"] == "true"
+                assert int(metadata["resourceVersion"]) >= int(version)
 
 
 async def test_deprecated_watch_paths(app: ApiApplication, client: httpx.AsyncClient) -> None:
@@ -367,13 +382,9 @@ async def test_a_collection_is_deleted_as_selected(client: httpx.AsyncClient) ->
 @virtual
 async def test_large_collections_are_deleted_in_steps() -> None:
     """The store's queue has room for others meanwhile."""
-    async with ActorSystem("api-lists") as system:
-        store = await Store.open(system, MemoryLog(), registry("1.35"))
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=ApiApplication(store)), base_url="http://api"
-        ) as client:
-            await create(client, *(f"m{n}" for n in range(450)))
-            answer = await client.delete(MAPS)
-            assert answer.status_code == 200
-            assert len(answer.json()["items"]) == 450
-            assert store.list("configmaps", "default") == []
+    async with opened() as (client, _):
+        await create(client, *(f"m{n}" for n in range(450)))
+        answer = await client.delete(MAPS)
+        assert answer.status_code == 200
+        assert len(answer.json()["items"]) == 450
+        assert (await client.get(MAPS)).json()["items"] == []
