@@ -266,7 +266,7 @@ def test_subjects_and_roles_belong_to_the_group_of_access_by_default() -> None:
 
 def test_the_servers_own_services_are_available_at_once() -> None:
     """Others wait for whoever looks after them."""
-    assert "status" not in defaulted(api_service(service=SERVICE))
+    assert defaulted(api_service(service=SERVICE))["status"] == {}
     [condition] = defaulted(api_service())["status"]["conditions"]
     assert (condition["type"], condition["status"], condition["reason"]) == (
         "Available",

@@ -62,6 +62,7 @@ def strategy(kind: Kind) -> Strategy:
     metadata_update = metadata_update_check()
     return build(
         has_status=not mutating,
+        first_status=None if mutating else {},
         generation=True,
         default=in_spec(_default_mutating if mutating else _default),
         create_checks=(

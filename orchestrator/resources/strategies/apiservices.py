@@ -32,6 +32,7 @@ def strategy(_kind: Kind) -> Strategy:
     metadata_update = metadata_update_check()
     return build(
         has_status=True,
+        first_status={},
         default=in_spec(_default),
         create_checks=(metadata_check(names.path_segment, namespaced=False), _name, _spec),
         update_checks=(metadata_update,),

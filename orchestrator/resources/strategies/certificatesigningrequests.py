@@ -83,6 +83,7 @@ def strategy(_kind: Kind) -> Strategy:
 
     return build(
         has_status=True,
+        first_status={},
         create_checks=(whole,),
         update_checks=(metadata_update,),
         status_checks=(changes(_same_decisions, _new_certificate),),

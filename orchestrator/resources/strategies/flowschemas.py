@@ -50,6 +50,7 @@ def strategy(_kind: Kind) -> Strategy:
     metadata_update = metadata_update_check()
     return build(
         has_status=True,
+        first_status={},
         generation=True,
         default=in_spec(_default),
         create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _spec),

@@ -49,6 +49,7 @@ def strategy(kind: Kind) -> Strategy:
     """Build the rules of a kind that has no module."""
     return build(
         has_status="status" in kind.subresources,
+        first_status={} if "status" in kind.subresources else None,
         generation=kind.resource in _GENERATIONS,
         default=DEFAULTS.get(kind.resource, unchanged),
         create_checks=(

@@ -34,6 +34,7 @@ def strategy(_kind: Kind) -> Strategy:
     metadata_update = metadata_update_check()
     return build(
         has_status=True,
+        first_status={"loadBalancer": {}},
         generation=True,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
         creation_checks=(_same_class,),

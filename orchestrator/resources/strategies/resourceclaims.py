@@ -66,6 +66,7 @@ def strategy(kind: Kind) -> Strategy:
         )
     return build(
         has_status=True,
+        first_status={},
         default=in_spec(_default),
         create_checks=(metadata, _claim),
         update_checks=(metadata_update, _same_spec),

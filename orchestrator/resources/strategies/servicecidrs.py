@@ -25,6 +25,7 @@ def strategy(_kind: Kind) -> Strategy:
     metadata_update = metadata_update_check()
     return build(
         has_status=True,
+        first_status={},
         create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _ranges),
         update_checks=(metadata_update, _update),
         status_checks=(metadata_update,),

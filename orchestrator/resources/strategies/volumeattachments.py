@@ -37,6 +37,7 @@ def strategy(_kind: Kind) -> Strategy:
     whole = combined(metadata, _spec, _status)
     return build(
         has_status=True,
+        first_status={"attached": False},
         create_checks=(metadata, _spec, _status),
         creation_checks=(_stable,),
         update_checks=(metadata_update_check(), _same_spec),
