@@ -198,3 +198,57 @@ def test_a_definition_and_its_object_in_one_file(newest: Any, tmp_path: Path) ->
     }
     newest.run("apply", "-f", _written(tmp_path / "crd.yaml", crd))
     assert "created" in newest.run("apply", "-f", _written(tmp_path / "one.yaml", obj))
+
+
+def test_a_definition_is_applied_changed_and_replaced(newest: Any, tmp_path: Path) -> None:
+    """Server-side apply of a definition twice, a new version, a diff, a replacement."""
+    tag = newest.namespace.replace("-", "")[-8:]
+    plural, kind = f"gears{tag}", f"Gear{tag}"
+    crd = _definition(plural, kind, f"gr{tag}")
+    first = _written(tmp_path / "crd.yaml", crd)
+    for _ in range(2):
+        assert "serverside-applied" in newest.run("apply", "--server-side", "-f", first)
+    newest.run("wait", "--for=condition=Established", f"crd/{plural}.stable.example.com")
+    obj: dict[str, Any] = {
+        "apiVersion": "stable.example.com/v1",
+        "kind": kind,
+        "metadata": {"name": "one"},
+        "spec": {"cronSpec": "* * * * *"},
+    }
+    one = _written(tmp_path / "one.yaml", obj)
+    newest.run("apply", "--server-side", "-f", one)
+    versions = crd["spec"]["versions"]
+    versions.append({**versions[0], "name": "v2", "storage": False})
+    second = _written(tmp_path / "crd2.yaml", crd)
+    differs = newest.run("diff", "--server-side", "-f", second, code=1)
+    assert "name: v2" in differs
+    newest.run("apply", "--server-side", "-f", second)
+    assert (
+        newest.run("get", f"{plural}.v2.stable.example.com", "one", "-o", "jsonpath={.apiVersion}")
+        == "stable.example.com/v2"
+    )
+    assert plural in newest.run("get", "crd", f"{plural}.stable.example.com")
+    explained = newest.run("explain", plural, "--recursive", "--api-version=stable.example.com/v2")
+    assert "cronSpec" in explained
+    live = json.loads(newest.run("get", plural, "one", "-o", "json"))
+    live["spec"]["image"] = "cron:3"
+    newest.run("replace", "-f", _written(tmp_path / "live.yaml", live))
+    assert newest.run("get", plural, "one", "-o", "jsonpath={.spec.image}") == "cron:3"
+    assert newest.run("get", plural, "one", "-o", "jsonpath={.metadata.generation}") == "2"
+    conflict = newest.run(
+        "apply",
+        "--server-side",
+        "-f",
+        _written(tmp_path / "c.yaml", {**obj, "spec": {**obj["spec"], "image": "cron:4"}}),
+        code=1,
+    )
+    assert ".spec.image" in conflict
+    assert "condition met" in newest.run(
+        "wait", "--for=jsonpath={.spec.image}=cron:3", f"{plural}/one", "--timeout=5s"
+    )
+    newest.run("label", plural, "one", "a=b")
+    assert "one" in newest.run("get", plural, "-l", "a=b")
+    newest.run("annotate", plural, "one", "c=d")
+    assert "one" in newest.run("describe", plural, "one")
+    newest.run("delete", plural, "--all")
+    newest.run("delete", "crd", f"{plural}.stable.example.com")
