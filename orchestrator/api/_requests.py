@@ -62,8 +62,6 @@ class Request:
         method: Upper-case HTTP method.
         path: Decoded path.
         query: Every parameter with all its values; shared, read-only.
-        raw_path: As it came, still quoted.
-        raw_query: As it came, without the question mark.
         target: What the path names, None where that is no resource.
         headers: Lower-case names as bytes; of repeated headers the last.
         identifier: The ``Audit-Id`` of the answer: the client's or a new one.
@@ -77,6 +75,7 @@ class Request:
         "_all_headers",
         "_patience",
         "_receive",
+        "_scope",
         "headers",
         "identifier",
         "kind",
@@ -84,8 +83,6 @@ class Request:
         "path",
         "peer",
         "query",
-        "raw_path",
-        "raw_query",
         "target",
         "user",
         "warnings",
@@ -95,9 +92,8 @@ class Request:
         """Read a request whose body has to arrive within ``patience``."""
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.raw_path: str = (scope.get("raw_path") or b"").decode("latin-1") or quote(self.path)
+        self._scope = scope
         raw = scope["query_string"]
-        self.raw_query: str = raw.decode("latin-1")
         self.query: dict[str, tuple[str, ...]] = parse_query(raw) if raw else {}
         self._all_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self._all_headers)
@@ -109,6 +105,17 @@ class Request:
         self.warnings: list[str] = []
         self._receive = receive
         self._patience = patience
+
+    @property
+    def raw_path(self) -> str:
+        """The path as it came, still quoted."""
+        return (self._scope.get("raw_path") or b"").decode("latin-1") or quote(self.path)
+
+    @property
+    def raw_query(self) -> str:
+        """The query as it came, without the question mark."""
+        query: bytes = self._scope["query_string"]
+        return query.decode("latin-1")
 
     def repeated(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield every header whose name begins so, in order, also those given several times."""

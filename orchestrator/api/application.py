@@ -292,7 +292,7 @@ class ApiApplication:
             in_flight[kind] -= 1
 
     async def _send(self, request: Request, response: Response, send: Send) -> None:
-        more = warning_headers(request.warnings)
+        more = warning_headers(request.warnings) if request.warnings else []
         if len(response.body) > GZIP_FROM and accepts_gzip(
             request.headers.get(b"accept-encoding", b"")
         ):
@@ -329,7 +329,7 @@ class ApiApplication:
             self._custom.add(stream.custom, end)
         chunks = stream.chunks
         try:
-            more = warning_headers(request.warnings)
+            more = warning_headers(request.warnings) if request.warnings else []
             await send(start_message(stream, request.identifier, more))
             if not self._closing:
                 async for chunk in chunks:
