@@ -8,12 +8,14 @@ from orchestrator.resources import names
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._service_updates import (
+    service_status_problems,
+    service_update_problems,
+)
 from orchestrator.resources.strategies._service_validation import (
     family_problems,
     is_headless,
     service_problems,
-    service_status_problems,
-    service_update_problems,
     service_warnings,
 )
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled, put
