@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.api._bodies import check_object_type, parse_object
+from orchestrator.api._bodies import check_object_type, is_json, parse_object
 from orchestrator.api._callers import caller_of
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
@@ -22,8 +22,10 @@ from orchestrator.api._patch_bodies import (
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
 from orchestrator.api._scales import scaling_of
+from orchestrator.resources.decoding import decode
 from orchestrator.resources.definitions import schema_of
 from orchestrator.resources.errors import STALE, bad_request, conflict
+from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of
 from orchestrator.resources.patches import (
     apply_json_patch,
@@ -36,6 +38,16 @@ if TYPE_CHECKING:
     from orchestrator.store import Store
 
 _SCALE_VERSION = "autoscaling/v1"
+_SCALE = Kind(
+    group="autoscaling",
+    version="v1",
+    kind="Scale",
+    plural="scales",
+    singular="scale",
+    namespaced=True,
+    definition="io.k8s.api.autoscaling.v1.Scale",
+)
+"""What the bodies are, whatever is scaled; the type is the same in every version served."""
 
 
 class Scaling:
@@ -61,10 +73,16 @@ class Scaling:
             body = patch.value
             if form == APPLY_PATCH:
                 _check_applied(body)
+                body = decode(body, _SCALE, validation="Ignore").object
         else:
             check_object_type(form)
             options = write_options(request, "UpdateOptions")
-            body = parse_object(await request.body(), form, "Scale")
+            data = await request.body()
+            raw = data if is_json(form) else None
+            parsed = parse_object(data, form, "Scale")
+            decoded = decode(parsed, _SCALE, validation=options.validation, raw=raw)
+            request.warnings += decoded.warnings
+            body = decoded.object
 
         scaling = scaling_of(target.kind)
 
@@ -117,9 +135,11 @@ class Scaling:
 
 def _patched(scale: Object, patch: Patch) -> Object:
     if patch.form == JSON_PATCH:
-        return apply_json_patch(scale, patch.value)
-    # A Scale has no lists: merge and strategic merge come to the same.
-    return apply_merge_patch(scale, patch.value)
+        patched = apply_json_patch(scale, patch.value)
+    else:
+        # A Scale has no lists: merge and strategic merge come to the same.
+        patched = apply_merge_patch(scale, patch.value)
+    return decode(patched, _SCALE, validation="Ignore").object
 
 
 def _check_applied(scale: Object) -> None:
