@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from actors import ActorRef, AskTimeout, Clock, MailboxFull
 from orchestrator.resources.errors import (
@@ -20,6 +21,7 @@ from orchestrator.resources.objects import Key, Object, with_meta
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.store.admission import Admission, Attributes, Caller
 from orchestrator.store.admission.asking import anything_asked, ask_about
+from orchestrator.store.admission.patient import decided
 from orchestrator.store.conversion import Conversion
 from orchestrator.store.operations import (
     NO_OPTIONS,
@@ -264,7 +266,7 @@ class Writes(Reads):
             found = self.get(resource, namespace, name)
             if found is None:
                 break  # it may be pending: the sequencer knows
-            wanted = admitted(found)
+            wanted = await decided(kind, partial(admitted, found))
             try:
                 return await self._swap(resource, found, wanted, subresource, dry_run=dry_run)
             except Raced:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from orchestrator.resources.cel.patience import PATIENCE, TakesTimeError
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
 
@@ -22,7 +23,10 @@ def has_rules(schema: Any) -> bool:
 
 
 def compile_rules(schema: Mapping[str, Any]) -> Rules | None:
-    """Compile the rules of a schema; None where there are none."""
+    """Compile the rules of a schema; None where there are none.
+
+    The rules raise `TakesTimeError` where they run out of `PATIENCE`.
+    """
     if not has_rules(schema):
         return None
     from orchestrator.resources.cel import rules  # most schemas never need it
@@ -31,7 +35,17 @@ def compile_rules(schema: Mapping[str, Any]) -> Rules | None:
     if level is None:
         return None
     validate = level.validate
-    return lambda obj, old: validate(obj, old).problems
+
+    def problems(obj: Object, old: Object | None) -> list[FieldError]:
+        patience = PATIENCE.get()
+        if patience is None:
+            return validate(obj, old).problems
+        outcome = validate(obj, old, budget=patience)
+        if outcome.remaining <= 0:
+            raise TakesTimeError
+        return outcome.problems
+
+    return problems
 
 
 def rule_problems(schema: Mapping[str, Any], path: str, *, evaluable: bool) -> list[FieldError]:

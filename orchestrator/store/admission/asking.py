@@ -12,6 +12,7 @@ from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Object
 from orchestrator.store.admission.chain import Admission, validated
 from orchestrator.store.admission.hooks import AdmissionOperation, Attributes, Caller
+from orchestrator.store.admission.patient import decided
 from orchestrator.store.operations import Create, Delete, Modify, Operation, Raced
 
 AT_ONCE: Final = 64
@@ -100,7 +101,7 @@ async def _ask_create(
     )
     obj = await admission.mutated(hooks, attributes)
     if obj is not operation.object:
-        admission.check_create(kind, obj)
+        await decided(kind, lambda: admission.check_create(kind, obj))
     await validated(hooks, replace(attributes, object=obj))
     return Create(operation.resource, obj)
 

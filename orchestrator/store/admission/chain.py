@@ -13,6 +13,7 @@ from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.strategies import Strategy, strategy_of
 from orchestrator.store.admission.hooks import AdmissionOperation, Attributes, Hook
+from orchestrator.store.admission.patient import decided
 from orchestrator.store.admission.plugins import PLUGINS, Mutation
 
 
@@ -121,7 +122,8 @@ class Admission:
         if hooks:
             attributes = replace(attributes, name=obj["metadata"].get("name") or "", object=obj)
             obj = await self.mutated(hooks, attributes)
-        self.check_create(kind, obj)
+        final = obj
+        await decided(kind, lambda: self.check_create(kind, final))
         if hooks:
             await validated(hooks, replace(attributes, object=obj))
         return obj
@@ -160,7 +162,7 @@ class Admission:
         kind, subresource = attributes.kind, attributes.subresource
         hooks = self.asked("UPDATE", kind, subresource)
         if hooks and shown is not None:
-            wanted = self.admit_update(kind, current, wanted, subresource)
+            wanted = await self._admit_update(kind, current, wanted, subresource)
             await self.ask(replace(attributes, object=shown(wanted), old=shown(current)))
             return wanted
         if hooks:
@@ -168,7 +170,7 @@ class Admission:
             wanted = strategy_of(kind).prepared(wanted, current, subresource)
             attributes = replace(attributes, object=wanted, old=current)
             wanted = await self.mutated(hooks, attributes)
-        wanted = self.admit_update(kind, current, wanted, subresource)
+        wanted = await self._admit_update(kind, current, wanted, subresource)
         if hooks:
             await validated(hooks, replace(attributes, object=wanted))
         return wanted
@@ -206,6 +208,11 @@ class Admission:
                 attributes = replace(attributes, object=default(changed))
         assert attributes.object is not None
         return attributes.object
+
+    async def _admit_update(
+        self, kind: Kind, current: Object, wanted: Object, subresource: str
+    ) -> Object:
+        return await decided(kind, lambda: self.admit_update(kind, current, wanted, subresource))
 
     def admit_update(self, kind: Kind, current: Object, wanted: Object, subresource: str) -> Object:
         """Return what a user's changed object becomes.
