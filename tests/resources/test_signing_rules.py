@@ -41,7 +41,7 @@ def request(*, broken: bool = False) -> str:
     )
 
 
-def certificate() -> str:
+def certificate(*, authority: bool = False) -> str:
     """Return a certificate."""
     start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     made = (
@@ -52,6 +52,7 @@ def certificate() -> str:
         .serial_number(1)
         .not_valid_before(start)
         .not_valid_after(start + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .sign(KEY, hashes.SHA256())
     )
     return pem(made.public_bytes(serialization.Encoding.PEM))
@@ -272,3 +273,39 @@ def test_a_request_says_who_made_it() -> None:
         "groups": ["ops"],
         "extra": {"k": ["v"]},
     }
+
+
+def bundle(name: str, *parts: str, signer: str = "") -> Object:
+    """Return a ClusterTrustBundle of several parts of PEM."""
+    text = "".join(base64.b64decode(part).decode() for part in parts)
+    spec = {"trustBundle": text, **({"signerName": signer} if signer else {})}
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "ClusterTrustBundle",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def test_trust_bundles_hold_authorities_and_are_named_after_their_signer() -> None:
+    """Served since 1.37."""
+    anchor = certificate(authority=True)
+    assert creation(bundle("a", anchor), "1.37") == []
+    assert creation(bundle("a.b:c:x", anchor, signer="a.b/c"), "1.37") == []
+    assert creation(bundle("x:y"), "1.37") == told("""
+        - metadata.name: Invalid value: "x:y": ClusterTrustBundle without signer name must not have
+          ":" in its name
+        - spec.trustBundle: Invalid value: "<value omitted>": at least one trust anchor must be
+          provided
+        """)
+    assert creation(bundle("x", certificate(), request(), signer="a.b/c"), "1.37") == told("""
+        - metadata.name: Invalid value: "x": ClusterTrustBundle for signerName a.b/c must be named
+          with prefix a.b:c:
+        - spec.trustBundle: Invalid value: "<value omitted>": entry 0 does not have the CA bit set
+        - spec.trustBundle: Invalid value: "<value omitted>": entry 1 has bad block type:
+          CERTIFICATE REQUEST
+        """)
+    assert creation(bundle("a", anchor, anchor), "1.37") == told("""
+        - spec.trustBundle: Invalid value: "<value omitted>": duplicate trust anchor (indices
+          [0 1])
+        """)

@@ -18,6 +18,7 @@ _MODULES: Final = {
     "certificatesigningrequests.certificates.k8s.io": "certificatesigningrequests",
     "clusterrolebindings.rbac.authorization.k8s.io": "rolebindings",
     "clusterroles.rbac.authorization.k8s.io": "roles",
+    "clustertrustbundles.certificates.k8s.io": "clustertrustbundles",
     "configmaps": "configmaps",
     "controllerrevisions.apps": "controllerrevisions",
     "cronjobs.batch": "cronjobs",

@@ -1,9 +1,8 @@
-"""Defaults of kinds that have no module of their own."""
+"""Defaults that several kinds share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Default
@@ -23,19 +22,3 @@ def default_claim(claim: Part) -> Part:
     """Default a PersistentVolumeClaim, also inside a StatefulSet."""
     claim = changed(claim, "spec", lambda spec: filled(spec, volumeMode="Filesystem"))
     return filled(claim, status={"phase": "Pending"})
-
-
-def _custom_resource(spec: Part) -> Part:
-    spec = filled(spec, conversion={"strategy": "None"})
-
-    def names(given: Part) -> Part:
-        kind = given.get("kind", "")
-        return filled(given, singular=kind.lower(), listKind=f"{kind}List")
-
-    return changed(spec, "names", names)
-
-
-DEFAULTS: Final[dict[str, Default]] = {
-    "customresourcedefinitions.apiextensions.k8s.io": in_spec(_custom_resource),
-}
-"""Store resource to default."""
