@@ -17,7 +17,6 @@ from orchestrator.controllers.endpoints.core import (
     SLICES,
 )
 from orchestrator.resources.errors import StatusError
-from orchestrator.resources.flowcontrol import default_flow_control
 from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.rbac.policy import default_policy, reconciled
 from orchestrator.store import Create, Modify, Operation, Store
@@ -137,19 +136,6 @@ def plan_bootstrap(objects: Sequence[tuple[Key, Object]], store: Store) -> list[
     return operations
 
 
-def plan_flow_control(store: Store) -> list[Operation]:
-    """Return the default levels and schemas that are missing; a user's own numbers stay.
-
-    Args:
-        store: Read only.
-    """
-    return [
-        Create(key.resource, wanted)
-        for key, wanted in default_flow_control()
-        if store.get(*key) is None
-    ]
-
-
 def plan_policy(store: Store) -> list[Operation]:
     """Return the default roles and bindings that are missing, or lack something.
 
@@ -180,7 +166,7 @@ async def ensure_bootstrap(
         StatusError: One could not be made; the message names it.
     """
     operations = plan_bootstrap((*bootstrap_objects(api), *more), store)
-    operations += plan_policy(store) + plan_flow_control(store)
+    operations += plan_policy(store)
     for operation, result in zip(operations, await store.write(operations), strict=True):
         if isinstance(result, StatusError) and result.reason != "AlreadyExists":
             raise StatusError(
