@@ -179,17 +179,17 @@ def test_delete_by_name_file_and_all(newest: Kubectl, tmp_path: Path) -> None:
     newest.run("apply", "-f", file)
     assert 'pod "one" deleted' in newest.run("delete", "pod", "one", "--timeout=20s")
     newest.run("delete", "-f", file, "--ignore-not-found", "--timeout=20s")
-    newest.run("create", "configmap", "a")
-    newest.run("create", "configmap", "b")
-    newest.run("delete", "cm", "--all", "--timeout=20s")
-    assert "No resources found" in newest.run("get", "cm")
+    newest.run("create", "secret", "generic", "a")
+    newest.run("create", "secret", "generic", "b")
+    newest.run("delete", "secret", "--all", "--timeout=20s")
+    assert "No resources found" in newest.run("get", "secret")
 
 
 def test_watch_shows_changes(newest: Kubectl) -> None:
     """A watch prints what was there and what comes."""
-    newest.run("create", "configmap", "before")
+    newest.run("create", "secret", "generic", "before")
     process = subprocess.Popen(
-        [str(newest.program), "-n", newest.namespace, "get", "cm", "-w", "--no-headers"],
+        [str(newest.program), "-n", newest.namespace, "get", "secret", "-w", "--no-headers"],
         env=newest._environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -197,7 +197,7 @@ def test_watch_shows_changes(newest: Kubectl) -> None:
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("before")
-        newest.run("create", "configmap", "later")
+        newest.run("create", "secret", "generic", "later")
         assert process.stdout.readline().startswith("later")
     finally:
         process.terminate()
