@@ -217,7 +217,10 @@ def things(store: Store) -> str:
             "names": names,
             "versions": [version],
         },
-        "status": {"acceptedNames": names},
+        "status": {
+            "acceptedNames": names,
+            "conditions": [{"type": "Established", "status": "True"}],
+        },
     }
     store.serve(store.registry.extended(kinds_of(crd, "1.35")))
     return "/apis/example.com/v1/namespaces/default/things"

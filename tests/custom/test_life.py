@@ -316,8 +316,47 @@ async def test_objects_left_behind_harm_nobody(made: Any) -> None:
 async def test_a_status_that_a_user_wrote_serves_the_names_of_the_spec(api: Any, made: Any) -> None:
     """Conditions and names are anyone's to write; a kind is never left without a name."""
     await api.define(made.definition())
-    body = orjson.dumps({"status": {"acceptedNames": {"plural": "", "kind": ""}}})
     path = f"{made.CRDS}/crontabs.stable.example.com/status"
-    answer = await api.client.patch(path, content=body, headers=MERGE)
-    assert answer.status_code == 200, answer.text
+    for names in ({"plural": "", "kind": ""}, {"plural": "others", "kind": "Other"}):
+        body = orjson.dumps({"status": {"acceptedNames": names}})
+        answer = await api.client.patch(path, content=body, headers=MERGE)
+        assert answer.status_code == 200, answer.text
+        assert (await api.client.get(api.path())).status_code == 200
+    settled = api.store.sequence + 1
+    await api.store.wait_sequence(settled)
     await api.create(made.instance())
+
+
+async def test_a_definition_that_is_no_longer_served_still_takes_its_objects_along(
+    api: Any, made: Any, store: Store
+) -> None:
+    """Whatever somebody wrote into its status, its deletion comes to an end."""
+    await api.define(made.definition())
+    await api.create(made.instance())
+    path = f"{made.CRDS}/crontabs.stable.example.com"
+    names = {"plural": "crontabs", "kind": "CronTab"}
+    written = {
+        "conditions": [{"type": "Established", "status": "False"}],
+        "acceptedNames": names,
+    }
+    body = orjson.dumps({"status": written})
+    answer = await api.client.patch(f"{path}/status", content=body, headers=MERGE)
+    assert answer.status_code == 200, answer.text
+    await api.client.delete(path)
+    while store.get(made.RESOURCE, "", "crontabs.stable.example.com") is not None:
+        await store.wait_sequence(store.sequence + 1)
+    assert store.list("crontabs.stable.example.com") == []
+
+
+async def test_a_wrong_scale_is_told(api: Any, made: Any) -> None:
+    """A body that is no Scale is refused by its types, in the decoder's words."""
+    scale = {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size"}
+    schema = {"type": "object", "properties": {"size": {"type": "integer"}}}
+    await api.define(made.definition(schema, subresources={"status": {}, "scale": scale}))
+    await api.create(made.instance(spec={"size": 1}))
+    wrong = {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": [1]}
+    answer = await api.client.put(api.path("one") + "/scale", json=wrong)
+    assert answer.status_code == 400
+    assert (
+        "json: cannot unmarshal array into Go struct field Scale.spec" in (answer.json()["message"])
+    )

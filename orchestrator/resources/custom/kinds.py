@@ -45,6 +45,8 @@ def is_served(crd: Object) -> bool:
 def kinds_of(crd: Object, release: str) -> Iterator[Kind]:
     """Yield the kinds that a definition makes: its served versions, and the one stored in.
 
+    A definition that is not served, or no longer, may still have objects to be removed.
+
     Args:
         crd: With its accepted names.
         release: Kubernetes version served.
@@ -53,14 +55,16 @@ def kinds_of(crd: Object, release: str) -> Iterator[Kind]:
     from orchestrator.resources.custom.versions import CustomVersion
 
     spec = spec_of(crd)
-    # Users may write a status too: it must not leave a kind without a name.
+    # Users may write a status too: it must not leave a kind without a name, or with another.
     accepted = status_of(crd).get("acceptedNames") or {}
-    needed = {field: accepted.get(field) or spec["names"][field] for field in ("plural", "kind")}
-    names = {**accepted, **needed}
+    names = {**accepted, "kind": accepted.get("kind") or spec["names"]["kind"]}
+    plural: str = spec["names"]["plural"]  # never changes: objects are stored under it
     group: str = spec["group"]
     siblings: dict[str, CustomVersion] = {}
+    established = is_served(crd)
     for raw in spec.get("versions") or ():
-        if not raw.get("served") and not raw.get("storage"):
+        served = established and bool(raw.get("served"))
+        if not served and not raw.get("storage"):
             continue
         version = siblings[raw["name"]] = CustomVersion(crd, raw, release)
         version.siblings = siblings
@@ -69,7 +73,7 @@ def kinds_of(crd: Object, release: str) -> Iterator[Kind]:
             group=group,
             version=raw["name"],
             kind=names["kind"],
-            plural=names["plural"],
+            plural=plural,
             singular=names.get("singular") or names["kind"].lower(),
             namespaced=version.namespaced,
             short_names=tuple(names.get("shortNames") or ()),
@@ -81,7 +85,7 @@ def kinds_of(crd: Object, release: str) -> Iterator[Kind]:
             definition=definition_name(group, raw["name"], names["kind"]),
             release=release,
             storage=bool(raw.get("storage")),
-            served=bool(raw.get("served")),
+            served=served,
             custom=version,
         )
 
@@ -110,13 +114,12 @@ class CustomKinds:
         """
         made = {}
         for crd in crds:
-            if is_served(crd):
-                uid = crd["metadata"]["uid"]
-                before = self._made.get(uid)
-                if before is not None and _serves_alike(before[0], crd):
-                    made[uid] = before
-                else:
-                    made[uid] = crd, list(kinds_of(crd, self.base.version))
+            uid = crd["metadata"]["uid"]
+            before = self._made.get(uid)
+            if before is not None and _serves_alike(before[0], crd):
+                made[uid] = before
+            else:
+                made[uid] = crd, list(kinds_of(crd, self.base.version))
         self._made = made
         taken = self.base.by_resource
         kinds = [
@@ -135,4 +138,5 @@ def _serves_alike(before: Object, after: Object) -> bool:
         return True
     old, new = spec_of(before), spec_of(after)
     names = status_of(before).get("acceptedNames") == status_of(after).get("acceptedNames")
+    names = names and is_served(before) is is_served(after)
     return names and is_deleting(before) is is_deleting(after) and (old is new or old == new)

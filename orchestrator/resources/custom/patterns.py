@@ -41,11 +41,13 @@ def compile_pattern(pattern: str) -> Callable[[str], Any]:
     Raises:
         PatternError: Not a regular expression.
     """
-    search = _compiled(pattern).search
+    search: Callable[[str], Any] = _compiled(pattern).search
     if not is_tame(pattern):
-        found: Callable[[str], Any] = search
-        return found
-    quick = re.compile(_ending(pattern), re.ASCII).search
+        return search
+    try:
+        quick = re.compile(_ending(pattern), re.ASCII).search
+    except re.error:
+        return search  # RE2 takes a few things that Python does not, as an empty repetition
 
     def find(text: str) -> Any:
         return quick(text) if len(text) <= SHORT else search(text)
@@ -96,6 +98,8 @@ def is_tame(pattern: str) -> bool:
                 return False
             at = found.end()
             continue
+        elif char == "{":
+            return False  # stands for itself, and not everywhere for Python
         at += 1
     return True
 
