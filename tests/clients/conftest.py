@@ -6,12 +6,13 @@ import gc
 import os
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.kubectl import Kubectl
+from tests.conftest import kubectl_binaries, missing
 from tests.e2e.daemon import Daemon
 
 SESSION_SECONDS = 60
@@ -48,20 +49,65 @@ def namespace() -> str:
     return f"session-{os.urandom(4).hex()}"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that take ``edge_kubectl`` with the oldest and the newest kubectl at hand."""
+    if "edge_kubectl" in metafunc.fixturenames:
+        found = kubectl_binaries()
+        edges = list(dict.fromkeys([*found[:1], *found[-1:]]))
+        metafunc.parametrize(
+            "edge_kubectl",
+            edges or [None],
+            indirect=True,
+            ids=[path.name for path in edges] or ["none"],
+        )
+
+
 @pytest.fixture
-def kube(daemon: Daemon, any_kubectl: Path, namespace: str, tmp_path: Path) -> Kubectl:
+def edge_kubectl(request: pytest.FixtureRequest) -> Path:
+    """The oldest or the newest kubectl, for what differs little between versions."""
+    if request.param is None:
+        missing("kubectl")
+    return Path(request.param)
+
+
+@pytest.fixture
+def new_kubectl(
+    request: pytest.FixtureRequest,
+    daemon: Daemon,
+    namespace: str,
+    tmp_path: Path,
+    kubectl_minor: Callable[[Path], int],
+) -> Callable[[Path], Kubectl]:
+    """Return a function that gives a kubectl a new namespace, or skips what it is too old for."""
+    since = request.node.get_closest_marker("kubectl_since")
+
+    def make(program: Path) -> Kubectl:
+        minor = kubectl_minor(program)
+        if since is not None and minor < since.args[0]:
+            pytest.skip(f"kubectl 1.{minor} has not got all of a session for 1.{since.args[0]}")
+        made = Kubectl(daemon, program, minor, namespace, tmp_path)
+        made(f"create namespace {namespace}")
+        return made
+
+    return make
+
+
+@pytest.fixture
+def each_kube(any_kubectl: Path, new_kubectl: Callable[[Path], Kubectl]) -> Kubectl:
     """Each kubectl at hand in turn, in a new namespace."""
-    made = Kubectl(daemon, any_kubectl, namespace, tmp_path)
-    made(f"create namespace {namespace}")
-    return made
+    return new_kubectl(any_kubectl)
 
 
 @pytest.fixture
-def newest(daemon: Daemon, kubectl: Path, namespace: str, tmp_path: Path) -> Kubectl:
-    """The newest kubectl in a new namespace, for what does not differ between versions."""
-    made = Kubectl(daemon, kubectl, namespace, tmp_path)
-    made(f"create namespace {namespace}")
-    return made
+def kube(edge_kubectl: Path, new_kubectl: Callable[[Path], Kubectl]) -> Kubectl:
+    """The oldest and the newest kubectl in turn, in a new namespace."""
+    return new_kubectl(edge_kubectl)
+
+
+@pytest.fixture
+def newest(kubectl: Path, new_kubectl: Callable[[Path], Kubectl]) -> Kubectl:
+    """The newest kubectl in a new namespace, for what takes long."""
+    return new_kubectl(kubectl)
 
 
 @pytest.fixture

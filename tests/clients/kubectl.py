@@ -23,19 +23,16 @@ DEADLINE = 30.0
 class Kubectl:
     """One kubectl with a home, a cache and a namespace of its own."""
 
-    def __init__(self, daemon: Daemon, program: Path, namespace: str, directory: Path) -> None:
+    def __init__(
+        self, daemon: Daemon, program: Path, minor: int, namespace: str, directory: Path
+    ) -> None:
         self.daemon = daemon
         self.program = program
+        self.minor = minor
         self.namespace = namespace
         self.directory = directory
         self.home = directory / "home"
         self.home.mkdir(exist_ok=True)
-
-    @property
-    def minor(self) -> int:
-        """The minor version that the file's name tells; a lone kubectl counts as the oldest."""
-        last = self.program.name.rsplit(".", 1)[-1]
-        return int(last) if last.isdigit() else 20
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return what the program sees of its surroundings."""

@@ -21,7 +21,7 @@ from tests.e2e.daemon import Daemon
 
 pytestmark = pytest.mark.e2e
 
-OPERATOR = Path(__file__).with_name("operator_under_test.py")
+OPERATOR = Path(__file__).with_name("shop_operator.py")
 DEADLINE = 20
 FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 

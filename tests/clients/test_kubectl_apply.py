@@ -23,57 +23,58 @@ def write(directory: Path, name: str, *objects: object) -> str:
     return str(path)
 
 
-def test_client_side_apply_over_a_life(kube: Kubectl, tmp_path: Path) -> None:
+def test_client_side_apply_over_a_life(each_kube: Kubectl, tmp_path: Path) -> None:
     """Created, unchanged, changed by three parties, pruned of fields, looked at, set anew."""
     web = sleeper("web", replicas=1)
     file = write(tmp_path, "web.yaml", web, config_map("settings", a="1", b="2"))
-    created = kube(f"apply -f {file}")
+    created = each_kube(f"apply -f {file}")
     assert created.splitlines() == ["deployment.apps/web created", "configmap/settings created"]
-    assert kube(f"apply -f {file}").count("unchanged") == 2
-    assert kube.run(f"diff -f {file}").returncode == 0
+    assert each_kube(f"apply -f {file}").count("unchanged") == 2
+    assert each_kube.run(f"diff -f {file}").returncode == 0
 
-    kube("scale deploy web --replicas=2")  # another party's field
+    each_kube("scale deploy web --replicas=2")  # another party's field
     web["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}]
     del web["spec"]["replicas"]
     file = write(tmp_path, "web.yaml", web, config_map("settings", b="3", c="4"))
-    differing = kube.run(f"diff -f {file}")
+    differing = each_kube.run(f"diff -f {file}")
     assert differing.returncode == 1, differing.stderr
     assert '-  a: "1"' in differing.stdout
     assert '+  c: "4"' in differing.stdout
-    changed = kube(f"apply -f {file}")
+    changed = each_kube(f"apply -f {file}")
     assert changed.splitlines() == [
         "deployment.apps/web configured",
         "configmap/settings configured",
     ]
-    assert kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
+    assert each_kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
     # Removed from the manifest, so the default takes its place.
-    assert kube.json("get deploy web")["spec"]["replicas"] == 1
+    assert each_kube.json("get deploy web")["spec"]["replicas"] == 1
 
-    viewed = yaml.safe_load(kube("apply view-last-applied cm settings"))
+    viewed = yaml.safe_load(each_kube("apply view-last-applied cm settings"))
     assert viewed["data"] == {"b": "3", "c": "4"}
     write(tmp_path, "web.yaml", config_map("settings", b="3"))
-    assert "configured" in kube(f"apply set-last-applied -f {file}")
-    annotation = kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
+    assert "configured" in each_kube(f"apply set-last-applied -f {file}")
+    annotation = each_kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
     assert json.loads(annotation)["data"] == {"b": "3"}
-    kube(
+    each_kube(
         "apply edit-last-applied cm settings", env={"KUBE_EDITOR": """sed -i 's/b: "3"/b: "5"/'"""}
     )
-    annotation = kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
+    annotation = each_kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
     assert json.loads(annotation)["data"] == {"b": "5"}
-    assert kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
+    assert each_kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
 
 
-def test_server_side_apply_with_two_managers(kube: Kubectl, tmp_path: Path) -> None:
+@pytest.mark.kubectl_since(27)
+def test_server_side_apply_with_two_managers(each_kube: Kubectl, tmp_path: Path) -> None:
     """Conflicts name the field and its manager; force takes it; leaving it gives it up."""
     file = write(tmp_path, "cm.yaml", config_map("shared", a="1", b="2"))
-    applied = kube(f"apply --server-side --field-manager=one -f {file}")
+    applied = each_kube(f"apply --server-side --field-manager=one -f {file}")
     assert applied == "configmap/shared serverside-applied\n"
     other = write(tmp_path, "other.yaml", config_map("shared", b="9"))
-    conflict = kube.refused(f"apply --server-side --field-manager=two -f {other}")
+    conflict = each_kube.refused(f"apply --server-side --field-manager=two -f {other}")
     assert 'Apply failed with 1 conflict: conflict with "one": .data.b' in conflict
-    assert kube.json("get cm shared")["data"] == {"a": "1", "b": "2"}
-    kube(f"apply --server-side --field-manager=two --force-conflicts -f {other}")
-    shared = kube.json("get cm shared --show-managed-fields")
+    assert each_kube.json("get cm shared")["data"] == {"a": "1", "b": "2"}
+    each_kube(f"apply --server-side --field-manager=two --force-conflicts -f {other}")
+    shared = each_kube.json("get cm shared --show-managed-fields")
     assert shared["data"] == {"a": "1", "b": "9"}
     owned = {
         entry["manager"]: (entry["operation"], set(entry["fieldsV1"]["f:data"]) - {"."})
@@ -81,16 +82,17 @@ def test_server_side_apply_with_two_managers(kube: Kubectl, tmp_path: Path) -> N
     }
     assert owned == {"one": ("Apply", {"f:a"}), "two": ("Apply", {"f:b"})}
     write(tmp_path, "other.yaml", {**config_map("shared"), "data": {"c": "3"}})
-    kube(f"apply --server-side --field-manager=two -f {other}")
-    assert kube.json("get cm shared")["data"] == {"a": "1", "c": "3"}
-    before = kube.json("get cm shared")["metadata"]["resourceVersion"]
-    kube(f"apply --server-side --field-manager=two -f {other}")
-    assert kube.json("get cm shared")["metadata"]["resourceVersion"] == before
-    differing = kube.run(f"diff --server-side --field-manager=one --force-conflicts -f {file}")
+    each_kube(f"apply --server-side --field-manager=two -f {other}")
+    assert each_kube.json("get cm shared")["data"] == {"a": "1", "c": "3"}
+    before = each_kube.json("get cm shared")["metadata"]["resourceVersion"]
+    each_kube(f"apply --server-side --field-manager=two -f {other}")
+    assert each_kube.json("get cm shared")["metadata"]["resourceVersion"] == before
+    differing = each_kube.run(f"diff --server-side --field-manager=one --force-conflicts -f {file}")
     assert differing.returncode == 1, differing.stderr
     assert '+  b: "2"' in differing.stdout
 
 
+@pytest.mark.kubectl_since(27)
 def test_moving_from_client_side_to_server_side_apply(kube: Kubectl) -> None:
     """What was applied by the client is taken over, so a removed field goes."""
     kube.apply(config_map("moved", a="1", b="2"))
@@ -104,38 +106,42 @@ def test_moving_from_client_side_to_server_side_apply(kube: Kubectl) -> None:
     assert LAST_APPLIED in moved["metadata"]["annotations"]  # kubectl keeps it in step
 
 
-def test_dry_runs_and_validation(kube: Kubectl, tmp_path: Path) -> None:
+@pytest.mark.kubectl_since(27)
+def test_dry_runs_and_validation(each_kube: Kubectl, tmp_path: Path) -> None:
     """Nothing is kept of a dry run; misspelt fields are refused, warned about or dropped."""
-    assert "(dry run)" in kube.apply(config_map("dry", a="1"), options="--dry-run=client")
-    assert "(server dry run)" in kube.apply(config_map("dry", a="1"), options="--dry-run=server")
-    assert 'configmaps "dry" not found' in kube.refused("get cm dry")
+    assert "(dry run)" in each_kube.apply(config_map("dry", a="1"), options="--dry-run=client")
+    assert "(server dry run)" in each_kube.apply(
+        config_map("dry", a="1"), options="--dry-run=server"
+    )
+    assert 'configmaps "dry" not found' in each_kube.refused("get cm dry")
 
     wrong = sleeper("wrong")
     wrong["spec"]["replicass"] = 3
     file = write(tmp_path, "wrong.yaml", wrong)
-    refused = kube.refused(f"apply -f {file}")
+    refused = each_kube.refused(f"apply -f {file}")
     assert 'unknown field "spec.replicass"' in refused
     assert "strict decoding error" in refused
-    warned = kube(f"apply --validate=warn -f {file}")
+    warned = each_kube(f"apply --validate=warn -f {file}")
     assert 'Warning: unknown field "spec.replicass"' in warned
     assert "created" in warned
-    kube("delete deploy wrong")
-    assert "Warning" not in kube(f"apply --validate=false -f {file}")
-    assert "replicass" not in kube.json("get deploy wrong")["spec"]
+    each_kube("delete deploy wrong")
+    assert "Warning" not in each_kube(f"apply --validate=false -f {file}")
+    assert "replicass" not in each_kube.json("get deploy wrong")["spec"]
 
     invalid = sleeper("invalid")
     invalid["spec"]["selector"]["matchLabels"] = {"app": "other"}
     invalid["spec"]["template"]["spec"]["containers"][0]["name"] = "Not A Name"
-    refused = kube.refused("apply -f -", stdin=yaml.safe_dump(invalid))
+    refused = each_kube.refused("apply -f -", stdin=yaml.safe_dump(invalid))
     assert 'The Deployment "invalid" is invalid:' in refused
     assert "spec.template.metadata.labels: Invalid value" in refused
     assert "spec.template.spec.containers[0].name: Invalid value" in refused
     file = write(tmp_path, "kind.yaml", {"apiVersion": "example.com/v1", "kind": "Nothing"})
-    assert 'no matches for kind "Nothing" in version "example.com/v1"' in kube.refused(
+    assert 'no matches for kind "Nothing" in version "example.com/v1"' in each_kube.refused(
         f"apply -f {file}"
     )
 
 
+@pytest.mark.kubectl_since(27)
 def test_pruning_by_label_and_by_apply_set(kube: Kubectl) -> None:
     """What left the set of manifests is deleted, and nothing else is."""
     team = {"team": "a"}
@@ -167,6 +173,7 @@ def test_pruning_by_label_and_by_apply_set(kube: Kubectl) -> None:
     assert "set-one" in kube("get cm")
 
 
+@pytest.mark.kubectl_since(27)
 def test_kustomizations(newest: Kubectl, tmp_path: Path) -> None:
     """Built, applied, compared and deleted as one."""
     write(tmp_path, "web.yaml", sleeper("web"))
@@ -189,6 +196,7 @@ def test_kustomizations(newest: Kubectl, tmp_path: Path) -> None:
     assert 'deployment.apps "team-web" deleted' in newest("delete -k .")
 
 
+@pytest.mark.kubectl_since(27)
 def test_patches_of_every_type(kube: Kubectl, tmp_path: Path) -> None:
     """Strategic, merge and JSON patches, of the object and of its subresources, from files too."""
     kube.apply(sleeper("web"))
@@ -246,6 +254,7 @@ def test_patches_of_every_type(kube: Kubectl, tmp_path: Path) -> None:
     assert "Tested" in {c["type"] for c in deployment["status"]["conditions"]}
 
 
+@pytest.mark.kubectl_since(27)
 def test_edits_with_an_editor(kube: Kubectl, tmp_path: Path) -> None:
     """A change is patched, none is cancelled, an invalid one is offered again with its reason."""
     kube.apply(config_map("edited", a="one"), sleeper("web"))

@@ -25,6 +25,7 @@ def node(kube: Kubectl) -> Iterator[str]:
     kube.run("taint node node-2 k-")
 
 
+@pytest.mark.kubectl_since(27)
 def test_taints_and_maintenance(kube: Kubectl, node: str) -> None:
     """Tainted, cordoned, drained under a budget, and back in service."""
     assert "tainted" in kube(f"taint node {node} k=v:NoSchedule")
@@ -65,6 +66,7 @@ def test_taints_and_maintenance(kube: Kubectl, node: str) -> None:
     kube("rollout status deploy/web --timeout=60s")
 
 
+@pytest.mark.kubectl_since(27)
 def test_a_budget_stops_an_eviction(newest: Kubectl) -> None:
     """A drain waits for a budget that allows no disruption, and says so."""
     web = sleeper("web", replicas=1)
@@ -118,49 +120,55 @@ def test_who_may_do_what(kube: Kubectl) -> None:
         assert "system:authenticated" in who["groups"]
 
 
-def test_discovery(kube: Kubectl) -> None:
+@pytest.mark.kubectl_since(27)
+def test_discovery(each_kube: Kubectl) -> None:
     """Versions, resources by group, scope, verb and category, and what is short for what."""
-    versions = kube("api-versions").split()
+    versions = each_kube("api-versions").split()
     assert {"v1", "apps/v1", "batch/v1", "autoscaling/v2", "policy/v1"} <= set(versions)
-    resources = {line.split()[0]: line for line in kube("api-resources --no-headers").splitlines()}
+    resources = {
+        line.split()[0]: line for line in each_kube("api-resources --no-headers").splitlines()
+    }
     assert {"pods", "deployments", "nodes", "customresourcedefinitions"} <= resources.keys()
     assert resources["deployments"].split()[1:] == ["deploy", "apps/v1", "true", "Deployment"]
-    names = kube("api-resources -o name --namespaced=false --api-group=").split()
+    names = each_kube("api-resources -o name --namespaced=false --api-group=").split()
     assert {"nodes", "namespaces", "persistentvolumes"} <= set(names)
     assert "pods" not in names
-    wide = kube("api-resources -o wide --api-group=apps").splitlines()
+    wide = each_kube("api-resources -o wide --api-group=apps").splitlines()
     assert "create,delete,deletecollection,get,list,patch,update,watch" in wide[1]
-    if kube.minor >= 22:
-        assert kube("api-resources --categories=all -o name --api-group=apps").split() == [
+    if each_kube.minor >= 22:
+        assert each_kube("api-resources --categories=all -o name --api-group=apps").split() == [
             "daemonsets.apps",
             "deployments.apps",
             "replicasets.apps",
             "statefulsets.apps",
         ]
-    listable = kube("api-resources --verbs=list,watch -o name --cached").split()
+    listable = each_kube("api-resources --verbs=list,watch -o name --cached").split()
     assert "bindings" not in listable
     assert "tokenreviews.authentication.k8s.io" not in listable
-    version = kube.json("version")
+    version = each_kube.json("version")
     assert version["serverVersion"]["gitVersion"].startswith("v1.35")
-    assert "Kubernetes control plane" in kube("cluster-info")
-    assert len(kube("cluster-info dump --namespaces=default")) > 1000
+    assert "Kubernetes control plane" in each_kube("cluster-info")
+    assert len(each_kube("cluster-info dump --namespaces=default")) > 1000
 
 
-def test_explanations(kube: Kubectl) -> None:
+@pytest.mark.kubectl_since(27)
+def test_explanations(each_kube: Kubectl) -> None:
     """Of a kind, a field, everything below, another version, as upstream's OpenAPI says."""
-    pod = kube("explain pods")
+    pod = each_kube("explain pods")
     assert "KIND:" in pod
     assert "VERSION:" in pod
     assert "Pod is a collection of containers that can run on a host" in pod
     assert "<ObjectMeta>" in pod
-    field = kube("explain pod.spec.containers.resources.limits")
+    field = each_kube("explain pod.spec.containers.resources.limits")
     assert "Limits describes the maximum amount of compute resources allowed" in field
-    recursive = kube("explain deploy.spec --recursive")
+    recursive = each_kube("explain deploy.spec --recursive")
     assert "progressDeadlineSeconds" in recursive
     assert "matchLabels" in recursive
-    assert "targetCPUUtilizationPercentage" in kube("explain hpa.spec --api-version=autoscaling/v1")
-    assert "behavior" in kube("explain hpa.spec --api-version=autoscaling/v2")
-    refused = kube.refused("explain pod.spec.nothing")
+    assert "targetCPUUtilizationPercentage" in each_kube(
+        "explain hpa.spec --api-version=autoscaling/v1"
+    )
+    assert "behavior" in each_kube("explain hpa.spec --api-version=autoscaling/v2")
+    refused = each_kube.refused("explain pod.spec.nothing")
     assert 'field "nothing" does not exist' in refused
     for kind in (
         "svc",
@@ -170,7 +178,7 @@ def test_explanations(kube: Kubectl) -> None:
         "pdb.spec",
         "lease",
     ):
-        assert "KIND:" in kube(f"explain {kind}")
+        assert "KIND:" in each_kube(f"explain {kind}")
 
 
 def test_the_proxy(kube: Kubectl) -> None:
@@ -205,6 +213,7 @@ def test_what_is_not_there_is_said(newest: Kubectl) -> None:
         assert "error: Metrics API not available" in newest.refused(f"top {what}")
 
 
+@pytest.mark.kubectl_since(27)
 def test_settings_of_the_client(newest: Kubectl, tmp_path: Path) -> None:
     """A context of one's own on top of the cluster's kubeconfig."""
     own = tmp_path / "own"

@@ -14,6 +14,7 @@ from tests.clients.kubectl import Kubectl, config_map, sleeper
 pytestmark = pytest.mark.e2e
 
 
+@pytest.mark.kubectl_since(27)
 def test_waiting_for_conditions_and_values(kube: Kubectl) -> None:
     """Conditions, a condition's value, JSONPath with and without a value, several objects."""
     kube.apply(sleeper("web", replicas=2))
@@ -42,28 +43,30 @@ def test_waiting_for_conditions_and_values(kube: Kubectl) -> None:
         )
 
 
-def test_waiting_for_what_is_yet_to_come(kube: Kubectl) -> None:
+@pytest.mark.kubectl_since(27)
+def test_waiting_for_what_is_yet_to_come(each_kube: Kubectl) -> None:
     """A change made while waiting ends the wait; so do a creation and a deletion."""
-    kube.apply(config_map("mark", state="no"))
+    each_kube.apply(config_map("mark", state="no"))
     waits = ["wait cm/mark --timeout=60s --for=jsonpath={.data.state}=yes"]
-    if kube.minor >= 31:
+    if each_kube.minor >= 31:
         waits.append("wait cm/late --for=create --timeout=60s")
     waits.append("wait cm/mark --for=delete --timeout=60s")
     changes = {
-        "yes": lambda: kube("patch cm mark --type=merge -p", '{"data":{"state":"yes"}}'),
-        "create": lambda: kube.apply(config_map("late", a="1")),
-        "delete": lambda: kube("delete cm mark"),
+        "yes": lambda: each_kube("patch cm mark --type=merge -p", '{"data":{"state":"yes"}}'),
+        "create": lambda: each_kube.apply(config_map("late", a="1")),
+        "delete": lambda: each_kube("delete cm mark"),
     }
     for wait in waits:
         change = next(act for word, act in changes.items() if word in wait)
         timer = threading.Timer(0.2, change)
         timer.start()
-        assert "condition met" in kube(wait)
+        assert "condition met" in each_kube(wait)
         timer.join()
-    gone = kube("wait cm/mark --for=delete --timeout=5s")
+    gone = each_kube("wait cm/mark --for=delete --timeout=5s")
     assert "met" in gone or gone == ""
 
 
+@pytest.mark.kubectl_since(27)
 def test_deletion_in_all_its_forms(kube: Kubectl, tmp_path: Path) -> None:
     """By name, file, label and all; with grace, by force, waiting or not."""
     for name in ("one", "two", "three", "four"):
@@ -99,6 +102,7 @@ def _from(kube: Kubectl) -> str:
     return f" from {kube.namespace} namespace" if kube.minor >= 34 else ""
 
 
+@pytest.mark.kubectl_since(27)
 def test_cascades(kube: Kubectl) -> None:
     """Background and foreground take the dependents along; orphans stay and are adopted."""
     kube.apply(sleeper("web", replicas=1))
@@ -123,6 +127,7 @@ def test_cascades(kube: Kubectl) -> None:
     assert kube.json("get rs,pods")["items"] == []
 
 
+@pytest.mark.kubectl_since(27)
 def test_a_namespace_takes_its_objects_along(newest: Kubectl) -> None:
     """Everything in it goes; meanwhile nothing new may be made in it."""
     namespace = newest.namespace

@@ -194,6 +194,7 @@ def test_logs_of_many(kube: Kubectl) -> None:
     assert "previous terminated container" in kube.refused(f"logs {name} -c side --previous")
 
 
+@pytest.mark.kubectl_since(27)
 def test_events(newest: Kubectl) -> None:
     """``kubectl events`` and ``get events``, of one object, by type, as they come."""
     newest.apply(sleeper("web", replicas=1))

@@ -50,7 +50,7 @@ def fill(patch: kopf.Patch, spec: kopf.Spec, **_: Any) -> None:
         patch.spec["city"] = "Nowhere"
 
 
-@kopf.on.validate(*SHOPS, operation="CREATE")
+@kopf.on.validate(*SHOPS, operations={"CREATE"})
 def check(spec: kopf.Spec, warnings: list[str], **_: Any) -> None:
     """Refuse what the schema can't."""
     warnings.append("shops are watched")
