@@ -6,12 +6,10 @@ and an answer is two ASGI messages.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 
@@ -26,7 +24,6 @@ from orchestrator.access.authorizing import MASTERS
 from orchestrator.api._access import Access
 from orchestrator.api._aggregation import Aggregator
 from orchestrator.api._attributes import attributes_of
-from orchestrator.api._custom_streams import CustomStreams
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._deprecations import deprecation_warning
 from orchestrator.api._flow_control import FlowControl
@@ -40,17 +37,13 @@ from orchestrator.api._requests import DisconnectedError, Receive, Request, Scop
 from orchestrator.api._resources import Resources, method_not_allowed
 from orchestrator.api._responses import (
     ABORT,
-    GZIP_FROM,
     PUSH,
     Response,
     Stream,
-    accepts_gzip,
-    compressed,
     error_response,
-    start_message,
-    warning_headers,
 )
 from orchestrator.api._routing import Target, resolve
+from orchestrator.api._sending import Sender, send_whole
 from orchestrator.api._websockets import serve_websocket
 from orchestrator.egress import Egress
 from orchestrator.resources.errors import StatusError, internal_error
@@ -62,9 +55,6 @@ if TYPE_CHECKING:
     from orchestrator.store import Store
 
 _LONG: Final = 504
-
-STUCK_SECONDS: Final = 60.0
-"""Seconds after its end for which a stream may still wait for its client to take the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,25 +138,21 @@ class ApiApplication:
         )
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)
-        self._streams: set[asyncio.Task[Any]] = set()
-        self._custom = CustomStreams(store)
+        self._sender = Sender(store)
         self._requests = RequestMetrics()
         self._flows = FlowControl(store)
         self._metrics = Metrics(store, self._requests, self._flows)
-        self._closing = False
         self._log = structlog.get_logger("orchestrator.api")
 
     def close(self) -> None:
         """End every stream; requests in flight finish, new streams end at once."""
-        self._closing = True
         hooks = self._store.admission.hooks
         self._store.admission.hooks = tuple(one for one in hooks if one not in self._guards)
         self._aggregator.close()
         self._flows.close()
         self._deadlines.close()
         self._bodies.close()
-        for stream in tuple(self._streams):
-            stream.cancel()
+        self._sender.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (the ASGI interface)."""
@@ -200,13 +186,13 @@ class ApiApplication:
             labels = self._labels(request)
             self._requests.begun(labels)
             try:
-                await self._send_stream(request, response, send, extensions.get(ABORT))
+                await self._sender.stream(request, response, send, extensions.get(ABORT))
             finally:
                 self._requests.ended(labels)
             status = response.status
         else:
             status = response.status
-            await self._send(request, response, send)
+            await send_whole(request, response, send)
             labels = self._labels(request)
         self._requests.finished(labels, status, self._store.clock.monotonic() - started)
         if self.config.log_requests:
@@ -290,68 +276,6 @@ class ApiApplication:
             ) from None
         finally:
             in_flight[kind] -= 1
-
-    async def _send(self, request: Request, response: Response, send: Send) -> None:
-        more = warning_headers(request.warnings) if request.warnings else []
-        if len(response.body) > GZIP_FROM and accepts_gzip(
-            request.headers.get(b"accept-encoding", b"")
-        ):
-            response.body = compressed(response.body)
-            more += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
-        await send(start_message(response, request.identifier, more))
-        await send({"type": "http.response.body", "body": response.body})
-
-    async def _send_stream(
-        self, request: Request, stream: Stream, send: Send, abort: Callable[[], None] | None
-    ) -> None:
-        """Send pieces as they come, until they end, the client leaves or the server closes.
-
-        A client that takes nothing until long after the stream's end is dropped by ``abort``.
-        """
-        task = asyncio.current_task()
-        assert task is not None
-        ended = False
-        overdue: asyncio.TimerHandle | None = None
-
-        def end(_: asyncio.Task[None] | None = None) -> None:
-            nonlocal ended
-            if not ended:
-                ended = True
-                task.cancel()
-
-        gone = asyncio.create_task(request.disconnected())
-        gone.add_done_callback(end)
-        if stream.seconds is not None and abort is not None:
-            later = max(stream.seconds, 0.0) + STUCK_SECONDS
-            overdue = asyncio.get_running_loop().call_later(later, abort)
-        self._streams.add(task)
-        if stream.custom:
-            self._custom.add(stream.custom, end)
-        chunks = stream.chunks
-        try:
-            more = warning_headers(request.warnings) if request.warnings else []
-            await send(start_message(stream, request.identifier, more))
-            if not self._closing:
-                async for chunk in chunks:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except asyncio.CancelledError:
-            if not (ended or self._closing):
-                raise
-            task.uncancel()
-        except Exception as error:  # noqa: BLE001 - the answer has begun: it can only be cut short
-            self._log.error("stream failed", path=request.path, exc_info=error)
-        finally:
-            ended = True
-            if overdue is not None:
-                overdue.cancel()
-            self._streams.discard(task)
-            self._custom.discard(stream.custom, end)
-            gone.cancel()
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                with contextlib.suppress(Exception):
-                    await close()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def flow_request(request: Request, target: Target) -> FlowRequest:

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from actors import ActorSystem
 from actors.log import MemoryLog
 from actors.testing import virtual
-from orchestrator.api import ApiApplication, ApiServer, application
+from orchestrator.api import ApiApplication, ApiServer, _sending
 from orchestrator.api._events import View
 from orchestrator.api._fanout import Fanout, Hub
 from orchestrator.api._watching import Watch
@@ -336,7 +336,7 @@ async def test_a_client_that_never_reads_is_dropped_after_its_watch(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its time is up, and it does not take the rest: the connection goes, with what it holds."""
-    monkeypatch.setattr(application, "STUCK_SECONDS", 0.1)
+    monkeypatch.setattr(_sending, "STUCK_SECONDS", 0.1)
     big = {**config_map("big"), "data": {"x": "x" * 500_000}}
     await store.create(big, resource="configmaps", namespace="default")
     async with ApiServer(ApiApplication(store), "127.0.0.1", 0) as server:
