@@ -15,27 +15,27 @@ from orchestrator.resources.objects import Object
 from orchestrator.store.admission import Attributes
 
 
-class MatchConditions:
-    """Tells whether the conditions of a webhook hold for a request."""
+def conditions_hold(
+    conditions: list[Object], attributes: Attributes, store: Reading, access: Authorizer
+) -> bool:
+    """Tell whether all conditions hold for a request.
 
-    def __init__(self, store: Reading, access: Authorizer) -> None:
-        """Evaluate with the objects of a store; ``access`` answers ``authorizer``."""
-        self._store = store
-        self._access = access
+    Args:
+        conditions: ``matchConditions``.
+        attributes: The request.
+        store: The cluster's objects.
+        access: Answers ``authorizer``.
 
-    def __call__(self, conditions: list[Object], attributes: Attributes) -> bool:
-        """Tell whether all conditions hold.
-
-        Raises:
-            StatusError: 403, one could not be evaluated, and none was false.
-        """
-        namespace = namespace_of_request(attributes, self._store)
-        values = values_of(attributes, attributes, namespace, self._access)
-        evaluation = Evaluation(values, budget=CONDITIONS_BUDGET)
-        try:
-            programs = [condition(one["expression"], Names()) for one in conditions]
-            return all_hold(programs, evaluation)
-        except (EvaluationError, ExpressionError, OutOfBudgetError) as error:
-            metadata = (attributes.object or attributes.old or {}).get("metadata") or {}
-            name = attributes.name or metadata.get("generateName") or ""
-            raise forbidden(attributes.kind.resource, name, str(error)) from error
+    Raises:
+        StatusError: 403, one could not be evaluated, and none was false.
+    """
+    namespace = namespace_of_request(attributes, store)
+    values = values_of(attributes, attributes, namespace, access)
+    evaluation = Evaluation(values, budget=CONDITIONS_BUDGET)
+    try:
+        programs = [condition(one["expression"], Names()) for one in conditions]
+        return all_hold(programs, evaluation)
+    except (EvaluationError, ExpressionError, OutOfBudgetError) as error:
+        metadata = (attributes.object or attributes.old or {}).get("metadata") or {}
+        name = attributes.name or metadata.get("generateName") or ""
+        raise forbidden(attributes.kind.resource, name, str(error)) from error

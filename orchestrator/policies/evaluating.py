@@ -1,32 +1,19 @@
-"""Evaluating expressions within their budget, without holding up the loop.
-
-Most evaluations take microseconds and run where they are. One that turns out to be long is broken
-off and done again in a thread, which is right since evaluations change nothing.
-"""
+"""Evaluating the expressions of one policy about one request, within their budget."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from orchestrator.policies.threads import TooLongError
 from orchestrator.resources.cel.admission import Variable
 from orchestrator.resources.cel.costs import PER_CALL_LIMIT, RULES_BUDGET
 from orchestrator.resources.cel.environments import Program
 from orchestrator.resources.cel.errors import BudgetExceeded, EvaluationError
 
-PATIENCE: Final = 20_000
-"""Units of cost that may be spent in the loop: some milliseconds."""
 OUT_OF_BUDGET: Final = (
     "validation failed due to running out of cost budget, no further validation rules will be run"
 )
-_Result = TypeVar("_Result")
-Threads = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function in a thread."""
-
-
-class TooLongError(Exception):
-    """An evaluation that is too long for the loop."""
 
 
 class OutOfBudgetError(Exception):
@@ -139,26 +126,3 @@ class _Variables(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._programs)
-
-
-class Evaluator:
-    """Runs evaluations in the loop, and long ones in a thread."""
-
-    def __init__(self, threads: Threads = asyncio.to_thread) -> None:
-        """Prepare.
-
-        Args:
-            threads: Runs a function in a thread; clusters on a virtual clock run it at once.
-        """
-        self._threads = threads
-        # Threads share the interpreter: more of them would only slow the loop down.
-        self._room = asyncio.Semaphore(2)
-
-    async def evaluate(self, decide: Callable[[int | None], _Result]) -> _Result:
-        """Return what ``decide`` makes of patience: `PATIENCE` in the loop, None in a thread."""
-        try:
-            return decide(PATIENCE)
-        except TooLongError:
-            async with self._room:
-                result: _Result = await self._threads(lambda: decide(None))
-                return result

@@ -1,4 +1,4 @@
-"""MutatingAdmissionPolicies as one hook of admission.
+"""MutatingAdmissionPolicies, as soon as there are some.
 
 Source: k8s.io/apiserver/pkg/admission/plugin/policy/mutating.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from orchestrator.access import Authorizer
 from orchestrator.policies.compiled import Binding, Policies, Policy
-from orchestrator.policies.evaluating import Evaluation, Evaluator, OutOfBudgetError
+from orchestrator.policies.evaluating import Evaluation, OutOfBudgetError
+from orchestrator.policies.hooks import MUTATING
 from orchestrator.policies.inputs import values_of
 from orchestrator.policies.matching import Reading, converted, namespace_of_request
 from orchestrator.policies.params import ConfigurationError, params_of
+from orchestrator.policies.threads import Evaluator
 from orchestrator.policies.validating import refusal
 from orchestrator.resources.cel.admission import compiled
 from orchestrator.resources.cel.environments import Program
@@ -27,8 +29,6 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.patches import apply_configuration, apply_json_patch
 from orchestrator.store.admission import AdmissionOperation, Attributes
-
-RESOURCE: Final = "mutatingadmissionpolicies.admissionregistration.k8s.io"
 
 
 class MutationError(Exception):
@@ -93,12 +93,10 @@ class _Round(NamedTuple):
     param: Object | None
 
 
-class MutatingPolicies:
+class MutatingDispatcher:
     """All MutatingAdmissionPolicies with their bindings."""
 
-    def __init__(
-        self, store: Reading, access: Authorizer, evaluator: Evaluator | None = None
-    ) -> None:
+    def __init__(self, store: Reading, access: Authorizer, evaluator: Evaluator) -> None:
         """Carry out the policies of a store.
 
         Args:
@@ -108,8 +106,8 @@ class MutatingPolicies:
         """
         self._store = store
         self._access = access
-        self._evaluator = evaluator or Evaluator()
-        self._policies = Policies(store, RESOURCE, MutatingPolicy)
+        self._evaluator = evaluator
+        self._policies = Policies(store, MUTATING, MutatingPolicy)
 
     def concerns(self, operation: AdmissionOperation, kind: Kind, subresource: str) -> bool:
         """Tell whether a policy in force has a rule for such requests."""

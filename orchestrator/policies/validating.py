@@ -1,4 +1,4 @@
-"""ValidatingAdmissionPolicies as one hook of admission.
+"""ValidatingAdmissionPolicies, as soon as there are some.
 
 Source: k8s.io/apiserver/pkg/admission/plugin/policy/validating.
 """
@@ -12,10 +12,12 @@ import structlog
 
 from orchestrator.access import Authorizer
 from orchestrator.policies.compiled import Binding, Policies, Policy
-from orchestrator.policies.evaluating import Evaluation, Evaluator, OutOfBudgetError
+from orchestrator.policies.evaluating import Evaluation, OutOfBudgetError
+from orchestrator.policies.hooks import VALIDATING
 from orchestrator.policies.inputs import values_of
 from orchestrator.policies.matching import Reading, converted, namespace_of_request
 from orchestrator.policies.params import ConfigurationError, params_of
+from orchestrator.policies.threads import Evaluator
 from orchestrator.resources.cel.admission import annotation, condition, message
 from orchestrator.resources.cel.environments import Program
 from orchestrator.resources.cel.errors import EvaluationError
@@ -24,7 +26,6 @@ from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.store.admission import AdmissionOperation, Attributes
 
-RESOURCE: Final = "validatingadmissionpolicies.admissionregistration.k8s.io"
 _CODES: Final = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413}
 _LONGEST_MESSAGE: Final = 5 * 1024
 _LONGEST_ANNOTATION: Final = 10 * 1024
@@ -138,12 +139,10 @@ def _message(validation: Validation, evaluation: Evaluation) -> str:
     return text or f"failed expression: {validation.form['expression'].strip()}"
 
 
-class ValidatingPolicies:
+class ValidatingDispatcher:
     """All ValidatingAdmissionPolicies with their bindings."""
 
-    def __init__(
-        self, store: Reading, access: Authorizer, evaluator: Evaluator | None = None
-    ) -> None:
+    def __init__(self, store: Reading, access: Authorizer, evaluator: Evaluator) -> None:
         """Enforce the policies of a store.
 
         Args:
@@ -153,8 +152,8 @@ class ValidatingPolicies:
         """
         self._store = store
         self._access = access
-        self._evaluator = evaluator or Evaluator()
-        self._policies = Policies(store, RESOURCE, ValidatingPolicy)
+        self._evaluator = evaluator
+        self._policies = Policies(store, VALIDATING, ValidatingPolicy)
         self._log = structlog.get_logger("orchestrator.policies")
 
     def concerns(self, operation: AdmissionOperation, kind: Kind, subresource: str) -> bool:

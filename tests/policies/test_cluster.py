@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -103,3 +105,15 @@ async def test_conditions_of_webhooks_are_evaluated(
     answer = await create(client, MAPS, {"metadata": {"name": "m", "labels": {"check": "y"}}})
     assert answer.status_code == code, answer.text
     assert told in answer.text.replace('\\"', '"')
+
+
+def test_a_cluster_loads_no_compiler_before_there_is_a_policy() -> None:
+    """Start-up must not pay for what most clusters never use."""
+    program = (
+        "import sys, orchestrator.cluster\n"
+        "print([one for one in sys.modules if one.startswith('orchestrator.resources.cel.')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "['orchestrator.resources.cel.patience']"

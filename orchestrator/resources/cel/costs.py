@@ -151,7 +151,7 @@ CALLS: dict[str, int | Measure] = {
         ("url", "isURL", "lowerAscii", "upperAscii", "substring", "trim", "cidr", "isIP", "isCIDR"),
         _LINE,
     ),
-    **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver", "reverse"), _LINE),
+    **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver"), _LINE),
     "replace": _with_result(_TWICE),
     "split": _with_result(_TWICE),
     "join": _result,

@@ -63,7 +63,6 @@ def _last_index_of(text: str, wanted: str, last: int | None = None) -> int:
 STRINGS.add("lowerAscii", ["string.() string"], lambda text: text.translate(_LOWER))
 STRINGS.add("upperAscii", ["string.() string"], lambda text: text.translate(_UPPER))
 STRINGS.add("trim", ["string.() string"], lambda text: text.strip(_SPACES))
-STRINGS.add("reverse", ["string.() string"], lambda text: text[::-1])
 
 
 @STRINGS.function(
