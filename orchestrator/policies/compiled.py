@@ -16,6 +16,7 @@ from orchestrator.resources.cel.admission import (
 )
 from orchestrator.resources.cel.environments import Program
 from orchestrator.resources.cel.errors import EvaluationError
+from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Object, name_of, spec_of
 
 
@@ -130,6 +131,9 @@ class Policies(Generic[_Kind]):
         self._make = make
         self._known: dict[tuple[int, ...], tuple[list[Object], _Kind]] = {}
         self._seen: tuple[tuple[int, ...], list[_Kind]] = ((), [])
+        self._answered: tuple[
+            list[_Kind], KindRegistry | None, dict[tuple[str, Kind, str], bool]
+        ] = ([], None, {})
 
     def all(self) -> list[_Kind]:
         """Return the policies that are in force; quick when there are none or nothing changed."""
@@ -147,6 +151,24 @@ class Policies(Generic[_Kind]):
         found = self._read(objects, bindings)
         self._seen = (now, found)
         return found
+
+    def concern(self, operation: str, kind: Kind, subresource: str) -> bool:
+        """Tell whether a policy in force has a rule for such requests."""
+        policies = self.all()
+        if not policies:
+            return False
+        registry = self._store.registry
+        if self._answered[0] is not policies or self._answered[1] is not registry:
+            self._answered = (policies, registry, {})
+        answers = self._answered[2]
+        question = (operation, kind, subresource)
+        answer = answers.get(question)
+        if answer is None:
+            answer = answers[question] = any(
+                policy.criteria.kind(operation, kind, subresource, registry) is not None
+                for policy in policies
+            )
+        return answer
 
     def _read(self, objects: list[Object], bindings: list[Object]) -> list[_Kind]:
         by_policy: dict[str, list[Object]] = {}

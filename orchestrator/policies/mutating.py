@@ -111,14 +111,7 @@ class MutatingDispatcher:
 
     def concerns(self, operation: AdmissionOperation, kind: Kind, subresource: str) -> bool:
         """Tell whether a policy in force has a rule for such requests."""
-        policies = self._policies.all()
-        if not policies:
-            return False
-        registry = self._store.registry
-        return operation != "DELETE" and any(
-            policy.criteria.kind(operation, kind, subresource, registry) is not None
-            for policy in policies
-        )
+        return operation != "DELETE" and self._policies.concern(operation, kind, subresource)
 
     async def mutate(self, attributes: Attributes) -> Object | None:
         """Return the object as the policies have made it.

@@ -158,14 +158,7 @@ class ValidatingDispatcher:
 
     def concerns(self, operation: AdmissionOperation, kind: Kind, subresource: str) -> bool:
         """Tell whether a policy in force has a rule for such requests."""
-        policies = self._policies.all()
-        if not policies:
-            return False
-        registry = self._store.registry
-        return any(
-            policy.criteria.kind(operation, kind, subresource, registry) is not None
-            for policy in policies
-        )
+        return self._policies.concern(operation, kind, subresource)
 
     async def mutate(self, attributes: Attributes) -> Object | None:
         """Validating policies change nothing."""
