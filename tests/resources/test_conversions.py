@@ -168,5 +168,6 @@ def test_an_event_has_other_names_in_its_own_group() -> None:
         "deprecatedSource": {"component": "kubelet"},
         "deprecatedCount": 2,
         "type": "Normal",
+        "eventTime": None,
     }
     assert convert_built_in(new, CORE) == core

@@ -26,4 +26,9 @@ def convert(obj: Object, api_version: str) -> Object:
     names = _TO_CORE if api_version == "v1" else _TO_NEW
     converted = {names.get(field, field): value for field, value in obj.items()}
     converted["apiVersion"] = api_version
+    if api_version != "v1":
+        # Clients of the new group take it for granted; upstream writes null where there is none.
+        converted.setdefault("eventTime", None)
+    elif converted.get("eventTime", "") is None:
+        del converted["eventTime"]
     return converted
