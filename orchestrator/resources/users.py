@@ -12,7 +12,7 @@ class User:
     """One user, in the terms of ``authentication.k8s.io`` ``UserInfo``.
 
     Attributes:
-        name: ``system:admin``, ``system:serviceaccount:default:build``.
+        name: ``kubernetes-admin``, ``system:serviceaccount:default:build``.
         uid: Empty where the way of authentication knows none.
         groups: What role bindings and policies look at besides the name.
         extra: Further facts of the way of authentication, each a list of texts.
@@ -24,8 +24,8 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-ADMIN: Final = User("system:admin", groups=("system:masters", "system:authenticated"))
-"""Whoever holds the cluster's own token or certificate."""
+ADMIN: Final = User("kubernetes-admin", groups=("system:masters", "system:authenticated"))
+"""Whoever holds the cluster's own token, by the name that kubeadm and kind give theirs."""
 
 CONTROLLER_MANAGER: Final = User("system:kube-controller-manager", groups=("system:authenticated",))
 """The cluster's own controllers, towards policies and webhooks."""

@@ -92,7 +92,7 @@ async def test_requests_of_the_group_go_to_the_server_behind(
     seen = answer.json()
     assert (seen["method"], seen["path"], seen["body"]) == ("POST", f"{GROUP}/nodes?x=1", '{"a":1}')
     headers = seen["headers"]
-    assert headers["x-remote-user"] == "system:admin"
+    assert headers["x-remote-user"] == "kubernetes-admin"
     assert headers["x-remote-group"] == "system:masters, system:authenticated"
     assert headers["host"] == "metrics.default.svc:443"
     assert "authorization" not in headers
@@ -105,7 +105,7 @@ async def test_a_client_cannot_pass_itself_off_as_another(
     await register(client, behind)
     forged = {"x-remote-user": "root", "x-remote-group": "a", "x-remote-extra-scopes": "all"}
     seen = (await client.get(f"{GROUP}/nodes", headers=forged)).json()["headers"]
-    assert seen["x-remote-user"] == "system:admin"
+    assert seen["x-remote-user"] == "kubernetes-admin"
     assert "x-remote-extra-scopes" not in seen
 
 

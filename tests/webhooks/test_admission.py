@@ -84,7 +84,7 @@ async def test_a_mutating_webhook_changes_the_object(
         "namespace": "default",
         "operation": "CREATE",
         "userInfo": {
-            "username": "system:admin",
+            "username": "kubernetes-admin",
             "groups": ["system:masters", "system:authenticated"],
         },
         "oldObject": None,
