@@ -42,6 +42,8 @@ ROUND_DEADLINE = 120.0
 GET_TARGET, LIST_TARGET, CREATE_TARGET = 0.40, 0.25, 0.15
 STATUS_TARGET, APPLY_TARGET = 0.12, 0.05
 
+IMPORT_MS, START_MS = 250.0, 100.0
+
 LISTED = 500
 """Pods of a list."""
 
@@ -357,6 +359,47 @@ async def measure(ports: dict[str, int], rounds: int, count: int) -> dict[str, l
     return found
 
 
+def start_times(count: int) -> dict[str, float]:
+    """Start the server in fresh processes; return the median milliseconds by step."""
+    found: dict[str, list[float]] = {}
+    for _ in range(count):
+        done = subprocess.run(
+            [sys.executable, __file__, "--serve", "start", "0"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        for name, value in orjson.loads(done.stdout).items():
+            found.setdefault(name, []).append(value)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def start_once() -> None:
+    """Import, open a store in memory and listen; print the milliseconds of each step."""
+    begin = time.perf_counter()
+    import orchestrator  # noqa: F401 - what is measured
+
+    imported = time.perf_counter()
+    from actors import ActorSystem
+    from actors.log import MemoryLog
+    from orchestrator.api import ApiApplication, ApiServer
+    from orchestrator.resources.kinds import registry
+    from orchestrator.store import Store
+
+    async def start() -> None:
+        loaded = time.perf_counter()
+        async with ActorSystem("bench") as system:
+            store = await Store.open(system, MemoryLog(), registry())
+            async with ApiServer(ApiApplication(store), "127.0.0.1", 0):
+                ready = time.perf_counter()
+        steps = {"import": imported - begin, "start": ready - loaded}
+        times = {name: seconds * 1e3 for name, seconds in steps.items()}
+        sys.stdout.write(orjson.dumps(times).decode())
+
+    uvloop.run(start())
+
+
 def ratio(found: dict[str, list[float]], of: str, to: str) -> float:
     """The median over rounds of one rate in parts of another."""
     return statistics.median(a / b for a, b in zip(found[of], found[to], strict=True))
@@ -366,6 +409,9 @@ def main() -> int:
     """Run the benchmark."""
     if sys.argv[1:2] == ["--serve"]:
         kind, port = sys.argv[2], int(sys.argv[3])
+        if kind == "start":
+            start_once()
+            return 0
         if kind == "api":
             uvloop.run(serve_api(port, sys.argv[4] if len(sys.argv) > 4 else None))
         else:
@@ -403,6 +449,16 @@ def main() -> int:
         "of bare uvicorn",
         target=LIST_TARGET,
         note="a body of about the same size",
+    )
+    times = start_times(1 if arguments.tiny else 7)
+    report.add("import orchestrator", times["import"], "ms", target=IMPORT_MS, at_least=False)
+    report.add(
+        "server start",
+        times["start"],
+        "ms",
+        target=START_MS,
+        at_least=False,
+        note="after its imports: store in memory, listening",
     )
     report.add("create / bare create", ratio(found, "create", "bare create"), "of bare POST")
     show(report, as_json=arguments.json)
