@@ -63,6 +63,7 @@ _NO_VERSION = FieldError(
     "metadata.resourceVersion",
     "Invalid value: 0: must be specified for an update",
 )
+_CLUSTER = Caller()
 _PATIENCE = 10
 """How often a change is asked about again, where hooks take longer than other writers leave it
 alone, before its caller gets the conflict."""
@@ -253,13 +254,14 @@ class Writes(Reads):
             )
             return await self._modify_asking(attributes, change, shown)
         converted = self.registry.is_converted(kind)
+        writer = caller or _CLUSTER
 
         def admitted(current: Object) -> Object | None:
             seen = Conversion.now(current, kind) if converted else current
             wanted = change(seen)
             if wanted is None or wanted is seen:
                 return None
-            wanted = self.admission.admit_update(kind, seen, wanted, subresource)
+            wanted = self.admission.admit_update(kind, seen, wanted, subresource, writer)
             return Conversion.now(wanted, stored) if converted else wanted
 
         for _ in range(_RACES):

@@ -10,7 +10,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.store.admission.plugins import PLUGINS
 
 PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-APPLY = PLUGINS[0].apply
+APPLY = next(one for one in PLUGINS if one.name == "ServiceAccount").apply
 
 
 class Accounts:

@@ -12,9 +12,10 @@ from orchestrator.resources.errors import bad_request, invalid
 from orchestrator.resources.kinds import Kind, KindRegistry
 from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.strategies import Strategy, strategy_of
-from orchestrator.store.admission.hooks import AdmissionOperation, Attributes, Hook
+from orchestrator.store.admission.examining import Check, Examined
+from orchestrator.store.admission.hooks import AdmissionOperation, Attributes, Caller, Hook
 from orchestrator.store.admission.patient import decided
-from orchestrator.store.admission.plugins import PLUGINS, Mutation
+from orchestrator.store.admission.plugins import CHECKS, PLUGINS, Mutation
 
 
 class Reader(Protocol):
@@ -27,8 +28,8 @@ class Reader(Protocol):
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         """Return one object."""
 
-    def list(self, resource: str) -> list[Object]:
-        """Return all objects of a resource."""
+    def list(self, resource: str, namespace: str | None = None) -> list[Object]:
+        """Return all objects of a resource, or those of a namespace."""
 
 
 class _Template(NamedTuple):
@@ -38,8 +39,10 @@ class _Template(NamedTuple):
     spec: dict[str, Any]
     status: dict[str, Any] | None
     metadata: dict[str, Any]
+    annotations: dict[str, str]
 
 
+_CLUSTER = Caller()
 _TEMPLATES = 512
 _LEVELS_KEPT = 24
 """Levels of nesting that lists, watch events and tables may put around an object."""
@@ -56,7 +59,12 @@ class Admission:
             composes the cluster.
     """
 
-    def __init__(self, reader: Reader, plugins: Iterable[Mutation] = PLUGINS) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        plugins: Iterable[Mutation] = PLUGINS,
+        checks: Iterable[Check] = CHECKS,
+    ) -> None:
         self.hooks: tuple[Hook, ...] = ()
         self._reader = reader
         self._plugins: dict[str, list[Callable[[Object, Reader], Object]]] = {}
@@ -66,6 +74,11 @@ class Admission:
             for resource in plugin.resources:
                 self._plugins.setdefault(resource, []).append(plugin.apply)
             self._read.update(plugin.reads)
+        self._checks: dict[str, list[Callable[[Examined], None]]] = {}
+        for check in checks:
+            for resource in check.resources:
+                self._checks.setdefault(resource, []).append(check.apply)
+            self._read.update(check.reads)
         self._templates: dict[tuple[int, str], _Template] = {}
 
     def mutate(self, resource: str, obj: Object) -> Object:
@@ -73,6 +86,25 @@ class Admission:
         for apply in self._plugins.get(resource, ()):
             obj = apply(obj, self._reader)
         return obj
+
+    def examine(
+        self,
+        kind: Kind,
+        obj: Object,
+        old: Object | None = None,
+        subresource: str = "",
+        caller: Caller = _CLUSTER,
+    ) -> None:
+        """Let the plugins that only look see what is going to be written.
+
+        Raises:
+            StatusError: What one refuses with.
+        """
+        checks = self._checks.get(kind.resource)
+        if checks is not None:
+            examined = Examined(kind, obj, old, subresource, caller, self._reader)
+            for check in checks:
+                check(examined)
 
     @property
     def generation(self) -> int:
@@ -124,6 +156,7 @@ class Admission:
             obj = await self.mutated(hooks, attributes)
         final = obj
         await decided(kind, lambda: self.check_create(kind, final))
+        self.examine(kind, final, caller=attributes.caller)
         if hooks:
             await validated(hooks, replace(attributes, object=obj))
         return obj
@@ -162,7 +195,7 @@ class Admission:
         kind, subresource = attributes.kind, attributes.subresource
         hooks = self.asked("UPDATE", kind, subresource)
         if hooks and shown is not None:
-            wanted = await self._admit_update(kind, current, wanted, subresource)
+            wanted = await self._admit_update(attributes, current, wanted)
             await self.ask(replace(attributes, object=shown(wanted), old=shown(current)))
             return wanted
         if hooks:
@@ -170,7 +203,7 @@ class Admission:
             wanted = strategy_of(kind).prepared(wanted, current, subresource)
             attributes = replace(attributes, object=wanted, old=current)
             wanted = await self.mutated(hooks, attributes)
-        wanted = await self._admit_update(kind, current, wanted, subresource)
+        wanted = await self._admit_update(attributes, current, wanted)
         if hooks:
             await validated(hooks, replace(attributes, object=wanted))
         return wanted
@@ -210,11 +243,21 @@ class Admission:
         return attributes.object
 
     async def _admit_update(
-        self, kind: Kind, current: Object, wanted: Object, subresource: str
+        self, attributes: Attributes, current: Object, wanted: Object
     ) -> Object:
-        return await decided(kind, lambda: self.admit_update(kind, current, wanted, subresource))
+        kind, subresource, caller = attributes.kind, attributes.subresource, attributes.caller
+        return await decided(
+            kind, lambda: self.admit_update(kind, current, wanted, subresource, caller)
+        )
 
-    def admit_update(self, kind: Kind, current: Object, wanted: Object, subresource: str) -> Object:
+    def admit_update(
+        self,
+        kind: Kind,
+        current: Object,
+        wanted: Object,
+        subresource: str,
+        caller: Caller = _CLUSTER,
+    ) -> Object:
         """Return what a user's changed object becomes.
 
         Raises:
@@ -226,6 +269,8 @@ class Admission:
         problems = strategy.problems(wanted, current, subresource)
         if problems:
             raise invalid(kind.kind, kind.group, current["metadata"]["name"], problems)
+        if kind.resource in self._checks:
+            self.examine(kind, wanted, current, subresource, caller)
         return wanted
 
     def prepare(self, resource: str, obj: Object) -> Object:
@@ -247,14 +292,25 @@ class Admission:
             added = {
                 field: value
                 for field, value in prepared["metadata"].items()
-                if field not in metadata
+                if field not in metadata and field != "annotations"
+            }
+            noted = metadata.get("annotations") or {}
+            annotations = {
+                name: value
+                for name, value in (prepared["metadata"].get("annotations") or {}).items()
+                if name not in noted
             }
             if len(self._templates) >= _TEMPLATES:
                 del self._templates[next(iter(self._templates))]
             # Holding the source keeps its id from being given away.
-            self._templates[at] = _Template(spec, prepared["spec"], prepared.get("status"), added)
+            self._templates[at] = _Template(
+                spec, prepared["spec"], prepared.get("status"), added, annotations
+            )
             return prepared
-        pod = {**obj, "metadata": {**metadata, **template.metadata}, "spec": template.spec}
+        merged = {**metadata, **template.metadata}
+        if template.annotations:
+            merged["annotations"] = {**(metadata.get("annotations") or {}), **template.annotations}
+        pod = {**obj, "metadata": merged, "spec": template.spec}
         if template.status is not None:
             pod["status"] = template.status
         else:
@@ -262,8 +318,12 @@ class Admission:
         return pod
 
     def _prepare(self, resource: str, obj: Object) -> Object:
-        strategy = strategy_of(self._reader.registry.by_key(resource))
-        return strategy.prepare_create(self.mutate(resource, strategy.default(obj)))
+        kind = self._reader.registry.by_key(resource)
+        strategy = strategy_of(kind)
+        prepared = strategy.prepare_create(self.mutate(resource, strategy.default(obj)))
+        if resource in self._checks:
+            self.examine(kind, prepared)
+        return prepared
 
 
 async def validated(hooks: list[Hook], attributes: Attributes) -> None:

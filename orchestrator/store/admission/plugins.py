@@ -8,6 +8,12 @@ from typing import Any, NamedTuple
 
 from orchestrator.resources.errors import StatusError, forbidden
 from orchestrator.resources.objects import Object
+from orchestrator.store.admission.examining import Check, named
+from orchestrator.store.admission.limits import (
+    LIMIT_RANGES,
+    check_limits,
+    with_default_resources,
+)
 
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"
@@ -204,16 +210,17 @@ def _default_class(reader: Any) -> Object | None:
 
 
 def _refused(pod: Object, why: str) -> StatusError:
-    metadata = pod["metadata"]
-    # A controller has chosen its pods' names already. Upstream's server chooses them, after
-    # admission, so one refusal reads the same every time and is counted as one Event.
-    return forbidden("pods", metadata.get("generateName") or metadata.get("name") or "", why)
+    return forbidden("pods", named(pod), why)
 
 
 PLUGINS = (
+    Mutation("LimitRanger", ("pods",), with_default_resources, (LIMIT_RANGES,)),
     Mutation("ServiceAccount", ("pods",), _service_account, ("serviceaccounts",)),
     Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
     Mutation("Priority", ("pods",), _priority, (PRIORITY_CLASSES,)),
 )
 """In upstream's order. NamespaceLifecycle and the service allocators run in the sequencer, which
 alone knows the latest state."""
+
+CHECKS = (Check("LimitRanger", ("pods", "persistentvolumeclaims"), check_limits, (LIMIT_RANGES,)),)
+"""In upstream's order, run after validation."""
