@@ -15,7 +15,7 @@ from tests.clients.kubectl import Kubectl
 from tests.conftest import kubectl_binaries, missing
 from tests.e2e.daemon import Daemon
 
-SESSION_SECONDS = 60
+SESSION_SECONDS = 120
 """How long one test may take; a few seconds are normal."""
 
 

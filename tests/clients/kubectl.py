@@ -16,7 +16,7 @@ import yaml
 
 from tests.e2e.daemon import Daemon
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds that one command may take; a hundred milliseconds are normal."""
 
 

@@ -52,7 +52,7 @@ def test_a_session(
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("session ended\n"), done.stdout + done.stderr

@@ -22,7 +22,7 @@ from tests.e2e.daemon import Daemon
 pytestmark = pytest.mark.e2e
 
 OPERATOR = Path(__file__).with_name("shop_operator.py")
-DEADLINE = 20
+DEADLINE = 40
 FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 

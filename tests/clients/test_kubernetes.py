@@ -184,7 +184,7 @@ def test_reflecting_a_kind(core: client.CoreV1Api, namespace: str) -> None:
     )
     lines = [yaml.safe_load(line) for line in raw.data.splitlines()]
     end = next(line["object"] for line in lines if line["type"] == "BOOKMARK")
-    assert end["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert end["metadata"]["annotations"]["k8s.io/initial-events-end"] == "true"
 
 
 def test_the_shared_informer(core: client.CoreV1Api, namespace: str) -> None:

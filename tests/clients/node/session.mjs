@@ -16,7 +16,7 @@ export async function run(session) {
 }
 
 export async function until(what, look) {
-    const end = Date.now() + 20000;
+    const end = Date.now() + 40000;
     for (;;) {
         const found = await look();
         if (found) return found;
