@@ -24,6 +24,9 @@ _CARRIED: Final = ("uid", "creationTimestamp")
 _SYSTEM: Final = ("deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 _NOT_CHECKED: Final = frozenset({"status", "apiVersion", "kind"})
 _FROM_NEW: Final = ("resourceVersion", "managedFields")
+STATUS_METADATA: Final = ("labels", "annotations", "finalizers", "ownerReferences")
+"""What of ``metadata`` a write to ``status`` changes as well, unless a kind says otherwise: most of
+upstream's kinds keep nothing but the spec from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +269,7 @@ def build(
     prepare_create: Default | None = None,
     prepare_update: Prepare | None = None,
     prepare_status: Prepare | None = None,
-    status_metadata: tuple[str, ...] = (),
+    status_metadata: tuple[str, ...] = STATUS_METADATA,
     subresources: Mapping[str, SubresourceRules] | None = None,
     requested_by: RequestedBy | None = None,
     grace_period: Callable[[Object], int] = no_grace,

@@ -70,6 +70,7 @@ def strategy(kind: Kind) -> Strategy:
             _mutating if mutating else _validating,
         ),
         update_checks=(metadata_update,),
+        status_metadata=(),
         status_checks=(metadata_update, _status),
     )
 

@@ -36,6 +36,7 @@ def strategy(_kind: Kind) -> Strategy:
         default=in_spec(_default),
         create_checks=(metadata_check(names.path_segment, namespaced=False), _name, _spec),
         update_checks=(metadata_update,),
+        status_metadata=(),
         status_checks=(metadata_update,),
         prepare_create=_prepare,
     )

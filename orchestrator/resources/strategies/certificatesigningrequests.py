@@ -25,6 +25,7 @@ from orchestrator.resources.strategies._problems import (
 )
 from orchestrator.resources.strategies._sharing import Part, put
 from orchestrator.resources.strategies._strategy import (
+    STATUS_METADATA,
     Strategy,
     SubresourceRules,
     ValidateUpdate,
@@ -92,7 +93,7 @@ def strategy(_kind: Kind) -> Strategy:
         requested_by=_requested_by,
         subresources={
             "approval": SubresourceRules(
-                status_preparation("labels", "annotations", status=_with_conditions),
+                status_preparation(*STATUS_METADATA, status=_with_conditions),
                 changes(_same_certificate),
             )
         },

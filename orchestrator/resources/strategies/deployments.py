@@ -35,6 +35,7 @@ def strategy(_kind: Kind) -> Strategy:
         default=_default,
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _spec),
         update_checks=(metadata_update_check(), selector_unchanged),
+        status_metadata=("annotations", "finalizers", "ownerReferences"),
         status_checks=(
             metadata_update_check(),
             status_counts(

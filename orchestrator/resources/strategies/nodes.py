@@ -33,7 +33,6 @@ def strategy(_kind: Kind) -> Strategy:
         update_checks=(metadata_update_check(), _update),
         status_checks=(metadata_update_check(), _update),
         rechecks=False,
-        status_metadata=("labels", "annotations"),
         fields=("spec.unschedulable",),
         selectable_fields=_selectable,
     )

@@ -51,7 +51,9 @@ def strategy(_kind: Kind) -> Strategy:
         update_checks=(metadata_update, pod_update_problems),
         status_checks=(metadata_update, pod_status_problems),
         prepare_create=_prepare,
-        prepare_status=status_preparation("labels", "annotations", status=_with_quality),
+        prepare_status=status_preparation(
+            "labels", "annotations", "finalizers", status=_with_quality
+        ),
         subresources={
             "ephemeralcontainers": SubresourceRules(
                 part_preparation(with_ephemeral_containers), ephemeral_check(metadata_update)

@@ -46,6 +46,7 @@ def strategy(_kind: Kind) -> Strategy:
         default=in_spec(_default),
         create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _spec),
         update_checks=(metadata_update,),
+        status_metadata=(),
         status_checks=(metadata_update, lambda new, _old: status_problems(new)),
     )
 

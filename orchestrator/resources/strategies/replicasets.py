@@ -50,7 +50,6 @@ def strategy(kind: Kind) -> Strategy:
             ),
         ),
         first_status={"replicas": 0},
-        status_metadata=("labels", "annotations"),
         fields=("status.replicas",),
         warnings=template_warnings("spec", "template", names_pods=True),
     )

@@ -70,6 +70,7 @@ def strategy(kind: Kind) -> Strategy:
         default=in_spec(_default),
         create_checks=(metadata, _claim),
         update_checks=(metadata_update, _same_spec),
+        status_metadata=(),
         status_checks=(metadata_update, _status),
         rechecks=False,
     )

@@ -28,6 +28,7 @@ def strategy(_kind: Kind) -> Strategy:
         first_status={},
         create_checks=(metadata_check(names.dns_subdomain, namespaced=False), _ranges),
         update_checks=(metadata_update, _update),
+        status_metadata=(),
         status_checks=(metadata_update,),
         rechecks=False,
     )

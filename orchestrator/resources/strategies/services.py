@@ -20,6 +20,7 @@ from orchestrator.resources.strategies._service_validation import (
 )
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled, put
 from orchestrator.resources.strategies._strategy import (
+    STATUS_METADATA,
     Strategy,
     build,
     combined_update,
@@ -42,7 +43,7 @@ def strategy(_kind: Kind) -> Strategy:
         first_status={"loadBalancer": {}},
         prepare_create=_prepare,
         prepare_update=_carry,
-        prepare_status=status_preparation("labels", "annotations", status=_with_mode),
+        prepare_status=status_preparation(*STATUS_METADATA, status=_with_mode),
         fields=("spec.clusterIP", "spec.type"),
         warnings=service_warnings,
     )

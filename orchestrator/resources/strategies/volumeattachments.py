@@ -41,6 +41,7 @@ def strategy(_kind: Kind) -> Strategy:
         create_checks=(metadata, _spec, _status),
         creation_checks=(_stable,),
         update_checks=(metadata_update_check(), _same_spec),
+        status_metadata=(),
         status_checks=(metadata_update_check(), lambda new, _old: whole(new)),
     )
 
