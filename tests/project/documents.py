@@ -2,7 +2,8 @@
 
 In a fenced block marked ``console`` a line that starts with ``$ `` is a command and the lines after
 it are what it prints; ``…`` stands for text that differs from run to run, alone on a line for any
-number of lines. A block marked ``python`` is a whole program.
+number of lines. A command whose output is a refusal fails. A block marked ``python`` is a whole
+program.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+REFUSAL = re.compile(r"no|error: .*|Error from server .*|The .* is invalid: .*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Command:
 
     line: str
     output: tuple[str, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether its output is kubectl's way to say no, with which it fails."""
+        return any(REFUSAL.fullmatch(line) for line in self.output)
 
 
 def blocks(document: Path) -> list[Block]:
