@@ -99,6 +99,8 @@ class Resources:
         """
         method = request.method
         kind = target.kind
+        if target.watch and method != "GET":
+            raise method_not_allowed()  # whatever the method, it was authorized as a watch
         if target.subresource:
             return await self._subresources.answer(request, target)
         verbs = kind.verbs

@@ -75,6 +75,7 @@ def resolve(registry: KindRegistry, path: str) -> Target | None:
     more = "/".join(rest[3:]) if count > 3 else ""
     if more and subresource != "proxy":
         return None
-    if subresource and subresource not in kind.subresources:
+    # Nothing below an object is served there: it would be authorized as a watch.
+    if subresource and (watch or subresource not in kind.subresources):
         return None
     return Target(kind, namespace, name, subresource, more, watch)

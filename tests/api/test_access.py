@@ -615,3 +615,37 @@ def test_a_certificate_of_another_ca_is_no_way_in(live_server: LiveServer, tmp_p
     context.load_cert_chain(other.certificate_file, other.key_file)
     with httpx.Client(verify=context) as client, pytest.raises(httpx.TransportError):
         client.get(f"{url}{PODS}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("DELETE", "configmaps/kept", 405),
+        ("DELETE", "configmaps", 405),
+        ("PUT", "configmaps/kept", 405),
+        ("PATCH", "configmaps/kept", 405),
+        ("POST", "configmaps", 405),
+        ("HEAD", "configmaps/kept", 405),
+        ("GET", "pods/kept/log", 404),
+        ("PUT", "pods/kept/status", 404),
+        ("POST", "pods/kept/eviction", 404),
+        ("POST", "serviceaccounts/default/token", 404),
+    ],
+)
+async def test_who_may_only_watch_does_nothing_else_through_the_paths_of_watches(
+    plain: httpx.AsyncClient, method: str, path: str, code: int
+) -> None:
+    """Requests there are authorized as watches, whatever their method: they can be nothing else."""
+    rule = {"verbs": ["watch"], "apiGroups": ["*"], "resources": ["*"]}
+    await grant(plain, "watcher", [rule], {"kind": "User", "name": "jane"})
+    maps = "/api/v1/namespaces/default/configmaps"
+    await posted(plain, maps, {"metadata": {"name": "kept"}})
+    answer = await plain.request(
+        method,
+        f"/api/v1/watch/namespaces/default/{path}",
+        json=None if method in {"GET", "HEAD"} else {"metadata": {"name": "other"}},
+        headers=acting("jane"),
+    )
+    assert answer.status_code == code, answer.text
+    assert (await plain.get(f"{maps}/kept", headers=ADMIN)).status_code == 200
+    assert (await plain.get(f"{maps}/other", headers=ADMIN)).status_code == 404
