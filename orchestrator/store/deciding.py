@@ -19,7 +19,7 @@ from orchestrator.store.allocation import ServiceAllocator
 from orchestrator.store.codec import DELETED, Encoder, diff_objects, pack_key
 from orchestrator.store.events import EventType, ObjectEvent
 from orchestrator.store.identities import Identities
-from orchestrator.store.operations import Create, Delete, Modify, Operation
+from orchestrator.store.operations import Create, Delete, Modify, Operation, Raced
 from orchestrator.store.overlay import Overlay
 from orchestrator.store.rules import (
     check_identity,
@@ -244,6 +244,8 @@ class Decider:
         current = self._overlay.get(key)
         if current is None:
             raise not_found(key.resource, key.name)
+        if operation.seen is not None and operation.seen is not current:
+            raise Raced
         kind = self._kind(key.resource)
         verdict = decide_delete(kind, key, current, operation.options, self.now)
         if verdict.effect == "remove":

@@ -80,19 +80,24 @@ class Modify(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Ask for an object's removal; finalizers and grace decide when it happens."""
+    """Ask for an object's removal; finalizers and grace decide when it happens.
+
+    Attributes:
+        seen: What hooks agreed to the removal of; another object or revision ends as `Raced`.
+    """
 
     resource: str
     namespace: str
     name: str
     options: DeleteOptions = NO_OPTIONS
+    seen: Object | None = None
 
 
 Operation: TypeAlias = Create | Modify | Delete
 
 
 class Raced(Exception):  # noqa: N818 - it says what happened
-    """Raised by a `Change` that finds another object than the one it was made for."""
+    """Another object was found than the one that a `Change` or a `Delete` was made for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -354,21 +354,29 @@ class Writes(Reads):
             StatusError: 403, 404, 409, 422, 429, 503, or whatever a hook refuses with.
         """
         kind = kind or self._kind(resource)
-        if self.admission.asked("DELETE", kind):
-            found = self.get(resource, namespace, name)
-            if found is not None:
-                attributes = Attributes(
-                    operation="DELETE",
-                    kind=kind,
-                    namespace=namespace,
-                    name=name,
-                    old=await self.conversion.one(found, kind),
-                    dry_run=dry_run,
-                    caller=caller or Caller(),
-                )
-                await self.admission.ask(attributes)
         operation = Delete(resource, namespace, name, options or NO_OPTIONS)
-        return await self._one(operation, dry_run=dry_run)
+        if not self.admission.asked("DELETE", kind):
+            return await self._one(operation, dry_run=dry_run)
+        at = Key(resource, namespace, name)
+        for _ in range(_PATIENCE):
+            found = self.get(*at)
+            if found is None:  # it may be pending: the sequencer knows
+                found = await self._one(Modify(*at, _unchanged), dry_run=False)
+            attributes = Attributes(
+                operation="DELETE",
+                kind=kind,
+                namespace=namespace,
+                name=name,
+                old=await self.conversion.one(found, kind),
+                dry_run=dry_run,
+                caller=caller or Caller(),
+            )
+            await self.admission.ask(attributes)
+            try:
+                return await self._one(operation._replace(seen=found), dry_run=dry_run)
+            except Raced:
+                continue
+        raise _stale(at)
 
     async def write(
         self,

@@ -200,3 +200,64 @@ async def test_hooks_that_are_not_concerned_are_not_asked(kit: Any) -> None:
             subresource="status",
         )
         assert hook.seen == []
+
+
+@virtual
+@pytest.mark.parametrize("by", ["user", "actor"])
+async def test_what_took_the_name_while_hooks_were_asked_is_not_deleted_unasked(
+    kit: Any, by: str
+) -> None:
+    """A hook agreed to the removal of one object; its successor is another question."""
+    async with kit.opened() as store:
+        await store.create(kit.config_map("a"), **MAPS)
+        swapped = False
+
+        class Swapping(Hook):
+            async def validate(self, attributes: Attributes) -> None:
+                nonlocal swapped
+                await super().validate(attributes)
+                if attributes.operation != "DELETE":
+                    return
+                if meta(attributes.old or {}).get("labels"):
+                    raise forbidden("configmaps", attributes.name, "it is protected")
+                if not swapped:
+                    swapped = True
+                    store.admission.hooks = ()
+                    await store.delete("configmaps", "default", "a")
+                    await store.create(labelled(kit.config_map("a")), **MAPS)
+                    store.admission.hooks = (self,)
+
+        store.admission.hooks = (Swapping(),)
+        if by == "user":
+            with pytest.raises(StatusError, match="it is protected"):
+                await store.delete("configmaps", "default", "a")
+        else:
+            (result,) = await store.write([Delete("configmaps", "default", "a")])
+            assert isinstance(result, StatusError)
+            assert "it is protected" in result.message
+        assert store.get("configmaps", "default", "a") is not None
+
+
+@virtual
+async def test_a_deletion_that_others_never_let_through_is_a_conflict(kit: Any) -> None:
+    """It is asked about again for each revision, some times and not for ever."""
+    async with kit.opened() as store:
+        await store.create(kit.config_map("a"), **MAPS)
+
+        class Busy(Hook):
+            async def validate(self, attributes: Attributes) -> None:
+                await super().validate(attributes)
+                count = str(len(self.seen))
+                await store.modify(
+                    "configmaps",
+                    "default",
+                    "a",
+                    lambda one: {**one, "data": {"n": count}},
+                    admit=False,
+                )
+
+        hook = Busy()
+        store.admission.hooks = (hook,)
+        with pytest.raises(StatusError) as refused:
+            await store.delete("configmaps", "default", "a")
+        assert (refused.value.code, len(hook.seen)) == (409, 10)

@@ -131,9 +131,10 @@ async def _ask_modify(store: Asked, operation: Modify, kind: Kind, caller: Calle
 async def _ask_delete(store: Asked, operation: Delete, kind: Kind, caller: Caller) -> Operation:
     hooks = store.admission.asked("DELETE", kind)
     old = store.get(operation.resource, operation.namespace, operation.name) if hooks else None
-    if old is not None:
-        await store.admission.ask(replace(_attributes("DELETE", kind, operation, caller), old=old))
-    return operation
+    if old is None:
+        return operation
+    await store.admission.ask(replace(_attributes("DELETE", kind, operation, caller), old=old))
+    return operation._replace(seen=old)
 
 
 def _attributes(
