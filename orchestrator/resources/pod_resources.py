@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from orchestrator.resources.quantities import QuantityError, parse
+from orchestrator.resources.quantities import Notation, QuantityError, parse
 
 Amounts: TypeAlias = dict[str, int]
 """Nano units by resource."""
@@ -68,3 +68,16 @@ def _raise(to: Amounts, amounts: Amounts) -> None:
     for name, amount in amounts.items():
         if amount > to.get(name, -1):
             to[name] = amount
+
+
+def notations(spec: dict[str, Any]) -> dict[str, Notation]:
+    """Return how each resource is written in a pod first, which is how sums are told."""
+    found: dict[str, Notation] = {}
+    for field in ("containers", "initContainers"):
+        for container in spec.get(field) or ():
+            resources = container.get("resources") or {}
+            for side in ("requests", "limits"):
+                for name, amount in (resources.get(side) or {}).items():
+                    if name not in found and name in nano_of({name: amount}):
+                        found[name] = parse(amount).notation
+    return found

@@ -6,6 +6,7 @@ durable, or drops them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from actors.log import Append
@@ -16,11 +17,12 @@ from orchestrator.resources.objects import Key, Object, with_meta
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.allocation import ServiceAllocator
-from orchestrator.store.codec import DELETED, Encoder, diff_objects, pack_key
+from orchestrator.store.codec import DELETED, Delta, Encoder, diff_objects, pack_key
 from orchestrator.store.events import EventType, ObjectEvent
 from orchestrator.store.identities import Identities
 from orchestrator.store.operations import Create, Delete, Modify, Operation, Raced
 from orchestrator.store.overlay import Overlay
+from orchestrator.store.quotas import QUOTAS, Charge, QuotaLedger
 from orchestrator.store.rules import (
     check_identity,
     check_namespace,
@@ -66,6 +68,7 @@ class Decider:
         served: Served,
         overlay: Overlay,
         allocator: ServiceAllocator,
+        ledger: QuotaLedger,
         identities: Identities,
         sequence: int,
     ) -> None:
@@ -74,6 +77,7 @@ class Decider:
         self._served = served
         self._overlay = overlay
         self._allocator = allocator
+        self._ledger = ledger
         self._identities = identities
         self._sequence = sequence
         self._encoder = Encoder()
@@ -88,6 +92,7 @@ class Decider:
         """Start over from a durable sequence; pending decisions are void."""
         self._overlay.clear()
         self._allocator.rebuild()
+        self._ledger.rebuild(self._overlay.committed(QUOTAS))
         self._sequence = sequence
         self.draft = Draft([], [])
 
@@ -160,8 +165,18 @@ class Decider:
             key = self._free_key(key, metadata.get("generateName") or "")
         elif self._overlay.get(key) is not None:
             raise already_exists(resource, key.name)
+        charges = (
+            self._ledger.charges(key, obj, None, self.now)
+            if namespace in self._ledger.spaces
+            else ()
+        )
         if resource == "services":
             obj = self._allocator.allocate(key, obj)
+        elif resource == QUOTAS:
+            obj = self._ledger.recounted(key, obj, self.now, {key: obj})
+            self._ledger.add(namespace, key.name)
+        if charges:
+            self._charge(charges)
         self._sequence += 1
         created: Object = {
             **obj,
@@ -228,11 +243,33 @@ class Decider:
         if is_finished(key, wanted):
             self._remove(key, current)
             return wanted
+        charges = (
+            self._ledger.charges(key, wanted, current, self.now)
+            if key[1] in self._ledger.spaces
+            else ()
+        )
         if key[0] == "services" and wanted["spec"] is not current["spec"]:
             wanted = self._allocator.reallocate(key, current, wanted)
             delta = diff_objects(current, wanted)
             if delta is None:
                 return current
+        if key[0] == QUOTAS and _needs_count(wanted, current):
+            wanted = self._ledger.recounted(key, wanted, self.now)
+            delta = diff_objects(current, wanted)
+            if delta is None:
+                return current
+        if charges:
+            self._charge(charges)
+        return self._put_changed(key, current, wanted, delta)
+
+    def _charge(self, charges: Iterable[Charge]) -> None:
+        """Change the quotas that a write counts in, just before the write itself."""
+        for charge in charges:
+            delta = diff_objects(charge.before, charge.after)
+            if delta is not None:
+                self._put_changed(charge.key, charge.before, charge.after, delta)
+
+    def _put_changed(self, key: Key, current: Object, wanted: Object, delta: Delta) -> Object:
         self._sequence += 1
         metadata = {**wanted["metadata"], "resourceVersion": str(self._sequence)}
         updated = {**wanted, "metadata": metadata}
@@ -257,6 +294,9 @@ class Decider:
     def _remove(self, key: Key, current: Object) -> Object:
         if key[0] == "services":
             self._allocator.release(key, current)
+        if key[1] in self._ledger.spaces:
+            counted = self._overlay.get(key) or current
+            self._charge(self._ledger.charges(key, None, counted, self.now))
         self._sequence += 1
         metadata = {**current["metadata"], "resourceVersion": str(self._sequence)}
         last = {**current, "metadata": metadata}
@@ -269,6 +309,12 @@ class Decider:
         self._overlay.put(key, self._sequence, None if type_ == "DELETED" else obj)
         self.draft.events.append(ObjectEvent(self._sequence, type_, key, obj, previous))
         self.draft.appends.append(Append(pack_key(key), payload))
+
+
+def _needs_count(wanted: Object, current: Object) -> bool:
+    """Tell whether a changed quota has to be counted anew: for other limits, or when asked to."""
+    spec = wanted.get("spec")
+    return spec != current.get("spec") or "used" not in (wanted.get("status") or {})
 
 
 def _only_status_differs(wanted: Object, current: Object) -> bool:

@@ -15,6 +15,7 @@ class Overlay:
     """Pending states on top of a projection."""
 
     def __init__(self, projection: Projection) -> None:
+        self._projection = projection
         self._committed = projection.objects
         self._pending: dict[tuple[str, str, str], _Entry] = {}
         self._journal: list[tuple[tuple[str, str, str], _Entry | None]] | None = None
@@ -26,6 +27,22 @@ class Overlay:
         """Return the state that a decision made now has to start from."""
         pending = self._pending.get(key)
         return pending[1] if pending is not None else self._committed.get(key)
+
+    def committed(self, resource: str) -> list[Object]:
+        """Return the committed objects of a resource, in no order."""
+        table = self._projection.table(resource)
+        return list(table.objects.values()) if table is not None else []
+
+    def within(self, resource: str, namespace: str) -> dict[tuple[str, str, str], Object | None]:
+        """Return the objects of a namespace by key, with what is pending; None for removed ones."""
+        table = self._projection.table(resource, namespace)
+        objects: dict[tuple[str, str, str], Object | None] = {}
+        if table is not None:
+            objects = {(resource, *short): obj for short, obj in table.objects.items()}
+        for key, (_, obj) in self._pending.items():
+            if key[0] == resource and key[1] == namespace:
+                objects[key] = obj
+        return objects
 
     def put(self, key: Key, sequence: int, obj: Object | None) -> None:
         """Note what ``sequence`` will do to ``key``; None removes it."""

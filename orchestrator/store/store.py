@@ -36,6 +36,7 @@ from orchestrator.store.operations import (
     Create,
 )
 from orchestrator.store.overlay import Overlay
+from orchestrator.store.quotas import QUOTAS, QuotaLedger
 from orchestrator.store.recording import Recorder
 from orchestrator.store.replaying import fold_event
 from orchestrator.store.sequencer import Sequencer
@@ -194,8 +195,15 @@ class Store(Writes):
     def _decider(self) -> Decider:
         self._overlay.clear()
         self._allocator.rebuild()
+        ledger = QuotaLedger(self._overlay)
+        ledger.rebuild(self.list(QUOTAS))
         return Decider(
-            self, self._overlay, self._allocator, self._identities, self._log.last_sequence
+            self,
+            self._overlay,
+            self._allocator,
+            ledger,
+            self._identities,
+            self._log.last_sequence,
         )
 
     def _publish(self, events: builtins.list[ObjectEvent], size: int) -> None:

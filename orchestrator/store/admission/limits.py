@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 
 from orchestrator.resources.errors import forbidden
 from orchestrator.resources.objects import Object, is_deleting, spec_of
-from orchestrator.resources.pod_resources import Amounts, nano_of, pod_amounts
-from orchestrator.resources.quantities import format_quantity, parse
+from orchestrator.resources.pod_resources import Amounts, nano_of, notations, pod_amounts
+from orchestrator.resources.quantities import Notation, format_quantity, parse
 from orchestrator.resources.strategies.pods import quality_of_service
 from orchestrator.store.admission.examining import Examined, named
 
@@ -109,8 +109,8 @@ def _pod_problems(limit_range: Object, spec: _Part) -> Iterator[str]:
                     yield from _held(item, "Container", requests, limits, texts)
         elif item.get("type") == "Pod":
             requests, limits = pod_amounts(spec, "requests"), pod_amounts(spec, "limits")
-            notations = _notations(spec)
-            texts = _texts(requests, notations), _texts(limits, notations)
+            written = notations(spec)
+            texts = _texts(requests, written), _texts(limits, written)
             yield from _held(item, "Pod", requests, limits, texts)
 
 
@@ -172,20 +172,8 @@ def _sorted(listed: _Part | None) -> Iterable[tuple[str, Any]]:
     return sorted((listed or {}).items())
 
 
-def _notations(spec: _Part) -> dict[str, Any]:
-    """Return how each resource is written in a pod: sums are told in the first one's notation."""
-    found: dict[str, Any] = {}
-    for field in ("containers", "initContainers"):
-        for container in spec.get(field) or ():
-            resources = container.get("resources") or {}
-            for side in ("requests", "limits"):
-                for name, amount in (resources.get(side) or {}).items():
-                    found.setdefault(name, parse(amount).notation)
-    return found
-
-
-def _texts(amounts: Amounts, notations: dict[str, Any]) -> _Part:
+def _texts(amounts: Amounts, written: dict[str, Notation]) -> _Part:
     return {
-        name: format_quantity(nano, notations.get(name, "DecimalSI"))
+        name: format_quantity(nano, written.get(name, "DecimalSI"))
         for name, nano in amounts.items()
     }
