@@ -28,6 +28,8 @@ HINTS = {
     "node": "install Node.js 18 or newer (Debian: apt-get install nodejs npm)",
     "@kubernetes/client-node": "run npm install --no-package-lock in tests/clients/node, or "
     "beside a copy of its package.json in a folder that ORCHESTRATOR_TEST_NODE names",
+    "helm": "install Helm and put it on the PATH, or run .ci/unpack-helm DIRECTORY and set "
+    "ORCHESTRATOR_TEST_HELM=DIRECTORY",
     "client-go": "run .ci/unpack-client-go DIRECTORY and set ORCHESTRATOR_TEST_GO=DIRECTORY",
 }
 """Program → how a user gets it."""
@@ -58,23 +60,46 @@ def require_program() -> Callable[[str], str]:
     return find
 
 
+def versions_beside(folder: Path, pattern: str) -> dict[int, Path]:
+    """Return the programs of a folder that are named after their version, by its last number."""
+    return {
+        int(path.name.rsplit(".", 1)[-1]): path
+        for path in folder.glob(pattern)
+        if path.name.rsplit(".", 1)[-1].isdigit() and os.access(path, os.X_OK)
+    }
+
+
+def unpacked(pattern: str) -> dict[int, Path]:
+    """Return the programs that ``.ci/unpack-helm`` unpacked, by version."""
+    folder = os.environ.get("ORCHESTRATOR_TEST_HELM")
+    return versions_beside(Path(folder), pattern) if folder else {}
+
+
 def kubectl_binaries() -> list[Path]:
     """Return every kubectl on the machine, oldest first.
 
     Some installations put a dispatcher on the PATH and one binary for each version beside the
-    program it points to (``kubectl.1.31``); all of them count. A lone kubectl is enough.
+    program it points to (``kubectl.1.31``); all of them count, and so do those that
+    ``.ci/unpack-helm`` unpacked. A lone kubectl is enough.
     """
+    versions = unpacked("kubectl.1.*")
     found = shutil.which("kubectl")
-    if found is None:
-        return []
-    program = Path(found).resolve()
-    versions = [
-        path
-        for path in program.parent.glob("kubectl.1.*")
-        if path.name.rsplit(".", 1)[-1].isdigit() and os.access(path, os.X_OK)
-    ]
-    versions.sort(key=lambda path: int(path.name.rsplit(".", 1)[-1]))
-    return versions or [program]
+    if found is not None:
+        program = Path(found).resolve()
+        beside = versions_beside(program.parent, "kubectl.1.*")
+        if not beside:
+            beside = {_minor(program) if versions else 0: program}
+        versions |= beside
+    return [versions[minor] for minor in sorted(versions)]
+
+
+def helm_binaries() -> list[Path]:
+    """Return every Helm at hand, oldest first: the unpacked ones, or else the one on the PATH."""
+    versions = unpacked("helm.*")
+    found = shutil.which("helm")
+    if not versions and found is not None:
+        return [Path(found)]
+    return [versions[major] for major in sorted(versions)]
 
 
 @functools.cache
