@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import orjson
 import structlog
@@ -24,6 +25,7 @@ from orchestrator.resources.errors import StatusError, service_unavailable
 from orchestrator.resources.objects import Object, spec_of
 
 if TYPE_CHECKING:
+    from orchestrator.resources.users import User
     from orchestrator.store import Store
 
 RESOURCE: Final = "apiservices.apiregistration.k8s.io"
@@ -31,6 +33,10 @@ FRESH_SECONDS: Final = 30.0
 """How long what another server said of itself is believed; upstream asks about as often."""
 
 ASK_SECONDS: Final = 5.0
+
+_UNQUOTED: Final = "!#$&'*+^`|"
+"""What the name of a header may hold besides what is never quoted; the rest is, and the percent
+sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +125,11 @@ class Aggregator:
         remote = self.remote()
         if not remote or not path.startswith(("/apis/", "/openapi/v3/apis/")):
             return None
-        parts = path.removeprefix("/openapi/v3").split("/", 4)
-        return remote.get((parts[2], parts[3])) if len(parts) > 3 else None
+        page = path.removeprefix("/openapi/v3")
+        parts = page.split("/", 4)
+        if len(parts) < 4 or (len(parts) > 4 and page is not path):
+            return None  # below a document there is nothing that reading documents allows to see
+        return remote.get((parts[2], parts[3]))
 
     async def forward(self, request: Request, to: RemoteVersion) -> Response | Stream:
         """Pass a request on.
@@ -128,14 +137,6 @@ class Aggregator:
         Raises:
             StatusError: 503, the other server is not there.
         """
-        user = request.user
-        headers = {"X-Remote-User": user.name}
-        if user.uid:
-            headers["X-Remote-Uid"] = user.uid
-        if user.groups:
-            headers["X-Remote-Group"] = ", ".join(user.groups)
-        for name, values in user.extra.items():
-            headers[f"X-Remote-Extra-{name}"] = ", ".join(values)
         query = f"?{request.raw_query}" if request.raw_query else ""
         place = self._place(to.service)
         return await forward(
@@ -146,7 +147,7 @@ class Aggregator:
                 place.upstream,
                 request.raw_path + query,
                 authority=place.authority,
-                headers=headers,
+                headers=_user_headers(request.user),
                 ca_bundle=place.ca_bundle,
                 verify=place.verify,
                 client_certificate=self._certificate,
@@ -247,3 +248,15 @@ class Aggregator:
         )
         nothing: tuple[float, list[Any]] = (0.0, [])
         return [(one, self._resources.get((one.group, one.version), nothing)[1]) for one in ordered]
+
+
+def _user_headers(user: User) -> list[tuple[str, str]]:
+    """Return the headers that tell another server who asks: one for each value, never joined."""
+    headers = [("X-Remote-User", user.name)]
+    if user.uid:
+        headers.append(("X-Remote-Uid", user.uid))
+    headers += [("X-Remote-Group", group) for group in user.groups]
+    for name, values in user.extra.items():
+        header = f"X-Remote-Extra-{quote(name, safe=_UNQUOTED)}"
+        headers += [(header, value) for value in values]
+    return headers

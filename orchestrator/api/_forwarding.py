@@ -6,8 +6,8 @@ Source of the headers and words: k8s.io/apimachinery/pkg/util/proxy and net/http
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.api._requests import Request
@@ -49,7 +49,7 @@ class Forward:
         upstream: Whom to connect to.
         path: With the query, as it goes over the wire.
         authority: The ``Host`` that the other server sees; None for the address.
-        headers: Set on top of the client's.
+        headers: Set in place of the client's; a name may come several times.
         prefix: What of our own path stands before the other server's, for redirects; empty to
             pass them on as they are.
         ca_bundle: PEM of the authorities to trust; empty for the system's.
@@ -61,7 +61,7 @@ class Forward:
     upstream: Upstream
     path: str
     authority: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Sequence[tuple[str, str]] = ()
     prefix: str = ""
     ca_bundle: bytes = b""
     verify: bool = True
@@ -78,7 +78,7 @@ async def forward(egress: Egress, request: Request, to: Forward) -> Response | S
     import httpx
 
     host = f"[{to.upstream.host}]" if ":" in to.upstream.host else to.upstream.host
-    url = f"{to.scheme}://{host}:{to.upstream.port}{to.path}"
+    url = f"{to.scheme}://{host}:{to.upstream.port}/"
     call = Call(request.method, url, upstream=to.upstream)
     headers = _request_headers(request, to)
     try:
@@ -92,7 +92,12 @@ async def forward(egress: Egress, request: Request, to: Forward) -> Response | S
                     url,
                     headers=headers,
                     content=request.pieces() if _has_body(request) else None,
-                    extensions={"sni_hostname": to.upstream.server_name},
+                    extensions={
+                        "sni_hostname": to.upstream.server_name,
+                        # The path as it came, which is what was authorized: a URL's dots would be
+                        # resolved and its quotes written anew.
+                        "target": to.path.encode("latin-1"),
+                    },
                 ),
                 stream=True,
             )
@@ -119,30 +124,28 @@ def _has_body(request: Request) -> bool:
     return length not in (b"", b"0") or (not length and request.method not in _BODYLESS)
 
 
-def _request_headers(request: Request, to: Forward) -> list[tuple[str, str]]:
-    named = {
+def _request_headers(request: Request, to: Forward) -> list[tuple[bytes, bytes]]:
+    dropped = {
         name.strip().lower()
-        for name in request.headers.get(b"connection", b"").decode("latin-1").split(",")
+        for header, value in request.repeated(b"connection")
+        if header == b"connection"
+        for name in value.decode("latin-1").split(",")
     }
+    dropped |= _NOT_PASSED_ON
+    dropped |= {name.lower() for name, _ in to.headers}
     kept = []
-    for raw, value in request.headers.items():
+    for raw, value in request.repeated(b""):
         name = raw.decode("latin-1")
-        if (
-            name in named
-            or name in _NOT_PASSED_ON
-            or name.startswith(("impersonate-", "x-remote-"))
-        ):
-            continue
-        if name not in {given.lower() for given in to.headers}:
-            kept.append((name, value.decode("latin-1")))
+        if name not in dropped and not name.startswith(_OURS):
+            kept.append((raw, value))
     length = request.headers.get(b"content-length")
     if length and _has_body(request):
-        kept.append(("content-length", length.decode("latin-1")))
+        kept.append((b"content-length", length))
     if to.authority is not None:
-        kept.append(("host", to.authority))
-    kept += to.headers.items()
-    if not any(name == "accept-encoding" for name, _ in kept):
-        kept.append(("accept-encoding", "identity"))
+        kept.append((b"host", to.authority.encode()))
+    kept += [(name.encode("ascii"), value.encode()) for name, value in to.headers]
+    if not any(name == b"accept-encoding" for name, _ in kept):
+        kept.append((b"accept-encoding", b"identity"))
     return kept
 
 

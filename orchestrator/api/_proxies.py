@@ -6,6 +6,7 @@ Source of the words: k8s.io/kubernetes pkg/registry/core/{pod,service,node} stra
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote
 
 import orjson
 
@@ -27,6 +28,7 @@ _OPTIONS: Final = {
     "nodes": "NodeProxyOptions",
 }
 _DEFAULT_PORT: Final = 80
+_PORT_DIGITS: Final = 5
 
 
 class Place(NamedTuple):
@@ -64,7 +66,7 @@ class Proxies:
 
     async def answer(self, request: Request, target: Target) -> Response | Stream:
         """Pass a request on to what its path names."""
-        rest = _rest_of(request)
+        rest = _rest_of(request, target)
         if not rest and request.method in ("GET", "HEAD"):
             query = f"?{request.raw_query}" if request.raw_query else ""
             moved = (b"location", f"{request.raw_path}/{query}".encode("latin-1"))
@@ -87,10 +89,8 @@ class Proxies:
             return self._node(request, place, rest)
         upstream = self._upstream(target, place)
         prefix = request.raw_path[: len(request.raw_path) - len(rest)]
-        headers = {
-            "X-Forwarded-Uri": request.raw_path,
-            "X-Forwarded-Host": request.headers.get(b"host", b"").decode("latin-1"),
-        }
+        host = request.headers.get(b"host", b"").decode("latin-1")
+        headers = (("X-Forwarded-Uri", request.raw_path), ("X-Forwarded-Host", host))
         to = Forward(
             place.scheme,
             upstream,
@@ -135,15 +135,23 @@ class Proxies:
                 return text_response("404 page not found\n", 404)
 
 
-def _rest_of(request: Request) -> str:
-    """Return what follows ``/proxy`` in the path, still quoted."""
+def _rest_of(request: Request, target: Target) -> str:
+    """Return what follows ``/proxy`` in the path, still quoted.
+
+    Raises:
+        StatusError: 400, the path is quoted so that ``proxy`` is not a part of its own.
+    """
     parts = request.raw_path.split("/")
-    return "".join(f"/{part}" for part in parts[parts.index("proxy", 5) + 1 :])
+    # /api/v1/namespaces/NAMESPACE/pods/NAME/proxy, or /api/v1/nodes/NAME/proxy
+    at = 5 if target.namespace is None else 7
+    if len(parts) <= at or unquote(parts[at]) != "proxy":
+        raise bad_request(f'invalid proxy request "{request.raw_path}"')
+    return "".join(f"/{part}" for part in parts[at + 1 :])
 
 
 def _pod_port(pod: Object, asked: str) -> int:
     if asked:
-        if asked.isdigit():
+        if asked.isascii() and asked.isdigit() and len(asked) <= _PORT_DIGITS:
             return int(asked)
         raise bad_request(f'invalid pod request "{pod["metadata"]["name"]}:{asked}"')
     ports: list[dict[str, Any]] = [

@@ -38,6 +38,7 @@ class BehindServer:
                     "method": self.command,
                     "path": self.path,
                     "headers": {name.lower(): value for name, value in self.headers.items()},
+                    "raw": [[name.lower(), value] for name, value in self.headers.items()],
                     "body": self.rfile.read(length).decode(),
                 }
                 outer.seen.append(request)

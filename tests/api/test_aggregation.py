@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ async def test_requests_of_the_group_go_to_the_server_behind(
     assert (seen["method"], seen["path"], seen["body"]) == ("POST", f"{GROUP}/nodes?x=1", '{"a":1}')
     headers = seen["headers"]
     assert headers["x-remote-user"] == "kubernetes-admin"
-    assert headers["x-remote-group"] == "system:masters, system:authenticated"
+    groups = [value for name, value in seen["raw"] if name == "x-remote-group"]
+    assert groups == ["system:masters", "system:authenticated"]
     assert headers["host"] == "metrics.default.svc:443"
     assert "authorization" not in headers
 
@@ -217,3 +218,74 @@ def test_servers_behind_learn_whom_to_trust(tmp_path: Path) -> None:
     assert data["client-ca-file"] == "the CA"
     assert data["requestheader-client-ca-file"] == proxy.ca_pem
     assert json.loads(data["requestheader-allowed-names"]) == ["front-proxy-client"]
+
+
+async def test_who_asks_is_told_whatever_letters_the_name_has(
+    client: httpx.AsyncClient, behind: BehindServer
+) -> None:
+    """Names are sent as UTF-8, keys of extra values quoted, values each in a header of its own."""
+    await register(client, behind)
+    acting = [
+        (b"impersonate-user", "jürgen".encode()),
+        (b"impersonate-group", b"a, b"),
+        (b"impersonate-group", b"system:masters"),
+        (b"impersonate-extra-a%0d%0ax-remote-user%3a", b"1"),
+        (b"impersonate-extra-example.com%2fkey", b"2"),
+        (b"impersonate-extra-example.com%2fkey", b"3"),
+        (b"x-note", "grün".encode()),
+    ]
+    answer = await client.get(f"{GROUP}/nodes", headers=acting)
+    assert answer.status_code == 200, answer.text
+    sent = [(n, v.encode("latin-1").decode()) for n, v in answer.json()["raw"]]
+    assert [pair for pair in sent if pair[0].startswith("x-remote-")] == [
+        ("x-remote-user", "jürgen"),
+        ("x-remote-group", "a, b"),
+        ("x-remote-group", "system:masters"),
+        ("x-remote-group", "system:authenticated"),
+        ("x-remote-extra-a%0d%0ax-remote-user%3a", "1"),
+        ("x-remote-extra-example.com%2fkey", "2"),
+        ("x-remote-extra-example.com%2fkey", "3"),
+    ]
+    assert ("x-note", "grün") in sent
+
+
+async def test_the_way_to_a_document_leads_nowhere_else(app: ApiApplication) -> None:
+    """Who may read ``/openapi`` could reach every resource of the other server through dots."""
+    headers = {"authorization": "Bearer secret-token"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
+        spec = {
+            "group": "metrics.example.com",
+            "version": "v1beta1",
+            "service": {"name": "metrics", "namespace": "default"},
+            "insecureSkipTLSVerify": True,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        }
+        body = {"metadata": {"name": "v1beta1.metrics.example.com"}, "spec": spec}
+        assert (await client.post(SERVICES, json=body, headers=headers)).status_code == 201
+    # httpx would resolve the dots itself
+    below = f"/openapi/v3{GROUP}/../../../../..{GROUP}/nodes"
+    assert [code async for code in statuses(app, f"/openapi/v3{GROUP}", below)] == [503, 404]
+
+
+async def statuses(app: ApiApplication, *paths: str) -> AsyncIterator[int]:
+    """Ask for paths as they are; yields the codes of the answers."""
+    for path in paths:
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def send(part: MutableMapping[str, Any], sent: list[Any] = sent) -> None:
+            sent.append(part)
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.disconnect"}
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(b"authorization", b"Bearer secret-token")],
+        }
+        await app(scope, receive, send)
+        yield sent[0]["status"]

@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.api import ApiApplication
 from tests.api.behind import BehindServer
+from tests.api.conftest import TOKEN
 
 NAMESPACE = "/api/v1/namespaces/default"
 
@@ -149,3 +151,63 @@ async def test_a_node_answers_as_its_kubelet_would(client: httpx.AsyncClient) ->
     assert (await client.get("/api/v1/nodes/n:10250/proxy/pods")).json()["items"] == []
     assert (await client.get("/api/v1/nodes/n/proxy/none")).status_code == 404
     assert (await client.get("/api/v1/nodes/none/proxy/pods")).status_code == 404
+
+
+async def test_a_path_is_passed_on_as_it_came(app: ApiApplication, behind: BehindServer) -> None:
+    """Dots are the pod's to resolve; quotes stay, and so do repeated headers and odd bytes."""
+    transport = httpx.ASGITransport(app)
+    headers = [(b"authorization", f"Bearer {TOKEN}".encode())]
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://a", headers=headers
+    ) as client:
+        await add_pod(client, behind.port)
+    sent: list[Any] = []
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    await app(
+        {
+            "type": "http",
+            "method": "GET",
+            "path": f"{NAMESPACE}/pods/p/proxy/a/../b c",
+            "raw_path": f"{NAMESPACE}/pods/p/pr%6fxy/a/../b%20c%2e".encode(),
+            "query_string": b"a=%7e",
+            "headers": [
+                *headers,
+                (b"x-note", b"\xff"),
+                (b"x-many", b"1"),
+                (b"x-many", b"2"),
+                (b"x-hop", b"1"),
+                (b"connection", b"X-Hop"),
+                (b"connection", b"close"),
+            ],
+        },
+        receive,
+        send,
+    )
+    assert sent[0]["status"] == 200, sent
+    (seen,) = behind.seen
+    assert seen["path"] == "/a/../b%20c%2e?a=%7e"
+    assert [value for name, value in seen["raw"] if name == "x-many"] == ["1", "2"]
+    assert "x-hop" not in seen["headers"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{NAMESPACE}/pods/p:%C2%B2/proxy/",
+        f"{NAMESPACE}/pods/p:{'9' * 5000}/proxy/",
+        "/api/v1%2Fnodes/p/proxy/",
+        "/api/v1/namespaces/default%2Fpods/p/proxy/",
+    ],
+)
+async def test_a_place_that_is_none_is_the_callers_mistake(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    """Digits of other scripts and quoted slashes are 400s."""
+    await add_pod(client, 80)
+    assert (await client.get(path)).status_code == 400
