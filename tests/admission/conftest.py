@@ -13,6 +13,7 @@ from actors.log import MemoryLog
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Object
+from orchestrator.resources.users import User
 from orchestrator.store import Create, Store
 from orchestrator.store.admission import Caller
 
@@ -26,10 +27,26 @@ class Admitting:
 
     async def user(self, resource: str, obj: Object, namespace: str = "default") -> Any:
         """Create an object as a user."""
-        caller = Caller(warnings=self.warnings)
+        caller = Caller(User("jane"), warnings=self.warnings)
         try:
             return await self.store.create(
                 obj, resource=resource, namespace=namespace, caller=caller
+            )
+        except StatusError as error:
+            return error.message
+
+    async def updated(self, resource: str, obj: Object, subresource: str = "") -> Any:
+        """Replace an object as a user."""
+        caller = Caller(User("jane"), warnings=self.warnings)
+        metadata = obj["metadata"]
+        try:
+            return await self.store.update(
+                obj,
+                resource=resource,
+                namespace=metadata.get("namespace", ""),
+                name=metadata["name"],
+                subresource=subresource,
+                caller=caller,
             )
         except StatusError as error:
             return error.message

@@ -8,12 +8,25 @@ from typing import Any, NamedTuple
 
 from orchestrator.resources.errors import StatusError, forbidden
 from orchestrator.resources.objects import Object
+from orchestrator.store.admission.defaults import (
+    CLAIMS,
+    INGRESS_CLASSES,
+    INGRESSES,
+    RUNTIME_CLASSES,
+    STORAGE_CLASSES,
+    check_claim_resize,
+    check_priority_class,
+    with_ingress_class,
+    with_runtime_class,
+    with_storage_class,
+)
 from orchestrator.store.admission.examining import Check, named
 from orchestrator.store.admission.limits import (
     LIMIT_RANGES,
     check_limits,
     with_default_resources,
 )
+from orchestrator.store.admission.pod_security import NAMESPACES, WORKLOADS, check_pod_security
 
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"
@@ -216,11 +229,19 @@ def _refused(pod: Object, why: str) -> StatusError:
 PLUGINS = (
     Mutation("LimitRanger", ("pods",), with_default_resources, (LIMIT_RANGES,)),
     Mutation("ServiceAccount", ("pods",), _service_account, ("serviceaccounts",)),
-    Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
     Mutation("Priority", ("pods",), _priority, (PRIORITY_CLASSES,)),
+    Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
+    Mutation("DefaultStorageClass", (CLAIMS,), with_storage_class, (STORAGE_CLASSES,)),
+    Mutation("RuntimeClass", ("pods",), with_runtime_class, (RUNTIME_CLASSES,)),
+    Mutation("DefaultIngressClass", (INGRESSES,), with_ingress_class, (INGRESS_CLASSES,)),
 )
-"""In upstream's order. NamespaceLifecycle and the service allocators run in the sequencer, which
-alone knows the latest state."""
+"""In upstream's order. NamespaceLifecycle, ResourceQuota and the service allocators run in the
+sequencer, which alone knows the latest state."""
 
-CHECKS = (Check("LimitRanger", ("pods", "persistentvolumeclaims"), check_limits, (LIMIT_RANGES,)),)
+CHECKS = (
+    Check("LimitRanger", ("pods", CLAIMS), check_limits, (LIMIT_RANGES,)),
+    Check("PodSecurity", ("pods", NAMESPACES, *WORKLOADS), check_pod_security, (NAMESPACES,)),
+    Check("Priority", (PRIORITY_CLASSES,), check_priority_class),
+    Check("PersistentVolumeClaimResize", (CLAIMS,), check_claim_resize),
+)
 """In upstream's order, run after validation."""
