@@ -75,6 +75,7 @@ def unpacked(pattern: str) -> dict[int, Path]:
     return versions_beside(Path(folder), pattern) if folder else {}
 
 
+@functools.cache
 def kubectl_binaries() -> list[Path]:
     """Return every kubectl on the machine, oldest first.
 
@@ -93,6 +94,7 @@ def kubectl_binaries() -> list[Path]:
     return [versions[minor] for minor in sorted(versions)]
 
 
+@functools.cache
 def helm_binaries() -> list[Path]:
     """Return every Helm at hand, oldest first: the unpacked ones, or else the one on the PATH."""
     versions = unpacked("helm.*")
@@ -136,20 +138,30 @@ def kubectls() -> list[Path]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that take ``any_kubectl`` once for each kubectl version at hand."""
-    if "any_kubectl" in metafunc.fixturenames:
-        found = kubectl_binaries()
-        metafunc.parametrize(
-            "any_kubectl",
-            found or [None],
-            indirect=True,
-            ids=[path.name for path in found] or ["none"],
-        )
+    """Run tests that take ``any_kubectl`` with each at hand, ``edge_kubectl`` with two of them."""
+    found = kubectl_binaries()
+    edges = list(dict.fromkeys([*found[:1], *found[-1:]]))
+    for name, programs in (("any_kubectl", found), ("edge_kubectl", edges)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(
+                name,
+                programs or [None],
+                indirect=True,
+                ids=[path.name for path in programs] or ["none"],
+            )
 
 
 @pytest.fixture
 def any_kubectl(request: pytest.FixtureRequest) -> Path:
     """One kubectl; the test runs for each that the machine has."""
+    if request.param is None:
+        missing("kubectl")
+    return Path(request.param)
+
+
+@pytest.fixture
+def edge_kubectl(request: pytest.FixtureRequest) -> Path:
+    """The oldest or the newest kubectl, for what differs little between versions."""
     if request.param is None:
         missing("kubectl")
     return Path(request.param)

@@ -168,25 +168,27 @@ class Kubectl:
 
 
 @pytest.fixture
-def newest(
-    kubectl: Path, kubectl_minor: Callable[[Path], int], live_server: LiveServer, tmp_path: Path
-) -> Kubectl:
-    """The newest kubectl in a new namespace, for what no version does in its own way."""
-    namespace = f"newest-{os.urandom(3).hex()}"
-    made = Kubectl(kubectl, kubectl_minor(kubectl), live_server, tmp_path, namespace)
-    made.run("create", "namespace", made.namespace)
-    return made
+def new_kubectl(
+    kubectl_minor: Callable[[Path], int], live_server: LiveServer, tmp_path: Path
+) -> Callable[[Path], Kubectl]:
+    """Return a function that gives a kubectl a new namespace, named after it."""
+
+    def make(program: Path) -> Kubectl:
+        namespace = f"{program.name.replace('.', '-')}-{os.urandom(3).hex()}"
+        made = Kubectl(program, kubectl_minor(program), live_server, tmp_path, namespace)
+        made.run("create", "namespace", made.namespace)
+        return made
+
+    return make
 
 
 @pytest.fixture
-def kube(
-    any_kubectl: Path,
-    kubectl_minor: Callable[[Path], int],
-    live_server: LiveServer,
-    tmp_path: Path,
-) -> Kubectl:
-    """Each kubectl at hand in turn, in a new namespace named after it."""
-    namespace = f"{any_kubectl.name.replace('.', '-')}-{os.urandom(3).hex()}"
-    made = Kubectl(any_kubectl, kubectl_minor(any_kubectl), live_server, tmp_path, namespace)
-    made.run("create", "namespace", made.namespace)
-    return made
+def newest(kubectl: Path, new_kubectl: Callable[[Path], Kubectl]) -> Kubectl:
+    """The newest kubectl in a new namespace, for what no version does in its own way."""
+    return new_kubectl(kubectl)
+
+
+@pytest.fixture
+def kube(edge_kubectl: Path, new_kubectl: Callable[[Path], Kubectl]) -> Kubectl:
+    """The oldest and the newest kubectl in turn, in a new namespace."""
+    return new_kubectl(edge_kubectl)

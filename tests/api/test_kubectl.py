@@ -1,4 +1,4 @@
-"""Real kubectls, each version at hand, against the API alone."""
+"""Real kubectls, the oldest and the newest at hand, against the API alone."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ create secret generic hidden --from-literal=a=b
 create deployment web --image=x --replicas=3 --port=80
 create job once --image=x -- true
 create cronjob cron --image=x --schedule=@daily
-create quota q --hard=cpu=1,pods=20
+create quota q --hard=services=9,pods=20
 create serviceaccount sa
 create service nodeport svc --tcp=80:8080
 create ingress ing --rule=a.example/p=svc:80,tls=my-cert

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.clients.kubectl import Kubectl
-from tests.conftest import kubectl_binaries, missing
 from tests.e2e.daemon import Daemon
 
 SESSION_SECONDS = 120
@@ -47,27 +46,6 @@ def deadline(daemon: Daemon) -> Iterator[None]:
 def namespace() -> str:
     """The name of a namespace that no other test uses; who needs it creates it."""
     return f"session-{os.urandom(4).hex()}"
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that take ``edge_kubectl`` with the oldest and the newest kubectl at hand."""
-    if "edge_kubectl" in metafunc.fixturenames:
-        found = kubectl_binaries()
-        edges = list(dict.fromkeys([*found[:1], *found[-1:]]))
-        metafunc.parametrize(
-            "edge_kubectl",
-            edges or [None],
-            indirect=True,
-            ids=[path.name for path in edges] or ["none"],
-        )
-
-
-@pytest.fixture
-def edge_kubectl(request: pytest.FixtureRequest) -> Path:
-    """The oldest or the newest kubectl, for what differs little between versions."""
-    if request.param is None:
-        missing("kubectl")
-    return Path(request.param)
 
 
 @pytest.fixture
