@@ -150,6 +150,16 @@ def test_policies(kube: Kubectl) -> None:
         "hard": {"pods": "10", "requests.cpu": "2"},
         "scopes": ["NotTerminating"],
     }
+    kube("delete quota limits")
+    kube("create quota room --hard=pods=1")
+    kube("run one --image=web:1")
+    assert 'pods "two" is forbidden: exceeded quota: room, requested: pods=1, used: pods=1, ' in (
+        kube.refused("run two --image=web:1")
+    )
+    assert kube("describe quota room").splitlines()[-1].split() == ["pods", "1", "1"]
+    kube("delete pod one --now")
+    assert kube("describe quota room").splitlines()[-1].split() == ["pods", "0", "1"]
+    kube("delete quota room")
     name = f"high-{kube.namespace}"
     kube(f"create priorityclass {name} --value=1000", "--description=high")
     assert kube.json(f"get priorityclass {name}")["preemptionPolicy"] == "PreemptLowerPriority"
@@ -159,6 +169,29 @@ def test_policies(kube: Kubectl) -> None:
     assert kube.json("get pdb keep")["spec"]["minAvailable"] == 1
     kube("create pdb some --selector=app=web --max-unavailable=50%")
     assert kube.json("get pdb some")["spec"]["maxUnavailable"] == "50%"
+
+
+def test_limits(kube: Kubectl, tmp_path: Path) -> None:
+    """What a LimitRange gives to a pod, and what kubectl says of it."""
+    (tmp_path / "limits.yaml").write_text(
+        """
+apiVersion: v1
+kind: LimitRange
+metadata: {name: small}
+spec:
+  limits:
+  - type: Container
+    max: {cpu: 500m}
+    defaultRequest: {cpu: 100m}
+"""
+    )
+    kube("apply -f limits.yaml")
+    kube("run web --image=web:1")
+    resources = kube.json("get pod web")["spec"]["containers"][0]["resources"]
+    assert resources == {"limits": {"cpu": "500m"}, "requests": {"cpu": "100m"}}
+    described = kube("describe limits small").splitlines()[-1].split()
+    assert described == ["Container", "cpu", "-", "500m", "100m", "500m", "-"]
+    kube("delete limits small")
 
 
 def test_running_and_exposing(kube: Kubectl) -> None:
