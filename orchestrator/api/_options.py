@@ -25,6 +25,22 @@ _VALIDATIONS: Final[dict[str, Validation]] = {
     "Warn": "Warn",
     "Strict": "Strict",
 }
+_DELETE_FIELDS: Final[dict[str, tuple[type, str]]] = {
+    "dryRun": (list, "[]string"),
+    "gracePeriodSeconds": (int, "int64"),
+    "orphanDependents": (bool, "bool"),
+    "preconditions": (dict, "v1.Preconditions"),
+    "preconditions.resourceVersion": (str, "string"),
+    "preconditions.uid": (str, "types.UID"),
+    "propagationPolicy": (str, "v1.DeletionPropagation"),
+}
+_JSON_NAMES: Final[dict[type, str]] = {
+    bool: "bool",
+    float: "number",
+    int: "number",
+    list: "array",
+    str: "string",
+}
 _POLICIES: Final = ("Foreground", "Background", "Orphan")
 _MATCHES: Final = ("Exact", "NotOlderThan")
 _MANAGER_LIMIT: Final = 128
@@ -309,6 +325,7 @@ def delete_options(request: Request, body: dict[str, Any] | None) -> tuple[Delet
     """
     kind = "DeleteOptions"
     body = dict(body) if body else {}
+    _check_types(body)
     if not body:
         if (grace := request.number("gracePeriodSeconds")) is not None:
             body["gracePeriodSeconds"] = grace
@@ -338,12 +355,29 @@ def delete_options(request: Request, body: dict[str, Any] | None) -> tuple[Delet
                 '"Orphan", "nil"',
             )
         )
-    grace = body.get("gracePeriodSeconds")
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
-        raise bad_request(
-            "json: cannot unmarshal into Go struct field DeleteOptions.gracePeriodSeconds of type "
-            "int64"
-        )
     if causes:
         raise _invalid_options(kind, causes)
     return DeleteOptions.parse(body), dry_run
+
+
+def _check_types(body: dict[str, Any]) -> None:
+    """Refuse options of other types than they have.
+
+    Raises:
+        StatusError: 400.
+    """
+    for field, (type_, go) in _DELETE_FIELDS.items():
+        outer, _, inner = field.partition(".")
+        value = body.get(outer)
+        if inner and value is not None:
+            value = value.get(inner)  # the outer one comes first
+        if value is None or type(value) is type_:
+            continue
+        raise bad_request(
+            f"json: cannot unmarshal {_JSON_NAMES.get(type(value), 'object')} into Go struct field "
+            f"DeleteOptions.{field} of type {go}"
+        )
+    if any(type(one) is not str for one in body.get("dryRun") or ()):
+        raise bad_request(
+            "json: cannot unmarshal into Go struct field DeleteOptions.dryRun of type string"
+        )

@@ -29,16 +29,18 @@ def with_owners_once(request: Request, obj: Object, *, patched: bool = False) ->
     references = meta(obj).get("ownerReferences")
     if not references or len(references) < 2:
         return obj
-    kept: list[Object] = []
+    kept: dict[str, Object] = {}
     twice = []
     for reference in references:
-        if reference in kept:
+        # By its text: comparing each with all others takes minutes for a body full of them.
+        text = repr(sorted(reference.items()))
+        if text in kept:
             twice.append(str(reference.get("uid", "")))
         else:
-            kept.append(reference)
+            kept[text] = reference
     if not twice:
         return obj
     text = _WARNING.format(when=_PATCHED if patched else "", uids=", ".join(twice))
     if text not in request.warnings:  # a patch may be applied again
         request.warnings.append(text)
-    return with_meta(obj, ownerReferences=kept)
+    return with_meta(obj, ownerReferences=list(kept.values()))

@@ -94,7 +94,7 @@ def labels_of(
     """
     dry = "All" if dry_run else ""
     if target is None:
-        root = "/" + path.split("/", 2)[1]
+        root = "/" + path.partition("/")[2].partition("/")[0]
         # Anyone may ask for any path: what is not known must not make a series of its own.
         return Labels(method if method in _VERBS else "GET", "", "", "", known_page(root), "", dry)
     kind = target.kind

@@ -178,12 +178,18 @@ class Subresources:
         check_object_type(request.content_type)
         body = parse_object(await request.body(), request.content_type, "Eviction")
         body = {"apiVersion": "policy/v1", "kind": "Eviction", **body}
+        for field, go in (("metadata", "v1.ObjectMeta"), ("deleteOptions", "v1.DeleteOptions")):
+            if not isinstance(body.get(field) or {}, dict):
+                raise bad_request(
+                    f"json: cannot unmarshal into Go struct field Eviction.{field} of type {go}"
+                )
         named = name_of(body)
         if named and named != target.name:
             raise bad_request("name in URL does not match name in Eviction object")
-        options, dry_run = delete_options(request, body.get("deleteOptions") or {})
+        given = body.get("deleteOptions")
+        options, dry_run = delete_options(request, given or {})
         dry_run = dry_run or bool(request.query.get("dryRun"))
-        caller = deleter_of(request, body.get("deleteOptions"))
+        caller = deleter_of(request, given)
         await self._store.admission.ask(
             Attributes(
                 operation="CREATE",

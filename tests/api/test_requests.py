@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from typing import Any
 
 import httpx
@@ -464,3 +465,70 @@ async def test_scale_binding_and_eviction(client: httpx.AsyncClient, store: Stor
     spent = store.get("poddisruptionbudgets.policy", "default", "b")
     assert spent is not None
     assert spent["status"]["disruptionsAllowed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"preconditions": "b"}, "string into Go struct field DeleteOptions.preconditions of type"),
+        ({"preconditions": {"uid": 1}}, "number into Go struct field DeleteOptions.preconditions."),
+        ({"dryRun": 7}, "number into Go struct field DeleteOptions.dryRun of type []string"),
+        ({"dryRun": [{}]}, "into Go struct field DeleteOptions.dryRun of type string"),
+        ({"gracePeriodSeconds": "1"}, "DeleteOptions.gracePeriodSeconds of type int64"),
+        ({"gracePeriodSeconds": True}, "DeleteOptions.gracePeriodSeconds of type int64"),
+        ({"propagationPolicy": ["x"]}, "DeleteOptions.propagationPolicy of type"),
+        ({"orphanDependents": {}}, "object into Go struct field DeleteOptions.orphanDependents"),
+    ],
+)
+async def test_options_of_a_wrong_type_are_the_callers_mistake(
+    client: httpx.AsyncClient, options: dict[str, Any], complaint: str
+) -> None:
+    """They are 400s and nothing is deleted, also inside an Eviction."""
+    assert (await client.post(MAPS, json=config_map("a"))).status_code == 201
+    answer = await client.request("DELETE", f"{MAPS}/a", json=options)
+    assert complaint in refused(answer, 400, "BadRequest")
+    assert (await client.get(f"{MAPS}/a")).status_code == 200
+    answer = await client.post(f"{PODS}/a/eviction", json={"deleteOptions": options})
+    assert complaint in refused(answer, 400, "BadRequest")
+
+
+@pytest.mark.parametrize("field", ["metadata", "deleteOptions"])
+async def test_an_eviction_with_a_part_of_a_wrong_type_is_refused(
+    client: httpx.AsyncClient, field: str
+) -> None:
+    """It is a 400, not a fault of the server."""
+    answer = await client.post(f"{PODS}/a/eviction", json={field: "x"})
+    assert f"Go struct field Eviction.{field}" in refused(answer, 400, "BadRequest")
+
+
+async def test_a_path_without_a_slash_is_answered_and_counted(app: ApiApplication) -> None:
+    """``OPTIONS *`` and ``CONNECT host:80`` have such paths; an empty one is the root."""
+    sent: list[Any] = []
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    for path in ("*", "", "host:80"):
+        scope = {
+            "type": "http",
+            "method": "OPTIONS",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"authorization", b"Bearer secret-token")],
+        }
+        await app(scope, receive, send)
+    assert [part["status"] for part in sent if "status" in part] == [404, 405, 404]
+
+
+async def test_a_body_full_of_owners_holds_nobody_up(client: httpx.AsyncClient) -> None:
+    """Looking for those that come twice takes no more than reading them."""
+    owners = [
+        {"apiVersion": "v1", "kind": "P", "name": "a", "uid": str(at)} for at in range(20_000)
+    ]
+    body = {"metadata": {"name": "a", "ownerReferences": owners}}
+    begun = time.process_time()
+    assert (await client.post(MAPS, json=body)).status_code == 201
+    assert time.process_time() - begun < 5  # it took a minute
