@@ -23,6 +23,7 @@ from orchestrator.controllers.nodes import (
     TaintEvictionController,
 )
 from orchestrator.controllers.policies import PolicyStatusController
+from orchestrator.controllers.protection import ProtectionController
 from orchestrator.controllers.quotas import QuotaController
 from orchestrator.controllers.replicaset import ReplicaSetController
 from orchestrator.store import EventRecorder, Store
@@ -91,6 +92,10 @@ def controller_specs(
         ControllerSpec(
             "policy-status",
             lambda: PolicyStatusController(store, voice("validatingadmissionpolicy-status")),
+        ),
+        ControllerSpec(
+            "storage-protection",
+            lambda: ProtectionController(store, voice("pvc-protection-controller")),
         ),
         ControllerSpec(
             "resource-quota", lambda: QuotaController(store, voice("resourcequota-controller"))

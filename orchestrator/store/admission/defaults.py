@@ -14,6 +14,7 @@ from orchestrator.resources.pod_resources import nano_of
 from orchestrator.store.admission.examining import Examined, named
 
 CLAIMS: Final = "persistentvolumeclaims"
+VOLUMES: Final = "persistentvolumes"
 INGRESSES: Final = "ingresses.networking.k8s.io"
 STORAGE_CLASSES: Final = "storageclasses.storage.k8s.io"
 INGRESS_CLASSES: Final = "ingressclasses.networking.k8s.io"
@@ -42,6 +43,24 @@ def with_storage_class(claim: Object, reader: Any) -> Object:
         return claim
     name = _default(reader.list(STORAGE_CLASSES), _DEFAULT_STORAGE)
     return claim if name is None else {**claim, "spec": {**spec, "storageClassName": name}}
+
+
+def with_claim_protection(claim: Object, _reader: Any) -> Object:
+    """Keep a claim from being removed while pods use it; a controller lets it go."""
+    return _with_finalizer(claim, "kubernetes.io/pvc-protection")
+
+
+def with_volume_protection(volume: Object, _reader: Any) -> Object:
+    """Keep a volume from being removed while it is bound; a controller lets it go."""
+    return _with_finalizer(volume, "kubernetes.io/pv-protection")
+
+
+def _with_finalizer(obj: Object, finalizer: str) -> Object:
+    metadata = obj["metadata"]
+    present = metadata.get("finalizers") or []
+    if finalizer in present:
+        return obj
+    return {**obj, "metadata": {**metadata, "finalizers": [*present, finalizer]}}
 
 
 def with_ingress_class(ingress: Object, reader: Any) -> Object:

@@ -14,11 +14,14 @@ from orchestrator.store.admission.defaults import (
     INGRESSES,
     RUNTIME_CLASSES,
     STORAGE_CLASSES,
+    VOLUMES,
     check_claim_resize,
     check_priority_class,
+    with_claim_protection,
     with_ingress_class,
     with_runtime_class,
     with_storage_class,
+    with_volume_protection,
 )
 from orchestrator.store.admission.examining import Check, named
 from orchestrator.store.admission.limits import (
@@ -232,6 +235,8 @@ PLUGINS = (
     Mutation("Priority", ("pods",), _priority, (PRIORITY_CLASSES,)),
     Mutation("DefaultTolerationSeconds", ("pods",), _default_toleration_seconds),
     Mutation("DefaultStorageClass", (CLAIMS,), with_storage_class, (STORAGE_CLASSES,)),
+    Mutation("StorageObjectInUseProtection", (CLAIMS,), with_claim_protection),
+    Mutation("StorageObjectInUseProtection", (VOLUMES,), with_volume_protection),
     Mutation("RuntimeClass", ("pods",), with_runtime_class, (RUNTIME_CLASSES,)),
     Mutation("DefaultIngressClass", (INGRESSES,), with_ingress_class, (INGRESS_CLASSES,)),
 )
