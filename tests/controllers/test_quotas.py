@@ -66,7 +66,7 @@ async def test_a_pod_that_hangs_past_its_grace_no_longer_counts(worlds: Any) -> 
 
 @virtual
 async def test_a_status_that_somebody_wrote_is_put_right(worlds: Any) -> None:
-    """Users may write a status, which does not last."""
+    """Users may write a status, which lasts until the quota is counted again."""
     async with worlds.world() as world:
         world.start(QuotaController)
         await world.create(QUOTAS, quota(pods="2"))
@@ -76,4 +76,6 @@ async def test_a_status_that_somebody_wrote_is_put_right(worlds: Any) -> None:
         )
         assert written["status"] == wrong
         await world.settle()
+        assert world.get(QUOTAS, "q")["status"] == wrong
+        await world.settle(300)
         assert world.get(QUOTAS, "q")["status"] == {"hard": {"pods": "2"}, "used": {"pods": "0"}}

@@ -40,6 +40,9 @@ class QuotaController(Controller[_Key]):
             self._names.get(namespace, set()).discard(name)
             return
         self._names.setdefault(namespace, set()).add(name)
+        before = event.previous
+        if before is not None and before.get("spec") == event.object.get("spec"):
+            return  # a status that somebody wrote stands until the quota is looked at next
         self.queue.mark((namespace, name))
         if not self._follows_pods:
             self._follows_pods = True

@@ -16,6 +16,8 @@ from orchestrator.resources.quota_usage import counted_status, overdue_at
 
 RESOURCE: Final = "resourcequotas"
 _A_MOMENT: Final = 1.0
+_RESYNC: Final = 300.0
+"""Seconds after which each quota is counted again; upstream's period."""
 
 
 def decide_quota(quota: Object, objects: Callable[[str], Iterable[Object]], now: float) -> Plan:
@@ -33,6 +35,7 @@ def decide_quota(quota: Object, objects: Callable[[str], Iterable[Object]], now:
     if not _same(status, counted_status(quota, objects, now)):
         # One without numbers is counted where all that is under way is known.
         plan.update.append(Update(RESOURCE, quota, {**quota, "status": {}}, subresource="status"))
+    plan.look_again(_RESYNC)
     for pod in objects("pods"):
         due = overdue_at(pod)
         if now <= due < float("inf"):
