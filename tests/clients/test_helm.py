@@ -103,7 +103,7 @@ def test_a_release_over_its_life(helm: Helm, newest: Kubectl) -> None:
 
 def test_an_upgrade_that_changes_nothing(helm: Helm, newest: Kubectl) -> None:
     """``upgrade --install`` again and again writes none of the chart's objects."""
-    repeated = f"upgrade --install one CHART {SMALL} {WAIT}"
+    repeated = f"upgrade --install one CHART {SMALL}"
     assert "does not exist. Installing it now" in helm(repeated)
     before = owned(newest, "one")
     before.pop("Deployment/one"), before.pop("PodDisruptionBudget/one")  # status is written
@@ -119,12 +119,12 @@ def test_an_upgrade_that_changes_nothing(helm: Helm, newest: Kubectl) -> None:
 
 def test_edits_by_hand_between_upgrades(helm: Helm, newest: Kubectl) -> None:
     """A merge takes back what the chart sets and keeps the rest; an apply asks first."""
-    helm(f"install one CHART {SMALL} {WAIT}")
+    helm(f"install one CHART {SMALL}")
     newest("scale deploy one --replicas=2")
     newest("set env deploy/one MINE=1")
     newest("patch cm one -p", '{"data":{"mine":"kept"}}')
     newest("label svc one mine=kept")
-    upgrade = f"upgrade one CHART {SMALL} --set greeting=second {WAIT}"
+    upgrade = f"upgrade one CHART {SMALL} --set greeting=second"
     if helm.major > 3:
         told = helm.refused(upgrade)
         manager = newest.program.name
@@ -146,22 +146,22 @@ def test_a_server_side_release_becomes_a_client_side_one(helm: Helm, newest: Kub
     """Helm 4 moves a release between its two ways of writing, without losing a field."""
     if helm.major < 4:
         pytest.skip("Helm 3 does not know server-side apply")
-    helm(f"install one CHART {SMALL} {WAIT} --server-side=false")
+    helm(f"install one CHART {SMALL} --server-side=false")
     entry = newest.json("get cm one --show-managed-fields")["metadata"]["managedFields"][0]
     assert (entry["manager"], entry["operation"]) == ("helm", "Update")
-    helm(f"upgrade one CHART {SMALL} {WAIT} --server-side=true --set budget.enabled=false")
+    helm(f"upgrade one CHART {SMALL} --server-side=true --set budget.enabled=false")
     entries = newest.json("get cm one --show-managed-fields")["metadata"]["managedFields"]
     assert [(entry["manager"], entry["operation"]) for entry in entries] == [("helm", "Apply")]
     assert "PodDisruptionBudget/one" not in owned(newest, "one")
     newest("scale deploy one --replicas=2")
-    helm(f"upgrade one CHART {SMALL} {WAIT} --server-side=false --set greeting=third")
+    helm(f"upgrade one CHART {SMALL} --server-side=false --set greeting=third")
     assert newest("get cm one -o", "jsonpath={.data.greeting}") == "third"
     assert newest("get deploy one -o", "jsonpath={.spec.replicas}") == "1"
 
 
 def test_upgrades_that_fail(helm: Helm, newest: Kubectl) -> None:
     """What the server refuses, and what never gets ready, is told, and undone where asked for."""
-    assert "cannot" not in helm(f"install one CHART {SMALL} {WAIT}")
+    helm(f"install one CHART {SMALL}")
     told = helm.refused(f"upgrade one CHART {SMALL} --set budget.minAvailable=-1")
     refusal = (
         'PodDisruptionBudget.policy "one" is invalid: spec.minAvailable: Invalid value: -1: '
@@ -170,7 +170,7 @@ def test_upgrades_that_fail(helm: Helm, newest: Kubectl) -> None:
     assert refusal in told
     assert refusal in helm("history one")
     told = helm.refused(
-        f"upgrade one CHART {SMALL} {helm.undo_failures} --timeout 3s --set greeting=never "
+        f"upgrade one CHART {SMALL} {helm.undo_failures} --timeout 5s --set greeting=never "
         "--set image=entrypoint:unknown,command=null"
     )
     assert "has been rolled back" in told
@@ -185,7 +185,7 @@ def test_installations_that_fail(helm: Helm, newest: Kubectl) -> None:
     bad = f'install one CHART {SMALL} --set "ingress.host=A B"'
     assert refusal in helm.refused(bad)
     assert helm.history("one") == ["failed"]
-    helm(f"uninstall one {WAIT}")
+    helm("uninstall one")
     assert "uninstalled due to" in helm.refused(f"{bad} {helm.undo_failures} --timeout 10s")
     assert helm.json("list") == []
     assert owned(newest, "one") == {}
@@ -280,6 +280,6 @@ def test_somebody_who_may_not_do_everything(helm: Helm, newest: Kubectl) -> None
     told = helm.refused(install)
     assert 'roles.rbac.authorization.k8s.io "one" is forbidden: User "jane" cannot get' in told
     newest("create rolebinding jane-too --user=jane --clusterrole=admin")
-    helm(f"{install} {WAIT}")
+    helm(install)
     assert "deployed" in helm("list --kube-as-user jane")
     assert "forbidden" in helm.refused("list -A --kube-as-user jane")

@@ -9,7 +9,7 @@ tags of its fields for reflection, and the tags of the API's types say all that 
 decides about a field; older ones add what it no longer has. Messages of groups that no version of
 the published definitions has are left out.
 
-The present table: kubectl 1.31, 1.33 and 1.35, and a client of v1.37 with apiextensions.
+The present table: kubectl 1.31, 1.33, 1.34 and 1.35, and a client of v1.37 with apiextensions.
 
 The layout of Go's type records is that of ``internal/abi``, which has been stable since Go 1.17.
 """
