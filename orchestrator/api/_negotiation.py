@@ -104,13 +104,14 @@ def _rank(clause: Clause) -> tuple[float, bool, bool]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(header: bytes, *, protobuf: bool = True) -> Accepted:
+def negotiate(header: bytes, *, protobuf: bool = True, tables: bool = True) -> Accepted:
     """Choose the answer's encoding and shape for an object or a list.
 
     Args:
         header: ``Accept``.
         protobuf: The object has a protobuf form, as those of custom kinds have not. Metadata alone
             always has one, a Table never.
+        tables: The object can be printed, as those that are only posted cannot.
 
     Raises:
         StatusError: 406, nothing in the header can be served.
@@ -127,7 +128,7 @@ def negotiate(header: bytes, *, protobuf: bool = True) -> Accepted:
                 continue
             return Accepted(encoding)
         shape = _SHAPES.get(wanted)
-        if shape == "Table" and encoding == "protobuf":
+        if shape == "Table" and (encoding == "protobuf" or not tables):
             continue
         version = clause.parameters.get("v", "v1")
         group = clause.parameters.get("g", "meta.k8s.io")

@@ -152,6 +152,8 @@ class Request:
         """Encoding and shape of the answer; raises 406."""
         header = self.headers.get(b"accept", b"")
         accepted = negotiate(header)
+        if accepted.shape == "Table" and self.kind is not None and "get" not in self.kind.verbs:
+            return negotiate(header, tables=False)
         if accepted.encoding != "protobuf" or accepted.shape or has_protobuf(self.kind):
             return accepted
         return negotiate(header, protobuf=False)

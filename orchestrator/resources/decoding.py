@@ -76,11 +76,12 @@ def decode(
         obj = {"apiVersion": kind.api_version, "kind": kind.kind, **rest}
     if validation == "Ignore":
         return Decoded(obj, [])
-    problems = [f'unknown field "{field}"' for field in unknown]
-    if raw is not None:
-        problems = [
-            f'duplicate field "{field}"' for field in duplicate_fields(raw, body)
-        ] + problems
+    twice = [] if raw is None else duplicate_fields(raw, body)
+    if twice and raw is not None and kind.custom is None:
+        problems = _in_order(raw, frozenset(unknown))
+    else:
+        problems = [f'duplicate field "{field}"' for field in twice]
+        problems += [f'unknown field "{field}"' for field in unknown]
     if problems and validation == "Strict":
         raise _unhandled(kind, kind, f"strict decoding error: {', '.join(problems)}")
     return Decoded(obj, problems)
@@ -151,6 +152,34 @@ def _duplicates(value: Any, path: str, found: list[str]) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _duplicates(item, f"{path}[{index}]", found)
+
+
+def _in_order(raw: bytes, unknown: frozenset[str]) -> list[str]:
+    """Tell of unknown and duplicate fields as they stand in the text, as a typed decoder does.
+
+    It looks no further into a field that it does not know.
+    """
+    found: list[str] = []
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, _Pairs):
+            seen: set[str] = set()
+            for key, item in value:
+                here = f"{path}.{key}" if path else key
+                if here in unknown:
+                    if key not in seen:
+                        found.append(f'unknown field "{here}"')
+                else:
+                    if key in seen:
+                        found.append(f'duplicate field "{here}"')
+                    walk(item, here)
+                seen.add(key)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                walk(item, f"{path}[{index}]")
+
+    walk(json.loads(raw, object_pairs_hook=_Pairs), "")
+    return found
 
 
 def _shape(value: Any) -> str:

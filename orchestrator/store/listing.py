@@ -143,6 +143,9 @@ def _objects_at(
     sequence: int,
     start: SortKey | None,
 ) -> Iterator[Object]:
+    if start is not None and sequence < window.floor:
+        # As after upstream's compaction, even if nothing of this kind has changed since.
+        raise Expired(sequence, window.floor)
     changed = _undo(window, resource, namespace, sequence) if sequence < projection.sequence else {}
     table = projection.table(resource, namespace)
     if not changed:
