@@ -184,7 +184,9 @@ class Api:
 async def served(nodes: int = 2, **config: Any) -> AsyncIterator[Api]:
     """Run a cluster of simulated nodes behind its API, without sockets."""
     settings = ClusterConfig(runtime="simulated", nodes=nodes, seed=1, **config)
-    async with Cluster(settings) as cluster:
+    cluster = Cluster(settings)
+    cluster.certificate_authority = "-----BEGIN CERTIFICATE-----\n"
+    async with cluster:
         app = ApiApplication(
             cluster.store,
             ApiConfig(),
