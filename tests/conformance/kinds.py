@@ -139,7 +139,7 @@ SAMPLES: Final = (
     Sample(
         path="/api/v1/resourcequotas",
         body={"spec": {"hard": {"cpu": "500m", "memory": "500Mi"}}},
-        status={"hard": {"cpu": "1", "memory": "1Gi"}},
+        status={"hard": {"cpu": "500m", "memory": "500Mi"}},
     ),
     Sample(path="/api/v1/serviceaccounts"),
     Sample(

@@ -103,14 +103,15 @@ async def test_reviews_say_what_an_account_may_do() -> None:
             await api.call("GET", f"{CORE}/configmaps", None, code, {"impersonate-user": user})
             roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
             rule = {"verbs": ["list"], "apiGroups": [""], "resources": ["configmaps"]}
-            role = {"metadata": {"name": f"r{allowed}".lower()}, "rules": [rule]}
+            name = f"r{allowed}".lower()
+            role = {"metadata": {"name": name}, "rules": [rule]}
             await api.create(f"{roles}/roles", role)
             binding = {
-                "metadata": role["metadata"],
+                "metadata": {"name": name},
                 "roleRef": {
                     "apiGroup": "rbac.authorization.k8s.io",
                     "kind": "Role",
-                    "name": role["metadata"]["name"],
+                    "name": name,
                 },
                 "subjects": [{"kind": "ServiceAccount", "name": "a", "namespace": "default"}],
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -37,6 +38,17 @@ def ports_of(endpoints: dict[str, Any]) -> dict[str, list[int]]:
             name = address["targetRef"]["name"]
             found.setdefault(name, []).extend(one["port"] for one in subset["ports"])
     return found
+
+
+def protocols(endpoints: dict[str, Any]) -> list[str]:
+    """Return the protocols of the ports."""
+    subsets = endpoints.get("subsets") or []
+    return sorted(port["protocol"] for one in subsets for port in one["ports"])
+
+
+def is_served_by(protocol: str, endpoints: dict[str, Any]) -> bool:
+    """Tell whether the endpoints are of one protocol alone."""
+    return protocols(endpoints) == [protocol]
 
 
 async def serve(api: Api, *pods: dict[str, Any]) -> None:
@@ -133,17 +145,13 @@ async def test_one_port_is_served_in_two_protocols() -> None:
         )
         await serve(api, pod("pod1", 80))
 
-        def protocols(found: dict[str, Any]) -> list[str]:
-            subsets = found.get("subsets") or []
-            return sorted(port["protocol"] for one in subsets for port in one["ports"])
-
         await api.until(f"{ENDPOINTS}/two", lambda found: protocols(found) == ["TCP", "UDP"])
         for kept in both:
             made = await api.get(f"{SERVICES}/two")
             made["spec"]["ports"] = [kept]
             await api.put(f"{SERVICES}/two", made)
-            wanted = [kept["protocol"]]
-            await api.until(f"{ENDPOINTS}/two", lambda found, w=wanted: protocols(found) == w)
+            wanted = functools.partial(is_served_by, str(kept["protocol"]))
+            await api.until(f"{ENDPOINTS}/two", wanted)
 
 
 @pytest.mark.parametrize("type_", ["ClusterIP", "NodePort"])
