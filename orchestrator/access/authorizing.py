@@ -64,6 +64,9 @@ class Authorizer(Protocol):
     def held(self, user: User, namespace: str) -> Held:
         """Return all that a user may do in a namespace; empty: only cluster-wide."""
 
+    def close(self) -> None:
+        """Let go of whatever it follows; a later question begins anew."""
+
 
 class AlwaysAllow:
     """Upstream's ``--authorization-mode=AlwaysAllow``."""
@@ -77,6 +80,9 @@ class AlwaysAllow:
         """Return rules for everything."""
         del user, namespace
         return Held(_EVERYTHING)
+
+    def close(self) -> None:
+        """Follow nothing, as ever."""
 
 
 ALWAYS_ALLOW: Final = AlwaysAllow()
@@ -209,6 +215,8 @@ class RbacAuthorizer:
             entries.pop(key.name, None)
             if not entries:
                 del index[subject]
+        if key.namespace and not index:
+            del self._inside[key.namespace]
         if event.type != "DELETED":
             self._add(key, event.object)
 

@@ -148,6 +148,7 @@ class ApiApplication:
         """End every stream; requests in flight finish, new streams end at once."""
         hooks = self._store.admission.hooks
         self._store.admission.hooks = tuple(one for one in hooks if one not in self._guards)
+        self._access.authorizer.close()
         self._aggregator.close()
         self._flows.close()
         self._deadlines.close()

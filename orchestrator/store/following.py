@@ -159,7 +159,12 @@ class Followers:
         """Forget a follower."""
         found = False
         for resource in follower.resources:
-            found = self._by_resource.get(resource, {}).pop(id(follower), None) is not None or found
+            followers = self._by_resource.get(resource)
+            if followers is None:
+                continue
+            found = followers.pop(id(follower), None) is not None or found
+            if not followers:
+                del self._by_resource[resource]
         self._count -= found
 
     def await_any(self, wake: Callable[[], None]) -> None:

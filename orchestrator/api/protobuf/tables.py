@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final, Literal, NamedTuple
 
@@ -105,9 +105,19 @@ _UNVERSIONED: Final = frozenset(
 )
 
 
-@cache
+_TYPE_LIMIT: Final = 512
+"""Characters of a type's names; clients may send longer ones, which no kind has."""
+
+
 def message_of(api_version: str, kind: str) -> str | None:
     """Return the message of a kind, None when it has no protobuf form."""
+    if len(api_version) + len(kind) > _TYPE_LIMIT:
+        return None
+    return _message_of(api_version, kind)
+
+
+@lru_cache(maxsize=1024)
+def _message_of(api_version: str, kind: str) -> str | None:
     if kind in _EVERYWHERE or (kind in _UNVERSIONED and api_version == "v1"):
         return f"meta.v1.{kind}"
     group, _, version = api_version.rpartition("/")

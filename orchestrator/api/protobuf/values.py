@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -18,6 +18,8 @@ from orchestrator.resources.timestamps import format_micro, format_time, parse_t
 ABSENT: Final = object()
 """What a reader returns for a value that JSON leaves out."""
 
+_Short = TypeVar("_Short")
+_Result = TypeVar("_Result")
 Reader = Callable[[bytes], Any]
 Writer = Callable[[Any], bytes]
 
@@ -80,13 +82,29 @@ def _text_field(fields: dict[int, int | bytes], number: int) -> str:
     return text(value)
 
 
-@lru_cache(maxsize=1024)
+_KEPT_BYTES: Final = 64
+"""Longer forms of a time or a quantity are read and written without being remembered."""
+
+
+def _remembered(function: Callable[[_Short], _Result]) -> Callable[[_Short], _Result]:
+    """Remember the results for short arguments only: clients choose them."""
+    kept = lru_cache(maxsize=1024)(function)
+
+    def call(value: _Short) -> _Result:
+        if isinstance(value, bytes | str) and len(value) > _KEPT_BYTES:
+            return function(value)
+        return kept(value)
+
+    return call
+
+
+@_remembered
 def _read_time(data: bytes) -> Any:
     # Go's decoder drops the nanoseconds of a Time, since its JSON has none.
     return _moment(data, lambda seconds, _: format_time(seconds))
 
 
-@lru_cache(maxsize=1024)
+@_remembered
 def _read_micro(data: bytes) -> Any:
     return _moment(data, lambda seconds, nanos: format_micro(seconds + nanos // 1000 / 1e6))
 
@@ -108,14 +126,14 @@ _GO_ZERO: Final = -62_135_596_800
 """Seconds of Go's zero time, the year 1."""
 
 
-@lru_cache(maxsize=1024)
+@_remembered
 def _write_time(value: str) -> bytes:
     if not value:
         return b""
     return b"\x08" + varint(int(parse_time(value) // 1)) + b"\x10\x00"
 
 
-@lru_cache(maxsize=1024)
+@_remembered
 def _write_micro(value: str) -> bytes:
     micros = round(parse_time(value) * 1_000_000)
     seconds, rest = divmod(micros, 1_000_000)
@@ -155,7 +173,7 @@ def _read_quantity(data: bytes) -> str:
     return _text_field(scalars(data), 1) or "0"
 
 
-@lru_cache(maxsize=1024)
+@_remembered
 def _write_quantity(value: str | float) -> bytes:
     data = str(value).encode()
     return b"\x0a" + varint(len(data)) + data
