@@ -11,6 +11,7 @@ from actors.testing import run_virtual, virtual
 from tests.conformance.cluster import STRATEGIC_PATCH, Api, served
 
 PODS = "/api/v1/namespaces/default/pods"
+CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 
 
 def pod(name: str = "p", /, container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
@@ -173,6 +174,31 @@ async def test_ephemeral_containers_are_added_one_after_another() -> None:
             where, {**found, "spec": {**found["spec"], "ephemeralContainers": []}}, 409
         )
         assert refused["reason"] == "Conflict"
+
+
+@virtual
+async def test_a_pod_of_a_runtime_class_that_is_not_there_is_refused() -> None:
+    """Upstream: Pod with the non-existing, with the deleted RuntimeClass is rejected."""
+    async with served() as api:
+        refused = await api.create(PODS, pod(runtimeClassName="none"), 403)
+        assert 'RuntimeClass "none" not found' in refused["message"]
+        await api.create(CLASSES, {"metadata": {"name": "none"}, "handler": "h"})
+        await api.create(PODS, pod(runtimeClassName="none"))
+        await api.delete(f"{CLASSES}/none")
+        refused = await api.create(PODS, pod("q", runtimeClassName="none"), 403)
+        assert 'RuntimeClass "none" not found' in refused["message"]
+
+
+@virtual
+async def test_a_runtime_class_says_what_its_pods_cost() -> None:
+    """Upstream: RuntimeClass Overhead field must be respected; without PodOverhead."""
+    async with served() as api:
+        overhead = {"podFixed": {"cpu": "10m", "memory": "1Mi"}}
+        body = {"metadata": {"name": "sized"}, "handler": "h", "overhead": overhead}
+        await api.create(CLASSES, body)
+        made = await api.create(PODS, pod(runtimeClassName="sized"))
+        assert made["spec"]["overhead"] == overhead["podFixed"]
+        await api.until(f"{PODS}/p", lambda found: "nodeName" in found["spec"])
 
 
 @virtual
