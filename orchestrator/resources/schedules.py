@@ -121,12 +121,12 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def _is_open(text: str) -> bool:
-    return any(part.split("/")[0] in {"*", "?"} for part in text.split(","))
+    return any(part.split("/")[0] in {"*", "?"} for part in dict.fromkeys(text.split(",")))
 
 
 def _values(text: str, field: _Field) -> frozenset[int]:
     found: set[int] = set()
-    for part in text.split(","):
+    for part in dict.fromkeys(text.split(",")):  # once each: a body has room for a million
         if part:
             found.update(_range(part, field))
     return frozenset(found)

@@ -71,12 +71,18 @@ def toleration_problems(toleration: Part, at: str) -> list[FieldError]:
 def spread_problems(constraints: list[Part], at: str) -> list[FieldError]:
     """Check ``topologySpreadConstraints``."""
     found: list[FieldError] = []
+    # Comparing each with all later ones would take a minute for a body full of them.
+    last = {
+        (one.get("topologyKey"), one.get("whenUnsatisfiable")): index
+        for index, one in enumerate(constraints)
+    }
     for index, constraint in enumerate(constraints):
-        found += _spread(constraint, constraints[index + 1 :], f"{at}[{index}]")
+        pair = constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or ""
+        found += _spread(constraint, f"{at}[{index}]", comes_again=last.get(pair, 0) > index)
     return found
 
 
-def _spread(constraint: Part, others: list[Part], at: str) -> list[FieldError]:
+def _spread(constraint: Part, at: str, *, comes_again: bool) -> list[FieldError]:
     found: list[FieldError] = []
     skew = constraint.get("maxSkew") or 0
     key, action = constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or ""
@@ -86,11 +92,9 @@ def _spread(constraint: Part, others: list[Part], at: str) -> list[FieldError]:
         found.append(required(f"{at}.topologyKey", "can not be empty"))
     if action not in _ACTIONS:
         found.append(not_supported(f"{at}.whenUnsatisfiable", action, _ACTIONS))
-    for other in others:
-        if (other.get("topologyKey"), other.get("whenUnsatisfiable")) == (key, action):
-            pair = f"{at}.{{topologyKey, whenUnsatisfiable}}"
-            found.append(duplicate(pair, f"{{{key}, {action}}}"))
-            break
+    if comes_again:
+        pair = f"{at}.{{topologyKey, whenUnsatisfiable}}"
+        found.append(duplicate(pair, f"{{{key}, {action}}}"))
     found += _least_domains(constraint.get("minDomains"), action, f"{at}.minDomains")
     for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
         found += if_given(f"{at}.{field}", constraint.get(field), _INCLUSIONS)
