@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 import time
 from typing import Any
 
@@ -13,7 +14,10 @@ import orjson
 import pytest
 
 from orchestrator.api import ApiApplication
+from orchestrator.resources.kinds import Kind
+from orchestrator.resources.objects import Object
 from orchestrator.store import Store
+from orchestrator.store.admission import Admission
 
 PODS = "/api/v1/namespaces/default/pods"
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -532,3 +536,22 @@ async def test_a_body_full_of_owners_holds_nobody_up(client: httpx.AsyncClient) 
     begun = time.process_time()
     assert (await client.post(MAPS, json=body)).status_code == 201
     assert time.process_time() - begun < 5  # it took a minute
+
+
+async def test_a_body_full_of_mistakes_is_looked_at_beside_the_loop(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others are answered meanwhile; a small body is looked at where it is."""
+    threads: list[bool] = []
+    check = Admission.check_create
+
+    def noted(kind: Kind, obj: Object) -> None:
+        threads.append(threading.current_thread() is not threading.main_thread())
+        check(kind, obj)
+
+    monkeypatch.setattr(Admission, "check_create", staticmethod(noted))
+    for count in (1, 20_000):
+        data = {f"k{at}!": "0123456789" for at in range(count)}
+        answer = await client.post(MAPS, json=config_map("a", **data))
+        refused(answer, 422, "Invalid")
+    assert threads == [False, True]

@@ -141,7 +141,7 @@ class Admission:
             StatusError: 400, 403 or 422, or whatever a hook refuses with.
         """
         kind = attributes.kind
-        check_writable(obj)
+        size = check_writable(obj)
         obj = _placed(kind, attributes.namespace, obj)
         strategy = strategy_of(kind)
         obj = strategy.prepare_create(strategy.default(obj))
@@ -155,7 +155,7 @@ class Admission:
             attributes = replace(attributes, name=obj["metadata"].get("name") or "", object=obj)
             obj = await self.mutated(hooks, attributes)
         final = obj
-        await decided(kind, lambda: self.check_create(kind, final))
+        await decided(kind, lambda: self.check_create(kind, final), size)
         self.examine(kind, final, caller=attributes.caller)
         if hooks:
             await validated(hooks, replace(attributes, object=obj))
@@ -336,8 +336,10 @@ async def validated(hooks: list[Hook], attributes: Attributes) -> None:
         await hook.validate(attributes)
 
 
-def check_writable(obj: Object) -> None:
+def check_writable(obj: Object) -> int:
     """Refuse an object that could be stored but never be written out as JSON again.
+
+    Of any other the number of its bytes is returned.
 
     One such object would fail every list it is in. What fails is a nesting of 255 levels, of
     which answers need some for themselves, or a number of more than 64 bits.
@@ -349,7 +351,7 @@ def check_writable(obj: Object) -> None:
     for _ in range(_LEVELS_KEPT):
         wrapped = [wrapped]
     try:
-        orjson.dumps(wrapped)
+        return len(orjson.dumps(wrapped))
     except TypeError as error:
         raise bad_request(f"the object cannot be written as JSON: {error}") from error
 
