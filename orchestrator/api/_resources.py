@@ -106,7 +106,7 @@ class Resources:
         verbs = kind.verbs
         if target.name:
             if method == "GET" and "get" in verbs:
-                if target.watch or request.flag("watch"):
+                if target.watch:
                     return await self._lists.watch(request, target)
                 return await self.get(request, target)
             if method == "PUT" and "update" in verbs:

@@ -169,7 +169,7 @@ async def test_options_that_contradict_each_other(
             'strconv.ParseInt: parsing "99999999999999999999": value out of range',
         ),
         (
-            "watch=1&fieldSelector=metadata.name=b",
+            "fieldSelector=metadata.name=b",
             "fieldSelector metadata.name doesn't match requested name",
         ),
     ],
@@ -178,7 +178,8 @@ async def test_what_cannot_be_read_is_400(
     client: httpx.AsyncClient, query: str, message: str
 ) -> None:
     """In upstream's words."""
-    answer = await client.get(f"{MAPS}{'/a' if 'watch' in query else ''}?{query}")
+    one = MAPS.replace("/v1/", "/v1/watch/") + "/a"
+    answer = await client.get(f"{one if 'fieldSelector' in query else MAPS}?{query}")
     assert (answer.status_code, answer.json()["message"]) == (400, message)
 
 
@@ -388,3 +389,13 @@ async def test_large_collections_are_deleted_in_steps() -> None:
         assert answer.status_code == 200
         assert len(answer.json()["items"]) == 450
         assert (await client.get(MAPS)).json()["items"] == []
+
+
+async def test_an_object_that_is_asked_for_by_name_is_not_watched(
+    client: httpx.AsyncClient,
+) -> None:
+    """Upstream ignores the parameter there; whoever may only get must not come to watch by it."""
+    body = {"metadata": {"name": "named"}, "data": {"x": "1"}}
+    assert (await client.post(MAPS, json=body)).status_code == 201
+    answer = await client.get(f"{MAPS}/named?watch=1")
+    assert answer.json()["kind"] == "ConfigMap"
