@@ -6,6 +6,7 @@ none should start later for them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 from orchestrator.access import Authorizer
@@ -19,7 +20,7 @@ VALIDATING: Final = "validatingadmissionpolicies.admissionregistration.k8s.io"
 MUTATING: Final = "mutatingadmissionpolicies.admissionregistration.k8s.io"
 
 
-class _Policies:
+class _Policies(ABC):
     """What both kinds of policies have in common."""
 
     resource: str
@@ -64,8 +65,9 @@ class _Policies:
         if self._hook is not None:
             await self._hook.validate(attributes)
 
+    @abstractmethod
     def _load(self) -> Hook:
-        raise NotImplementedError
+        """Return what enforces the policies; called once, with the first of them."""
 
 
 class ValidatingPolicies(_Policies):

@@ -19,36 +19,12 @@ from orchestrator.resources.cel.nodes import (
     Select,
     Struct,
 )
+from orchestrator.resources.cel.words import RESERVED
 
 RECURSION_LIMIT = 250
 """Levels of nesting, cel-go's default."""
 SIZE_LIMIT = 100_000
 """Code points, cel-go's default."""
-_RESERVED = frozenset(
-    {
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "false",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "null",
-        "return",
-        "true",
-        "var",
-        "void",
-        "while",
-    }
-)
 _STARTERS = (
     *("[", "{", "(", ".", "-", "!", "true", "false", "null"),
     *("NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER"),
@@ -333,7 +309,7 @@ class _Parser:
         name = self._expect("IDENTIFIER") if lead else token
         if self._names_message():
             return self._message(token, name, lead)
-        if name.text in _RESERVED:
+        if name.text in RESERVED:
             self._report(name.position, f"reserved identifier: {name.text}")
         text = f".{name.text}" if lead else name.text
         opening = self._accept("(")

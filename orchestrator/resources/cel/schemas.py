@@ -24,35 +24,11 @@ from orchestrator.resources.cel.types import (
     objects,
 )
 from orchestrator.resources.cel.values import MapList, SetList
+from orchestrator.resources.cel.words import RESERVED
 
 REQUEST_SIZE = 3 * 1024 * 1024
 """Bytes of the largest request, from which what is not limited otherwise is estimated."""
 _LONGEST = REQUEST_SIZE - 2
-_RESERVED = frozenset(
-    {
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "false",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "null",
-        "return",
-        "true",
-        "var",
-        "void",
-        "while",
-    }
-)
 _NAME = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*")
 _ESCAPED = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _ESCAPE = re.compile(r"__|[./-]")
@@ -62,7 +38,7 @@ def escape(name: str) -> str | None:
     """Return how expressions write a field's name; None for one that they can't."""
     if not _NAME.fullmatch(name):
         return None
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     return _ESCAPE.sub(lambda match: _ESCAPED[match.group()], name)
 
