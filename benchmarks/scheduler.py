@@ -19,7 +19,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._report import Report, options, show
-from orchestrator.scheduler.core import Cluster, Placer, PodClass, PodClasses, diagnose
+from orchestrator.resources.objects import Key
+from orchestrator.scheduler.core import Cluster, Placer, PodClass, PodClasses, PodState, diagnose
 from orchestrator.scheduler.core.diagnosis import reject
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins import scores
@@ -54,12 +55,16 @@ def make_cluster(nodes: int, pods: int) -> Cluster:
     return cluster
 
 
+def _state(number: int, pod: PodClass) -> PodState:
+    return PodState(str(number), Key("pods", "default", f"p{number}"), pod)
+
+
 def check(cluster: Cluster, placed: int) -> None:
     """Assert that the pods are placed and fit."""
     states = cluster.by_name.values()
-    assert sum(state.pods for state in states) == placed
+    assert sum(len(state.pods) for state in states) == placed
     for state in states:
-        assert state.pods <= state.allowed_pods
+        assert len(state.pods) <= state.allowed_pods
         assert state.used_cpu <= state.cpu
         assert state.used_memory <= state.memory
 
@@ -69,10 +74,10 @@ def place_fast(cluster: Cluster, specs: list[dict[str, Any]], pods: int, seed: i
     placer, classes = Placer(cluster, random.Random(seed).random), PodClasses()
     start = time.perf_counter()
     for number in range(pods):
-        pod = classes.of(specs[number % len(specs)])
+        pod = classes.of({"metadata": {}, "spec": specs[number % len(specs)]})
         chosen = placer.find_best(pod)
         assert chosen is not None
-        cluster.place(str(number), chosen.name, pod.request)
+        cluster.place(_state(number, pod), chosen.name)
     seconds = time.perf_counter() - start
     check(cluster, pods)
     return pods / seconds
@@ -87,8 +92,10 @@ def place_slowly(cluster: Cluster, pods: int) -> float:
 
     start = time.perf_counter()
     for number in range(pods):
-        feasible = [state for state in cluster.by_name.values() if reject(pod, state) is None]
-        cluster.place(str(number), max(feasible, key=score).name, pod.request)
+        feasible = [
+            state for state in cluster.by_name.values() if reject(pod, state, cluster) is None
+        ]
+        cluster.place(_state(number, pod), max(feasible, key=score).name)
     seconds = time.perf_counter() - start
     check(cluster, pods)
     return pods / seconds

@@ -19,9 +19,10 @@ from orchestrator.scheduler.binding import Binder, mark_unschedulable
 from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose, reject
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.placement import Placer
-from orchestrator.scheduler.core.plugins import ClusterEvent
+from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.queue import SchedulingQueue, WaitingPod
 from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation, Store
 
@@ -145,7 +146,7 @@ class Scheduler(Actor[Command]):
         self._cluster = Cluster()
         self._queue = SchedulingQueue()
         self._follower: Follower | None = None
-        self._assumed: dict[str, tuple[str, PodClass]] = {}
+        self._assumed: dict[str, tuple[str, PodState]] = {}
         self._writes = 0
         self._continuing = False
         self._timer: Timer | None = None
@@ -221,8 +222,8 @@ class Scheduler(Actor[Command]):
         self._placer = Placer(self._cluster, self.context.random.random)
         for node in store.list("nodes"):
             self._cluster.put_node(node, None)
-        for uid, (name, pod_class) in self._assumed.items():
-            self._cluster.place(uid, name, pod_class.request)
+        for name, assumed in self._assumed.values():
+            self._cluster.place(assumed, name)
         pods = store.list("pods")
         for pod in sorted(pods, key=lambda pod: int(pod["metadata"]["resourceVersion"])):
             metadata = pod["metadata"]
@@ -274,7 +275,10 @@ class Scheduler(Actor[Command]):
                 and previous["spec"].get("nodeName")
             ):
                 self._queue.remove(uid)
-                self._cluster.place(uid, node, self._classes.of(spec).request)
+                self._cluster.place(
+                    PodState(uid, key, self._classes.of(pod), priority=spec.get("priority") or 0),
+                    node,
+                )
         elif finished or is_deleting(pod) or spec.get("schedulingGates"):
             self._queue.remove(uid)
         elif spec.get("schedulerName", NAME) == NAME and uid not in self._assumed:
@@ -284,7 +288,7 @@ class Scheduler(Actor[Command]):
                 WaitingPod(
                     uid,
                     key,
-                    self._classes.of(spec),
+                    self._classes.of(pod),
                     spec.get("priority") or 0,
                     preempts=spec.get("preemptionPolicy") != "Never",
                 )
@@ -299,7 +303,9 @@ class Scheduler(Actor[Command]):
         """Let rejected pods try again that declared the event and would fit on the node now."""
         classes = self._queue.classes_waiting_for(event)
         if classes:
-            fitting = [pod_class for pod_class in classes if reject(pod_class, node) is None]
+            fitting = [
+                pod_class for pod_class in classes if reject(pod_class, node, self._cluster) is None
+            ]
             self._queue.wake(fitting, self.context.clock.monotonic())
 
     # ---- deciding
@@ -325,8 +331,9 @@ class Scheduler(Actor[Command]):
             node = placer.find_best(pod.pod_class) if known is None else None
             if node is not None:
                 name = node.name
-                cluster.place(pod.uid, name, pod.pod_class.request)
-                self._assumed[pod.uid] = (name, pod.pod_class)
+                state = PodState(pod.uid, pod.key, pod.pod_class, priority=pod.priority)
+                cluster.place(state, name)
+                self._assumed[pod.uid] = (name, state)
                 bindings.append((pod, name))
                 operations.append(_modify(pod, partial(binder.bind, name), "binding"))
                 continue

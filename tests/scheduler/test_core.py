@@ -15,6 +15,7 @@ from orchestrator.scheduler.core import (
     Placer,
     PodClass,
     PodClasses,
+    PodState,
     SchedulingQueue,
     WaitingPod,
     diagnose,
@@ -53,9 +54,19 @@ def spec(*containers: Object, **parts: Any) -> Object:
     return {"containers": list(containers) or [container(cpu="1", memory="1Gi")], **parts}
 
 
+def pod(pod_spec: Object, **labels: str) -> Object:
+    """Make a pod of a spec."""
+    return {"metadata": {"name": "p", "namespace": "default", "labels": labels}, "spec": pod_spec}
+
+
+def placed(uid: str, pod_class: PodClass) -> PodState:
+    """Make a pod that can be placed."""
+    return PodState(uid, Key("pods", "default", uid), pod_class)
+
+
 def why_not(pod_spec: Object, on: Object) -> tuple[str, ...] | None:
     """Return the first rejection's reasons."""
-    found = reject(PodClass(pod_spec), NodeState(on, 0))
+    found = reject(PodClass(pod_spec), NodeState(on, 0), Cluster())
     return None if found is None else found[0].reasons
 
 
@@ -205,13 +216,14 @@ def test_host_ports_clash_by_address_and_protocol() -> None:
         return PodClass(spec({"name": "c", "ports": ports}))
 
     state = NodeState(node(), 0)
-    state.add(wants(80, "10.0.0.1").request)
-    assert reject(wants(80), state) is not None
-    assert reject(wants(80, "10.0.0.1"), state) is not None
-    assert reject(wants(80, "10.0.0.2"), state) is None
-    assert reject(wants(80, protocol="UDP"), state) is None
-    state.remove(wants(80, "10.0.0.1").request)
-    assert reject(wants(80), state) is None
+    taken = placed("x", wants(80, "10.0.0.1"))
+    state.add(taken)
+    assert reject(wants(80), state, Cluster()) is not None
+    assert reject(wants(80, "10.0.0.1"), state, Cluster()) is not None
+    assert reject(wants(80, "10.0.0.2"), state, Cluster()) is None
+    assert reject(wants(80, protocol="UDP"), state, Cluster()) is None
+    state.remove(taken)
+    assert reject(wants(80), state, Cluster()) is None
 
 
 def test_scores_follow_kube_schedulers_formulas() -> None:
@@ -233,7 +245,7 @@ def test_the_message_counts_reasons_over_all_nodes() -> None:
     cluster.put_node(node("b"), None)
     cluster.put_node(node("c", allocatable={"cpu": "1"}), None)
     two = PodClass(spec(container(cpu="2")))
-    cluster.place("x", "b", PodClass(spec(container(cpu="3"))).request)
+    cluster.place(placed("x", PodClass(spec(container(cpu="3")))), "b")
     diagnosis = diagnose(two, cluster)
     assert diagnosis.message == (
         "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. "
@@ -264,24 +276,24 @@ def test_pods_that_differ_in_name_only_are_one_class() -> None:
     """By identity of the spec, and by content; what matters makes another class."""
     classes = PodClasses()
     first = spec()
-    assert classes.of(first) is classes.of(first)
-    assert classes.of(first) is classes.of({**spec(), "hostname": "x"})
-    assert classes.of(first) is not classes.of(spec(nodeSelector={"a": "b"}))
-    assert classes.of(first) is not classes.of(spec(container(cpu="2")))
+    assert classes.of(pod(first)) is classes.of(pod(first))
+    assert classes.of(pod(first)) is classes.of(pod({**spec(), "hostname": "x"}))
+    assert classes.of(pod(first)) is not classes.of(pod(spec(nodeSelector={"a": "b"})))
+    assert classes.of(pod(first)) is not classes.of(pod(spec(container(cpu="2"))))
+    assert classes.of(pod(first)) is not classes.of(pod(first, app="web"))
 
 
 def test_pods_on_a_missing_node_count_when_it_comes() -> None:
     """A node that is removed and comes back still has its pods."""
     cluster = Cluster()
-    request = PodClass(spec()).request
-    cluster.place("early", "a", request)
+    cluster.place(placed("early", PodClass(spec())), "a")
     cluster.put_node(node("a"), None)
-    assert cluster.by_name["a"].pods == 1
+    assert cluster.by_name["a"].pods.keys() == {"early"}
     cluster.remove_node("a")
     cluster.put_node(node("a"), None)
-    assert cluster.by_name["a"].pods == 1
+    assert cluster.by_name["a"].pods.keys() == {"early"}
     cluster.displace("early")
-    assert cluster.by_name["a"].pods == 0
+    assert cluster.by_name["a"].pods == {}
 
 
 def test_heartbeats_of_a_node_change_nothing() -> None:
@@ -430,7 +442,7 @@ STEPS = st.lists(
 
 def slow_best(pod: PodClass, cluster: Cluster) -> set[str]:
     """Return every node that a plain loop over all of them could choose."""
-    feasible = [state for state in cluster.by_name.values() if reject(pod, state) is None]
+    feasible = [state for state in cluster.by_name.values() if reject(pod, state, cluster) is None]
     counts = {state.name: taint_toleration.count_unwelcome(pod, state) for state in feasible}
     highest = max(counts.values(), default=0)
     preferred = {state.name: node_affinity.count_preferred(pod, state) for state in feasible}
@@ -473,7 +485,7 @@ def test_the_fast_choice_is_one_the_slow_loop_could_make(
                     assert diagnose(pod, cluster).message
                 else:
                     assert chosen.name in possible
-                    cluster.place(f"p{step}", chosen.name, pod.request)
+                    cluster.place(placed(f"p{step}", pod), chosen.name)
             case "free":
                 cluster.displace(f"p{which}")
             case "node":

@@ -7,6 +7,7 @@ from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
 from orchestrator.scheduler.core.placement import Placer
+from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.queue import SchedulingQueue, WaitingPod
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Placer",
     "PodClass",
     "PodClasses",
+    "PodState",
     "SchedulingQueue",
     "WaitingPod",
     "diagnose",

@@ -6,14 +6,16 @@ the unit of filtering and scoring.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import orjson
 
+from orchestrator.resources.selectors import NOTHING, LabelSelector
 from orchestrator.scheduler.core.affinities import NodeSelection, Term, preferences_of, selection_of
 from orchestrator.scheduler.core.requests import Request, request_of
 from orchestrator.scheduler.core.taints import Toleration, tolerations_of
+from orchestrator.scheduler.core.terms import PodAffinity, Spread, affinity_of, spreads_of
 
 _SPEC_FIELDS = (
     "affinity",
@@ -25,59 +27,155 @@ _SPEC_FIELDS = (
     "topologySpreadConstraints",
 )
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-_CONTAINER_FIELDS = ("resources", "ports", "restartPolicy")
+_CONTAINER_FIELDS = ("image", "resources", "ports", "restartPolicy")
+
+NO_VOLUMES: Final = None
+"""The volume demand of a pod whose volumes can be had on every node."""
 
 
-class PodClass:
-    """What scheduling needs to know of a pod; compared by identity, see `PodClasses`.
+class PodShape:
+    """What a pod's spec alone says to the scheduler; compared by identity, see `PodClasses`.
 
     Attributes:
         request: The resources it takes.
         tolerations: The taints it puts up with.
         selection: The nodes it may run on.
         preferences: Weights for nodes it would rather run on.
-        unsupported: Paths of demands that this scheduler cannot keep yet; a pod that has some is
+        images: Of its containers, init containers among them, in their order.
+        unsupported: Paths of demands that this scheduler cannot keep; a pod that has some is
             not placed, since ignoring them would break a promise.
+        spec: One of the specs that say it.
     """
 
-    __slots__ = ("preferences", "request", "selection", "tolerations", "unsupported")
+    __slots__ = (
+        "images", "preferences", "request", "selection", "spec", "tolerations", "unsupported",
+    )  # fmt: skip
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.spec = spec
         self.request: Request = request_of(spec)
         self.tolerations: tuple[Toleration, ...] = tolerations_of(spec)
         self.selection: NodeSelection = selection_of(spec)
         self.preferences: tuple[tuple[int, Term], ...] = preferences_of(spec)
+        self.images: tuple[str, ...] = tuple(
+            container.get("image") or ""
+            for containers in ("initContainers", "containers")
+            for container in spec.get(containers) or ()
+        )
         self.unsupported: tuple[str, ...] = tuple(_find_unsupported(spec))
+
+
+class PodClass:
+    """A shape with what else tells pods apart; compared by identity, see `PodClasses`.
+
+    Attributes:
+        shape: What the spec says.
+        namespace: Of the pods.
+        labels: Of the pods.
+        affinity: Towards and away from other pods.
+        spreads: Topology spread constraints of the pods' own.
+        default_selector: The pods that count for the profile's default spread constraints:
+            those of the same Services and the same owner. Matches nothing where there are none.
+        volumes: What the pods' volumes demand of nodes.
+    """
+
+    __slots__ = (
+        "affinity", "default_selector", "labels", "namespace", "preferences", "request",
+        "selection", "shape", "spreads", "tolerations", "unsupported", "volumes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        namespace: str = "default",
+        labels: Mapping[str, str] | None = None,
+        *,
+        shape: PodShape | None = None,
+        default_selector: LabelSelector = NOTHING,
+        volumes: Any = NO_VOLUMES,
+    ) -> None:
+        self.shape = shape = shape or PodShape(spec)
+        self.request = shape.request
+        self.tolerations = shape.tolerations
+        self.selection = shape.selection
+        self.preferences = shape.preferences
+        self.unsupported = shape.unsupported
+        self.namespace = namespace
+        self.labels: Mapping[str, str] = labels or {}
+        self.affinity: PodAffinity = affinity_of(spec, namespace, self.labels)
+        self.spreads: tuple[Spread, ...] = spreads_of(spec, self.labels)
+        self.default_selector = default_selector
+        self.volumes = volumes
 
 
 class PodClasses:
     """Finds the class of a pod: by the identity of its spec, else by what the spec says.
 
     Specs of pods from one template are usually one shared dictionary, which makes finding the
-    class a dictionary lookup. Both tables are bounded and start anew when they are full.
+    class a dictionary lookup. All tables are bounded and start anew when they are full.
     """
 
-    def __init__(self, limit: int = 4096) -> None:
-        self._limit = limit
-        # The spec is kept beside its class so that its identity is not given to another one.
-        self._by_identity: dict[int, tuple[Mapping[str, Any], PodClass]] = {}
-        self._by_content: dict[bytes, PodClass] = {}
+    def __init__(
+        self,
+        limit: int = 4096,
+        *,
+        default_selector: Callable[[Mapping[str, Any]], LabelSelector] | None = None,
+        volumes: Callable[[Mapping[str, Any]], Any] | None = None,
+    ) -> None:
+        """Begin without any class.
 
-    def of(self, spec: Mapping[str, Any]) -> PodClass:
-        """Return the class of a pod with this spec; the spec must not change afterwards."""
+        Args:
+            limit: Most classes that are remembered.
+            default_selector: Finds `PodClass.default_selector` for a pod.
+            volumes: Finds `PodClass.volumes` for a pod that has volumes; must be hashable.
+        """
+        self._limit = limit
+        self._default_selector = default_selector
+        self._volumes = volumes
+        # The spec is kept beside its shape so that its identity is not given to another one.
+        self._by_identity: dict[int, tuple[Mapping[str, Any], PodShape]] = {}
+        self._by_content: dict[bytes, PodShape] = {}
+        self._classes: dict[Any, PodClass] = {}
+
+    def of(self, pod: Mapping[str, Any]) -> PodClass:
+        """Return the class of a pod, whose parts must not change afterwards."""
+        metadata, spec = pod["metadata"], pod["spec"]
         found = self._by_identity.get(id(spec))
-        if found is not None:
-            return found[1]
-        content = _content(spec)
-        pod_class = self._by_content.get(content)
+        shape = found[1] if found is not None else self._shape(spec)
+        labels = metadata.get("labels") or {}
+        selector = NOTHING
+        if self._default_selector is not None and not spec.get("topologySpreadConstraints"):
+            selector = self._default_selector(pod)
+        demand = NO_VOLUMES
+        if self._volumes is not None and spec.get("volumes"):
+            demand = self._volumes(pod)
+        namespace = metadata.get("namespace") or ""
+        key = (shape, namespace, tuple(labels.items()), selector, demand)
+        pod_class = self._classes.get(key)
         if pod_class is None:
+            if len(self._classes) >= self._limit:
+                self._classes.clear()
+            pod_class = self._classes[key] = PodClass(
+                shape.spec,
+                namespace,
+                labels,
+                shape=shape,
+                default_selector=selector,
+                volumes=demand,
+            )
+        return pod_class
+
+    def _shape(self, spec: Mapping[str, Any]) -> PodShape:
+        content = _content(spec)
+        shape = self._by_content.get(content)
+        if shape is None:
             if len(self._by_content) >= self._limit:
                 self._by_content.clear()
-            pod_class = self._by_content[content] = PodClass(spec)
+            shape = self._by_content[content] = PodShape(spec)
         if len(self._by_identity) >= self._limit:
             self._by_identity.clear()
-        self._by_identity[id(spec)] = (spec, pod_class)
-        return pod_class
+        self._by_identity[id(spec)] = (spec, shape)
+        return shape
 
 
 def _find_unsupported(spec: Mapping[str, Any]) -> Iterator[str]:

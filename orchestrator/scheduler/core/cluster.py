@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.resources.objects import name_of, spec_of, status_of
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import ClusterEvent
-from orchestrator.scheduler.core.requests import Request
+from orchestrator.scheduler.core.pods import PodState
 
 _JOURNAL_LIMIT = 50_000
 
@@ -26,10 +26,13 @@ class Cluster:
     def __init__(self) -> None:
         self.nodes: list[NodeState | None] = []  # an index is never used twice
         self.by_name: dict[str, NodeState] = {}
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        """Labels of the namespaces; one that is not known has none."""
         self.journal: list[int] = []
         self.journal_start = 0  # how many entries were dropped from the front
-        self._placed: dict[str, tuple[str, Request]] = {}
-        self._homeless: dict[str, dict[str, Request]] = {}
+        self.pods: dict[str, PodState] = {}
+        """Pods that count on a node, by uid."""
+        self._homeless: dict[str, dict[str, PodState]] = {}
 
     @property
     def revision(self) -> int:
@@ -48,8 +51,8 @@ class Cluster:
             state = NodeState(node, len(self.nodes))
             self.nodes.append(state)
             self.by_name[state.name] = state
-            for request in self._homeless.pop(state.name, {}).values():
-                state.add(request)
+            for pod in self._homeless.pop(state.name, {}).values():
+                state.add(pod)
             self._touch(state.index)
             return ClusterEvent.NODE_ADDED
         changed = _diff(node, previous)
@@ -65,36 +68,33 @@ class Cluster:
             return
         self.nodes[state.index] = None
         self._touch(state.index)
-        for uid, (node, request) in self._placed.items():
-            if node == name:
-                self._homeless.setdefault(name, {})[uid] = request
+        if state.pods:
+            self._homeless[name] = dict(state.pods)
 
     def holds(self, uid: str) -> str | None:
         """Return the node a pod is counted on, or None."""
-        placed = self._placed.get(uid)
-        return placed[0] if placed else None
+        pod = self.pods.get(uid)
+        return pod.node if pod else None
 
-    def place(self, uid: str, node: str, request: Request) -> None:
-        """Count a pod on a node, taking it off another one if need be."""
-        present = self._placed.get(uid)
-        if present is not None:
-            if present == (node, request):
-                return
-            self.displace(uid)
-        self._placed[uid] = (node, request)
+    def place(self, pod: PodState, node: str) -> None:
+        """Count a pod on a node, in place of what was counted under its uid."""
+        if pod.uid in self.pods:
+            self.displace(pod.uid)
+        pod.node = node
+        self.pods[pod.uid] = pod
         state = self.by_name.get(node)
         if state is None:
-            self._homeless.setdefault(node, {})[uid] = request
+            self._homeless.setdefault(node, {})[pod.uid] = pod
         else:
-            state.add(request)
+            state.add(pod)
             self._touch(state.index)
 
     def displace(self, uid: str) -> NodeState | None:
         """Uncount a pod; return the node that has more room now, if it is there."""
-        placed = self._placed.pop(uid, None)
-        if placed is None:
+        pod = self.pods.pop(uid, None)
+        if pod is None:
             return None
-        node, request = placed
+        node, pod.node = pod.node, ""
         state = self.by_name.get(node)
         if state is None:
             homeless = self._homeless.get(node, {})
@@ -102,7 +102,7 @@ class Cluster:
             if not homeless:
                 self._homeless.pop(node, None)
             return None
-        state.remove(request)
+        state.remove(pod)
         self._touch(state.index)
         return state
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import FILTERS, ClusterEvent, Rejection
+from orchestrator.scheduler.core.plugins import FILTERS, Rejection
 from orchestrator.scheduler.core.plugins.node_affinity import NOT_NAMED
 
 NO_NODES = "no nodes available to schedule pods"
@@ -32,10 +33,12 @@ class Diagnosis(NamedTuple):
     events: ClusterEvent
 
 
-def reject(pod: PodClass, node: NodeState) -> tuple[Rejection, ClusterEvent] | None:
+def reject(
+    pod: PodClass, node: NodeState, cluster: Cluster
+) -> tuple[Rejection, ClusterEvent] | None:
     """Run the filters in their order; return the first rejection and what could change it."""
     for plugin in FILTERS:
-        rejection = plugin.check(pod, node)
+        rejection = plugin.check(pod, node, cluster)
         if rejection is not None:
             return rejection, plugin.events
     return None
@@ -63,7 +66,7 @@ def diagnose(pod: PodClass, cluster: Cluster, *, preempts: bool = True) -> Diagn
         if names is not None and node.name not in names:
             rejection = NOT_NAMED
         else:
-            found = reject(pod, node)
+            found = reject(pod, node, cluster)
             if found is None:
                 continue
             rejection, helpful = found

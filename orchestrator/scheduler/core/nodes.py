@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.resources.objects import labels_of, name_of, spec_of, status_of
+from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.requests import Port, Request, amount
 from orchestrator.scheduler.core.taints import Taint, taints_of
 
@@ -17,35 +18,24 @@ class NodeState:
 
     Units are those of `Request`. ``version`` grows when labels, taints or schedulability change,
     which is what cached verdicts about the node depend on beside its resources.
+
+    Attributes:
+        pods: By uid, in the order they came.
+        images: Sizes in bytes by every name of the images that are there.
     """
 
     __slots__ = (
-        "allowed_pods",
-        "cpu",
-        "ephemeral",
-        "extended",
-        "index",
-        "labels",
-        "memory",
-        "name",
-        "pods",
-        "ports",
-        "score_cpu",
-        "score_memory",
-        "taints",
-        "unschedulable",
-        "used_cpu",
-        "used_ephemeral",
-        "used_extended",
-        "used_memory",
-        "version",
-    )
+        "allowed_pods", "cpu", "ephemeral", "extended", "images", "index", "labels", "memory",
+        "name", "pods", "ports", "score_cpu", "score_memory", "taints", "unschedulable", "used_cpu",
+        "used_ephemeral", "used_extended", "used_memory", "version",
+    )  # fmt: skip
 
     def __init__(self, node: Mapping[str, Any], index: int) -> None:
         self.index = index
         self.name = name_of(node)
         self.version = 0
-        self.pods = self.used_cpu = self.used_memory = self.used_ephemeral = 0
+        self.pods: dict[str, PodState] = {}
+        self.used_cpu = self.used_memory = self.used_ephemeral = 0
         self.score_cpu = self.score_memory = 0
         self.used_extended: dict[str, int] = {}
         self.ports: dict[Port, int] = {}
@@ -53,6 +43,7 @@ class NodeState:
         self.extended: dict[str, int] = {}
         self.labels: Mapping[str, str] = {}
         self.taints: tuple[Taint, ...] = ()
+        self.images: Mapping[str, int] = {}
         self.unschedulable = False
         self.describe(node)
 
@@ -72,22 +63,29 @@ class NodeState:
         self.ephemeral = amounts.pop("ephemeral-storage", 0)
         self.allowed_pods = amounts.pop("pods", 0)
         self.extended = amounts
+        self.images = {
+            name: image.get("sizeBytes") or 0
+            for image in status.get("images") or ()
+            for name in image.get("names") or ()
+        }
 
-    def add(self, request: Request) -> None:
+    def add(self, pod: PodState) -> None:
         """Count a pod."""
-        self._count(request, 1)
+        self.pods[pod.uid] = pod
+        self._count(pod.pod_class.request, 1)
 
-    def remove(self, request: Request) -> None:
+    def remove(self, pod: PodState) -> None:
         """Uncount a pod that `add` counted."""
-        self._count(request, -1)
+        del self.pods[pod.uid]
+        self._count(pod.pod_class.request, -1)
 
     def _count(self, request: Request, sign: int) -> None:
-        self.pods += sign
         self.used_cpu += sign * request.cpu
         self.used_memory += sign * request.memory
-        self.used_ephemeral += sign * request.ephemeral
         self.score_cpu += sign * request.score_cpu
         self.score_memory += sign * request.score_memory
+        if request.ephemeral:
+            self.used_ephemeral += sign * request.ephemeral
         for name, value in request.extended:
             self.used_extended[name] = self.used_extended.get(name, 0) + sign * value
         for port in request.ports:

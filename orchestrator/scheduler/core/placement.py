@@ -118,7 +118,7 @@ class ClassIndex:
         verdict = self._verdicts.get(index)
         if verdict is None or verdict[0] != node.version:
             taste = None
-            if not any(plugin.check(pod, node) for plugin in STATIC_FILTERS):
+            if not any(plugin.check(pod, node, self._cluster) for plugin in STATIC_FILTERS):
                 unwelcome = taint_toleration.count_unwelcome(pod, node)
                 taste = (unwelcome, node_affinity.count_preferred(pod, node))
             verdict = self._verdicts[index] = (node.version, taste)

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 from orchestrator.resources.objects import Key
 from orchestrator.scheduler.core.classes import PodClass
-from orchestrator.scheduler.core.plugins import ClusterEvent
+from orchestrator.scheduler.core.events import ClusterEvent
 
 INITIAL_BACKOFF = 1.0
 MAX_BACKOFF = 10.0

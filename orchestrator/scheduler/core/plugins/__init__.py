@@ -5,6 +5,7 @@ write its module, put it in the tuple below (upstream's order), and add its case
 ``tests/scheduler``.
 """
 
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.plugins import (
     node_affinity,
     node_ports,
@@ -12,7 +13,7 @@ from orchestrator.scheduler.core.plugins import (
     node_unschedulable,
     taint_toleration,
 )
-from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Filter, Rejection
 
 STATIC_FILTERS: tuple[Filter, ...] = (
     node_unschedulable.FILTER,

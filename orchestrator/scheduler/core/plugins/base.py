@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-
-
-class ClusterEvent(enum.Flag):
-    """What can happen in a cluster that lets a pod fit where it did not."""
-
-    NODE_ADDED = enum.auto()
-    NODE_RESOURCES = enum.auto()
-    NODE_LABELS = enum.auto()
-    NODE_TAINTS = enum.auto()
-    """Taints or ``spec.unschedulable`` changed."""
-    POD_REMOVED = enum.auto()
-    """A pod on a node was deleted, finished, or turned out not to be there."""
 
 
 class Rejection(NamedTuple):
@@ -47,5 +36,5 @@ class Filter:
     """
 
     name: str
-    check: Callable[[PodClass, NodeState], Rejection | None]
+    check: Callable[[PodClass, NodeState, Cluster], Rejection | None]
     events: ClusterEvent

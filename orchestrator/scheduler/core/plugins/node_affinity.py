@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Filter, Rejection
 
 WEIGHT = 2
 """Of the score, upstream's default."""
@@ -15,7 +17,7 @@ NOT_NAMED = Rejection(("node(s) didn't satisfy plugin(s) [NodeAffinity]",), reso
 this before it runs any filter on them."""
 
 
-def check(pod: PodClass, node: NodeState) -> Rejection | None:
+def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
     """Reject a node that the pod does not select."""
     if pod.selection.matches(node.name, node.labels):
         return None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Filter, Rejection
 
 _REJECTION = Rejection(
     ("node(s) didn't have free ports for the requested pod ports",), resolvable=True
 )
 
 
-def check(pod: PodClass, node: NodeState) -> Rejection | None:
+def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
     """Reject a node where a host port of the pod is taken."""
     ports = pod.request.ports
     if not ports or not node.ports or node.has_free(ports):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Filter, Rejection
 
 
-def check(pod: PodClass, node: NodeState) -> Rejection | None:
+def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
     """Reject a node that is too full, or too small, with every resource that is lacking."""
     if fits(pod, node):
         return None
     request = pod.request
     reasons = []
     resolvable = True
-    if node.pods + 1 > node.allowed_pods:
+    if len(node.pods) + 1 > node.allowed_pods:
         reasons.append("Too many pods")
     lacking = [
         ("cpu", request.cpu, node.used_cpu, node.cpu),
@@ -35,7 +37,7 @@ def check(pod: PodClass, node: NodeState) -> Rejection | None:
 def fits(pod: PodClass, node: NodeState) -> bool:
     """Tell what `check` tells, without the reasons; runs once for every placement."""
     request = pod.request
-    if node.pods >= node.allowed_pods:
+    if len(node.pods) >= node.allowed_pods:
         return False
     cpu, memory, ephemeral, extended, _, _, _ = request
     if cpu and cpu > node.cpu - node.used_cpu:

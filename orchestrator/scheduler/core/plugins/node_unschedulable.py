@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Filter, Rejection
 from orchestrator.scheduler.core.taints import Taint, is_tolerated
 
 _CORDONED = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 _REJECTION = Rejection(("node(s) were unschedulable",), resolvable=False)
 
 
-def check(pod: PodClass, node: NodeState) -> Rejection | None:
+def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
     """Reject a cordoned node."""
     if not node.unschedulable or is_tolerated(_CORDONED, pod.tolerations):
         return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import ClusterEvent, Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Filter, Rejection
 from orchestrator.scheduler.core.taints import is_tolerated
 
 WEIGHT = 3
@@ -14,7 +16,7 @@ _REJECTION = Rejection(("node(s) had untolerated taint(s)",), resolvable=False)
 _HARD = frozenset({"NoSchedule", "NoExecute"})
 
 
-def check(pod: PodClass, node: NodeState) -> Rejection | None:
+def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
     """Reject a node with a taint that the pod does not tolerate."""
     for taint in node.taints:
         if taint.effect in _HARD and not is_tolerated(taint, pod.tolerations):
