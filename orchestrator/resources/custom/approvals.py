@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object, annotations_of, spec_of
-from orchestrator.resources.strategies._problems import invalid, required
+from orchestrator.resources.problems import invalid, required
 
 ANNOTATION: Final = "api-approved.kubernetes.io"
 _FIELD: Final = f"metadata.annotations[{ANNOTATION}]"

@@ -13,7 +13,7 @@ from orchestrator.resources.custom.embedded import compile_embedded
 from orchestrator.resources.custom.pruning import compile_pruner
 from orchestrator.resources.custom.values import compile_values, same, value_problems
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import invalid
+from orchestrator.resources.problems import invalid
 
 Schema = Mapping[str, Any]
 _META: Final = frozenset({"metadata", "apiVersion", "kind"})

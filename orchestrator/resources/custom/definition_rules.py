@@ -25,7 +25,7 @@ from orchestrator.resources.custom.structural import has_unsupported, structural
 from orchestrator.resources.custom.values import too_many
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object, name_of, spec_of, status_of
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     forbidden,
     immutable,

@@ -12,8 +12,8 @@ from orchestrator.resources import names
 from orchestrator.resources._places import DecodeError
 from orchestrator.resources.custom.pruning import coerce_metadata
 from orchestrator.resources.errors import FieldError
+from orchestrator.resources.problems import invalid, required
 from orchestrator.resources.strategies._metadata import metadata_check
-from orchestrator.resources.strategies._problems import invalid, required
 
 Schema = Mapping[str, Any]
 Embedded = Callable[[Any, str, "list[FieldError]"], None]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError, StatusError, internal_error, invalid
 from orchestrator.resources.objects import Object, meta, name_of
-from orchestrator.resources.strategies._problems import invalid as wrong
+from orchestrator.resources.problems import invalid as wrong
 
 _METADATA: Final = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _LARGEST: Final = 2**31 - 1

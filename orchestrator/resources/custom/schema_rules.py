@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     forbidden,
     invalid,
     not_supported,

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from orchestrator.resources.custom.patterns import PatternError, compile_pattern
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import forbidden, invalid, required
+from orchestrator.resources.problems import forbidden, invalid, required
 
 Schema = Mapping[str, Any]
 _Level = Literal["root", "item", "field"]

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import duplicate, invalid
+from orchestrator.resources.problems import duplicate, invalid
 
 Schema = Mapping[str, Any]
 Unique = Callable[[Any, str, "list[FieldError]"], None]

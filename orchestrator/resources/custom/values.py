@@ -16,7 +16,7 @@ from typing import Any, Final
 from orchestrator.resources.custom.formats import FormatCheck, format_check
 from orchestrator.resources.custom.patterns import PatternError, compile_pattern
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import shown
+from orchestrator.resources.problems import shown
 
 Schema = Mapping[str, Any]
 Check = Callable[[Any, Any, str, "list[FieldError]"], None]

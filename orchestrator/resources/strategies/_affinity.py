@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
+from orchestrator.resources.problems import each_invalid, forbidden, invalid, required
 from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._problems import each_invalid, forbidden, invalid, required
 from orchestrator.resources.strategies._sharing import Part
 
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"

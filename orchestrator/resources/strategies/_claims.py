@@ -9,10 +9,7 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.quantities import QuantityError, canonical, parse
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._metadata import annotation_problems, label_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     NOT_NEGATIVE,
     NOT_POSITIVE,
     each_invalid,
@@ -22,6 +19,9 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.quantities import QuantityError, canonical, parse
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
+from orchestrator.resources.strategies._metadata import annotation_problems, label_problems
 from orchestrator.resources.strategies._sharing import Part
 
 ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")

@@ -11,13 +11,7 @@ from typing import Any, Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._environment import (
-    environment_source_problems,
-    variable_problems,
-)
-from orchestrator.resources.strategies._mounts import device_problems, mount_problems
-from orchestrator.resources.strategies._probes import PROBES, probes_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
@@ -27,6 +21,12 @@ from orchestrator.resources.strategies._problems import (
     one_listed,
     required,
 )
+from orchestrator.resources.strategies._environment import (
+    environment_source_problems,
+    variable_problems,
+)
+from orchestrator.resources.strategies._mounts import device_problems, mount_problems
+from orchestrator.resources.strategies._probes import PROBES, probes_problems
 from orchestrator.resources.strategies._resources import resource_problems
 from orchestrator.resources.strategies._restarts import restart_problems
 from orchestrator.resources.strategies._security import container_security_problems

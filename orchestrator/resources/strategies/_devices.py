@@ -13,9 +13,7 @@ import orjson
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._expressions import Surroundings, expression_problems
-from orchestrator.resources.strategies._formats import driver_name
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     if_given,
@@ -25,6 +23,8 @@ from orchestrator.resources.strategies._problems import (
     too_long,
     too_many,
 )
+from orchestrator.resources.strategies._expressions import Surroundings, expression_problems
+from orchestrator.resources.strategies._formats import driver_name
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled
 
 MOST: Final = 32

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.resources.strategies._problems import shown
+from orchestrator.resources.problems import shown
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
+from orchestrator.resources.problems import each_invalid, invalid, required
 from orchestrator.resources.strategies._paths import local_path
-from orchestrator.resources.strategies._problems import each_invalid, invalid, required
 from orchestrator.resources.strategies._selections import (
     ENVIRONMENT_FIELDS,
     field_problems,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import invalid
+from orchestrator.resources.problems import invalid
 
 Purpose: TypeAlias = Literal[
     "condition",  # a boolean: match conditions, validations

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     invalid,
     required,

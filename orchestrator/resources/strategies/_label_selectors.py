@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
+from orchestrator.resources.problems import each_invalid, forbidden, invalid, required
 from orchestrator.resources.strategies._metadata import label_problems
-from orchestrator.resources.strategies._problems import each_invalid, forbidden, invalid, required
 from orchestrator.resources.strategies._sharing import Part
 
 

@@ -9,9 +9,7 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._expressions import Surroundings, expression_problems
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     if_given,
@@ -20,6 +18,8 @@ from orchestrator.resources.strategies._problems import (
     required,
     too_many,
 )
+from orchestrator.resources.strategies._expressions import Surroundings, expression_problems
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled
 
 FAILURE_POLICIES: Final = ("Fail", "Ignore")

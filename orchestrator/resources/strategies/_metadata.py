@@ -12,7 +12,7 @@ from typing import Any, Final
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,

@@ -10,15 +10,15 @@ from typing import Any, Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.quantities import QuantityError, canonical, parse
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     invalid,
     not_supported,
     required,
 )
+from orchestrator.resources.quantities import QuantityError, canonical, parse
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
 from orchestrator.resources.strategies._sharing import Part
 
 _TYPES: Final = ("ContainerResource", "External", "Object", "Pods", "Resource")

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._paths import descending_path, no_backsteps
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     forbidden,
     invalid,
     not_found,
     not_supported,
     required,
 )
+from orchestrator.resources.strategies._paths import descending_path, no_backsteps
 from orchestrator.resources.strategies._sharing import Part
 
 _PROPAGATIONS: Final = ("Bidirectional", "HostToContainer", "None")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import invalid
+from orchestrator.resources.problems import invalid
 
 MODE_WRONG: Final = "must be a number between 0 and 0777 (octal), both inclusive"
 _MAX_MODE: Final = 0o777

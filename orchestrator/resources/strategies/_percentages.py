@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import invalid, not_negative
+from orchestrator.resources.problems import invalid, not_negative
 
 _PERCENT: Final = re.compile("[0-9]+%", re.ASCII)
 PERCENT_WRONG: Final = names.pattern_message(

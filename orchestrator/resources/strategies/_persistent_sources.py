@@ -9,9 +9,9 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
+from orchestrator.resources.problems import each_invalid, invalid, required
 from orchestrator.resources.strategies._formats import driver_name
 from orchestrator.resources.strategies._paths import no_backsteps
-from orchestrator.resources.strategies._problems import each_invalid, invalid, required
 from orchestrator.resources.strategies._sharing import Part
 from orchestrator.resources.strategies._volume_sources import (
     SourceCheck,

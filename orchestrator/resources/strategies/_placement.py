@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     NOT_POSITIVE,
     duplicate,
     each_invalid,
@@ -20,6 +19,7 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
 from orchestrator.resources.strategies._sharing import Part
 
 EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.resources.errors import FieldError
+from orchestrator.resources.problems import forbidden, invalid
 from orchestrator.resources.strategies._paths import descending_path
-from orchestrator.resources.strategies._problems import forbidden, invalid
 from orchestrator.resources.strategies._sharing import Part
 
 MIRROR: Final = "kubernetes.io/config.mirror"

@@ -10,14 +10,14 @@ from typing import Any, Final
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._pod_updates import annotation_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
     immutable,
     invalid,
 )
+from orchestrator.resources.strategies._pod_updates import annotation_problems
 from orchestrator.resources.strategies._sharing import Part
 
 _OWN_CONDITIONS: Final = frozenset({"PodScheduled", "Ready", "Initialized"})

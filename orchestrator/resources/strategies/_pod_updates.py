@@ -9,17 +9,17 @@ from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._containers import image_space_problems
-from orchestrator.resources.strategies._differences import difference
-from orchestrator.resources.strategies._placement import toleration_problems
-from orchestrator.resources.strategies._pod_annotations import annotation_update_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     MAX_INT32,
     forbidden,
     in_range,
     invalid,
     required,
 )
+from orchestrator.resources.strategies._containers import image_space_problems
+from orchestrator.resources.strategies._differences import difference
+from orchestrator.resources.strategies._placement import toleration_problems
+from orchestrator.resources.strategies._pod_annotations import annotation_update_problems
 from orchestrator.resources.strategies._sharing import Part, put, without
 
 _UPDATABLE: Final = (

@@ -12,6 +12,16 @@ from typing import Any, Final
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import (
+    MAX_INT32,
+    duplicate,
+    each_invalid,
+    forbidden,
+    in_range,
+    invalid,
+    one_listed,
+    required,
+)
 from orchestrator.resources.strategies._affinity import affinity_problems
 from orchestrator.resources.strategies._containers import (
     Surroundings,
@@ -30,16 +40,6 @@ from orchestrator.resources.strategies._placement import (
 from orchestrator.resources.strategies._pod_annotations import (
     pod_annotation_problems,
     profile_match_problems,
-)
-from orchestrator.resources.strategies._problems import (
-    MAX_INT32,
-    duplicate,
-    each_invalid,
-    forbidden,
-    in_range,
-    invalid,
-    one_listed,
-    required,
 )
 from orchestrator.resources.strategies._resources import pod_resource_problems, resource_problems
 from orchestrator.resources.strategies._security import pod_security_problems

@@ -9,15 +9,15 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._paths import local_path, mode_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     invalid,
     required,
     too_long,
 )
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
+from orchestrator.resources.strategies._paths import local_path, mode_problems
 from orchestrator.resources.strategies._selections import (
     VOLUME_FIELDS,
     field_problems,

@@ -12,7 +12,7 @@ from orchestrator.resources.definitions import SchemaNode, definitions
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._problems import required
+from orchestrator.resources.problems import required
 from orchestrator.resources.strategies._strategy import ValidateCreate
 
 _SKIPPED: Final = frozenset({"apiVersion", "kind", "metadata", "status"})

@@ -10,9 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.quantities import QuantityError, canonical, parse
-from orchestrator.resources.strategies._aggregates import requested_together
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     NOT_NEGATIVE,
     NOT_WHOLE,
     duplicate,
@@ -23,6 +21,8 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.quantities import QuantityError, canonical, parse
+from orchestrator.resources.strategies._aggregates import requested_together
 from orchestrator.resources.strategies._sharing import Part
 
 NameRule: TypeAlias = Callable[[str, str], list[FieldError]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     not_supported,
     one_listed,
     required,

@@ -9,8 +9,7 @@ import re
 from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies._paths import descending_path
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     MAX_INT32,
     duplicate,
     if_given,
@@ -20,6 +19,7 @@ from orchestrator.resources.strategies._problems import (
     required,
     too_long,
 )
+from orchestrator.resources.strategies._paths import descending_path
 from orchestrator.resources.strategies._sharing import Part
 from orchestrator.resources.strategies._windows import windows_options_problems
 

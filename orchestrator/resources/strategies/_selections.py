@@ -10,13 +10,13 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.quantities import QuantityError, canonical, parse
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     invalid,
     not_supported,
     required,
 )
+from orchestrator.resources.quantities import QuantityError, canonical, parse
 from orchestrator.resources.strategies._sharing import Part
 
 ENVIRONMENT_FIELDS: Final = (

@@ -10,14 +10,14 @@ from typing import Final
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._formats import address_of
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     if_given,
     invalid,
     required,
 )
+from orchestrator.resources.strategies._formats import address_of
 from orchestrator.resources.strategies._service_validation import is_headless
 from orchestrator.resources.strategies._sharing import Part
 

@@ -11,10 +11,7 @@ from typing import Any, Final
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._formats import address_of, network_problems
-from orchestrator.resources.strategies._metadata import label_problems
-from orchestrator.resources.strategies._probes import target_port
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
@@ -23,6 +20,9 @@ from orchestrator.resources.strategies._problems import (
     one_of,
     required,
 )
+from orchestrator.resources.strategies._formats import address_of, network_problems
+from orchestrator.resources.strategies._metadata import label_problems
+from orchestrator.resources.strategies._probes import target_port
 from orchestrator.resources.strategies._sharing import Part
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")

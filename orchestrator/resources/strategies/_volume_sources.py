@@ -11,9 +11,7 @@ from typing import Final, TypeAlias
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.quantities import QuantityError, parse
-from orchestrator.resources.strategies._paths import descending_path, no_backsteps
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     if_given,
@@ -22,6 +20,8 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.quantities import QuantityError, parse
+from orchestrator.resources.strategies._paths import descending_path, no_backsteps
 from orchestrator.resources.strategies._sharing import Part
 
 SourceCheck: TypeAlias = Callable[[Part, str], list[FieldError]]

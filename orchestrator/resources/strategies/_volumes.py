@@ -10,16 +10,16 @@ from typing import Final
 
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
-from orchestrator.resources.strategies import _projections as files
-from orchestrator.resources.strategies import _volume_sources as sources
-from orchestrator.resources.strategies._claims import claim_template_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
     invalid,
     required,
 )
+from orchestrator.resources.strategies import _projections as files
+from orchestrator.resources.strategies import _volume_sources as sources
+from orchestrator.resources.strategies._claims import claim_template_problems
 from orchestrator.resources.strategies._sharing import Part
 
 

@@ -9,10 +9,7 @@ from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.selectors import SelectorError, label_selector
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._pod_validation import template_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     forbidden,
     immutable,
     invalid,
@@ -20,6 +17,9 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.selectors import SelectorError, label_selector
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
+from orchestrator.resources.strategies._pod_validation import template_problems
 from orchestrator.resources.strategies._sharing import Part
 from orchestrator.resources.strategies._strategy import ValidateUpdate
 

@@ -12,6 +12,15 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, spec_of, status_of
+from orchestrator.resources.problems import (
+    duplicate,
+    each_invalid,
+    forbidden,
+    if_given,
+    invalid,
+    one_of,
+    required,
+)
 from orchestrator.resources.strategies import _conditions
 from orchestrator.resources.strategies._defaults import in_spec
 from orchestrator.resources.strategies._expressions import (
@@ -27,15 +36,6 @@ from orchestrator.resources.strategies._matching import (
     match_problems,
 )
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
-    duplicate,
-    each_invalid,
-    forbidden,
-    if_given,
-    invalid,
-    one_of,
-    required,
-)
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 

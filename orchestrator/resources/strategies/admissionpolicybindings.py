@@ -11,11 +11,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._matching import default_match, match_problems
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
@@ -24,6 +20,10 @@ from orchestrator.resources.strategies._problems import (
     one_listed,
     required,
 )
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
+from orchestrator.resources.strategies._matching import default_match, match_problems
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, changed
 from orchestrator.resources.strategies._strategy import Strategy, build
 

@@ -12,10 +12,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of, status_of
-from orchestrator.resources.strategies._certificates import certificate_problem, request_problem
-from orchestrator.resources.strategies._formats import signer_name
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     forbidden,
     invalid,
@@ -23,6 +20,9 @@ from orchestrator.resources.strategies._problems import (
     required,
     shown,
 )
+from orchestrator.resources.strategies._certificates import certificate_problem, request_problem
+from orchestrator.resources.strategies._formats import signer_name
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, put
 from orchestrator.resources.strategies._strategy import (
     STATUS_METADATA,

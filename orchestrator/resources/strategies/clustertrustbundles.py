@@ -11,15 +11,15 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, spec_of
-from orchestrator.resources.strategies._certificates import blocks, certificate_of
-from orchestrator.resources.strategies._formats import signer_name
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     immutable,
     invalid,
     too_long,
 )
+from orchestrator.resources.strategies._certificates import blocks, certificate_of
+from orchestrator.resources.strategies._formats import signer_name
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 _FIELD: Final = "spec.trustBundle"

@@ -6,8 +6,8 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import immutable, not_negative, required
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import immutable, not_negative, required
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 

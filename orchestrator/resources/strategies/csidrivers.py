@@ -11,15 +11,15 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     if_given,
     immutable,
     invalid,
     not_supported,
 )
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 

@@ -11,9 +11,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.strategies._formats import driver_name
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     IMMUTABLE,
     duplicate,
     each_invalid,
@@ -21,6 +19,8 @@ from orchestrator.resources.strategies._problems import (
     not_negative,
     required,
 )
+from orchestrator.resources.strategies._formats import driver_name
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part
 from orchestrator.resources.strategies._strategy import Strategy, build
 

@@ -9,15 +9,15 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.quantities import canonical, parse
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     NOT_NEGATIVE,
     each_invalid,
     immutable,
     invalid,
 )
+from orchestrator.resources.quantities import canonical, parse
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 

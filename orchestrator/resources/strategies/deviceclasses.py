@@ -9,6 +9,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
+from orchestrator.resources.problems import invalid
 from orchestrator.resources.strategies._devices import (
     MOST,
     configuration_problems,
@@ -16,7 +17,6 @@ from orchestrator.resources.strategies._devices import (
     selector_problems,
 )
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import invalid
 from orchestrator.resources.strategies._resources import is_extended
 from orchestrator.resources.strategies._strategy import Strategy, build
 

@@ -10,13 +10,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._formats import address_of, domain_name
-from orchestrator.resources.strategies._metadata import (
-    label_problems,
-    metadata_check,
-    metadata_update_check,
-)
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     immutable,
@@ -24,6 +18,12 @@ from orchestrator.resources.strategies._problems import (
     one_of,
     required,
     too_many,
+)
+from orchestrator.resources.strategies._formats import address_of, domain_name
+from orchestrator.resources.strategies._metadata import (
+    label_problems,
+    metadata_check,
+    metadata_update_check,
 )
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled
 from orchestrator.resources.strategies._strategy import Strategy, build

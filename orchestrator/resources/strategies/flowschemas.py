@@ -12,9 +12,7 @@ from orchestrator.resources.errors import FieldError
 from orchestrator.resources.flowcontrol.defaults import MANDATORY, SCHEMA_SPECS
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, spec_of, status_of
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
@@ -22,6 +20,8 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, put
 from orchestrator.resources.strategies._strategy import Strategy, build
 

@@ -9,10 +9,7 @@ from orchestrator.resources.conversions.autoscalers import convert
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._defaults import in_spec, spec_defaults
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._metric_validation import metric_problems
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     if_given,
     invalid,
@@ -20,6 +17,9 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.strategies._defaults import in_spec, spec_defaults
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._metric_validation import metric_problems
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, ValidateCreate, build
 

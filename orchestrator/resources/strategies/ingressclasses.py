@@ -11,10 +11,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._formats import domain_prefixed_path
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     immutable,
@@ -22,6 +19,9 @@ from orchestrator.resources.strategies._problems import (
     required,
     too_long,
 )
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._formats import domain_prefixed_path
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build, combined_update
 from orchestrator.resources.strategies.ingresses import named_problems

@@ -9,10 +9,10 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
+from orchestrator.resources.problems import each_invalid, immutable, required
 from orchestrator.resources.strategies._formats import strict_address
 from orchestrator.resources.strategies._internal import internal
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import each_invalid, immutable, required
 from orchestrator.resources.strategies._sharing import Part
 from orchestrator.resources.strategies._strategy import Strategy, build
 from orchestrator.resources.strategies.ingresses import named_problems

@@ -8,6 +8,15 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import (
+    IMMUTABLE,
+    immutable,
+    invalid,
+    not_negative,
+    not_supported,
+    required,
+    too_long,
+)
 from orchestrator.resources.selectors import SelectorError, label_selector
 from orchestrator.resources.strategies._formats import domain_prefixed_path
 from orchestrator.resources.strategies._job_policies import (
@@ -19,15 +28,6 @@ from orchestrator.resources.strategies._metadata import metadata_check, metadata
 from orchestrator.resources.strategies._pod_defaults import default_template
 from orchestrator.resources.strategies._pod_validation import template_problems
 from orchestrator.resources.strategies._pod_warnings import template_warnings
-from orchestrator.resources.strategies._problems import (
-    IMMUTABLE,
-    immutable,
-    invalid,
-    not_negative,
-    not_supported,
-    required,
-    too_long,
-)
 from orchestrator.resources.strategies._sharing import Part, changed, filled, put, without
 from orchestrator.resources.strategies._strategy import Strategy, build
 

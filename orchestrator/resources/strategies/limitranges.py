@@ -8,15 +8,15 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.quantities import Quantity, QuantityError, parse
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
     invalid,
     required,
 )
+from orchestrator.resources.quantities import Quantity, QuantityError, parse
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._resources import (
     container_resource_name_problems,
     may_overcommit,

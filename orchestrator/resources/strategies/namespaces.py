@@ -8,12 +8,12 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import invalid
 from orchestrator.resources.strategies._metadata import (
     finalizer_problems,
     metadata_check,
     metadata_update_check,
 )
-from orchestrator.resources.strategies._problems import invalid
 from orchestrator.resources.strategies._sharing import changed, filled, put
 from orchestrator.resources.strategies._strategy import (
     Strategy,

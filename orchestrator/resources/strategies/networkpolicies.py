@@ -11,17 +11,17 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._formats import network_of, network_problems
-from orchestrator.resources.strategies._label_selectors import label_selector_problems
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     invalid,
     not_supported,
     required,
 )
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._formats import network_of, network_problems
+from orchestrator.resources.strategies._label_selectors import label_selector_problems
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 

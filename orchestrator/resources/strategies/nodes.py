@@ -8,16 +8,16 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._formats import network_problems
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._placement import EFFECTS
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
     invalid,
     one_listed,
 )
+from orchestrator.resources.strategies._formats import network_problems
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._placement import EFFECTS
 from orchestrator.resources.strategies._resources import amount_problems
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build, meta_fields

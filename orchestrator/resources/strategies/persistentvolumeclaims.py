@@ -11,18 +11,18 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, annotations_of, spec_of, status_of
-from orchestrator.resources.quantities import compare, parse, whole
-from orchestrator.resources.strategies._claims import claim_spec_problems
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._differences import difference
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     immutable,
     invalid,
     not_supported,
 )
+from orchestrator.resources.quantities import compare, parse, whole
+from orchestrator.resources.strategies._claims import claim_spec_problems
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._differences import difference
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._resources import is_native
 from orchestrator.resources.strategies._sharing import Part, filled, put
 from orchestrator.resources.strategies._strategy import Strategy, build

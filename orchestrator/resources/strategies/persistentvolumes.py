@@ -13,14 +13,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.quantities import canonical, parse, whole
-from orchestrator.resources.strategies._affinity import node_selector_problems
-from orchestrator.resources.strategies._claims import VOLUME_MODES, access_mode_problems
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._differences import difference
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._persistent_sources import SOURCES
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     NOT_POSITIVE,
     each_invalid,
     forbidden,
@@ -30,6 +23,13 @@ from orchestrator.resources.strategies._problems import (
     not_supported,
     required,
 )
+from orchestrator.resources.quantities import canonical, parse, whole
+from orchestrator.resources.strategies._affinity import node_selector_problems
+from orchestrator.resources.strategies._claims import VOLUME_MODES, access_mode_problems
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._differences import difference
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
+from orchestrator.resources.strategies._persistent_sources import SOURCES
 from orchestrator.resources.strategies._sharing import Part, changed, filled, put
 from orchestrator.resources.strategies._strategy import Strategy, build
 

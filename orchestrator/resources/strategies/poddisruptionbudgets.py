@@ -8,10 +8,10 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import if_given, invalid, not_negative
 from orchestrator.resources.strategies._label_selectors import label_selector_problems
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._percentages import at_most_all, int_or_percent
-from orchestrator.resources.strategies._problems import if_given, invalid, not_negative
 from orchestrator.resources.strategies._sharing import Part
 from orchestrator.resources.strategies._strategy import Strategy, build
 

@@ -11,8 +11,8 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import forbidden, immutable, one_of
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import forbidden, immutable, one_of
 from orchestrator.resources.strategies._sharing import filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 

@@ -13,15 +13,15 @@ from orchestrator.resources.errors import FieldError
 from orchestrator.resources.flowcontrol.defaults import LEVEL_SPECS, MANDATORY
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, spec_of
-from orchestrator.resources.strategies._defaults import in_spec
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     forbidden,
     in_range,
     invalid,
     not_supported,
     required,
 )
+from orchestrator.resources.strategies._defaults import in_spec
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, changed, filled, without
 from orchestrator.resources.strategies._strategy import Strategy, build
 from orchestrator.resources.strategies.flowschemas import status_problems

@@ -6,11 +6,11 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import invalid, not_negative, required
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._pod_defaults import default_template
 from orchestrator.resources.strategies._pod_validation import template_problems
 from orchestrator.resources.strategies._pod_warnings import template_warnings
-from orchestrator.resources.strategies._problems import invalid, not_negative, required
 from orchestrator.resources.strategies._sharing import Part, changed, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 from orchestrator.resources.strategies._workloads import (

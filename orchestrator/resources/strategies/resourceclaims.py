@@ -11,6 +11,16 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, is_deleting, spec_of, status_of
+from orchestrator.resources.problems import (
+    each_invalid,
+    forbidden,
+    immutable,
+    invalid,
+    one_listed,
+    required,
+    too_long,
+    too_many,
+)
 from orchestrator.resources.strategies._affinity import node_selector_problems
 from orchestrator.resources.strategies._conditions import condition_problems
 from orchestrator.resources.strategies._defaults import in_spec
@@ -32,16 +42,6 @@ from orchestrator.resources.strategies._metadata import (
     label_problems,
     metadata_check,
     metadata_update_check,
-)
-from orchestrator.resources.strategies._problems import (
-    each_invalid,
-    forbidden,
-    immutable,
-    invalid,
-    one_listed,
-    required,
-    too_long,
-    too_many,
 )
 from orchestrator.resources.strategies._sharing import Part, changed
 from orchestrator.resources.strategies._strategy import Strategy, build

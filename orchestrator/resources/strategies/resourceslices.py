@@ -12,16 +12,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.strategies._affinity import node_selector_problems
-from orchestrator.resources.strategies._devices import (
-    EFFECTS,
-    distinct,
-    limited,
-    qualified_problems,
-)
-from orchestrator.resources.strategies._formats import driver_name
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     forbidden,
     immutable,
@@ -31,6 +22,15 @@ from orchestrator.resources.strategies._problems import (
     too_long,
     too_many,
 )
+from orchestrator.resources.strategies._affinity import node_selector_problems
+from orchestrator.resources.strategies._devices import (
+    EFFECTS,
+    distinct,
+    limited,
+    qualified_problems,
+)
+from orchestrator.resources.strategies._formats import driver_name
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part
 from orchestrator.resources.strategies._strategy import Strategy, build
 from orchestrator.resources.strategies.resourceclaims import pool_problems

@@ -11,14 +11,14 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._internal import internal
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     invalid,
     not_supported,
     required,
 )
+from orchestrator.resources.strategies._internal import internal
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, changed, each, put
 from orchestrator.resources.strategies._strategy import (
     Strategy,

@@ -9,13 +9,13 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import duplicate, each_invalid, immutable
 from orchestrator.resources.strategies._metadata import (
     label_problems,
     metadata_check,
     metadata_update_check,
 )
 from orchestrator.resources.strategies._placement import toleration_problems
-from orchestrator.resources.strategies._problems import duplicate, each_invalid, immutable
 from orchestrator.resources.strategies._resources import resource_problems
 from orchestrator.resources.strategies._strategy import Strategy, build
 

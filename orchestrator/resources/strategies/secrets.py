@@ -10,14 +10,14 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     each_invalid,
     immutable,
     invalid,
     required,
     too_long,
 )
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import filled, without
 from orchestrator.resources.strategies._strategy import Strategy, build, combined_update
 from orchestrator.resources.strategies.configmaps import (

@@ -9,9 +9,9 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of
+from orchestrator.resources.problems import IMMUTABLE, invalid, required
 from orchestrator.resources.strategies._formats import network_of, strict_network
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import IMMUTABLE, invalid, required
 from orchestrator.resources.strategies._strategy import Strategy, build
 
 _FIELD = "spec.cidrs"

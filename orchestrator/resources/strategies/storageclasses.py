@@ -11,8 +11,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     duplicate,
     each_invalid,
     forbidden,
@@ -23,6 +22,7 @@ from orchestrator.resources.strategies._problems import (
     required,
     too_long,
 )
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._sharing import Part, filled
 from orchestrator.resources.strategies._strategy import (
     Strategy,

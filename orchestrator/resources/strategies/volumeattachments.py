@@ -11,9 +11,7 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, spec_of, status_of
-from orchestrator.resources.strategies._formats import driver_name
-from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
+from orchestrator.resources.problems import (
     MAX_INT32,
     each_invalid,
     forbidden,
@@ -23,6 +21,8 @@ from orchestrator.resources.strategies._problems import (
     required,
     too_long,
 )
+from orchestrator.resources.strategies._formats import driver_name
+from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._strategy import Strategy, build, combined
 from orchestrator.resources.strategies.persistentvolumes import inline_volume_problems
 

@@ -11,6 +11,14 @@ from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.problems import (
+    duplicate,
+    each_invalid,
+    if_given,
+    invalid,
+    not_supported,
+    required,
+)
 from orchestrator.resources.strategies._formats import (
     qualified_domain,
     webhook_service,
@@ -26,14 +34,6 @@ from orchestrator.resources.strategies._matching import (
     rule_problems,
 )
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
-from orchestrator.resources.strategies._problems import (
-    duplicate,
-    each_invalid,
-    if_given,
-    invalid,
-    not_supported,
-    required,
-)
 from orchestrator.resources.strategies._sharing import Part, changed, each, filled
 from orchestrator.resources.strategies._strategy import Strategy, build
 
