@@ -1,0 +1,1 @@
+"""The benchmark harness: measured workloads, replayed traces, questions about a real cluster."""

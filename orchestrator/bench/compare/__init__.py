@@ -1,0 +1,1 @@
+"""The same arrivals and departures under several scheduler configurations, in virtual time."""

@@ -1,0 +1,1 @@
+"""Published traces, read as records: one module for each format."""
