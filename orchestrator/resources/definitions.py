@@ -9,6 +9,7 @@ first asked for, and the descriptions (two thirds of its size) are dropped then.
 from __future__ import annotations
 
 import re
+from copy import copy
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -172,6 +173,13 @@ class Definitions:
         self.version = version
         self._raw = _stripped(published_definitions(version))
         self._nodes: dict[str, SchemaNode] = {}
+
+    def extended(self, more: dict[str, dict[str, Any]]) -> Definitions:
+        """Return these definitions with others beside them, which may refer to them."""
+        both = copy(self)
+        both._raw = {**self._raw, **more}  # noqa: SLF001 - of its own class
+        both._nodes = {}  # noqa: SLF001 - likewise
+        return both
 
     def __contains__(self, name: object) -> bool:
         return name in self._raw
