@@ -62,6 +62,9 @@ def up(
     kubernetes_version: Annotated[
         str, typer.Option(help="The Kubernetes version to serve, such as 1.35.")
     ] = DEFAULTS.kubernetes_version,
+    scheduler_config: Annotated[
+        Path | None, typer.Option(help="The scheduler's KubeSchedulerConfiguration, YAML.")
+    ] = DEFAULTS.scheduler_config,
     log_level: Annotated[
         str, typer.Option(help="debug, info, warning or error.")
     ] = DEFAULTS.log_level,
@@ -84,6 +87,7 @@ def up(
                 authorization_mode=authorization_mode.value,
                 runtime=runtime.value,
                 kubernetes_version=kubernetes_version,
+                scheduler_config=scheduler_config,
                 log_level=log_level,
                 log_json=log_json,
             )

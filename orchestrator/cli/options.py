@@ -24,13 +24,14 @@ class UpOptions:
     authorization_mode: Literal["RBAC", "AlwaysAllow"] = "RBAC"
     runtime: Literal["process", "simulated"] = "process"
     kubernetes_version: str = "1.35"
+    scheduler_config: Path | None = None
     log_level: str = "info"
     log_json: bool = False
 
 
 DEFAULTS: Final = UpOptions()
 _BOUNDS: Final = {"nodes": NODES_MAX, "port": PORT_MAX}
-_PATHS: Final = frozenset({"data_dir", "kubeconfig"})
+_PATHS: Final = frozenset({"data_dir", "kubeconfig", "scheduler_config"})
 _CHOICES: Final = {
     "authorization_mode": frozenset({"RBAC", "AlwaysAllow"}),
     "runtime": frozenset({"process", "simulated"}),

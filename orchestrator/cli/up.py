@@ -62,6 +62,7 @@ async def _serve(options: UpOptions) -> None:
             data_dir=options.data_dir,
             runtime=options.runtime,
             kubernetes_version=options.kubernetes_version,
+            scheduler=options.scheduler_config,
         )
     )
     endpoint = ServedCluster(

@@ -43,6 +43,8 @@ from orchestrator.policies import (
 )
 from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
+from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, SchedulerConfiguration
+from orchestrator.scheduler.configuration.files import load_configuration
 from orchestrator.store import Store
 from orchestrator.store.recording import EventRecorder
 from orchestrator.webhooks import (
@@ -115,6 +117,7 @@ class Cluster:
         self._directory: Path
         self._claim: AddressClaim | None = None
         self._event_log: EventLog | None = None
+        self._scheduling: SchedulerConfiguration = DEFAULT_CONFIGURATION
         self._ends_containers = True
 
     async def __aenter__(self) -> Self:
@@ -143,9 +146,12 @@ class Cluster:
         """Take the data directory and the addresses, and nothing more. `start` does it if need be.
 
         Raises:
-            ClusterError: The directory belongs to a running daemon, or is not a cluster's.
+            ClusterError: The directory belongs to a running daemon, or is not a cluster's; or the
+                scheduler's configuration cannot be used.
         """
         async with self._undone():
+            if self.config.scheduler is not None:
+                self._scheduling = load_configuration(self.config.scheduler)
             self._directory = self._prepare_directory()
             self._event_log = await self._open_log()
             self._exits.push_async_callback(self._event_log.close)
@@ -212,7 +218,9 @@ class Cluster:
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
         self.system.spawn(
-            lambda: Scheduler(self.store, recorder), "scheduler", supervision=KEEP_ALIVE
+            lambda: Scheduler(self.store, recorder, configuration=self._scheduling),
+            "scheduler",
+            supervision=KEEP_ALIVE,
         )
         self._exits.push_async_callback(self._stop_nodes)
         await self.nodes.start(self.system)

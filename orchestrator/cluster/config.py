@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.scheduler.configuration.files import Source as SchedulerSource
+
 
 class ClusterError(Exception):
     """A cluster can't start or go on; the message says what happened and what to do."""
@@ -31,6 +33,8 @@ class ClusterConfig:
             since v1.32 is 50 s.
         node_events: Whether simulated nodes record an Event for each start of a container: on by
             default for small clusters, off from 50 nodes on, where Events would be most of the log.
+        scheduler: The scheduler's configuration: a KubeSchedulerConfiguration's file, its content,
+            or `SchedulerConfiguration`; None for upstream's default profile.
         stop_seconds: How long a clean stop waits for containers before it kills them.
     """
 
@@ -43,4 +47,5 @@ class ClusterConfig:
     node_heartbeat_seconds: float = 10.0
     node_grace_seconds: float = 50.0
     node_events: bool | None = None
+    scheduler: SchedulerSource | None = None
     stop_seconds: float = 10.0

@@ -16,6 +16,11 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, is_deleting
 from orchestrator.resources.timestamps import format_time
 from orchestrator.scheduler.binding import Binder, mark_unschedulable
+from orchestrator.scheduler.configuration import (
+    DEFAULT_CONFIGURATION,
+    DEFAULT_SCHEDULER_NAME,
+    SchedulerConfiguration,
+)
 from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose, reject
@@ -26,7 +31,6 @@ from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.queue import SchedulingQueue, WaitingPod
 from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation, Store
 
-NAME = "default-scheduler"
 _BATCH = 500
 _TAKE = 5000  # so that a turn stays short; what is left over is notified again at once
 _WRITES = 2
@@ -131,17 +135,27 @@ class Scheduler(Actor[Command]):
     way. A restarted scheduler lists everything anew; what it had assumed and not written is void.
     """
 
-    def __init__(self, store: Store, recorder: Recorder, *, batch: int = _BATCH) -> None:
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        *,
+        configuration: SchedulerConfiguration = DEFAULT_CONFIGURATION,
+        batch: int = _BATCH,
+    ) -> None:
         """Prepare.
 
         Args:
             store: Whose pods to schedule.
             recorder: Gets ``Scheduled`` and ``FailedScheduling``.
+            configuration: Its profiles, by the scheduler names of the pods it cares for.
             batch: Most pods placed in one pass, and so in one write.
         """
         self._store = store
         self._recorder = recorder
         self._batch = batch
+        self._configuration = configuration
+        self._profiles = configuration.by_name
         self._classes = PodClasses()
         self._cluster = Cluster()
         self._queue = SchedulingQueue()
@@ -164,6 +178,8 @@ class Scheduler(Actor[Command]):
         order, so what it has answered after them has them: without that, their room could be
         given away twice.
         """
+        for note in self._configuration.without_effect:
+            self.context.log.debug("a setting has no effect on the scheduler", setting=note)
         barrier = Modify("namespaces", "", "default", lambda _: None)
         for attempt in range(_START_ATTEMPTS):
             try:
@@ -281,7 +297,10 @@ class Scheduler(Actor[Command]):
                 )
         elif finished or is_deleting(pod) or spec.get("schedulingGates"):
             self._queue.remove(uid)
-        elif spec.get("schedulerName", NAME) == NAME and uid not in self._assumed:
+        elif (
+            spec.get("schedulerName", DEFAULT_SCHEDULER_NAME) in self._profiles
+            and uid not in self._assumed
+        ):
             if uid in self._queue and previous is not None and previous["spec"] == spec:
                 return
             self._queue.add(

@@ -22,6 +22,7 @@ PLAIN: list[list[str]] = [
     ["--runtime", "simulated", "--host=::1", "--kubernetes-version=1.35"],
     ["--nodes=1", "--nodes=2"],
     ["--authorization-mode=AlwaysAllow"],
+    ["--scheduler-config", "scheduler.yaml"],
 ]
 
 

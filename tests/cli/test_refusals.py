@@ -60,6 +60,21 @@ def test_more_process_nodes_than_addresses_are_refused(
     assert "only simulated nodes can be more" in said
 
 
+def test_a_scheduler_configuration_with_faults_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of them at once, before anything starts."""
+    place = tmp_path / "scheduler.yaml"
+    place.write_text(
+        "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
+        "podInitialBackoffSeconds: 0\nnodes: 3\n"
+    )
+    said = refusal(capsys, UpOptions(scheduler_config=place, port=0, runtime="simulated"))
+    assert f"{place}: invalid scheduler configuration:" in said
+    assert 'unknown field "nodes"' in said
+    assert "podInitialBackoffSeconds: Invalid value: 0: must be greater than 0" in said
+
+
 @pytest.mark.parametrize("words", [["version"], ["--version"]])
 def test_the_version_is_told_both_ways(words: list[str]) -> None:
     """Also by a program that is not installed."""

@@ -54,6 +54,33 @@ async def test_a_deployment_comes_up_inside_a_test() -> None:
 
 
 @virtual
+async def test_the_schedulers_profiles_are_configured() -> None:
+    """Pods that name none of them wait for another scheduler."""
+    profiles = [{"schedulerName": "default-scheduler"}, {"schedulerName": "second"}]
+    document = {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "profiles": profiles,
+    }
+    async with Cluster(config(scheduler=document)) as cluster:
+        for name in ("default-scheduler", "second", "third"):
+            pod = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name},
+                "spec": {
+                    "schedulerName": name,
+                    "containers": [{"name": "main", "image": "web"}],
+                },
+            }
+            await cluster.store.create(pod, resource="pods", namespace="default")
+        await asyncio.sleep(5)
+        pods = cluster.store.list("pods")
+        placed = {pod["metadata"]["name"] for pod in pods if pod["spec"].get("nodeName")}
+        assert placed == {"default-scheduler", "second"}
+
+
+@virtual
 async def test_a_dead_node_is_replaced_without_waiting() -> None:
     """Minutes of grace and tolerations pass in no time."""
     async with Cluster(config(seed=1)) as cluster:

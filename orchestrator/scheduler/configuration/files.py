@@ -22,8 +22,7 @@ def load_configuration(source: Source, others: Registry | None = None) -> Schedu
         others: Plugins beside the built-in ones.
 
     Raises:
-        ConfigurationError: It cannot be used; the message has all reasons, and the file's name.
-        OSError: The file cannot be read.
+        ConfigurationError: It cannot be read or used; the message has all reasons, and the file.
     """
     if isinstance(source, SchedulerConfiguration):
         return source
@@ -56,6 +55,8 @@ def _read_yaml(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         documents = list(yaml.load_all(text, Loader=StrictLoader))
+    except OSError as error:
+        raise ConfigurationError((f"cannot be read: {error.strerror}",)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError((f"not YAML: {error}",)) from None
     documents = [document for document in documents if document is not None]

@@ -311,6 +311,14 @@ def test_a_file_is_read_and_its_name_told(tmp_path: Path) -> None:
     assert load_configuration(read_from_file) is read_from_file
 
 
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    """With the reason."""
+    missing = tmp_path / "none.yaml"
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file") as caught:
+        load_configuration(missing)
+    assert str(missing) in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -320,7 +328,9 @@ def test_a_file_is_read_and_its_name_told(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 1\n", "expected one document, got 2"),
     ],
 )
-def test_a_file_that_is_none_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_no_configuration_is_refused_by_name(
+    tmp_path: Path, text: str, message: str
+) -> None:
     """A key that comes twice would lose a value silently."""
     path = tmp_path / "config.yaml"
     path.write_text(text)
