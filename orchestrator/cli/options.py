@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
-NODES_MAX: Final = 5000
+NODES_MAX: Final = 100_000
 PORT_MAX: Final = 65535
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Final
 
 _RESERVED_MEMORY = 256 * 1024 * 1024
 """Bytes kept from allocatable for the daemon itself."""
@@ -85,6 +87,17 @@ def process_node(
     )
 
 
+SIMULATED_NODES: Final = 1_000_000
+"""How many simulated nodes have addresses, so that each pod of each node has one of its own."""
+_PRIVATE_BLOCKS: Final = 11 * 256
+"""Nodes whose pods are in 10.244.0.0 to 10.254.255.255, where people look for them. There are not
+enough private addresses for the pods of all nodes, so those of the others are in 240.0.0.0/4, which
+is reserved and never routed."""
+_NODES: Final = int(IPv4Address("10.0.0.0"))
+_PODS: Final = int(IPv4Address("10.244.0.0"))
+_MORE_PODS: Final = int(IPv4Address("240.0.0.0"))
+
+
 def simulated_node(
     index: int,
     *,
@@ -101,8 +114,8 @@ def simulated_node(
     """Describe a node that only acts as if: no processes, no heartbeats written.
 
     Args:
-        index: From 0, at most 65535; gives the addresses: pods in 10.244.0.0/16 and on, a /24
-            for each node, nodes in 10.0.0.0/16.
+        index: From 0, below `SIMULATED_NODES`; gives the addresses: the node in 10.0.0.0/12, a
+            /24 for its pods from 10.244.0.0 on.
         name: ``node-INDEX`` where not given.
         cpu: Capacity.
         memory: Capacity.
@@ -113,9 +126,13 @@ def simulated_node(
         events: Whether containers' starts and stops make Events.
         version: ``kubeletVersion``.
     """
-    if not 0 <= index < 11 * 256:
-        raise ValueError(f"node index {index}: simulated nodes have indexes 0 to {11 * 256 - 1}")
-    block, third = divmod(index, 256)
+    if not 0 <= index < SIMULATED_NODES:
+        raise ValueError(
+            f"node index {index}: simulated nodes have indexes 0 to {SIMULATED_NODES - 1}"
+        )
+    begin = _PODS + 256 * index
+    if index >= _PRIVATE_BLOCKS:
+        begin = _MORE_PODS + 256 * (index - _PRIVATE_BLOCKS)
     base = {"cpu": cpu, "memory": memory, "pods": pods, "ephemeral-storage": "512Gi"}
     return NodeConfig(
         name=name or f"node-{index}",
@@ -123,8 +140,8 @@ def simulated_node(
         capacity={**base, **(capacity or {})},
         labels=labels or {},
         taints=taints,
-        address=f"10.0.{block}.{third}",
-        pod_cidr=f"10.{244 + block}.{third}.0/24",
+        address=str(IPv4Address(_NODES + index)),
+        pod_cidr=f"{IPv4Address(begin)}/24",
         events=events,
         version=version,
     )

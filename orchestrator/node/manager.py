@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
@@ -24,6 +25,8 @@ _ALL = 1 << 30
 """More events than a window holds."""
 _WRITE_AGAIN = 1.0
 """Seconds until a write that failed as a whole is repeated."""
+_REGISTERING = 1000
+"""Nodes that register at once: what 100,000 ask at the same time the store would have to refuse."""
 _NODE = Supervision(max_restarts=1000, period=600.0)
 """A node that fails again and again is tried for ever, at most every 30 s."""
 
@@ -82,12 +85,13 @@ class _WriteFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _NodeRegistered:
+class _RegistrationAnswered:
     name: str
+    registered: bool
 
 
 Command: TypeAlias = (
-    AddNode | StopNode | _Changed | _Flush | _Written | _WriteFailed | _NodeRegistered
+    AddNode | StopNode | _Changed | _Flush | _Written | _WriteFailed | _RegistrationAnswered
 )
 
 
@@ -115,6 +119,8 @@ class NodesActor(Actor[Command]):
         self._configs = configs
         self._credentials = credentials
         self._nodes: dict[str, ActorRef[nodes.Command]] = {}
+        self._unstarted: OrderedDict[str, NodeConfig] = OrderedDict()
+        self._registering: set[str] = set()
         self._waiting: dict[str, list[Envelope[Command]]] = {}
         self._registered: set[str] = set()
 
@@ -127,11 +133,13 @@ class NodesActor(Actor[Command]):
             store=self._store,
             recorder=self._recorder,
             outbox=self._outbox,
-            registered=lambda name: ref.tell(_NodeRegistered(name=name)),
+            answered=lambda name, registered: ref.tell(
+                _RegistrationAnswered(name=name, registered=registered)
+            ),
             credentials=self._credentials,
         )
-        for config in self._configs.values():
-            self._spawn(config)
+        self._unstarted.update(self._configs)
+        self._start_more()
 
     def stopped(self) -> None:
         """Stop following."""
@@ -150,10 +158,13 @@ class NodesActor(Actor[Command]):
             case _WriteFailed(proposals=proposals, error=error):
                 self.context.log.warning("pod statuses not written", error=str(error))
                 self._note_written(proposals, _WRITE_AGAIN)
-            case _NodeRegistered(name=name):
-                self._registered.add(name)
-                for envelope in self._waiting.pop(name, ()):
-                    envelope.reply(None)
+            case _RegistrationAnswered(name=name, registered=registered):
+                self._registering.discard(name)
+                self._start_more()
+                if registered and name in self._nodes:
+                    self._registered.add(name)
+                    for envelope in self._waiting.pop(name, ()):
+                        envelope.reply(None)
             case AddNode(config=config):
                 return self._add(config)
             case StopNode(name=name):
@@ -164,6 +175,13 @@ class NodesActor(Actor[Command]):
 
     # -- nodes
 
+    def _start_more(self) -> None:
+        """Start as many nodes as may register at once; the store has no room for all of them."""
+        while self._unstarted and len(self._registering) < _REGISTERING:
+            name, config = self._unstarted.popitem(last=False)
+            self._registering.add(name)
+            self._spawn(config)
+
     def _spawn(self, config: NodeConfig) -> None:
         runtime, parts = self._runtimes[config.runtime], self._parts
         self._nodes[config.name] = self.context.spawn(
@@ -172,7 +190,8 @@ class NodesActor(Actor[Command]):
 
     def _add(self, config: NodeConfig) -> object:
         if config.name not in self._nodes:
-            self._spawn(config)
+            self._unstarted.setdefault(config.name, config)
+            self._start_more()
         if config.name in self._registered:
             return None
         self._waiting.setdefault(config.name, []).append(self.context.envelope())
@@ -180,7 +199,10 @@ class NodesActor(Actor[Command]):
 
     def _stop_node(self, name: str) -> object:
         ref = self._nodes.pop(name, None)
+        self._unstarted.pop(name, None)
         self._registered.discard(name)
+        self._registering.discard(name)
+        self._start_more()
         if ref is None:
             return None
         envelope = self.context.envelope()
@@ -313,7 +335,9 @@ class NodeManager:
         self._ref = system.spawn(
             lambda: NodesActor(store, recorder, runtimes, configs, credentials), name
         )
-        await asyncio.gather(*(self._await(config) for config in configs.values()))
+        waiting = list(configs.values())
+        for begin in range(0, len(waiting), _REGISTERING):
+            await asyncio.gather(*map(self._await, waiting[begin : begin + _REGISTERING]))
 
     def _check(self, config: NodeConfig) -> None:
         if config.runtime not in self._runtimes:

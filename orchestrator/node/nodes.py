@@ -121,14 +121,15 @@ class NodeParts:
         store: Committed state, and where to propose.
         recorder: For Events.
         outbox: For pods' statuses.
-        registered: Called with a node's name once its Node is up to date.
+        answered: Called with a node's name when its registration was answered, and whether its Node
+            is up to date by now.
         credentials: Where pods' tokens are written, if anywhere.
     """
 
     store: NodeStore
     recorder: Recorder
     outbox: Outbox
-    registered: Callable[[str], None]
+    answered: Callable[[str, bool], None]
     credentials: PodCredentials | None = None
 
 
@@ -211,6 +212,7 @@ class NodeActor(Actor[Command]):
                 self._check_renewed(results)
             case _Refused(error=error):
                 self.context.log.warning("node not registered", node=self._name, error=str(error))
+                self._parts.answered(self._name, False)
                 self.context.after(_REGISTER_AGAIN, _Register())
             case _:
                 assert_never(message)
@@ -335,7 +337,7 @@ class NodeActor(Actor[Command]):
                 return
         if self._config.heartbeat is not None:
             self._renew()
-        self._parts.registered(self._name)
+        self._parts.answered(self._name, True)
 
     def _renew(self) -> None:
         node = self._parts.store.get("nodes", "", self._name)

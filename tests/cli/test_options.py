@@ -49,7 +49,7 @@ def test_the_quick_way_reads_what_typer_reads(
         ["--help"],
         ["--nodes"],
         ["--nodes=-1"],
-        ["--nodes=5001"],
+        ["--nodes=100001"],
         ["--nodes", "many"],
         ["--port=65536"],
         ["--runtime=docker"],

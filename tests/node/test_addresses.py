@@ -1,10 +1,14 @@
 """The address pool of a node."""
 
+from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.node.addresses import REUSE_DELAY, AddressesExhaustedError, AddressPool
+from orchestrator.node.configs import SIMULATED_NODES, simulated_node
 
 
 def test_addresses_start_behind_the_nodes_own() -> None:
@@ -77,3 +81,22 @@ def test_no_two_pods_hold_one_address(steps: list[int]) -> None:
         else:
             pool.release(held.pop(step), float(now))
     assert len(pool) == len(held)
+
+
+def test_a_million_simulated_nodes_have_addresses_of_their_own() -> None:
+    """No two ranges of pods overlap, and none has a node's address or a cluster IP."""
+    indexes = [*range(2700, 3000), *range(0, SIMULATED_NODES, 9973), SIMULATED_NODES - 1]
+    configs = [simulated_node(index) for index in sorted(set(indexes))]
+    pods = [IPv4Network(config.pod_cidr) for config in configs]
+    assert all(one.broadcast_address < two.network_address for one, two in pairwise(pods))
+    assert len({config.address for config in configs}) == len(configs)
+    nodes = IPv4Network("10.0.0.0/12")
+    assert all(IPv4Address(config.address) in nodes for config in configs)
+    taken = (nodes, IPv4Network("10.96.0.0/16"), IPv4Network("255.255.255.255/32"))
+    assert not any(network.overlaps(other) for network in pods for other in taken)
+
+
+def test_a_node_beyond_the_last_address_is_refused() -> None:
+    """Before it could share addresses with another."""
+    with pytest.raises(ValueError, match="node index 1000000: simulated nodes have indexes 0 to"):
+        simulated_node(SIMULATED_NODES)

@@ -8,6 +8,7 @@ import pytest
 
 from actors.testing import virtual
 from orchestrator.node import Behaviour, simulated_node
+from orchestrator.node.nodes import NodeActor
 from orchestrator.store import Delete, DeleteOptions
 
 SIM = "simulation.orchestrator/"
@@ -461,5 +462,38 @@ def test_an_ephemeral_container_is_refused_and_its_pod_runs_on(one: Any) -> None
             assert cluster.events.messages("web", "UnsupportedField") == [text]
             assert cluster.state("web")[0] == "running"
             assert cluster.pod("web")["metadata"]["uid"] == pod["metadata"]["uid"]
+
+    scenario()
+
+
+def test_nodes_in_their_thousands_register_without_a_refusal(
+    clusters: Any, simulated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only so many ask the store at once; a node that is refused does not hold up the others."""
+    monkeypatch.setattr("orchestrator.node.manager._REGISTERING", 3)
+    asked: list[int] = []
+    registering: set[str] = set()
+    register = NodeActor._register
+
+    def counted(node: NodeActor) -> None:
+        registering.add(node._name)
+        asked.append(len(registering))
+        register(node)
+
+    def answered(node: NodeActor, results: Any) -> None:
+        registering.discard(node._name)
+        check(node, results)
+
+    check = NodeActor._check_registered
+    monkeypatch.setattr(NodeActor, "_register", counted)
+    monkeypatch.setattr(NodeActor, "_check_registered", answered)
+
+    @virtual
+    async def scenario() -> None:
+        async with clusters(simulated(), [simulated_node(index) for index in range(20)]) as cluster:
+            assert len(cluster.store.list("nodes")) == 20
+            assert max(asked) == 3
+            await cluster.manager.add(simulated_node(30))
+            assert cluster.store.get("nodes", "", "node-30") is not None
 
     scenario()
