@@ -18,12 +18,14 @@ class PodState:
             spares the pods that have run for long.
         terminating: Its deletion has been asked for. It takes room until it is gone, but no
             longer counts for topology spread.
+        preempted: It is (to be) removed to make room for a pod of higher priority.
         node: The name of the node it counts on; empty while it counts on none.
         preempts: Whether its policy lets it preempt others (not ``Never``).
     """
 
     __slots__ = (
-        "key", "node", "pod_class", "preempts", "priority", "start", "terminating", "uid",
+        "key", "node", "pod_class", "preempted", "preempts", "priority", "start", "terminating",
+        "uid",
     )  # fmt: skip
 
     def __init__(
@@ -35,6 +37,7 @@ class PodState:
         priority: int = 0,
         start: float | None = None,
         terminating: bool = False,
+        preempted: bool = False,
         preempts: bool = True,
     ) -> None:
         self.uid = uid
@@ -43,5 +46,6 @@ class PodState:
         self.priority = priority
         self.start = start
         self.terminating = terminating
+        self.preempted = preempted
         self.preempts = preempts
         self.node = ""
