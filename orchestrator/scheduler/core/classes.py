@@ -16,6 +16,7 @@ from orchestrator.scheduler.core.affinities import NodeSelection, Term, preferen
 from orchestrator.scheduler.core.requests import Request, request_of
 from orchestrator.scheduler.core.taints import Toleration, tolerations_of
 from orchestrator.scheduler.core.terms import PodAffinity, Spread, affinity_of, spreads_of
+from orchestrator.scheduler.core.volumes.demands import VolumeDemand
 
 _SPEC_FIELDS = (
     "affinity",
@@ -92,7 +93,7 @@ class PodClass:
         *,
         shape: PodShape | None = None,
         default_selector: LabelSelector = NOTHING,
-        volumes: Any = NO_VOLUMES,
+        volumes: VolumeDemand | None = NO_VOLUMES,
     ) -> None:
         self.shape = shape = shape or PodShape(spec)
         self.request = shape.request
@@ -120,14 +121,14 @@ class PodClasses:
         limit: int = 4096,
         *,
         default_selector: Callable[[Mapping[str, Any]], LabelSelector] | None = None,
-        volumes: Callable[[Mapping[str, Any]], Any] | None = None,
+        volumes: Callable[[Mapping[str, Any]], VolumeDemand | None] | None = None,
     ) -> None:
         """Begin without any class.
 
         Args:
             limit: Most classes that are remembered.
             default_selector: Finds `PodClass.default_selector` for a pod.
-            volumes: Finds `PodClass.volumes` for a pod that has volumes; must be hashable.
+            volumes: Finds `PodClass.volumes` for a pod that has volumes.
         """
         self._limit = limit
         self._default_selector = default_selector

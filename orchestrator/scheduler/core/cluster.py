@@ -13,6 +13,7 @@ from orchestrator.resources.objects import name_of, spec_of, status_of
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.volumes import VolumeBook
 
 _JOURNAL_LIMIT = 50_000
 
@@ -32,6 +33,8 @@ class Cluster:
         self.journal_start = 0  # how many entries were dropped from the front
         self.pods: dict[str, PodState] = {}
         """Pods that count on a node, by uid."""
+        self.volumes = VolumeBook()
+        """Storage objects, and what is attached to nodes."""
         self._homeless: dict[str, dict[str, PodState]] = {}
 
     @property
@@ -82,6 +85,8 @@ class Cluster:
             self.displace(pod.uid)
         pod.node = node
         self.pods[pod.uid] = pod
+        if pod.pod_class.volumes is not None:
+            self.volumes.attach(pod.uid, node)
         state = self.by_name.get(node)
         if state is None:
             self._homeless.setdefault(node, {})[pod.uid] = pod
@@ -95,6 +100,8 @@ class Cluster:
         if pod is None:
             return None
         node, pod.node = pod.node, ""
+        if pod.pod_class.volumes is not None:
+            self.volumes.detach(uid)
         state = self.by_name.get(node)
         if state is None:
             homeless = self._homeless.get(node, {})
@@ -105,6 +112,13 @@ class Cluster:
         state.remove(pod)
         self._touch(state.index)
         return state
+
+    def touch(self, names: Iterable[str]) -> None:
+        """Have verdicts about these nodes found anew: something about them changed elsewhere."""
+        for name in names:
+            state = self.by_name.get(name)
+            if state is not None:
+                self._touch(state.index)
 
     def changes_since(self, revision: int) -> Iterable[int] | None:
         """Return the indexes of nodes changed since; None when that is too long ago to know."""

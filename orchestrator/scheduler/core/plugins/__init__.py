@@ -11,7 +11,11 @@ from orchestrator.scheduler.core.plugins import (
     node_ports,
     node_resources_fit,
     node_unschedulable,
+    node_volume_limits,
     taint_toleration,
+    volume_binding,
+    volume_restrictions,
+    volume_zone,
 )
 from orchestrator.scheduler.core.plugins.base import Filter, Rejection
 
@@ -25,6 +29,25 @@ STATIC_FILTERS: tuple[Filter, ...] = (
 DYNAMIC_FILTERS: tuple[Filter, ...] = (node_ports.FILTER, node_resources_fit.FILTER)
 """Filters whose verdict changes with every placement."""
 
-FILTERS = STATIC_FILTERS + DYNAMIC_FILTERS
+VOLUME_FILTERS: tuple[Filter, ...] = (
+    volume_restrictions.FILTER,
+    node_volume_limits.FILTER,
+    volume_binding.FILTER,
+    volume_zone.FILTER,
+)
+"""Filters for pods whose class has a volume demand; they have nothing to say to any other.
 
-__all__ = ["DYNAMIC_FILTERS", "FILTERS", "STATIC_FILTERS", "ClusterEvent", "Filter", "Rejection"]
+What their verdicts depend on beside the node, the demand says itself (`VolumeDemand.depends`).
+"""
+
+FILTERS = STATIC_FILTERS + DYNAMIC_FILTERS + VOLUME_FILTERS
+
+__all__ = [
+    "DYNAMIC_FILTERS",
+    "FILTERS",
+    "STATIC_FILTERS",
+    "VOLUME_FILTERS",
+    "ClusterEvent",
+    "Filter",
+    "Rejection",
+]
