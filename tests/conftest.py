@@ -19,6 +19,7 @@ __all__ = ["no_loop_left_over", "nothing_left_over", "unfinished_tasks"]  # fixt
 
 # A busy machine is no fault of an example: neither deadlines nor slow generation fail a property.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("suite"), max_examples=5000)
 settings.load_profile("suite")
 
 HINTS = {
