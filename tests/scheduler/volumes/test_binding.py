@@ -23,7 +23,7 @@ from tests.scheduler.volumes.storage import (
     within,
 )
 
-FAR = "node(s) had volume node affinity conflict"
+FAR = "node(s) didn't match PersistentVolume's node affinity"
 NONE_FREE = "node(s) didn't find available persistent volumes to bind"
 NO_ROOM = "node(s) did not have enough free storage"
 MISSING = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"

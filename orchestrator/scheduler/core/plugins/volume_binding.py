@@ -13,7 +13,7 @@ from orchestrator.scheduler.core.volumes.matching import choose
 
 NAME = "VolumeBinding"
 
-_OUT_OF_REACH = "node(s) had volume node affinity conflict"
+_OUT_OF_REACH = "node(s) didn't match PersistentVolume's node affinity"
 _NOT_THERE = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 
 
