@@ -20,10 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._report import Report, options, show
 from orchestrator.resources.objects import Key
+from orchestrator.scheduler.configuration.arguments import CPU_AND_MEMORY, ScoringStrategy
 from orchestrator.scheduler.core import Cluster, Placer, PodClass, PodClasses, PodState, diagnose
-from orchestrator.scheduler.core.diagnosis import reject
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import scores
+from orchestrator.scheduler.core.strategies import balance_score, fit_score
 
 
 def node(name: str, pods: int) -> dict[str, Any]:
@@ -87,13 +88,18 @@ def place_slowly(cluster: Cluster, pods: int) -> float:
     """Place the pods by asking every node for every pod; return pods per second."""
     pod = PodClass(spec())
 
+    least, balance = fit_score(ScoringStrategy(), pod), balance_score(CPU_AND_MEMORY, pod)
+    assert balance is not None
+
     def score(state: NodeState) -> int:
-        return scores.least_allocated(pod, state) + scores.balanced_allocation(pod, state)
+        return least(state) + balance(state)
 
     start = time.perf_counter()
     for number in range(pods):
         feasible = [
-            state for state in cluster.by_name.values() if reject(pod, state, cluster) is None
+            state
+            for state in cluster.by_name.values()
+            if DEFAULT_FRAMEWORK.reject(pod, state, cluster) is None
         ]
         cluster.place(_state(number, pod), max(feasible, key=score).name)
     seconds = time.perf_counter() - start

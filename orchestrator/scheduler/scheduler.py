@@ -23,8 +23,9 @@ from orchestrator.scheduler.configuration import (
 )
 from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
-from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose, reject
+from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.placement import Placer
 from orchestrator.scheduler.core.pods import PodState
@@ -36,6 +37,8 @@ _TAKE = 5000  # so that a turn stays short; what is left over is notified again 
 _WRITES = 2
 _RESEND_AFTER = 1.0
 _START_ATTEMPTS = 60
+_FAR_REACHING = ClusterEvent.NODE_ADDED | ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS
+"""Events at one node that may help a pod to another: topology domains have changed."""
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
@@ -295,6 +298,7 @@ class Scheduler(Actor[Command]):
                     PodState(uid, key, self._classes.of(pod), priority=spec.get("priority") or 0),
                     node,
                 )
+                self._wake_anywhere(ClusterEvent.POD_ADDED)
         elif finished or is_deleting(pod) or spec.get("schedulingGates"):
             self._queue.remove(uid)
         elif (
@@ -317,13 +321,25 @@ class Scheduler(Actor[Command]):
         node = self._cluster.displace(uid)
         if node is not None:
             self._wake(ClusterEvent.POD_REMOVED, node)
+            # A pod that repelled others did so in a whole domain.
+            self._wake_anywhere(ClusterEvent.POD_ADDED)
+
+    def _wake_anywhere(self, event: ClusterEvent) -> None:
+        """Let rejected pods try again that declared the event, wherever they would fit."""
+        classes = self._queue.classes_waiting_for(event)
+        if classes:
+            self._queue.wake(classes, self.context.clock.monotonic())
 
     def _wake(self, event: ClusterEvent, node: NodeState) -> None:
         """Let rejected pods try again that declared the event and would fit on the node now."""
         classes = self._queue.classes_waiting_for(event)
-        if classes:
+        if classes and event & _FAR_REACHING:
+            self._queue.wake(classes, self.context.clock.monotonic())
+        elif classes:
             fitting = [
-                pod_class for pod_class in classes if reject(pod_class, node, self._cluster) is None
+                pod_class
+                for pod_class in classes
+                if DEFAULT_FRAMEWORK.reject(pod_class, node, self._cluster) is None
             ]
             self._queue.wake(fitting, self.context.clock.monotonic())
 

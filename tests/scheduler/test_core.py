@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.resources.objects import Key
+from orchestrator.scheduler.configuration.arguments import CPU_AND_MEMORY, ScoringStrategy
 from orchestrator.scheduler.core import (
     Cluster,
     Placer,
@@ -20,15 +21,12 @@ from orchestrator.scheduler.core import (
     WaitingPod,
     diagnose,
 )
-from orchestrator.scheduler.core.diagnosis import reject
+from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import (
-    ClusterEvent,
-    node_affinity,
-    scores,
-    taint_toleration,
-)
+from orchestrator.scheduler.core.plugins import taint_toleration
 from orchestrator.scheduler.core.requests import request_of
+from orchestrator.scheduler.core.strategies import NodeScore, balance_score, fit_score
 
 Object = dict[str, Any]
 MI = 1024 * 1024
@@ -64,10 +62,22 @@ def placed(uid: str, pod_class: PodClass) -> PodState:
     return PodState(uid, Key("pods", "default", uid), pod_class)
 
 
+def least_allocated(pod_class: PodClass) -> NodeScore:
+    """Return the default strategy's score."""
+    return fit_score(ScoringStrategy(), pod_class)
+
+
+def balanced(pod_class: PodClass) -> NodeScore:
+    """Return the balanced score of CPU and memory."""
+    score = balance_score(CPU_AND_MEMORY, pod_class)
+    assert score is not None
+    return score
+
+
 def why_not(pod_spec: Object, on: Object) -> tuple[str, ...] | None:
     """Return the first rejection's reasons."""
-    found = reject(PodClass(pod_spec), NodeState(on, 0), Cluster())
-    return None if found is None else found[0].reasons
+    found = DEFAULT_FRAMEWORK.reject(PodClass(pod_spec), NodeState(on, 0), Cluster())
+    return None if found is None else found.rejection.reasons
 
 
 def affinity(*terms: Object) -> Object:
@@ -218,22 +228,22 @@ def test_host_ports_clash_by_address_and_protocol() -> None:
     state = NodeState(node(), 0)
     taken = placed("x", wants(80, "10.0.0.1"))
     state.add(taken)
-    assert reject(wants(80), state, Cluster()) is not None
-    assert reject(wants(80, "10.0.0.1"), state, Cluster()) is not None
-    assert reject(wants(80, "10.0.0.2"), state, Cluster()) is None
-    assert reject(wants(80, protocol="UDP"), state, Cluster()) is None
+    assert DEFAULT_FRAMEWORK.reject(wants(80), state, Cluster()) is not None
+    assert DEFAULT_FRAMEWORK.reject(wants(80, "10.0.0.1"), state, Cluster()) is not None
+    assert DEFAULT_FRAMEWORK.reject(wants(80, "10.0.0.2"), state, Cluster()) is None
+    assert DEFAULT_FRAMEWORK.reject(wants(80, protocol="UDP"), state, Cluster()) is None
     state.remove(taken)
-    assert reject(wants(80), state, Cluster()) is None
+    assert DEFAULT_FRAMEWORK.reject(wants(80), state, Cluster()) is None
 
 
 def test_scores_follow_kube_schedulers_formulas() -> None:
     """Values worked out by hand from upstream's formulas."""
     state = NodeState(node(allocatable={"cpu": "4", "memory": "8Gi"}), 0)
     one = PodClass(spec(container(cpu="1", memory="4Gi")))
-    assert scores.least_allocated(one, state) == (75 + 50) // 2
-    assert scores.balanced_allocation(one, state) == 87
+    assert least_allocated(one)(state) == (75 + 50) // 2
+    assert balanced(one)(state) == 87
     none = PodClass(spec(container()))
-    assert scores.least_allocated(none, state) == (97 + 97) // 2
+    assert least_allocated(none)(state) == (97 + 97) // 2
     assert taint_toleration.normalise(0, 0) == 100
     assert taint_toleration.normalise(1, 3) == 67
 
@@ -311,21 +321,10 @@ def test_a_demand_that_cannot_be_kept_yet_keeps_the_pod_waiting_and_is_named() -
     """Better no placement than one that breaks what the pod asked for."""
     cluster = Cluster()
     cluster.put_node(node("a"), None)
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}
-    pod = PodClass(
-        spec(
-            affinity={"podAntiAffinity": required},
-            topologySpreadConstraints=[
-                {"whenUnsatisfiable": "ScheduleAnyway"},
-                {"whenUnsatisfiable": "DoNotSchedule"},
-            ],
-        )
-    )
+    pod = PodClass(spec(resourceClaims=[{"name": "gpu"}]))
     assert Placer(cluster, random.Random(1).random).find_best(pod) is None
     assert diagnose(pod, cluster).message == (
-        "not supported by this scheduler yet: "
-        "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution, "
-        "spec.topologySpreadConstraints[1]"
+        "not supported by this scheduler yet: spec.resourceClaims"
     )
 
 
@@ -442,19 +441,13 @@ STEPS = st.lists(
 
 def slow_best(pod: PodClass, cluster: Cluster) -> set[str]:
     """Return every node that a plain loop over all of them could choose."""
-    feasible = [state for state in cluster.by_name.values() if reject(pod, state, cluster) is None]
-    counts = {state.name: taint_toleration.count_unwelcome(pod, state) for state in feasible}
-    highest = max(counts.values(), default=0)
-    preferred = {state.name: node_affinity.count_preferred(pod, state) for state in feasible}
-    totals = {
-        state.name: scores.least_allocated(pod, state)
-        + scores.balanced_allocation(pod, state)
-        + 3 * taint_toleration.normalise(counts[state.name], highest)
-        + 2 * node_affinity.normalise(preferred[state.name], max(preferred.values()))
-        for state in feasible
-    }
-    best = max(totals.values(), default=0)
-    return {name for name, total in totals.items() if total == best}
+    framework = DEFAULT_FRAMEWORK
+    feasible = [
+        state for state in cluster.by_name.values() if framework.reject(pod, state, cluster) is None
+    ]
+    totals = framework.score(pod, feasible, cluster)
+    best = max(totals, default=0)
+    return {state.name for state, total in zip(feasible, totals, strict=True) if total == best}
 
 
 @settings(max_examples=150, deadline=None)

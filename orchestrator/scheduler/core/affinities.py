@@ -69,6 +69,11 @@ class NodeSelection(NamedTuple):
     terms: tuple[Term, ...] | None
     names: frozenset[str] | None
 
+    @property
+    def selects(self) -> bool:
+        """Whether there is a node that it could fail to match."""
+        return bool(self.labels) or self.terms is not None
+
     def matches(self, name: str, labels: Mapping[str, str]) -> bool:
         """Tell whether the pod may run on the node."""
         for key, value in self.labels:

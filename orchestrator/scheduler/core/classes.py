@@ -27,7 +27,6 @@ _SPEC_FIELDS = (
     "tolerations",
     "topologySpreadConstraints",
 )
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _CONTAINER_FIELDS = ("image", "resources", "ports", "restartPolicy")
 
 NO_VOLUMES: Final = None
@@ -42,14 +41,15 @@ class PodShape:
         tolerations: The taints it puts up with.
         selection: The nodes it may run on.
         preferences: Weights for nodes it would rather run on.
-        images: Of its containers, init containers among them, in their order.
+        images: Of its containers, init containers among them, in their order, with their tags.
         unsupported: Paths of demands that this scheduler cannot keep; a pod that has some is
             not placed, since ignoring them would break a promise.
         spec: One of the specs that say it.
     """
 
     __slots__ = (
-        "images", "preferences", "request", "selection", "spec", "tolerations", "unsupported",
+        "images", "preferences", "request", "selection", "spec", "tolerations",
+        "unsupported",
     )  # fmt: skip
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
@@ -59,7 +59,7 @@ class PodShape:
         self.selection: NodeSelection = selection_of(spec)
         self.preferences: tuple[tuple[int, Term], ...] = preferences_of(spec)
         self.images: tuple[str, ...] = tuple(
-            container.get("image") or ""
+            _full_name(container.get("image") or "")
             for containers in ("initContainers", "containers")
             for container in spec.get(containers) or ()
         )
@@ -180,15 +180,13 @@ class PodClasses:
 
 
 def _find_unsupported(spec: Mapping[str, Any]) -> Iterator[str]:
-    affinity = spec.get("affinity") or {}
-    for kind in ("podAffinity", "podAntiAffinity"):
-        if (affinity.get(kind) or {}).get(_REQUIRED):
-            yield f"spec.affinity.{kind}.{_REQUIRED}"
-    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
-        if constraint.get("whenUnsatisfiable") == "DoNotSchedule":
-            yield f"spec.topologySpreadConstraints[{index}]"
     if spec.get("resourceClaims"):
         yield "spec.resourceClaims"
+
+
+def _full_name(image: str) -> str:
+    """Return an image's name with a tag or digest, as nodes report it."""
+    return image if image.rfind(":") > image.rfind("/") else f"{image}:latest"
 
 
 def _content(spec: Mapping[str, Any]) -> bytes:

@@ -10,12 +10,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.resources.objects import name_of, spec_of, status_of
+from orchestrator.scheduler.core.classes import PodClass
+from orchestrator.scheduler.core.demands import (
+    DEFAULT_SETTINGS,
+    Demands,
+    TopologySettings,
+    demands_of,
+)
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.topology import Topology
 from orchestrator.scheduler.core.volumes import VolumeBook
 
 _JOURNAL_LIMIT = 50_000
+_DEMANDS_LIMIT = 4096
 
 
 class Cluster:
@@ -29,6 +38,10 @@ class Cluster:
         self.by_name: dict[str, NodeState] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
         """Labels of the namespaces; one that is not known has none."""
+        self.image_nodes: dict[str, int] = {}
+        """How many nodes have each image, by every name of it."""
+        self.images_version = 0
+        self.topology = Topology(self.namespaces)
         self.journal: list[int] = []
         self.journal_start = 0  # how many entries were dropped from the front
         self.pods: dict[str, PodState] = {}
@@ -36,6 +49,7 @@ class Cluster:
         self.volumes = VolumeBook()
         """Storage objects, and what is attached to nodes."""
         self._homeless: dict[str, dict[str, PodState]] = {}
+        self._demands: dict[tuple[PodClass, TopologySettings], tuple[int, Demands | None]] = {}
 
     @property
     def revision(self) -> int:
@@ -54,13 +68,24 @@ class Cluster:
             state = NodeState(node, len(self.nodes))
             self.nodes.append(state)
             self.by_name[state.name] = state
+            self._count_images(state, 1)
             for pod in self._homeless.pop(state.name, {}).values():
                 state.add(pod)
-            self._touch(state.index)
+            self._touch(state.index, *self.topology.attach(state))
             return ClusterEvent.NODE_ADDED
         changed = _diff(node, previous)
+        if previous is None or status_of(node).get("images") != status_of(previous).get("images"):
+            self._count_images(state, -1)
+            state.describe_images(node)
+            self._count_images(state, 1)
+            self._touch(state.index)
         if changed:
+            regrouped = changed & (ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS)
+            if regrouped:
+                self._touch(*self.topology.detach(state))
             state.describe(node)
+            if regrouped:
+                self._touch(*self.topology.attach(state))
             self._touch(state.index)
         return changed
 
@@ -69,8 +94,9 @@ class Cluster:
         state = self.by_name.pop(name, None)
         if state is None:
             return
+        self._touch(state.index, *self.topology.detach(state))
+        self._count_images(state, -1)
         self.nodes[state.index] = None
-        self._touch(state.index)
         if state.pods:
             self._homeless[name] = dict(state.pods)
 
@@ -92,7 +118,7 @@ class Cluster:
             self._homeless.setdefault(node, {})[pod.uid] = pod
         else:
             state.add(pod)
-            self._touch(state.index)
+            self._touch(state.index, *self.topology.add(pod, state))
 
     def displace(self, uid: str) -> NodeState | None:
         """Uncount a pod; return the node that has more room now, if it is there."""
@@ -109,8 +135,9 @@ class Cluster:
             if not homeless:
                 self._homeless.pop(node, None)
             return None
+        touched = self.topology.remove(pod, state)
         state.remove(pod)
-        self._touch(state.index)
+        self._touch(state.index, *touched)
         return state
 
     def touch(self, names: Iterable[str]) -> None:
@@ -120,16 +147,78 @@ class Cluster:
             if state is not None:
                 self._touch(state.index)
 
-    def changes_since(self, revision: int) -> Iterable[int] | None:
+    def terminate(self, uid: str) -> NodeState | None:
+        """Note that a pod is being deleted: it keeps its room but no longer counts for spread.
+
+        Returns:
+            The pod's node, if it is there and the pod was not being deleted before.
+        """
+        pod = self.pods.get(uid)
+        if pod is None or pod.terminating:
+            return None
+        state = self.by_name.get(pod.node)
+        if state is None:
+            pod.terminating = True
+            return None
+        touched = self.topology.remove(pod, state)
+        pod.terminating = True
+        self.topology.add(pod, state)
+        self._touch(state.index, *touched)
+        return state
+
+    def put_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool:
+        """Take over a namespace's labels, None when it is gone; tell whether that matters."""
+        if (self.namespaces.get(name) or {}) == (labels or {}):
+            return False
+        if labels:
+            self.namespaces[name] = labels
+        else:
+            self.namespaces.pop(name, None)
+        if not self.topology.uses_spaces:
+            return False
+        self.topology.rebuild()
+        return True
+
+    def demands(
+        self, pod: PodClass, settings: TopologySettings = DEFAULT_SETTINGS
+    ) -> Demands | None:
+        """Return what a class wants of the pods around it; None when they do not matter."""
+        version = self.topology.version
+        found = self._demands.get((pod, settings))
+        if found is not None:
+            if found[0] == version:
+                return found[1]
+            if found[1] is not None:
+                found[1].release()
+        if len(self._demands) >= _DEMANDS_LIMIT:
+            for _, old in self._demands.values():
+                if old is not None:
+                    old.release()
+            self._demands.clear()
+        demands = demands_of(pod, self.topology, settings)
+        self._demands[pod, settings] = (self.topology.version, demands)
+        return demands
+
+    def changes_since(self, revision: int) -> dict[int, None] | None:
         """Return the indexes of nodes changed since; None when that is too long ago to know."""
         start = revision - self.journal_start
         if start < 0:
             return None
-        changed = self.journal[start:]
-        return changed if len(changed) < 2 else dict.fromkeys(changed)
+        return dict.fromkeys(self.journal[start:])
 
-    def _touch(self, index: int) -> None:
-        self.journal.append(index)
+    def _count_images(self, node: NodeState, sign: int) -> None:
+        if not node.images:
+            return
+        self.images_version += 1
+        for name in node.images:
+            count = self.image_nodes.get(name, 0) + sign
+            if count:
+                self.image_nodes[name] = count
+            else:
+                del self.image_nodes[name]
+
+    def _touch(self, *indexes: int) -> None:
+        self.journal += indexes
         if len(self.journal) > _JOURNAL_LIMIT:
             dropped = _JOURNAL_LIMIT // 2
             del self.journal[:dropped]

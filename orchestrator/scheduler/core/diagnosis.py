@@ -12,9 +12,8 @@ from typing import NamedTuple
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
-from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import FILTERS, Rejection
-from orchestrator.scheduler.core.plugins.node_affinity import NOT_NAMED
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
+from orchestrator.scheduler.core.plugins.node_affinity import NAME, NOT_NAMED
 
 NO_NODES = "no nodes available to schedule pods"
 _UNHELPFUL = "Preemption is not helpful for scheduling"
@@ -27,30 +26,28 @@ class Diagnosis(NamedTuple):
     Attributes:
         message: For the event and the condition.
         events: What could make the pod schedulable.
+        plugins: Who rejected nodes.
     """
 
     message: str
     events: ClusterEvent
+    plugins: frozenset[str] = frozenset()
 
 
-def reject(
-    pod: PodClass, node: NodeState, cluster: Cluster
-) -> tuple[Rejection, ClusterEvent] | None:
-    """Run the filters in their order; return the first rejection and what could change it."""
-    for plugin in FILTERS:
-        rejection = plugin.check(pod, node, cluster)
-        if rejection is not None:
-            return rejection, plugin.events
-    return None
-
-
-def diagnose(pod: PodClass, cluster: Cluster, *, preempts: bool = True) -> Diagnosis:
+def diagnose(
+    pod: PodClass,
+    cluster: Cluster,
+    *,
+    preempts: bool = True,
+    framework: Framework = DEFAULT_FRAMEWORK,
+) -> Diagnosis:
     """Ask every node why it does not take a pod of this class.
 
     Args:
         pod: The class, for which no node is feasible.
         cluster: As it is.
         preempts: Whether the pod's policy lets it preempt others (not ``Never``).
+        framework: The profile's plugins.
     """
     if pod.unsupported:
         demands = ", ".join(pod.unsupported)
@@ -58,25 +55,38 @@ def diagnose(pod: PodClass, cluster: Cluster, *, preempts: bool = True) -> Diagn
     nodes = cluster.by_name
     if not nodes:
         return Diagnosis(NO_NODES, ClusterEvent.NODE_ADDED)
+    whole = framework.reject_pod(pod, cluster)
+    if whole is not None:
+        message = f"0/{len(nodes)} nodes are available: {', '.join(whole.rejection.reasons)}."
+        return Diagnosis(
+            f"{message} {_preemption(len(nodes), 0, preempts)}",
+            whole.events,
+            frozenset({whole.plugin}),
+        )
     names = pod.selection.names
     reasons: Counter[str] = Counter()
     events = ClusterEvent.NODE_ADDED
     resolvable = 0
+    plugins: set[str] = set()
     for node in nodes.values():
         if names is not None and node.name not in names:
             rejection = NOT_NAMED
+            plugins.add(NAME)
         else:
-            found = reject(pod, node, cluster)
+            found = framework.reject(pod, node, cluster)
             if found is None:
                 continue
-            rejection, helpful = found
+            plugin, rejection, helpful = found
+            plugins.add(plugin)
             events |= helpful
         reasons.update(rejection.reasons)
         resolvable += rejection.resolvable
     total = len(nodes)
     histogram = sorted(f"{count} {reason}" for reason, count in reasons.items())
     message = f"0/{total} nodes are available: {', '.join(histogram)}."
-    return Diagnosis(f"{message} {_preemption(total, resolvable, preempts)}", events)
+    return Diagnosis(
+        f"{message} {_preemption(total, resolvable, preempts)}", events, frozenset(plugins)
+    )
 
 
 def _preemption(total: int, resolvable: int, preempts: bool) -> str:

@@ -46,6 +46,16 @@ class NodeState:
         self.images: Mapping[str, int] = {}
         self.unschedulable = False
         self.describe(node)
+        self.describe_images(node)
+
+    def describe_images(self, node: Mapping[str, Any]) -> None:
+        """Take over which images the node object says are there."""
+        images = status_of(node).get("images")
+        self.images = {
+            name: image.get("sizeBytes") or 0
+            for image in images or ()
+            for name in image.get("names") or ()
+        }
 
     def describe(self, node: Mapping[str, Any]) -> None:
         """Take over what the node object says."""
@@ -63,11 +73,6 @@ class NodeState:
         self.ephemeral = amounts.pop("ephemeral-storage", 0)
         self.allowed_pods = amounts.pop("pods", 0)
         self.extended = amounts
-        self.images = {
-            name: image.get("sizeBytes") or 0
-            for image in status.get("images") or ()
-            for name in image.get("names") or ()
-        }
 
     def add(self, pod: PodState) -> None:
         """Count a pod."""

@@ -33,6 +33,9 @@ class Toleration(NamedTuple):
         return self.operator == "Exists"
 
 
+_HARD = frozenset({"NoSchedule", "NoExecute"})
+
+
 def taints_of(node: Mapping[str, Any]) -> tuple[Taint, ...]:
     """Parse a node's taints."""
     return tuple(
@@ -57,3 +60,8 @@ def tolerations_of(spec: Mapping[str, Any]) -> tuple[Toleration, ...]:
 def is_tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     """Tell whether some toleration covers the taint."""
     return any(toleration.tolerates(taint) for toleration in tolerations)
+
+
+def tolerates_all(taints: Iterable[Taint], tolerations: Iterable[Toleration]) -> bool:
+    """Tell whether every taint that keeps pods away is covered."""
+    return all(taint.effect not in _HARD or is_tolerated(taint, tolerations) for taint in taints)

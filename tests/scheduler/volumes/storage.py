@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.resources.objects import Key
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
-from orchestrator.scheduler.core.plugins import VOLUME_FILTERS
+from orchestrator.scheduler.core.framework import VOLUME_FILTERS
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.volumes import RESOURCES, VolumeChange, VolumeDemand
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.scheduler.core.classes import PodClass
-from orchestrator.scheduler.core.plugins import VOLUME_FILTERS
+from orchestrator.scheduler.core.framework import VOLUME_FILTERS
 from tests.scheduler.volumes.storage import Object, World, claim, uses, volume
 
 DISK = ("VolumeRestrictions", ("node(s) had no available disk",), True)

@@ -6,7 +6,7 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection
 
 _REJECTION = Rejection(
     ("node(s) didn't have free ports for the requested pod ports",), resolvable=True
@@ -21,4 +21,15 @@ def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None
     return _REJECTION
 
 
-FILTER = Filter("NodePorts", check, ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED)
+def applies(pod: PodClass) -> bool:
+    """Tell whether a pod wants host ports."""
+    return bool(pod.request.ports)
+
+
+FILTER = Filter(
+    "NodePorts",
+    check,
+    ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED,
+    Depends.PODS,
+    applies,
+)

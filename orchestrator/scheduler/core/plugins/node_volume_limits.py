@@ -6,7 +6,7 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, has_demand
 
 NAME = "NodeVolumeLimits"
 
@@ -35,4 +35,6 @@ FILTER = Filter(
     | ClusterEvent.POD_REMOVED
     | ClusterEvent.CLAIM
     | ClusterEvent.VOLUME_ATTACHMENT,
+    Depends.PODS,
+    has_demand,
 )

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import Filter, Rejection
-from orchestrator.scheduler.core.taints import is_tolerated
-
-WEIGHT = 3
-"""Of the score, upstream's default."""
+from orchestrator.scheduler.core.plugins.base import (
+    Filter,
+    Rejection,
+    Score,
+    Scores,
+    by_lack_of_highest,
+)
+from orchestrator.scheduler.core.taints import is_tolerated, tolerates_all
 
 _REJECTION = Rejection(("node(s) had untolerated taint(s)",), resolvable=False)
-_HARD = frozenset({"NoSchedule", "NoExecute"})
 
 
 def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
     """Reject a node with a taint that the pod does not tolerate."""
-    for taint in node.taints:
-        if taint.effect in _HARD and not is_tolerated(taint, pod.tolerations):
-            return _REJECTION
-    return None
+    taints = node.taints
+    return None if not taints or tolerates_all(taints, pod.tolerations) else _REJECTION
 
 
 def count_unwelcome(pod: PodClass, node: NodeState) -> int:
@@ -40,4 +42,10 @@ def normalise(count: int, highest: int) -> int:
     return 100 if highest == 0 else 100 - 100 * count // highest
 
 
+def score(pod: PodClass, nodes: Sequence[NodeState], _cluster: Cluster) -> Scores:
+    """Return the counts that `count_unwelcome` makes."""
+    return [count_unwelcome(pod, node) for node in nodes]
+
+
 FILTER = Filter("TaintToleration", check, ClusterEvent.NODE_ADDED | ClusterEvent.NODE_TAINTS)
+SCORE = Score("TaintToleration", score, by_lack_of_highest)

@@ -8,7 +8,7 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, has_demand
 from orchestrator.scheduler.core.volumes.matching import choose
 
 NAME = "VolumeBinding"
@@ -61,4 +61,6 @@ FILTER = Filter(
     | ClusterEvent.NODE_LABELS
     | ClusterEvent.CSI_DRIVER
     | ClusterEvent.CSI_CAPACITY,
+    Depends.NODE,
+    has_demand,
 )

@@ -6,7 +6,7 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins.base import Filter, Rejection
+from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, has_demand
 
 NAME = "VolumeRestrictions"
 
@@ -38,5 +38,9 @@ def check(pod: PodClass, node: NodeState, cluster: Cluster) -> Rejection | None:
 
 
 FILTER = Filter(
-    NAME, check, ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED | ClusterEvent.CLAIM
+    NAME,
+    check,
+    ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED | ClusterEvent.CLAIM,
+    Depends.PODS,
+    has_demand,
 )
