@@ -134,6 +134,22 @@ def _identity(pod: Object, container: Object, user: int) -> Identity:
     )
 
 
+def tell_started(around: Surroundings, pod: Object, container: str) -> None:
+    """Record what a kubelet tells of a container that runs."""
+    for reason, message in (
+        ("Created", f"Created container: {container}"),
+        ("Started", f"Started container {container}"),
+    ):
+        around.recorder.event(
+            pod,
+            "Normal",
+            reason,
+            message,
+            field_path=f"spec.containers{{{container}}}",
+            instance=around.config.name,
+        )
+
+
 def adopt(container: ContainerState, record: ContainerRecord, runtime: str) -> None:
     """Take over one attempt; to be called in the order of attempts."""
     if container.id:

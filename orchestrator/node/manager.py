@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
@@ -14,6 +14,7 @@ from orchestrator.node.configs import NodeConfig
 from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
 from orchestrator.node.outbox import Outbox, Proposal, failed_for_now, plan_write
+from orchestrator.node.resting import FirstStatuses, NodePods
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.surroundings import Recorder
 from orchestrator.resources.errors import StatusError
@@ -119,6 +120,8 @@ class NodesActor(Actor[Command]):
         self._configs = configs
         self._credentials = credentials
         self._nodes: dict[str, ActorRef[nodes.Command]] = {}
+        self._pods: dict[str, NodePods] = {}
+        self._first = FirstStatuses()
         self._unstarted: OrderedDict[str, NodeConfig] = OrderedDict()
         self._registering: set[str] = set()
         self._waiting: dict[str, list[Envelope[Command]]] = {}
@@ -184,8 +187,9 @@ class NodesActor(Actor[Command]):
 
     def _spawn(self, config: NodeConfig) -> None:
         runtime, parts = self._runtimes[config.runtime], self._parts
+        pods = self._pods[config.name] = NodePods(self._first, self._store.clock)
         self._nodes[config.name] = self.context.spawn(
-            lambda: NodeActor(config, runtime, parts), config.name, supervision=_NODE
+            lambda: NodeActor(config, runtime, parts, pods), config.name, supervision=_NODE
         )
 
     def _add(self, config: NodeConfig) -> object:
@@ -199,6 +203,7 @@ class NodesActor(Actor[Command]):
 
     def _stop_node(self, name: str) -> object:
         ref = self._nodes.pop(name, None)
+        self._pods.pop(name, None)
         self._unstarted.pop(name, None)
         self._registered.discard(name)
         self._registering.discard(name)
@@ -225,7 +230,7 @@ class NodesActor(Actor[Command]):
             for ref in self._nodes.values():
                 ref.tell(nodes.Relist())
             return
-        changes, namespaces = route(events, self._nodes.keys())
+        changes, namespaces = route(events, self._pods)
         if namespaces:
             told = nodes.ConfigurationChanged(namespaces=frozenset(namespaces))
             for ref in self._nodes.values():
@@ -258,15 +263,14 @@ class NodesActor(Actor[Command]):
 
 
 def route(
-    events: Iterable[ObjectEvent], names: Iterable[str]
+    events: Iterable[ObjectEvent], nodes_pods: Mapping[str, NodePods]
 ) -> tuple[dict[str, list[tuple[str, Object | None]]], set[str]]:
-    """Sort events by node.
+    """Settle what concerns pods at rest, and sort the other events by node.
 
     Returns:
-        For each of ``names`` that has any its pods' changes in order (None: removed), and the
-        namespaces whose ConfigMaps or Secrets changed.
+        For each node that has any its pods' changes in order (None: removed), and the namespaces
+        whose ConfigMaps or Secrets changed.
     """
-    mine = names if isinstance(names, (set, frozenset, dict)) else dict.fromkeys(names)
     changes: dict[str, list[tuple[str, Object | None]]] = {}
     namespaces: set[str] = set()
     for event in events:
@@ -276,12 +280,15 @@ def route(
             continue
         pod = event.object
         name = pod["spec"].get("nodeName")
-        if name in mine:
-            gone = event.type == "DELETED"
-            found = changes.get(name)
-            if found is None:
-                changes[name] = found = []
-            found.append((pod["metadata"]["uid"], None if gone else pod))
+        if name is None:
+            continue
+        mine = nodes_pods.get(name)
+        if mine is None or mine.settle(event):
+            continue
+        found = changes.get(name)
+        if found is None:
+            changes[name] = found = []
+        found.append((pod["metadata"]["uid"], None if event.type == "DELETED" else pod))
     return changes, namespaces
 
 

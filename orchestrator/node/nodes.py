@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
-from actors import Actor, ActorRef, MailboxFull, Supervision
+from actors import Actor, MailboxFull, Supervision
 from orchestrator.node import pods, registration
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
@@ -15,8 +15,9 @@ from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.outbox import Outbox, Writer
 from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
+from orchestrator.node.resting import NodePod, NodePods
 from orchestrator.node.runtime import ContainerExited, ContainerStarted, Runtime, RuntimeEvent
-from orchestrator.node.surroundings import PodEntry, Reader, Recorder, Surroundings
+from orchestrator.node.surroundings import Reader, Recorder, Surroundings
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, namespace_of
 from orchestrator.store.operations import Create, Modify, Operation
@@ -133,27 +134,26 @@ class NodeParts:
     credentials: PodCredentials | None = None
 
 
-class _Pod(PodEntry):
-    """A pod's entry with the parts that are the node's alone."""
-
-    __slots__ = ("ref",)
-
-    def __init__(self, latest: Object) -> None:
-        super().__init__(latest)
-        self.ref: ActorRef[pods.Command]
-
-
 class NodeActor(Actor[Command]):
     """Runs one node. Its mailbox refuses when full; the manager sends one message a pass."""
 
     mailbox_limit: ClassVar[int] = 65536
 
-    def __init__(self, config: NodeConfig, runtime: Runtime, parts: NodeParts) -> None:
-        """Prepare; a restarted node rebuilds itself from the store and the runtime."""
+    def __init__(
+        self, config: NodeConfig, runtime: Runtime, parts: NodeParts, pods: NodePods
+    ) -> None:
+        """Prepare; a restarted node rebuilds itself from the store and the runtime.
+
+        Args:
+            config: What it is.
+            runtime: What runs its containers.
+            parts: What it shares with other nodes.
+            pods: Its pods, shared with its parent.
+        """
         self._config = config
         self._runtime = runtime
         self._parts = parts
-        self._pods: dict[str, _Pod] = {}
+        self._resting = pods
         self._news: list[RuntimeEvent] = []
 
     def started(self) -> None:
@@ -171,6 +171,8 @@ class NodeActor(Actor[Command]):
             allocatable={**config.capacity, **config.allocatable},
             credentials=self._parts.credentials,
         )
+        self._resting.open(self._around)
+        self._pods = self._resting.entries
         self._runtime.attach(config.name, self._note)
         self._relist()
         self._register()
@@ -179,6 +181,7 @@ class NodeActor(Actor[Command]):
 
     def stopped(self) -> None:
         """Hear no more of the runtime; what runs, runs on."""
+        self._resting.close()
         self._runtime.detach(self._config.name)
 
     # -- messages
@@ -251,9 +254,14 @@ class NodeActor(Actor[Command]):
         if pod is None:
             if entry is not None and not entry.removed:
                 entry.removed = True
-                entry.ref.tell(pods.PodRemoved())
+                if entry.ref is None:
+                    self._wake(uid, entry)
+                else:
+                    entry.ref.tell(pods.PodRemoved())
         elif entry is None:
-            self._spawn(uid, pod)
+            if not (self._resting.begin(pod) or self._resting.resume(pod)):
+                entry = self._pods[uid] = NodePod(pod)
+                self._wake(uid, entry)
         elif entry.latest is not pod:
             known, entry.latest = entry.latest, pod
             status, spec = pod.get("status"), pod["spec"]
@@ -263,22 +271,24 @@ class NodeActor(Actor[Command]):
                 and "deletionTimestamp" not in pod["metadata"]
             ):
                 return  # the pod's own words, come back
-            entry.ref.tell(_SEEN)
+            if entry.ref is None:
+                self._wake(uid, entry)
+            else:
+                entry.ref.tell(_SEEN)
 
-    def _spawn(self, uid: str, pod: Object) -> None:
-        entry = _Pod(pod)
+    def _wake(self, uid: str, entry: NodePod) -> None:
+        """Give a pod an actor, which begins with a look at the entry and the runtime's records."""
         around, cleared = self._around, self._note_cleared
         entry.ref = self.context.spawn(
             lambda: PodActor(around, entry, cleared), uid, supervision=_POD
         )
-        self._pods[uid] = entry
 
     def _note_cleared(self, uid: str) -> None:
         self.context.ref.tell(_Cleared(uid=uid))
 
     def _clear(self, uid: str) -> None:
         entry = self._pods.pop(uid, None)
-        if entry is not None:
+        if entry is not None and entry.ref is not None:
             self.context.stop(entry.ref)
 
     def _reconsider(self, namespaces: frozenset[str]) -> None:
@@ -286,7 +296,7 @@ class NodeActor(Actor[Command]):
             entry = self._pods.get(uid)
             if entry is None:
                 self._around.unconfigured.discard(uid)
-            elif namespace_of(entry.latest) in namespaces:
+            elif entry.ref is not None and namespace_of(entry.latest) in namespaces:
                 self._around.unconfigured.discard(uid)
                 entry.ref.tell(pods.Reconsider())
 
@@ -305,7 +315,9 @@ class NodeActor(Actor[Command]):
         news, self._news = self._news, []
         for event in news:
             entry = self._pods.get(event.of.uid)
-            if entry is not None:
+            if entry is not None and entry.ref is None:
+                self._wake(event.of.uid, entry)  # the runtime's record says what the news says
+            elif entry is not None and entry.ref is not None:
                 entry.ref.tell(pods.RuntimeTold(event=event))
             elif isinstance(event, ContainerExited):
                 self._runtime.remove(event.id)

@@ -105,6 +105,7 @@ class PodActor(Actor[Command]):
             runtime=around.runtime.name,
             started_at=now,
             unsupported=launching.unsupported_of(pod, around.runtime.executes, around.user),
+            status=self._entry.proposed,
             gone=self._entry.removed,
         )
         records = around.runtime.known(pod["metadata"]["uid"])
@@ -335,9 +336,7 @@ class PodActor(Actor[Command]):
         container.started_at = event.started_at
         container.exit_code = container.signal = 0
         if self._around.config.events:
-            name = container.name
-            self._event("Normal", "Created", f"Created container: {name}", container)
-            self._event("Normal", "Started", f"Started container {name}", container)
+            launching.tell_started(self._around, self._state.pod, container.name)
 
     def _refused(self, container: ContainerState, message: str) -> None:
         launching.refuse(container, message, self.context.clock.now())

@@ -179,6 +179,9 @@ class Runtime(Protocol):
     def identify(self) -> str:
         """Return a new container id: letters and digits, never used before."""
 
+    def runs_on(self, pod: Object) -> bool:
+        """Tell whether every container of a pod runs as soon as it is started, and runs on."""
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container.
 

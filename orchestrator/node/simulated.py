@@ -144,6 +144,14 @@ class SimulatedRuntime:
         """Return 64 hexadecimal digits from the seeded generator."""
         return self._chance.randbytes(32).hex()
 
+    def runs_on(self, pod: Object) -> bool:
+        """Tell whether nothing scripts the pod, and the default is to run on."""
+        return (
+            self._default is RUNS_ON
+            and self._script is None
+            and not pod["metadata"].get("annotations")
+        )
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container; without start seconds it runs at once."""
         behaviour = self._script(spec) if self._script else None

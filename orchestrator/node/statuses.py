@@ -17,9 +17,6 @@ OWN_CONDITIONS = frozenset(
 )
 """Condition types the node writes; others on the pod are kept as they are."""
 _KEPT = ("qosClass", "reason", "message", "nominatedNodeName", "resourceClaimStatuses")
-_FIRST: dict[tuple[int, int, int, int | None], tuple[Object, Object]] = {}
-"""First statuses by what pods that come together have in common; see `pod_status`."""
-_FIRST_LIMIT = 64
 _NO_STATE: Object = {}
 _NEVER = "1970-01-01T00:00:00Z"
 
@@ -154,55 +151,6 @@ def pod_status(state: PodState, now: float) -> Object:
     Parts that did not change since ``state.status`` are not compared here: the writer does that
     once for the whole.
     """
-    if not _runs_at_once(state):
-        return _whole_status(state, now)
-    # Thousands of pods of one template may come in one second; little sets them apart.
-    pod = state.pod
-    stored = pod["status"]
-    generation = pod["metadata"].get("generation")
-    key = id(stored), int(now), int(state.started_at), generation
-    found = _FIRST.get(key)
-    if found is None or found[0] is not stored:
-        if len(_FIRST) >= _FIRST_LIMIT:
-            _FIRST.clear()
-        # Holding the stored status keeps its id from being given away.
-        found = _FIRST[key] = stored, _whole_status(state, now)
-    address = state.address
-    return {
-        **found[1],
-        "containerStatuses": [
-            _container_status(container, spec, state)
-            for container, spec in zip(state.containers, pod["spec"]["containers"], strict=True)
-        ],
-        "hostIP": state.host,
-        "hostIPs": _host_addresses(state.host),
-        "podIP": address,
-        "podIPs": [{"ip": address}],
-    }
-
-
-def _runs_at_once(state: PodState) -> bool:
-    """Whether a pod that nobody reported on yet has an address and runs all its containers."""
-    pod = state.pod
-    stored = pod.get("status")
-    if (
-        state.status is not None
-        or state.failed
-        or not state.address
-        or not stored
-        or stored.get("phase") != "Pending"
-        or not _is_fresh(stored.get("conditions") or ())
-        or pod["spec"].get("readinessGates")
-        or pod["spec"].get("ephemeralContainers")
-    ):
-        return False
-    for container in state.containers:
-        if container.phase is not Phase.RUNNING or container.last:
-            return False
-    return True
-
-
-def _whole_status(state: PodState, now: float) -> Object:
     pod = state.pod
     stored = status_of(pod)
     present = state.status or stored

@@ -13,6 +13,7 @@ from actors.testing import virtual
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.controllers.replicaset.actor import ReplicaSetController
 from orchestrator.node.pods import PodActor
+from orchestrator.node.simulated import PREFIX
 from orchestrator.scheduler import Scheduler
 from orchestrator.store.sequencer import Sequencer
 
@@ -20,7 +21,7 @@ SIMULATED = ClusterConfig(nodes=2, runtime="simulated", seed=1)
 
 
 def deployment(name: str) -> dict[str, Any]:
-    """Make a Deployment of three pods."""
+    """Make a Deployment of three pods, each with an actor since it takes time to start."""
     labels = {"app": name}
     container = {"name": "c", "image": "image"}
     return {
@@ -30,7 +31,10 @@ def deployment(name: str) -> dict[str, Any]:
         "spec": {
             "replicas": 3,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {
+                "metadata": {"labels": labels, "annotations": {f"{PREFIX}start-seconds": "1"}},
+                "spec": {"containers": [container]},
+            },
         },
     }
 

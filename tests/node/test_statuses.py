@@ -24,35 +24,6 @@ def running(name: str, stored: dict[str, Any], **more: Any) -> PodState:
     return PodState(pod, [container], f"10.0.0.{len(name)}", "simulated", 999.0, address="10.1.0.2")
 
 
-def test_pods_that_come_together_share_what_is_alike() -> None:
-    """Their conditions are one list; what is a pod's own is not shared."""
-    stored: dict[str, Any] = {
-        "phase": "Pending",
-        "qosClass": "Burstable",
-        "conditions": [SCHEDULED],
-    }
-    first = pod_status(running("a", stored), 1_000.5)
-    second = pod_status(running("bb", stored), 1_000.9)
-    assert first["conditions"] is second["conditions"]
-    assert (first["hostIP"], second["hostIP"]) == ("10.0.0.1", "10.0.0.2")
-    ids = [item["containerStatuses"][0]["containerID"] for item in (first, second)]
-    assert ids == ["simulated://id-of-a", "simulated://id-of-bb"]
-    assert second["containerStatuses"][0]["image"] == "image-of-bb"
-
-
-def test_the_first_status_is_the_same_with_and_without_others_before() -> None:
-    """Sharing changes nothing in what is reported; another second is another status."""
-    stored: dict[str, Any] = {
-        "phase": "Pending",
-        "qosClass": "Burstable",
-        "conditions": [SCHEDULED],
-    }
-    shared = [pod_status(running(name, stored), 1_000.5) for name in ("a", "bb", "bb")][-1]
-    alone = pod_status(running("bb", {**stored}), 1_000.5)
-    assert shared == alone
-    assert pod_status(running("bb", stored), 1_001.5)["conditions"] != shared["conditions"]
-
-
 def test_a_readiness_gate_keeps_a_running_pod_from_being_ready() -> None:
     """Also when a pod without gates was reported before it."""
     stored: dict[str, Any] = {"phase": "Pending", "conditions": [SCHEDULED]}

@@ -47,7 +47,7 @@ def _scheduler(world: World) -> Iterator[str]:
             if (pod.get("status") or {}).get("phase") not in FINISHED
         ]
         real = len(pods), sum(pod.cpu for pod in pods), sum(pod.memory for pod in pods)
-        counted = node.pods, node.used_cpu, node.used_memory
+        counted = len(node.pods), node.used_cpu, node.used_memory
         if counted != real:
             yield f"the scheduler counts {counted} on {name}, there are {real}"
 
@@ -60,7 +60,7 @@ def _nodes(world: World) -> Iterator[str]:
         node = _actor(world, "nodes", name)
         pods = {pod["metadata"]["uid"]: pod for pod in world.store.by_node(name)}
         if node._pods.keys() != pods.keys():
-            yield f"{name} has actors of {len(node._pods)} pods, there are {len(pods)}"
+            yield f"{name} has {len(node._pods)} pods, there are {len(pods)}"
         given = {pod["status"].get("podIP") for pod in pods.values()} - {None, ""}
         if node._around.pool._held != given:
             odd = sorted(node._around.pool._held ^ given)

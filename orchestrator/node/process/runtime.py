@@ -183,6 +183,10 @@ class ProcessRuntime:
         """Return 64 hexadecimal digits from the operating system: ids outlive daemons."""
         return os.urandom(32).hex()
 
+    def runs_on(self, pod: Object) -> bool:  # noqa: ARG002 - the protocol's
+        """Say no: a process may fail to start, and may end."""
+        return False
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Ask the supervisor for a container; the answer follows as an event."""
         self._run(self._start(spec))
