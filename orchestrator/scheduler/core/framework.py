@@ -27,10 +27,16 @@ from orchestrator.scheduler.core.plugins import (
     volume_restrictions,
     volume_zone,
 )
-from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, Score, Scores
+from orchestrator.scheduler.core.plugins.base import (
+    Depends,
+    Filter,
+    Rejection,
+    Score,
+    Scores,
+    has_demand,
+)
 from orchestrator.scheduler.core.strategies import balance_score, fit_score
 from orchestrator.scheduler.core.terms import spread_of
-from orchestrator.scheduler.core.volumes import demands as volumes
 
 BALANCED = "NodeResourcesBalancedAllocation"
 
@@ -107,7 +113,8 @@ class Framework:
             if name in known_scores
         )
         self._weights = {plugin.name: weight for plugin, weight in self.scores}
-        self._asks_pods = any(plugin.check_pod is not None for plugin in self.filters)
+        self._pod_checks = tuple(plugin for plugin in self.filters if plugin.check_pod is not None)
+        self._asks_all_pods = any(plugin.applies is not has_demand for plugin in self._pod_checks)
         self._boundless = tuple(
             plugin for plugin in self.filters if plugin.depends is Depends.EVERYTHING
         )
@@ -120,8 +127,6 @@ class Framework:
         """Tell whether some plugin's answer for a class cannot be kept from pod to pod."""
         if self._scores_everything:
             return True
-        if pod.volumes is not None and pod.volumes.depends & volumes.Depends.SUPPLY:
-            return True
         return any(plugin.applies(pod) for plugin in self._boundless)
 
     def weight(self, name: str) -> int:
@@ -130,9 +135,9 @@ class Framework:
 
     def reject_pod(self, pod: PodClass, cluster: Cluster) -> Verdict | None:
         """Ask the filters about the pod alone; a verdict is for all nodes."""
-        if not self._asks_pods:
+        if pod.volumes is None and not self._asks_all_pods:
             return None
-        for plugin in self.filters:
+        for plugin in self._pod_checks:
             if plugin.check_pod is not None:
                 rejection = plugin.check_pod(pod, cluster)
                 if rejection is not None:

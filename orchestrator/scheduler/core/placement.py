@@ -34,6 +34,7 @@ from orchestrator.scheduler.core.plugins import (
     pod_topology_spread,
     taint_toleration,
 )
+from orchestrator.scheduler.core.volumes import demands as volumes
 
 _Entry: TypeAlias = tuple[int, float, int, int]  # minus score, random, node index, stamp
 _EAGER = 8
@@ -103,6 +104,9 @@ class ClassIndex:
         self._demands = demands
         self._random = random
         self._judge = Judge(pod, framework, demands)
+        demand = pod.volumes
+        supplied = demand is not None and demand.depends & volumes.Depends.SUPPLY
+        self._volumes = demand if supplied else None
         self._start = start
         self._reset()
         if demands is not None:
@@ -140,6 +144,7 @@ class ClassIndex:
         self._pushed = 0  # since somebody last looked how much in the heaps is stale
         self._revision = self._cluster.revision
         self._images = self._cluster.images_version
+        self._supply = self._supply_revision()
         self._enough = 0
         self._counted = -1
         self._spare = _EAGER
@@ -147,6 +152,9 @@ class ClassIndex:
     def _catch_up(self) -> None:
         cluster = self._cluster
         if self._images != cluster.images_version and self._judge.likes_images:
+            self._reset()
+            return
+        if self._volumes is not None and self._supply != self._supply_revision():
             self._reset()
             return
         revision = cluster.revision
@@ -250,6 +258,10 @@ class ClassIndex:
         """Forget buckets that nothing is in, when they are most of all."""
         if len(self._buckets) > 64 + 2 * sum(bucket.size > 0 for bucket in self._buckets.values()):
             self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.size}
+
+    def _supply_revision(self) -> int:
+        """Return what grows when free volumes change other than on one node alone."""
+        return 0 if self._volumes is None else self._cluster.volumes.revision(self._volumes)
 
     def _is_mostly_stale(self) -> bool:
         """Drop what is stale in the heaps when `_top` never came to it; never asks for a reset."""

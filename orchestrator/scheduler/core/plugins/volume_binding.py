@@ -17,6 +17,12 @@ _OUT_OF_REACH = "node(s) didn't match PersistentVolume's node affinity"
 _NOT_THERE = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 
 
+def check_pod(pod: PodClass, _cluster: Cluster) -> Rejection | None:
+    """Reject a pod whose claims cannot be used, wherever it goes."""
+    refusal = None if pod.volumes is None else pod.volumes.refusal(NAME)
+    return None if refusal is None else _rejection(refusal)
+
+
 def check(pod: PodClass, node: NodeState, cluster: Cluster) -> Rejection | None:
     """Reject a node that the pod's volumes cannot be had on, with all reasons."""
     demand = pod.volumes
@@ -61,6 +67,7 @@ FILTER = Filter(
     | ClusterEvent.NODE_LABELS
     | ClusterEvent.CSI_DRIVER
     | ClusterEvent.CSI_CAPACITY,
-    Depends.NODE,
+    Depends.PODS,  # on volumes that are free: see `VolumeBook.revision`
     has_demand,
+    check_pod,
 )

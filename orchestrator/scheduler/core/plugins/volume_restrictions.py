@@ -17,6 +17,12 @@ _USED = (
 _CLAIM = Rejection((_USED,), resolvable=True)
 
 
+def check_pod(pod: PodClass, _cluster: Cluster) -> Rejection | None:
+    """Reject a pod whose claims cannot be used, wherever it goes."""
+    refusal = None if pod.volumes is None else pod.volumes.refusal(NAME)
+    return None if refusal is None else Rejection((refusal,), resolvable=False)
+
+
 def check(pod: PodClass, node: NodeState, cluster: Cluster) -> Rejection | None:
     """Reject a node whose pods use a disk of the pod, or all while some pod uses its claim."""
     demand = pod.volumes
@@ -43,4 +49,5 @@ FILTER = Filter(
     ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED | ClusterEvent.CLAIM,
     Depends.PODS,
     has_demand,
+    check_pod,
 )

@@ -13,6 +13,12 @@ NAME = "VolumeZone"
 _ELSEWHERE = Rejection(("node(s) had no available volume zone",), resolvable=False)
 
 
+def check_pod(pod: PodClass, _cluster: Cluster) -> Rejection | None:
+    """Reject a pod whose claims cannot be used, wherever it goes."""
+    refusal = None if pod.volumes is None else pod.volumes.refusal(NAME)
+    return None if refusal is None else Rejection((refusal,), resolvable=False)
+
+
 def check(pod: PodClass, node: NodeState, _: Cluster) -> Rejection | None:
     """Reject a node in another zone or region than a volume; one in none is anywhere."""
     demand = pod.volumes
@@ -37,4 +43,5 @@ FILTER = Filter(
     | ClusterEvent.VOLUME,
     Depends.NODE,
     has_demand,
+    check_pod,
 )

@@ -77,7 +77,9 @@ class Supply:
         known = self.volumes.get(volume.name)
         if known == volume:
             return known, volume
-        self.remove_volume(volume.name)
+        quiet = known is not None and self._is_spoken_for(known, volume)
+        if known is not None:
+            self._drop(known)
         self.volumes[volume.name] = volume
         if volume.attachment is not None:
             present = self.handles.get(volume.attachment, ())
@@ -88,22 +90,38 @@ class Supply:
             if self.reserved.get(volume.name) == claim:  # what was reserved shows now
                 self._unreserve(volume.name)
         self._shelve(volume)
-        self.touch(volume.storage_class)
+        if not quiet:
+            self.touch(volume.storage_class)
+            if known is not None and known.storage_class != volume.storage_class:
+                self.touch(known.storage_class)
         return known, volume
+
+    def _is_spoken_for(self, known: Volume, volume: Volume) -> bool:
+        """Tell whether a volume was and is the same claim's, and is what it was otherwise."""
+        if volume.reference is None or (
+            known._replace(reference=volume.reference, available=volume.available) != volume
+        ):
+            return False
+        if known.reference is not None:
+            return known.reference == volume.reference
+        return self.reserved.get(known.name) == volume.reference.claim
 
     def remove_volume(self, name: str) -> Volume | None:
         """Forget a PersistentVolume; return what it was."""
-        known = self.volumes.pop(name, None)
-        if known is None:
-            return None
-        if self._is_free(known):
-            self._shelves[known.storage_class].remove(known)
-        if known.attachment is not None:
-            _without(self.handles, known.attachment, name)
-        if known.reference is not None:
-            _without(self._meant, known.reference.claim, name)
-        self.touch(known.storage_class)
+        known = self.volumes.get(name)
+        if known is not None:
+            self._drop(known)
+            self.touch(known.storage_class)
         return known
+
+    def _drop(self, volume: Volume) -> None:
+        del self.volumes[volume.name]
+        if self._is_free(volume):
+            self._shelves[volume.storage_class].remove(volume)
+        if volume.attachment is not None:
+            _without(self.handles, volume.attachment, volume.name)
+        if volume.reference is not None:
+            _without(self._meant, volume.reference.claim, volume.name)
 
     def put_class(self, obj: Mapping[str, Any]) -> StorageClass:
         """Take over a StorageClass."""
