@@ -254,6 +254,35 @@ def test_what_is_reserved_is_nobody_elses_until_it_is_given_back() -> None:
     assert world.why_not("n1", uses("d"), "q") is None
 
 
+def test_volumes_that_are_alike_are_not_missed_but_by_who_wants_several() -> None:
+    """As long as one is left; local ones are looked for on their node alone."""
+    world = World(
+        STATIC, *(volume(f"pv{index}", "8Gi", "static") for index in range(3)),
+        *(claim(f"c{index}", storage_class="static") for index in range(4)),
+    ).node("n1")  # fmt: skip
+    one, two = world.demand(uses("c0"), "p"), world.demand(uses("c0", "c1"), "q")
+    world.book.forget("uid-q")
+    assert one is not None
+    assert two is not None
+
+    def revisions() -> tuple[int, int]:
+        return world.book.revision(one), world.book.revision(two)
+
+    seen = [revisions()]
+    for name in ("p", "r", "s"):
+        world.demand(uses({"p": "c0", "r": "c2", "s": "c3"}[name]), name)
+        world.book.reserve(f"uid-{name}", "n1", {})
+        seen.append(revisions())
+    singles, several = zip(*seen, strict=True)
+    assert singles[0] == singles[1] == singles[2] < singles[3]
+    assert several[0] < several[1] < several[2] < several[3]
+    world.put(volume("local", "8Gi", "static", affinity=within(HOST, "n1")))
+    world.demand(uses("c1"), "t")
+    before = revisions()
+    assert world.book.reserve("uid-t", "n1", {HOST: "n1"})
+    assert revisions() == before
+
+
 def test_what_was_reserved_and_written_stays_with_its_claim() -> None:
     """Giving back does not undo a write; the claim finds the volume again, others do not."""
     world = World(

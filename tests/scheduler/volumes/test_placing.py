@@ -94,18 +94,18 @@ def places(seed: int) -> Places:
     )  # fmt: skip
     for name, zone in zip(NODES, "aab", strict=True):
         made.node(name, zone=zone)
-    for index in range(chance.randint(0, 4)):
+    for index in range(chance.randint(0, 6)):
         reach: Any = chance.choice(
             [None, within(ZONE, "a"), within(ZONE, "a", "b"), within(HOST, chance.choice(NODES))]
         )
-        size = f"{chance.randint(1, 4)}Gi"
+        size = f"{chance.randint(1, 2)}Gi"
         source = {"csi": {"driver": EBS, "volumeHandle": f"h{index}"}}
         made.put(volume(f"free-{index}", size, "static", affinity=reach, source=source))
     for index in range(3):
         made.put(volume(f"pv-{index}", labels={ZONE: chance.choice(["a", "b", "a__b"])}))
         modes = (chance.choice(["ReadWriteOnce", "ReadWriteOncePod"]),)
         made.put(claim(f"bound-{index}", to=f"pv-{index}", modes=modes))
-        made.put(claim(f"static-{index}", f"{chance.randint(1, 4)}Gi", "static"))
+        made.put(claim(f"static-{index}", f"{chance.randint(1, 2)}Gi", "static"))
         made.put(claim(f"waits-{index}", f"{chance.randint(1, 9)}Gi", "waits"))
     return made
 

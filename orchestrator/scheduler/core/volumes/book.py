@@ -135,9 +135,11 @@ class VolumeBook:
     def revision(self, demand: VolumeDemand) -> int:
         """Return a number that grows when verdicts may change on nodes that nothing happened to."""
         parts = demand.parts
+        if len(parts.unbound) == 1 and not parts.exclusive:
+            return self.supply.revision(parts.unbound[0].storage_class)
+        classes = [wanted.storage_class for wanted in parts.unbound]
         return sum(self.usage.revision(key) for key in parts.exclusive) + sum(
-            self.supply.revision(name)
-            for name in dict.fromkeys(wanted.storage_class for wanted in parts.unbound)
+            self.supply.revision(name, len(classes)) for name in dict.fromkeys(classes)
         )
 
     # ---- what is decided, and not written yet

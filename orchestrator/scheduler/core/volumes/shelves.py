@@ -11,6 +11,8 @@ from orchestrator.scheduler.core.volumes.persistent import Volume
 _Label = tuple[str, str]
 _Entry = tuple[int, str]  # capacity, name: names are unique, so that entries are in one order
 
+_TWINS = 4
+
 
 class Shelf:
     """The free volumes of one storage class, the smallest first.
@@ -56,6 +58,22 @@ class Shelf:
                 self._keys[label[0]] -= 1
                 if not self._keys[label[0]]:
                     del self._keys[label[0]]
+
+    def has_twin(self, volume: Volume) -> bool:
+        """Tell whether another volume will do wherever this one, which is not on the shelf, would.
+
+        It is looked for among those that are hardly larger; missing one does no harm.
+        """
+        label = next(_labels(volume))
+        entries = self._others if label is None else self._by_label.get(label, [])
+        start = bisect_left(entries, (volume.capacity, volume.name))
+        return any(
+            _is_twin(self._volumes[name], volume) for _, name in entries[start : start + _TWINS]
+        ) or (
+            start > 0
+            and entries[start - 1][0] == volume.capacity
+            and _is_twin(self._volumes[entries[start - 1][1]], volume)
+        )
 
     def find(
         self, wanted: Wanted, labels: Mapping[str, str], taken: Container[str]
@@ -106,6 +124,17 @@ def fits(volume: Volume, wanted: Wanted) -> bool:
         volume.capacity >= (wanted.size or 0)
         and volume.mode == wanted.mode
         and volume.attributes_class == wanted.attributes_class
+    )
+
+
+def _is_twin(one: Volume, other: Volume) -> bool:
+    """Tell whether whoever is satisfied by one volume is by the other, as far as it is larger."""
+    return (
+        one.affinity is other.affinity
+        and one.modes == other.modes
+        and one.mode == other.mode
+        and one.attributes_class == other.attributes_class
+        and one.labels == other.labels
     )
 
 

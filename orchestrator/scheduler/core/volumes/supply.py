@@ -56,18 +56,38 @@ class Supply:
         self._chosen: dict[ClaimKey, str] = {}  # the reserved ones, by claim
         self._capacity_classes: dict[tuple[str, str], str] = {}
         self._revisions: dict[str, int] = {}
+        self._twin_revisions: dict[str, int] = {}
 
-    def revision(self, name: str) -> int:
+    def revision(self, name: str, claims: int = 1) -> int:
         """Return a number that grows when a class can give more or less, other than on one node.
 
         A volume of one node that is reserved changes what that node can give, and a pod is
-        about to be placed there, or has just left; that node is looked at again anyway.
+        about to be placed there, or has just left; that node is looked at again anyway. One that
+        has a twin is not missed by a pod that wants one volume; by one that wants several it may
+        be.
+
+        Args:
+            name: The class.
+            claims: How many volumes of the class somebody wants.
         """
-        return self._revisions.get(name, 0)
+        number = self._revisions.get(name, 0)
+        return number if claims == 1 else number + self._twin_revisions.get(name, 0)
 
     def touch(self, name: str) -> None:
         """Note that a class can give more or less."""
         self._revisions[name] = self._revisions.get(name, 0) + 1
+
+    def _touch_around(self, volume: Volume) -> None:
+        """Note that a volume has come to the shelf, or left it."""
+        locality = None if volume.affinity is None else volume.affinity.locality
+        if locality is not None and locality[0] == _HOSTNAME and len(locality[1]) == 1:
+            return
+        name = volume.storage_class
+        shelf = self._shelves.get(name)
+        if shelf is not None and shelf.has_twin(volume):
+            self._twin_revisions[name] = self._twin_revisions.get(name, 0) + 1
+        else:
+            self.touch(name)
 
     # ---- what there is
 
@@ -224,8 +244,8 @@ class Supply:
         self._unreserve(name)
         volume = self.volumes.get(name)
         if volume is not None:
-            self._shelve(volume)
             self._touch_around(volume)
+            self._shelve(volume)
 
     def _unreserve(self, name: str) -> None:
         claim = self.reserved.pop(name)
@@ -238,11 +258,6 @@ class Supply:
     def _shelve(self, volume: Volume) -> None:
         if self._is_free(volume):
             self._shelves.setdefault(volume.storage_class, Shelf()).add(volume)
-
-    def _touch_around(self, volume: Volume) -> None:
-        locality = None if volume.affinity is None else volume.affinity.locality
-        if locality is None or locality[0] != _HOSTNAME or len(locality[1]) != 1:
-            self.touch(volume.storage_class)
 
 
 def _without(index: dict[Any, tuple[str, ...]], key: Any, name: str) -> None:
