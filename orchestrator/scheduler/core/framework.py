@@ -83,6 +83,7 @@ class Framework:
         settings: What it says about spread and affinity.
         filters: In the order they are asked; the first that rejects a node gives the reasons.
         scores: In order, with weights.
+        own_scores: Those from elsewhere whose scores are a node's own.
     """
 
     def __init__(
@@ -104,8 +105,12 @@ class Framework:
         self.settings = settings_of(profile)
         known_filters = {**_built_in_filters(profile.arguments, self.settings), **(filters or {})}
         known_scores = {**_built_in_scores(profile.arguments, self.settings), **(scores or {})}
+        # What comes from elsewhere may look at pods alone, before any node.
+        early = [name for name in profile.pre_filters if name in (filters or {})]
         self.filters: tuple[Filter, ...] = tuple(
-            known_filters[name] for name in profile.filters if name in known_filters
+            known_filters[name]
+            for name in dict.fromkeys((*profile.filters, *early))
+            if name in known_filters
         )
         self.scores: tuple[WeightedPlugin, ...] = tuple(
             WeightedPlugin(known_scores[name], weight)
@@ -118,9 +123,13 @@ class Framework:
         self._boundless = tuple(
             plugin for plugin in self.filters if plugin.depends is Depends.EVERYTHING
         )
+        self.own_scores: tuple[WeightedPlugin, ...] = tuple(
+            one for one in self.scores if one.plugin.name not in _KEPT and one.plugin.is_own
+        )
         self._scores_everything = any(
-            plugin.depends is Depends.EVERYTHING or plugin.name not in _KEPT
-            for plugin, _ in self.scores
+            one.plugin.depends is Depends.EVERYTHING
+            or (one.plugin.name not in _KEPT and one not in self.own_scores)
+            for one in self.scores
         )
 
     def needs_everything(self, pod: PodClass) -> bool:

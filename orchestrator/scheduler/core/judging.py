@@ -49,6 +49,7 @@ class Judge:
         self.likes_images = image_locality.NAME in by_name and bool(pod.shape.images)
         self._verdicts: dict[int, tuple[int, int, Taste | None]] = {}
         self._score = _own_score(pod, framework)
+        self._more = framework.own_scores
 
     def judge(self, node: NodeState, cluster: Cluster) -> Judgement | None:
         """Return what a node is to the class; None when it is not feasible."""
@@ -83,7 +84,10 @@ class Judge:
             place = self._demands.locate(node)
             if place is None:
                 return None
-        return taste, place, self._score(node)
+        score = self._score(node)
+        for plugin, weight in self._more:
+            score += weight * (plugin.score(pod, (node,), cluster) or (0,))[0]
+        return taste, place, score
 
     def _look(self, node: NodeState, cluster: Cluster) -> tuple[int, int, Taste | None]:
         """Find what the node object is to the class, and keep it."""

@@ -96,6 +96,11 @@ class Score:
     normalise: Callable[[Scores], Scores] = keep_scores
     depends: Depends = Depends.NODE
 
+    @property
+    def is_own(self) -> bool:
+        """Whether a node's score depends on no other node, not even for its normalised form."""
+        return self.normalise is keep_scores and self.depends in {Depends.NODE, Depends.PODS}
+
 
 def by_share_of_highest(scores: Scores) -> Scores:
     """Scale so that the highest gets 100; all 0 stay 0."""

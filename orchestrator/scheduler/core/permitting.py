@@ -1,0 +1,125 @@
+"""Pods that have a place and wait for permits of plugins. Pure: the caller says what time it is.
+
+Source of the rules and words: ``pkg/scheduler/framework/runtime/waiting_pods_map.go``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+PodT = TypeVar("PodT")
+
+
+class Refused(NamedTuple):
+    """Why a waiting pod lost its place."""
+
+    plugin: str
+    reason: str
+
+
+class Decided(NamedTuple, Generic[PodT]):
+    """A pod that waits no longer.
+
+    Attributes:
+        pod: What was given to `WaitingPods.add`.
+        refused: None where all permits were given.
+    """
+
+    pod: PodT
+    refused: Refused | None
+
+
+class _Waiting(Generic[PodT]):
+    __slots__ = ("deadlines", "pod")
+
+    def __init__(self, pod: PodT, deadlines: dict[str, tuple[float, float]]) -> None:
+        self.pod = pod
+        self.deadlines = deadlines
+
+
+class WaitingPods(Generic[PodT]):
+    """Waiting pods by uid, each with the plugins whose permits it lacks."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, _Waiting[PodT]] = {}
+        self._decided: list[Decided[PodT]] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._waiting
+
+    def pods(self) -> list[PodT]:
+        """Return the pods that wait, in the order in which they came."""
+        return [one.pod for one in self._waiting.values()]
+
+    def add(self, uid: str, pod: PodT, waits: Mapping[str, float], now: float) -> None:
+        """Let a pod wait.
+
+        Args:
+            uid: Its uid.
+            pod: What `Decided` has to hold of it.
+            waits: Seconds by plugin.
+            now: The time.
+        """
+        deadlines = {plugin: (now + seconds, seconds) for plugin, seconds in waits.items()}
+        self._waiting[uid] = _Waiting(pod, deadlines)
+
+    def allow(self, uid: str, plugin: str) -> None:
+        """Give a permit; nothing happens where none is lacking."""
+        one = self._waiting.get(uid)
+        if one is None or one.deadlines.pop(plugin, None) is None:
+            return
+        if not one.deadlines:
+            del self._waiting[uid]
+            self._decided.append(Decided(one.pod, None))
+
+    def reject(self, uid: str, plugin: str, reason: str) -> None:
+        """Refuse a permit; nothing happens where the pod does not wait."""
+        one = self._waiting.pop(uid, None)
+        if one is not None:
+            self._decided.append(Decided(one.pod, Refused(plugin, reason)))
+
+    def remove(self, uid: str) -> PodT | None:
+        """Forget a pod that is gone; return it if it waited."""
+        one = self._waiting.pop(uid, None)
+        return None if one is None else one.pod
+
+    def advance(self, now: float) -> None:
+        """Refuse what has waited too long."""
+        late = [
+            (uid, plugin, seconds)
+            for uid, one in self._waiting.items()
+            for plugin, (deadline, seconds) in one.deadlines.items()
+            if deadline <= now
+        ]
+        for uid, plugin, seconds in late:
+            waited = go_duration(seconds)
+            reason = f"rejected due to timeout after waiting {waited} at plugin {plugin}"
+            self.reject(uid, plugin, reason)
+
+    def next_time(self) -> float | None:
+        """Return when `advance` will have something to do; None when nobody waits."""
+        return min(
+            (deadline for one in self._waiting.values() for deadline, _ in one.deadlines.values()),
+            default=None,
+        )
+
+    def take(self) -> list[Decided[PodT]]:
+        """Return, once, the pods that wait no longer, in the order of the decisions."""
+        decided, self._decided = self._decided, []
+        return decided
+
+
+def go_duration(seconds: float) -> str:
+    """Return seconds as Go prints a duration: ``1m30s``, ``0.5s`` as ``500ms``."""
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    text = f"{rest:g}s"
+    if hours or minutes:
+        text = f"{minutes:g}m{text}"
+    return f"{hours:g}h{text}" if hours else text
