@@ -1,0 +1,203 @@
+"""The scheduler's core in virtual time: the one place where the harness knows how to drive it.
+
+Placements are decided by exactly what a cluster's scheduler decides with; here nothing is written
+anywhere, binding takes no time, and the caller says what time it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from orchestrator.bench.compare.amounts import Amounts, gpu_milli
+from orchestrator.resources.objects import Key, Object, name_of, namespace_of, spec_of
+from orchestrator.scheduler.core import (
+    Cluster,
+    Placer,
+    PodClass,
+    PodClasses,
+    PodState,
+    SchedulingQueue,
+    WaitingPod,
+    diagnose,
+)
+from orchestrator.scheduler.core.diagnosis import Diagnosis, reject
+from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.nodes import NodeState
+
+_BATCH: Final = 500
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a pass of the scheduler came to.
+
+    Attributes:
+        placed: Pods by uid and the nodes they are on now, in order.
+        evicted: Pods by uid that had to make room, and the node each was on.
+    """
+
+    placed: list[tuple[str, str]] = field(default_factory=list)
+    evicted: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Simulation:
+    """Nodes, pods on them, pods that wait, and a scheduler."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin without nodes and pods.
+
+        Args:
+            seed: What breaks ties between nodes of one score.
+        """
+        self._random = Random(seed)  # noqa: S311 - a repeatable tie-break, no secret
+        self._cluster = Cluster()
+        self._classes = PodClasses()
+        self._placer = Placer(self._cluster, self._random.random)
+        self._queue = SchedulingQueue()
+        self._objects: dict[str, Object] = {}
+
+    # ---- what there is
+
+    @property
+    def nodes(self) -> Mapping[str, NodeState]:
+        """The nodes by name."""
+        return self._cluster.by_name
+
+    @property
+    def waiting(self) -> int:
+        """How many pods wait for a node."""
+        return len(self._queue)
+
+    def class_of(self, pod: Object) -> PodClass:
+        """Return the class of a pod."""
+        return self._classes.of(pod)
+
+    def fits(self, pod: PodClass, node: NodeState) -> bool:
+        """Tell whether a pod of a class could be placed on a node as it is now."""
+        return reject(pod, node, self._cluster) is None
+
+    def refusal(self, uid: str) -> str:
+        """Return why a waiting pod has no node, in the words of its last attempt."""
+        pod = self._queue.get(uid)
+        return "" if pod is None else pod.message
+
+    def pods_on(self, node: str) -> Iterator[str]:
+        """Yield the uids of the pods on a node."""
+        state = self._cluster.by_name.get(node)
+        return iter(() if state is None else tuple(state.pods))
+
+    # ---- what happens
+
+    def put_node(self, node: Object, now: float = 0.0) -> None:
+        """Add a node, or change it."""
+        name = name_of(node)
+        changed = self._cluster.put_node(node, self._objects.get(name))
+        self._objects[name] = node
+        if changed:
+            self._wake(changed, self._cluster.by_name[name], now)
+
+    def remove_node(self, name: str) -> list[str]:
+        """Remove a node and its pods; return their uids."""
+        lost = list(self.pods_on(name))
+        self._objects.pop(name, None)
+        for uid in lost:
+            self._cluster.displace(uid)
+        self._cluster.remove_node(name)
+        return lost
+
+    def place(self, uid: str, pod: Object, node: str) -> None:
+        """Count a pod that is on a node already, whether it fits there or not."""
+        self._cluster.place(self._state(uid, pod), node)
+
+    def submit(self, uid: str, pod: Object) -> None:
+        """Let a pod wait for a node."""
+        spec = spec_of(pod)
+        self._queue.add(
+            WaitingPod(
+                uid,
+                _key(pod),
+                self._classes.of(pod),
+                spec.get("priority") or 0,
+                preempts=spec.get("preemptionPolicy") != "Never",
+            )
+        )
+
+    def withdraw(self, uid: str, now: float) -> None:
+        """Remove a pod, whether it waits or is on a node."""
+        self._queue.remove(uid)
+        node = self._cluster.displace(uid)
+        if node is not None:
+            self._wake(ClusterEvent.POD_REMOVED, node, now)
+
+    def next_time(self) -> float | None:
+        """Return when a pod that waits will be tried again by time alone, if one will."""
+        return self._queue.next_time()
+
+    def schedule(self, now: float) -> Outcome:
+        """Try every pod whose turn it is."""
+        self._queue.advance(now)
+        outcome = Outcome()
+        rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
+        while pods := self._queue.take(_BATCH):
+            for pod in pods:
+                self._try(pod, now, rejected, outcome)
+        return outcome
+
+    def _try(
+        self,
+        pod: WaitingPod,
+        now: float,
+        rejected: dict[tuple[PodClass, bool], Diagnosis],
+        outcome: Outcome,
+    ) -> None:
+        known = rejected.get((pod.pod_class, pod.preempts))
+        node = self._placer.find_best(pod.pod_class) if known is None else None
+        if node is not None:
+            state = PodState(pod.uid, pod.key, pod.pod_class, priority=pod.priority)
+            self._queue.remove(pod.uid)
+            self._cluster.place(state, node.name)
+            outcome.placed.append((pod.uid, node.name))
+            return
+        if known is None:
+            known = diagnose(pod.pod_class, self._cluster, preempts=pod.preempts)
+            rejected[pod.pod_class, pod.preempts] = known
+        self._queue.reject(pod, known.message, known.events, now)
+
+    def _state(self, uid: str, pod: Object) -> PodState:
+        priority = spec_of(pod).get("priority") or 0
+        return PodState(uid, _key(pod), self._classes.of(pod), priority=priority)
+
+    def _wake(self, event: ClusterEvent, node: NodeState, now: float) -> None:
+        classes = self._queue.classes_waiting_for(event)
+        if classes:
+            fitting = [each for each in classes if reject(each, node, self._cluster) is None]
+            self._queue.wake(fitting, now)
+
+
+def _key(pod: Object) -> Key:
+    return Key("pods", namespace_of(pod), name_of(pod))
+
+
+def demand_of(pod: PodClass) -> Amounts:
+    """Return what a pod of a class requests."""
+    request = pod.request
+    return Amounts(request.cpu, request.memory, gpu_milli(request.extended))
+
+
+def capacity_of(node: NodeState) -> Amounts:
+    """Return what a node has for pods."""
+    return Amounts(node.cpu, node.memory, gpu_milli(node.extended.items()))
+
+
+def used_of(node: NodeState) -> Amounts:
+    """Return what the pods on a node request."""
+    return Amounts(node.used_cpu, node.used_memory, gpu_milli(node.used_extended.items()))
+
+
+def is_ready(node: Mapping[str, Any]) -> bool:
+    """Tell whether a node object says that it is ready, or says nothing of it."""
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return all(each.get("status") == "True" for each in conditions if each.get("type") == "Ready")
