@@ -7,9 +7,8 @@ anywhere, binding takes no time, and the caller says what time it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from orchestrator.bench.compare.amounts import Amounts, gpu_milli
 from orchestrator.resources.objects import Key, Object, name_of, namespace_of, spec_of
@@ -30,17 +29,22 @@ from orchestrator.scheduler.core.nodes import NodeState
 _BATCH: Final = 500
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a pass of the scheduler came to.
+class Placed(NamedTuple):
+    """A pod got a node."""
 
-    Attributes:
-        placed: Pods by uid and the nodes they are on now, in order.
-        evicted: Pods by uid that had to make room, and the node each was on.
-    """
+    uid: str
+    node: str
 
-    placed: list[tuple[str, str]] = field(default_factory=list)
-    evicted: list[tuple[str, str]] = field(default_factory=list)
+
+class Evicted(NamedTuple):
+    """A pod had to make room for another one, and waits for nothing any more."""
+
+    uid: str
+    node: str
+
+
+Outcome: TypeAlias = list[Placed | Evicted]
+"""What a pass of the scheduler came to, in order."""
 
 
 class Simulation:
@@ -139,7 +143,7 @@ class Simulation:
     def schedule(self, now: float) -> Outcome:
         """Try every pod whose turn it is."""
         self._queue.advance(now)
-        outcome = Outcome()
+        outcome: Outcome = []
         rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
         while pods := self._queue.take(_BATCH):
             for pod in pods:
@@ -159,7 +163,7 @@ class Simulation:
             state = PodState(pod.uid, pod.key, pod.pod_class, priority=pod.priority)
             self._queue.remove(pod.uid)
             self._cluster.place(state, node.name)
-            outcome.placed.append((pod.uid, node.name))
+            outcome.append(Placed(pod.uid, node.name))
             return
         if known is None:
             known = diagnose(pod.pod_class, self._cluster, preempts=pod.preempts)

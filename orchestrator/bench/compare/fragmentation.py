@@ -58,7 +58,7 @@ class Fragmentation:
         """
         weights = dict(self._arrived.most_common(TYPICAL))
         self._update(weights)
-        shares = []
+        shares: list[float | None] = []
         for index, free in enumerate(self._total):
             asking = [pod for pod in weights if self._typical[pod].demand[index]]
             weight = sum(weights[pod] for pod in asking)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -55,10 +56,10 @@ class Result:
 
 
 def percentile(ordered: list[float], share: float) -> float | None:
-    """Return the value that ``share`` (0 to 1) of the sorted values do not exceed, if any."""
+    """Return the lowest sorted value that a ``share`` (0 to 1) of them do not exceed, if any."""
     if not ordered:
         return None
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 class Meter:

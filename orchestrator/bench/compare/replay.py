@@ -15,7 +15,7 @@ from orchestrator.bench.compare.amounts import Amounts, Shares
 from orchestrator.bench.compare.fragmentation import Fragmentation
 from orchestrator.bench.compare.measures import Meter, Result
 from orchestrator.bench.compare.series import Moment, Series
-from orchestrator.bench.simulation import Simulation, capacity_of, demand_of
+from orchestrator.bench.simulation import Evicted, Simulation, capacity_of, demand_of
 from orchestrator.bench.traces.records import (
     NodeComes,
     NodeGoes,
@@ -89,9 +89,10 @@ class Replay:
             if self._series.wants(now):
                 self._look()
         self._look()
+        end = self._changed_at  # after it, pods waited in vain
         for live in self._live.values():
             if not live.node:
-                self._give_up(live)
+                self._give_up(live, end)
         used, nodes_used = self._meter.means()
         return Result(
             policy=policy,
@@ -108,7 +109,7 @@ class Replay:
             nodes_used=nodes_used,
             nodes_used_peak=self._meter.nodes_used_peak,
             nodes=self._meter.nodes_peak,
-            end=self._now,
+            end=end,
             moments=self._series.moments,
         )
 
@@ -134,7 +135,7 @@ class Replay:
             if live.node:
                 self._off(live)
             else:
-                self._give_up(live)
+                self._give_up(live, self._now)
             self._simulation.withdraw(uid, self._now)
 
     def _take(self) -> int:
@@ -181,11 +182,13 @@ class Replay:
         self._fragmentation.changed(name)
 
     def _schedule(self) -> None:
-        outcome = self._simulation.schedule(self._now)
-        for uid, _ in outcome.evicted:
-            self._preemptions += 1
-            self._wait_again(uid)
-        for uid, node in outcome.placed:
+        for change in self._simulation.schedule(self._now):
+            self._changed_at = self._now
+            if isinstance(change, Evicted):
+                self._preemptions += 1
+                self._wait_again(change.uid)
+                continue
+            uid, node = change
             live = self._live[uid]
             live.node = node
             self._placements += 1
@@ -194,8 +197,6 @@ class Replay:
             self._fragmentation.changed(node)
             if live.record.duration is not None:
                 self._depart(self._now + live.record.duration, uid, live.life)
-        if outcome.placed or outcome.evicted:
-            self._changed_at = self._now
         if self._at_refusal is None and self._simulation.waiting:
             self._at_refusal = self._meter.shares
 
@@ -211,9 +212,9 @@ class Replay:
         self._fragmentation.changed(live.node)
         live.node = ""
 
-    def _give_up(self, live: _Live) -> None:
+    def _give_up(self, live: _Live, time: float) -> None:
         self._unplaced += 1
-        self._pending.append(self._now - live.since)
+        self._pending.append(time - live.since)
 
     def _depart(self, time: float, uid: str, life: int) -> None:
         """Let a pod leave at a time, in the life it has now; -1 is for whichever it has then."""
