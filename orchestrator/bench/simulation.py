@@ -6,12 +6,13 @@ anywhere, binding takes no time, and the caller says what time it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from orchestrator.bench.compare.amounts import Amounts, gpu_milli
-from orchestrator.resources.objects import Key, Object, name_of, namespace_of, spec_of
+from orchestrator.resources.objects import Key, Object, labels_of, name_of, namespace_of, spec_of
+from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, SchedulerConfiguration
 from orchestrator.scheduler.core import (
     Cluster,
     Placer,
@@ -27,6 +28,9 @@ from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 
 _BATCH: Final = 500
+PATIENCE: Final = 700.0
+"""Seconds after the last change at which waiting pods are given up: the scheduler tries each of
+them again after 300, so that more time alone will change nothing."""
 
 
 class Placed(NamedTuple):
@@ -50,18 +54,24 @@ Outcome: TypeAlias = list[Placed | Evicted]
 class Simulation:
     """Nodes, pods on them, pods that wait, and a scheduler."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(
+        self, seed: int, configuration: SchedulerConfiguration = DEFAULT_CONFIGURATION
+    ) -> None:
         """Begin without nodes and pods.
 
         Args:
             seed: What breaks ties between nodes of one score.
+            configuration: How to schedule. A pod whose ``schedulerName`` it has no profile for
+                gets its first profile: a trace is not written for a policy.
         """
+        self._configuration = configuration
         self._random = Random(seed)  # noqa: S311 - a repeatable tie-break, no secret
         self._cluster = Cluster()
         self._classes = PodClasses()
         self._placer = Placer(self._cluster, self._random.random)
         self._queue = SchedulingQueue()
         self._objects: dict[str, Object] = {}
+        self._pods: dict[str, Object] = {}
 
     # ---- what there is
 
@@ -88,12 +98,31 @@ class Simulation:
         pod = self._queue.get(uid)
         return "" if pod is None else pod.message
 
+    def holds(self, uid: str) -> str | None:
+        """Return the node a pod is on, or None."""
+        return self._cluster.holds(uid)
+
+    def reasons(self, pod: Object, node: str) -> tuple[str, ...]:
+        """Return why a pod cannot be placed on a node as it is now; empty when it can."""
+        found = reject(self._classes.of(pod), self._cluster.by_name[node], self._cluster)
+        return () if found is None else found[0].reasons
+
+    def diagnose(self, pod: Object) -> str:
+        """Return why a pod fits nowhere, as an event would say it."""
+        preempts = spec_of(pod).get("preemptionPolicy") != "Never"
+        return diagnose(self._classes.of(pod), self._cluster, preempts=preempts).message
+
     def pods_on(self, node: str) -> Iterator[str]:
         """Yield the uids of the pods on a node."""
         state = self._cluster.by_name.get(node)
         return iter(() if state is None else tuple(state.pods))
 
     # ---- what happens
+
+    def put_objects(self, objects: Mapping[str, Iterable[Object]]) -> None:
+        """Take over what scheduling looks at beside nodes and pods, by kind."""
+        for namespace in objects.get("Namespace", ()):
+            self._cluster.namespaces[name_of(namespace)] = labels_of(namespace)
 
     def put_node(self, node: Object, now: float = 0.0) -> None:
         """Add a node, or change it."""
@@ -109,16 +138,32 @@ class Simulation:
         self._objects.pop(name, None)
         for uid in lost:
             self._cluster.displace(uid)
+            self._pods.pop(uid, None)
         self._cluster.remove_node(name)
         return lost
 
     def place(self, uid: str, pod: Object, node: str) -> None:
         """Count a pod that is on a node already, whether it fits there or not."""
+        self._pods[uid] = pod
         self._cluster.place(self._state(uid, pod), node)
+
+    def place_best(self, uid: str, pod: Object) -> str | None:
+        """Place a pod at once on the node it would get; None, and no more, when it fits nowhere.
+
+        It preempts nobody.
+        """
+        state = self._state(uid, pod)
+        node = self._placer.find_best(state.pod_class)
+        if node is None:
+            return None
+        self._pods[uid] = pod
+        self._cluster.place(state, node.name)
+        return node.name
 
     def submit(self, uid: str, pod: Object) -> None:
         """Let a pod wait for a node."""
         spec = spec_of(pod)
+        self._pods[uid] = pod
         self._queue.add(
             WaitingPod(
                 uid,
@@ -132,6 +177,7 @@ class Simulation:
     def withdraw(self, uid: str, now: float) -> None:
         """Remove a pod, whether it waits or is on a node."""
         self._queue.remove(uid)
+        self._pods.pop(uid, None)
         node = self._cluster.displace(uid)
         if node is not None:
             self._wake(ClusterEvent.POD_REMOVED, node, now)
@@ -149,6 +195,26 @@ class Simulation:
             for pod in pods:
                 self._try(pod, now, rejected, outcome)
         return outcome
+
+    def run_to_rest(self) -> Outcome:
+        """Try pods until nothing changes any more, however long that would take.
+
+        Pods that have to make room wait as well.
+        """
+        outcome: Outcome = []
+        now = changed = 0.0
+        while True:
+            made = self.schedule(now)
+            outcome.extend(made)
+            for change in made:
+                if isinstance(change, Evicted):
+                    self.submit(change.uid, self._pods[change.uid])
+            if made:
+                changed = now
+            again = self.next_time()
+            if again is None or again > changed + PATIENCE:
+                return outcome
+            now = max(now, again)
 
     def _try(
         self,
@@ -199,9 +265,3 @@ def capacity_of(node: NodeState) -> Amounts:
 def used_of(node: NodeState) -> Amounts:
     """Return what the pods on a node request."""
     return Amounts(node.used_cpu, node.used_memory, gpu_milli(node.used_extended.items()))
-
-
-def is_ready(node: Mapping[str, Any]) -> bool:
-    """Tell whether a node object says that it is ready, or says nothing of it."""
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    return all(each.get("status") == "True" for each in conditions if each.get("type") == "Ready")

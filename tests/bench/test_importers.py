@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.bench.traces.importers.azure import DAY
-from orchestrator.bench.traces.importers.formats import Format, detect_format, import_trace
+from orchestrator.bench.traces.importers.formats import detect_format, import_trace
 from orchestrator.bench.traces.importers.openb import GPU_MILLI, MODEL
+from orchestrator.bench.traces.published import Format
 from orchestrator.bench.traces.records import NodeComes, NodeGoes, PodComes, Record, TraceError
 
 NODES = "sn,cpu_milli,memory_mib,gpu,model\nnode-0,32000,262144,0,\nnode-1,96000,786432,8,V100M32\n"

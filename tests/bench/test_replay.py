@@ -111,8 +111,10 @@ def test_fragmentation_is_the_free_share_that_typical_pods_cannot_use() -> None:
 
 def test_a_resource_without_takers_is_not_fragmented() -> None:
     """GPUs are judged by pods that ask for some only."""
-    gpu = {"nvidia.com/gpu": "1"}
-    result = play(node("n", **{"nvidia.com/gpu": "2"}), pod("a", cpu="4", **gpu), pod("b", cpu="9"))
+    gpus = NodeComes(time=0, node=make_node("n", {"cpu": "4", "nvidia.com/gpu": "2"}, {}))
+    one = {"name": "c", "resources": {"requests": {"cpu": "4", "nvidia.com/gpu": "1"}}}
+    asks = PodComes(time=0, pod=make_pod("a", "default", {}, {"containers": [one]}))
+    result = play(gpus, asks, pod("b", cpu="9"))
     assert result.fragmentation.gpu == 1.0
     assert result.used.gpu == 0.5
     assert gpu_milli([("alibabacloud.com/gpu-milli", 460), ("amd.com/gpu", 1)]) == 1460

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
-from typing import Final
 
 from orchestrator.bench.compare.amounts import Amounts, Shares
 from orchestrator.bench.compare.fragmentation import Fragmentation
 from orchestrator.bench.compare.measures import Meter, Result
 from orchestrator.bench.compare.series import Moment, Series
-from orchestrator.bench.simulation import Evicted, Simulation, capacity_of, demand_of
+from orchestrator.bench.simulation import PATIENCE, Evicted, Simulation, capacity_of, demand_of
 from orchestrator.bench.traces.records import (
     NodeComes,
     NodeGoes,
@@ -25,10 +24,6 @@ from orchestrator.bench.traces.records import (
 )
 from orchestrator.resources.objects import name_of, uid_of
 from orchestrator.scheduler.core import PodClass
-
-PATIENCE: Final = 700.0
-"""Seconds after the last change at which waiting pods are given up: the scheduler tries each of
-them again after 300, so that more time alone will change nothing."""
 
 
 class _Live:
@@ -164,13 +159,26 @@ class Replay:
                 "pods that are there at one time need different names"
             )
         pod_class = self._simulation.class_of(record.pod)
-        self._live[uid] = _Live(record, pod_class)
+        live = self._live[uid] = _Live(record, pod_class)
+        if record.node is not None:
+            self._stands(live, uid, record.node)
+            return
         self._pods += 1
         self._meter.pod_arrived(self._now)
         self._fragmentation.arrived(pod_class)
         if record.until is not None:
             self._depart(record.until, uid, -1)
         self._simulation.submit(uid, record.pod)
+
+    def _stands(self, live: _Live, uid: str, node: str) -> None:
+        """Count a pod that is on its node from the beginning; it is no arrival."""
+        if node not in self._simulation.nodes:
+            del self._live[uid]
+            return
+        self._simulation.place(uid, live.record.pod, node)
+        live.node = node
+        self._meter.place(node, live.demand)
+        self._fragmentation.changed(node)
 
     def _node_goes(self, name: str) -> None:
         if name not in self._simulation.nodes:

@@ -9,10 +9,11 @@ from heapq import merge
 from pathlib import Path
 from typing import TypeAlias
 
+from orchestrator.bench.failures import UserError
 from orchestrator.resources.objects import Object
 
 
-class TraceError(ValueError):
+class TraceError(UserError):
     """A trace that cannot be read; the message says which file, which line and what to do."""
 
 
@@ -51,12 +52,15 @@ class PodComes:
         pod: The Pod object.
         duration: Seconds it runs once it has a node; None: until the end.
         until: Time at which it leaves, whether it has a node by then or not; None: never.
+        node: The node that it is on already; None for a pod to be scheduled. Trace files have no
+            such pods, real clusters do.
     """
 
     time: float
     pod: Object
     duration: float | None = None
     until: float | None = None
+    node: str | None = None
 
 
 Record: TypeAlias = NodeComes | NodeGoes | PodComes

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 
 from orchestrator.bench.traces.files import is_own, read_trace
 from orchestrator.bench.traces.importers import azure, google, openb
 from orchestrator.bench.traces.importers.base import Imported, columns
+from orchestrator.bench.traces.published import Format
 from orchestrator.bench.traces.records import TraceError, merge_records, sort_records
-
-
-class Format(enum.StrEnum):
-    """A published format, or the project's own."""
-
-    OPENB = "openb"
-    GOOGLE = "google"
-    AZURE = "azure"
-    OWN = "own"
 
 
 def detect_format(paths: list[Path]) -> Format:
