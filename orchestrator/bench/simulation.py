@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from orchestrator.bench.compare.amounts import Amounts, gpu_milli
 from orchestrator.resources.objects import Key, Object, labels_of, name_of, namespace_of, spec_of
-from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, SchedulerConfiguration
+from orchestrator.scheduler.configuration import (
+    DEFAULT_CONFIGURATION,
+    DEFAULT_SCHEDULER_NAME,
+    SchedulerConfiguration,
+)
 from orchestrator.scheduler.core import (
     Cluster,
     Placer,
@@ -23,11 +27,22 @@ from orchestrator.scheduler.core import (
     WaitingPod,
     diagnose,
 )
-from orchestrator.scheduler.core.diagnosis import Diagnosis, reject
+from orchestrator.scheduler.core.diagnosis import Diagnosis
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.volumes.demands import VolumeDemand
 
 _BATCH: Final = 500
+_FAR_REACHING: Final = ClusterEvent.NODE_ADDED | ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS
+"""Events at one node that may help a pod to another: topology domains have changed."""
+
+_STORAGE: Final = {
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "PersistentVolume": "persistentvolumes",
+    "StorageClass": "storageclasses.storage.k8s.io",
+    "CSINode": "csinodes.storage.k8s.io",
+}
 PATIENCE: Final = 700.0
 """Seconds after the last change at which waiting pods are given up: the scheduler tries each of
 them again after 300, so that more time alone will change nothing."""
@@ -51,6 +66,30 @@ Outcome: TypeAlias = list[Placed | Evicted]
 """What a pass of the scheduler came to, in order."""
 
 
+_Asked: TypeAlias = tuple[PodClass, Placer, bool]
+
+
+class _Rejected:
+    """What was rejected in a pass, and is not asked about again: room only shrinks in it.
+
+    A class that another pod's coming could help is asked about again after each placement.
+    """
+
+    def __init__(self) -> None:
+        self._lasting: dict[_Asked, Diagnosis] = {}
+        self._passing: dict[_Asked, Diagnosis] = {}
+
+    def get(self, asked: _Asked) -> Diagnosis | None:
+        return self._lasting.get(asked) or self._passing.get(asked)
+
+    def add(self, asked: _Asked, diagnosis: Diagnosis) -> None:
+        passing = diagnosis.events & ClusterEvent.POD_ADDED
+        (self._passing if passing else self._lasting)[asked] = diagnosis
+
+    def placed(self) -> None:
+        self._passing.clear()
+
+
 class Simulation:
     """Nodes, pods on them, pods that wait, and a scheduler."""
 
@@ -64,11 +103,15 @@ class Simulation:
             configuration: How to schedule. A pod whose ``schedulerName`` it has no profile for
                 gets its first profile: a trace is not written for a policy.
         """
-        self._configuration = configuration
         self._random = Random(seed)  # noqa: S311 - a repeatable tie-break, no secret
         self._cluster = Cluster()
-        self._classes = PodClasses()
-        self._placer = Placer(self._cluster, self._random.random)
+        self._classes = PodClasses(volumes=self._volumes_of)
+        self._placers = {
+            name: Placer(self._cluster, self._random.random, framework=Framework(profile))
+            for name, profile in configuration.by_name.items()
+        }
+        self._first = next(iter(self._placers.values()))
+        self._has_storage = False
         self._queue = SchedulingQueue()
         self._objects: dict[str, Object] = {}
         self._pods: dict[str, Object] = {}
@@ -91,7 +134,8 @@ class Simulation:
 
     def fits(self, pod: PodClass, node: NodeState) -> bool:
         """Tell whether a pod of a class could be placed on a node as it is now."""
-        return reject(pod, node, self._cluster) is None
+        framework = self._placer_of(pod.shape.spec).framework
+        return framework.reject(pod, node, self._cluster) is None
 
     def refusal(self, uid: str) -> str:
         """Return why a waiting pod has no node, in the words of its last attempt."""
@@ -104,13 +148,22 @@ class Simulation:
 
     def reasons(self, pod: Object, node: str) -> tuple[str, ...]:
         """Return why a pod cannot be placed on a node as it is now; empty when it can."""
-        found = reject(self._classes.of(pod), self._cluster.by_name[node], self._cluster)
-        return () if found is None else found[0].reasons
+        framework = self._placer_of(spec_of(pod)).framework
+        pod_class = self._classes.of(pod)
+        found = framework.reject_pod(pod_class, self._cluster)
+        if found is None:
+            found = framework.reject(pod_class, self._cluster.by_name[node], self._cluster)
+        return () if found is None else found.rejection.reasons
 
     def diagnose(self, pod: Object) -> str:
         """Return why a pod fits nowhere, as an event would say it."""
-        preempts = spec_of(pod).get("preemptionPolicy") != "Never"
-        return diagnose(self._classes.of(pod), self._cluster, preempts=preempts).message
+        spec = spec_of(pod)
+        return diagnose(
+            self._classes.of(pod),
+            self._cluster,
+            preempts=spec.get("preemptionPolicy") != "Never",
+            framework=self._placer_of(spec).framework,
+        ).message
 
     def pods_on(self, node: str) -> Iterator[str]:
         """Yield the uids of the pods on a node."""
@@ -122,7 +175,11 @@ class Simulation:
     def put_objects(self, objects: Mapping[str, Iterable[Object]]) -> None:
         """Take over what scheduling looks at beside nodes and pods, by kind."""
         for namespace in objects.get("Namespace", ()):
-            self._cluster.namespaces[name_of(namespace)] = labels_of(namespace)
+            self._cluster.put_namespace(name_of(namespace), labels_of(namespace))
+        for kind, resource in _STORAGE.items():
+            for obj in objects.get(kind, ()):
+                self._cluster.volumes.put(resource, obj)
+                self._has_storage = True
 
     def put_node(self, node: Object, now: float = 0.0) -> None:
         """Add a node, or change it."""
@@ -153,7 +210,7 @@ class Simulation:
         It preempts nobody.
         """
         state = self._state(uid, pod)
-        node = self._placer.find_best(state.pod_class)
+        node = self._placer_of(spec_of(pod)).find_best(state.pod_class)
         if node is None:
             return None
         self._pods[uid] = pod
@@ -179,8 +236,11 @@ class Simulation:
         self._queue.remove(uid)
         self._pods.pop(uid, None)
         node = self._cluster.displace(uid)
+        if self._has_storage:
+            self._cluster.volumes.forget(uid)
         if node is not None:
             self._wake(ClusterEvent.POD_REMOVED, node, now)
+            self._wake_anywhere(ClusterEvent.POD_ADDED, now)  # what it repelled may fit now
 
     def next_time(self) -> float | None:
         """Return when a pod that waits will be tried again by time alone, if one will."""
@@ -190,7 +250,7 @@ class Simulation:
         """Try every pod whose turn it is."""
         self._queue.advance(now)
         outcome: Outcome = []
-        rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
+        rejected = _Rejected()
         while pods := self._queue.take(_BATCH):
             for pod in pods:
                 self._try(pod, now, rejected, outcome)
@@ -220,31 +280,59 @@ class Simulation:
         self,
         pod: WaitingPod,
         now: float,
-        rejected: dict[tuple[PodClass, bool], Diagnosis],
+        rejected: _Rejected,
         outcome: Outcome,
     ) -> None:
-        known = rejected.get((pod.pod_class, pod.preempts))
-        node = self._placer.find_best(pod.pod_class) if known is None else None
+        placer = self._placer_of(spec_of(self._pods[pod.uid]))
+        key = (pod.pod_class, placer, pod.preempts)
+        known = rejected.get(key)
+        node = placer.find_best(pod.pod_class) if known is None else None
         if node is not None:
             state = PodState(pod.uid, pod.key, pod.pod_class, priority=pod.priority)
             self._queue.remove(pod.uid)
             self._cluster.place(state, node.name)
             outcome.append(Placed(pod.uid, node.name))
+            self._wake_anywhere(ClusterEvent.POD_ADDED, now)
+            rejected.placed()
             return
         if known is None:
-            known = diagnose(pod.pod_class, self._cluster, preempts=pod.preempts)
-            rejected[pod.pod_class, pod.preempts] = known
+            known = diagnose(
+                pod.pod_class,
+                self._cluster,
+                preempts=pod.preempts,
+                framework=placer.framework,
+            )
+            rejected.add(key, known)
         self._queue.reject(pod, known.message, known.events, now)
+
+    def _placer_of(self, spec: Mapping[str, Any]) -> Placer:
+        return self._placers.get(spec.get("schedulerName", DEFAULT_SCHEDULER_NAME), self._first)
+
+    def _volumes_of(self, pod: Mapping[str, Any]) -> VolumeDemand | None:
+        """Return what a pod's volumes demand; without storage objects that is not known."""
+        if not self._has_storage:
+            return None
+        return self._cluster.volumes.resolve(
+            spec_of(pod), namespace_of(pod), name_of(pod), pod["metadata"]["uid"]
+        )
 
     def _state(self, uid: str, pod: Object) -> PodState:
         priority = spec_of(pod).get("priority") or 0
         return PodState(uid, _key(pod), self._classes.of(pod), priority=priority)
 
     def _wake(self, event: ClusterEvent, node: NodeState, now: float) -> None:
+        """Let pods try again that the event could help and that would fit on the node now."""
+        if event & _FAR_REACHING:
+            self._wake_anywhere(event, now)
+            return
         classes = self._queue.classes_waiting_for(event)
         if classes:
-            fitting = [each for each in classes if reject(each, node, self._cluster) is None]
-            self._queue.wake(fitting, now)
+            self._queue.wake([each for each in classes if self.fits(each, node)], now)
+
+    def _wake_anywhere(self, event: ClusterEvent, now: float) -> None:
+        classes = self._queue.classes_waiting_for(event)
+        if classes:
+            self._queue.wake(classes, now)
 
 
 def _key(pod: Object) -> Key:

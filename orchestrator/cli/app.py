@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.bench.app import bench
 from orchestrator.cli.options import DEFAULTS, NODES_MAX, PORT_MAX, UpOptions
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(bench, name="bench")
 
 
 class RuntimeName(enum.StrEnum):

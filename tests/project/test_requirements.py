@@ -22,6 +22,9 @@ LOADED_BY_OTHERS = {
 NOT_IMPORTED = {"import-linter", "mypy", "pytest-asyncio", "ruff", "types-psutil", "types-pyyaml"}
 """Tools and plugins."""
 
+OPTIONAL = {"matplotlib": "plots of `orchestrator bench`, which says how to get it"}
+"""What the packages import where it is there: of the extra ``bench``."""
+
 
 def imports(*trees: str) -> set[str]:
     """Return the distributions that the modules of some directories import."""
@@ -45,12 +48,14 @@ def required(extra: str | None = None) -> set[str]:
 
 def test_the_packages_require_what_they_import() -> None:
     """Neither less nor more."""
-    assert imports("actors", "orchestrator") == required() - LOADED_BY_OTHERS.keys()
+    needed = imports("actors", "orchestrator") - OPTIONAL.keys()
+    assert needed == required() - LOADED_BY_OTHERS.keys()
+    assert OPTIONAL.keys() <= imports("orchestrator")
 
 
 def test_the_test_extra_is_what_the_tests_import() -> None:
     """Beside the tools they run, and the peers of the benchmarks that they run."""
-    peers = {"pykka", "thespian"}
+    peers = {"pykka", "thespian", *OPTIONAL}
     assert imports("tests") | NOT_IMPORTED | peers == required("test") | (
         imports("tests") & required()
     )
@@ -58,4 +63,4 @@ def test_the_test_extra_is_what_the_tests_import() -> None:
 
 def test_the_bench_extra_is_what_the_benchmarks_import() -> None:
     """Beside what the packages bring."""
-    assert imports("benchmarks") - required() == required("bench")
+    assert imports("benchmarks") - required() | OPTIONAL.keys() == required("bench")

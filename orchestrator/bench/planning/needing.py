@@ -111,7 +111,7 @@ def need_for_trace(
         return ["waited for too long"] * missing
 
     sizes = Simulation(question.seed, question.policy.configuration)
-    return _search(question, attempt, len(pods), _busiest(pods, sizes))
+    return _search(question, attempt, len(pods), _busiest(pods, sizes), at_once=patience == 0)
 
 
 def _with_nodes(question: Question, count: int) -> Simulation:
@@ -130,7 +130,9 @@ def _with_nodes(question: Question, count: int) -> Simulation:
     return simulation
 
 
-def _search(question: Question, attempt: Attempt, pods: int, requested: Amounts) -> Need:
+def _search(
+    question: Question, attempt: Attempt, pods: int, requested: Amounts, *, at_once: bool = True
+) -> Need:
     size = _size(question)
     bounds = {
         resource: -(-wanted // there)
@@ -145,30 +147,29 @@ def _search(question: Question, attempt: Attempt, pods: int, requested: Amounts)
         return not missing
 
     present = 0 if question.observed is None else len(question.observed.nodes)
+    high = max([1, *bounds.values()])
+    # What sums say holds for new nodes alone, and only if nothing may wait.
+    low = high - 1 if question.observed is None and at_once else 0
     found: int | None = None
     unplaced: list[str] = []
-    low = 0 if question.observed is not None else max([1, *bounds.values()])
-    if low == 0 and enough(0):
+    if question.observed is not None and enough(0):
         found = 0
-    else:
-        high = max(1, low, *bounds.values()) if bounds else max(1, low)
-        low = max(low - 1, 0)
-        while found is None:
-            messages = attempt(high)
-            attempts[high] = len(messages)
-            if not messages:
-                found = high
-            elif high >= MOST or _hopeless(attempts, high):
-                unplaced = list(dict.fromkeys(messages))
-                break
-            else:
-                low, high = high, min(MOST, 2 * high)
-        while found is not None and found - low > 1:
-            middle = (low + found) // 2
-            if enough(middle):
-                found = middle
-            else:
-                low = middle
+    while found is None:
+        messages = attempt(high)
+        attempts[high] = len(messages)
+        if not messages:
+            found = high
+        elif high >= MOST or _hopeless(attempts, high):
+            unplaced = list(dict.fromkeys(messages))
+            break
+        else:
+            low, high = high, min(MOST, 2 * high)
+    while found is not None and found - low > 1:
+        middle = (low + found) // 2
+        if enough(middle):
+            found = middle
+        else:
+            low = middle
     return Need(
         nodes=found,
         present=present,
