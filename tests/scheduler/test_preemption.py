@@ -15,9 +15,8 @@ import pytest
 from orchestrator.resources.objects import Key
 from orchestrator.scheduler.core import Cluster, PodClass, PodState
 from orchestrator.scheduler.core.disruptions import Budgets
-from orchestrator.scheduler.core.nominations import Nominations
 from orchestrator.scheduler.core.preemption import Preemption, Preemptor, why_ineligible
-from orchestrator.scheduler.core.victims import Trial
+from orchestrator.scheduler.core.trials import Trial
 
 Object = dict[str, Any]
 SMALL, MEDIUM, LARGE, HUGE = 1, 2, 3, 5
@@ -73,7 +72,7 @@ class Scene:
         absolute: int = 100,
     ) -> None:
         self.cluster = Cluster()
-        self.nominated = Nominations(self.touch)
+        self.nominated = self.cluster.nominations
         self.budgets = Budgets()
         self.classes: dict[str, PodClass] = {}
         for item in budgets:
@@ -85,16 +84,11 @@ class Scene:
         chance = random.Random(7)
         self.preemptor = Preemptor(
             self.cluster,
-            self.nominated,
             self.budgets,
             chance.random,
             percentage=percentage,
             absolute=absolute,
         )
-
-    def touch(self, name: str) -> None:
-        if name in self.cluster.by_name:
-            self.cluster._touch(self.cluster.by_name[name].index)
 
     def put_budget(self, item: Object) -> None:
         name = item["metadata"]["name"]
@@ -367,7 +361,7 @@ def test_equal_nodes_are_taken_at_random() -> None:
     for seed in range(20):
         scene = Scene({name: [On(f"p{name}")] for name in "abc"})
         chance = random.Random(seed)
-        preemptor = Preemptor(scene.cluster, scene.nominated, scene.budgets, chance.random)
+        preemptor = Preemptor(scene.cluster, scene.budgets, chance.random)
         found = preemptor.find(scene.class_of(ME), HIGH)
         assert found is not None
         chosen.add(found.node.name)

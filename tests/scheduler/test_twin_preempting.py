@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from orchestrator.resources.objects import Key
 from orchestrator.scheduler.core.disruptions import Budgets
-from orchestrator.scheduler.core.nominations import Nominations
 from orchestrator.scheduler.core.preemption import Preemptor
 from tests.scheduler.twin import Snapshot, filter_all, preempt
 from tests.scheduler.twin.builders import Object, thing
@@ -41,13 +40,12 @@ class Contested(World):
         super().__init__(nodes, pods)
         self.nominated: dict[str, Object] = {}
         self.disruption_budgets: dict[str, Object] = {}
-        self.nominations = Nominations(self._touch)
+        self.nominations = self.cluster.nominations
         self.budgets = Budgets()
         self.few = few
         chance = random.Random(seed).random
         self.preemptor = Preemptor(
             self.cluster,
-            self.nominations,
             self.budgets,
             chance,
             percentage=1,
@@ -106,10 +104,6 @@ class Contested(World):
         """Let pods go at once."""
         for name in names:
             self.cluster.displace(self.pods.pop(name)["metadata"]["uid"])
-
-    def _touch(self, name: str) -> None:
-        if name in self.cluster.by_name:
-            self.cluster._touch(self.cluster.by_name[name].index)
 
 
 def preempt_like_the_twin(world: Contested, pod: Object, step: Step) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
 
@@ -17,15 +17,14 @@ from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.nominations import Nominations
 from orchestrator.scheduler.core.plugins import node_ports, node_resources_fit
-from orchestrator.scheduler.core.plugins.base import Depends, Rejection
+from orchestrator.scheduler.core.plugins.base import Depends
 from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.trials import reject_beside
 from orchestrator.scheduler.core.victims import (
     NO_VICTIMS,
     Cost,
     Reasons,
-    Trial,
     Victims,
     cost_of,
     select_by_arithmetic,
@@ -68,7 +67,6 @@ class Candidates:
         pod: PodClass,
         priority: int,
         cluster: Cluster,
-        nominations: Nominations,
         budgets: Budgets,
         framework: Framework,
         random: Callable[[], float],
@@ -76,12 +74,11 @@ class Candidates:
         self._pod = pod
         self._priority = priority
         self._cluster = cluster
-        self._nominations = nominations
         self._budgets = budgets
         self._framework = framework
         self._random = random
         self._scope = _Scope.NODE
-        self._revisions = (-1, -1, -1)  # of the cluster, its topology's counters and the budgets
+        self._revisions = (-1, -1, -1, -1)  # see `_now`
         self._begun_at = -1  # the cluster's revision
         self._aged = False  # something is kept that may have changed
         self._heap: list[_Entry] = []
@@ -101,6 +98,11 @@ class Candidates:
             return None
         everything = wanted >= len(self._cluster.by_name)
         self._catch_up(keep=0 if everything else wanted // 2)
+        found = self._find(wanted)
+        self._revisions = self._now()  # trying out the volumes of pods counts as changes of them
+        return found
+
+    def _find(self, wanted: int) -> Preemption | None:
         while True:
             while self._unknown and not (self._harmless and len(self._candidates) >= wanted):
                 unknown = next(iter(self._unknown))
@@ -152,7 +154,7 @@ class Candidates:
                 right, if perhaps not the cheapest any more.
         """
         cluster, before = self._cluster, self._revisions
-        now = (cluster.revision, cluster.topology.version, self._budgets.revision)
+        now = self._now()
         if now == before:
             return
         if now[1:] == before[1:] and (
@@ -166,11 +168,21 @@ class Candidates:
                 return
         self._begin()
 
+    def _now(self) -> tuple[int, int, int, int]:
+        """Return the revisions of nodes, counters, budgets and free volumes."""
+        cluster, demand = self._cluster, self._pod.volumes
+        return (
+            cluster.revision,
+            cluster.topology.version,
+            self._budgets.revision,
+            0 if demand is None else cluster.volumes.revision(demand),
+        )
+
     def _begin(self) -> None:
         """Know nothing of any node."""
         cluster = self._cluster
         self._scope = _scope_of(self._pod, cluster, self._framework)
-        self._revisions = (cluster.revision, cluster.topology.version, self._budgets.revision)
+        self._revisions = self._now()
         self._begun_at = cluster.revision
         self._aged = False
         self._heap, self._candidates, self._reasons, self._harmless = [], {}, {}, 0
@@ -216,9 +228,9 @@ class Candidates:
     def _select(self, node: NodeState) -> Victims | Reasons | None:
         """Return victims, or why there are none; None where removing pods cannot help."""
         pod, priority, cluster = self._pod, self._priority, self._cluster
-        nominated = self._nominations.heeded(node.name, priority)
-        rejection = _reject(pod, node, cluster, self._framework, nominated)
-        if rejection is None or not rejection.resolvable:
+        nominated = cluster.nominations.heeded(node.name, priority)
+        found = reject_beside(nominated, pod, node, cluster, self._framework)
+        if found is None or not found.rejection.resolvable:
             return None
         lower = [other for other in node.pods.values() if other.priority < priority]
         if not lower:
@@ -245,6 +257,8 @@ class _Scope(enum.Enum):
 
 
 def _scope_of(pod: PodClass, cluster: Cluster, framework: Framework) -> _Scope:
+    if pod.volumes is not None:
+        return _Scope.CLUSTER
     scope = _Scope.RESOURCES
     for plugin in framework.filters:
         if not plugin.applies(pod) or plugin is node_resources_fit.FILTER:
@@ -264,22 +278,3 @@ def _scope_of(pod: PodClass, cluster: Cluster, framework: Framework) -> _Scope:
     if any(counter.domains.coarse for counter in others):
         return _Scope.CLUSTER
     return _Scope.NODE if others else scope
-
-
-def _reject(
-    pod: PodClass,
-    node: NodeState,
-    cluster: Cluster,
-    framework: Framework,
-    nominated: Sequence[PodState],
-) -> Rejection | None:
-    """Return the first rejection of a node on which further pods have their place kept."""
-    if nominated:
-        with Trial(node, cluster) as trial:
-            for other in nominated:
-                trial.put(other)
-            found = framework.reject(pod, node, cluster)
-        if found is not None:
-            return found.rejection
-    found = framework.reject(pod, node, cluster)
-    return None if found is None else found.rejection

@@ -19,6 +19,7 @@ from orchestrator.scheduler.core.demands import (
 )
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.nominations import Nominations
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.topology import Topology
 from orchestrator.scheduler.core.volumes import VolumeBook
@@ -48,6 +49,8 @@ class Cluster:
         """Pods that count on a node, by uid."""
         self.volumes = VolumeBook()
         """Storage objects, and what is attached to nodes."""
+        self.nominations = Nominations(self._touch_named)
+        """Pods that have a place kept for them."""
         self._homeless: dict[str, dict[str, PodState]] = {}
         self._demands: dict[tuple[PodClass, TopologySettings], tuple[int, Demands | None]] = {}
 
@@ -216,6 +219,11 @@ class Cluster:
                 self.image_nodes[name] = count
             else:
                 del self.image_nodes[name]
+
+    def _touch_named(self, name: str) -> None:
+        node = self.by_name.get(name)
+        if node is not None:
+            self._touch(node.index)
 
     def _touch(self, *indexes: int) -> None:
         self.journal += indexes

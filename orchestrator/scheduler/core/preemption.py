@@ -19,7 +19,6 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
-from orchestrator.scheduler.core.nominations import Nominations
 
 __all__ = ["Preemption", "Preemptor", "why_ineligible"]
 
@@ -69,7 +68,6 @@ class Preemptor:
     def __init__(
         self,
         cluster: Cluster,
-        nominations: Nominations,
         budgets: Budgets,
         random: Callable[[], float],
         *,
@@ -81,8 +79,7 @@ class Preemptor:
         """Begin without any knowledge.
 
         Args:
-            cluster: The nodes and what is on them.
-            nominations: Whom to keep room for.
+            cluster: The nodes, what is on them, and what is to come there.
             budgets: The PodDisruptionBudgets.
             random: Draws from 0 to 1.
             percentage: Of the nodes on which something can be gained, at least this part is
@@ -92,7 +89,6 @@ class Preemptor:
             limit: Most indexes that are kept.
         """
         self._cluster = cluster
-        self._nominations = nominations
         self._budgets = budgets
         self._random = random
         self._framework = framework
@@ -126,7 +122,6 @@ class Preemptor:
                 pod,
                 priority,
                 self._cluster,
-                self._nominations,
                 self._budgets,
                 self._framework,
                 self._random,

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import inf
-from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
@@ -24,6 +23,7 @@ from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.requests import Request
+from orchestrator.scheduler.core.trials import Trial, reject_beside
 
 NO_VICTIMS: Final = ("No preemption victims found for incoming pod",)
 _PLENTY: Final = 1 << 62
@@ -70,47 +70,6 @@ def cost_of(victims: Victims) -> Cost:
     )
     total = sum(pod.priority for pod in pods) + _SHIFT * len(pods)
     return victims.violations, highest, total, len(pods), -started
-
-
-class Trial:
-    """Takes pods off a node and puts others on it, and undoes all of that at its end.
-
-    Nobody who follows the cluster's changes hears of it. Nothing else may change the node
-    meanwhile.
-    """
-
-    def __init__(self, node: NodeState, cluster: Cluster) -> None:
-        self._node = node
-        self._cluster = cluster
-        self._before: dict[str, PodState] = {}
-
-    def __enter__(self) -> Self:
-        self._before = dict(self._node.pods)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        before, pods = self._before, self._node.pods
-        for pod in [pod for uid, pod in pods.items() if uid not in before]:
-            self.take(pod)
-        for pod in [pod for uid, pod in before.items() if uid not in pods]:
-            self.put(pod)
-        pods.clear()  # the same pods in another order
-        pods.update(before)
-
-    def take(self, pod: PodState) -> None:
-        """Take a pod off the node."""
-        self._cluster.topology.remove(pod, self._node)
-        self._node.remove(pod)
-
-    def put(self, pod: PodState) -> None:
-        """Put a pod on the node."""
-        self._node.add(pod)
-        self._cluster.topology.add(pod, self._node)
 
 
 def select_by_arithmetic(
@@ -185,24 +144,12 @@ def select_by_trial(
     cluster: Cluster,
     framework: Framework,
 ) -> Victims | Reasons:
-    """Select victims as `select_by_arithmetic` does, by asking the filters.
-
-    The pod has to fit both with and without the nominated pods: they may never come, and affinity
-    to one of them would be in vain.
-    """
+    """Select victims as `select_by_arithmetic` does, by asking the filters."""
     with Trial(node, cluster) as trial:
 
         def find_reasons() -> Reasons | None:
-            for other in nominated:
-                trial.put(other)
-            try:
-                reasons = _first_reasons(framework, pod, node, cluster)
-            finally:
-                for other in nominated:
-                    trial.take(other)
-            if reasons is None and nominated:
-                reasons = _first_reasons(framework, pod, node, cluster)
-            return reasons
+            found = reject_beside(nominated, pod, node, cluster, framework)
+            return None if found is None else found.rejection.reasons
 
         for other in lower:
             trial.take(other)
@@ -224,13 +171,6 @@ def select_by_trial(
     if violating and others:
         victims.sort(key=importance)
     return Victims(tuple(victims), violations)
-
-
-def _first_reasons(
-    framework: Framework, pod: PodClass, node: NodeState, cluster: Cluster
-) -> Reasons | None:
-    found = framework.reject(pod, node, cluster)
-    return None if found is None else found.rejection.reasons
 
 
 def _others_left(
