@@ -27,16 +27,16 @@ from orchestrator.scheduler.core import (
     WaitingPod,
     diagnose,
 )
+from orchestrator.scheduler.core.changes import NodeChange, PodChange
 from orchestrator.scheduler.core.diagnosis import Diagnosis
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.queue import QueueSettings
+from orchestrator.scheduler.core.rejected import registrations_of
 from orchestrator.scheduler.core.volumes.demands import VolumeDemand
 
 _BATCH: Final = 500
-_FAR_REACHING: Final = ClusterEvent.NODE_ADDED | ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS
-"""Events at one node that may help a pod to another: topology domains have changed."""
-
 _STORAGE: Final = {
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "PersistentVolume": "persistentvolumes",
@@ -112,7 +112,15 @@ class Simulation:
         }
         self._first = next(iter(self._placers.values()))
         self._has_storage = False
-        self._queue = SchedulingQueue()
+        frameworks = [placer.framework for placer in self._placers.values()]
+        self._queue = SchedulingQueue(
+            registrations_of(plugin for framework in frameworks for plugin in framework.filters),
+            look=lambda pod, node: self._framework_of(pod).reject(pod, node, self._cluster),
+            settings=QueueSettings(
+                initial_backoff=configuration.initial_backoff,
+                max_backoff=configuration.max_backoff,
+            ),
+        )
         self._objects: dict[str, Object] = {}
         self._pods: dict[str, Object] = {}
 
@@ -134,8 +142,7 @@ class Simulation:
 
     def fits(self, pod: PodClass, node: NodeState) -> bool:
         """Tell whether a pod of a class could be placed on a node as it is now."""
-        framework = self._placer_of(pod.shape.spec).framework
-        return framework.reject(pod, node, self._cluster) is None
+        return self._framework_of(pod).reject(pod, node, self._cluster) is None
 
     def refusal(self, uid: str) -> str:
         """Return why a waiting pod has no node, in the words of its last attempt."""
@@ -181,22 +188,26 @@ class Simulation:
                 self._cluster.volumes.put(resource, obj)
                 self._has_storage = True
 
-    def put_node(self, node: Object, now: float = 0.0) -> None:
+    def put_node(self, node: Object) -> None:
         """Add a node, or change it."""
         name = name_of(node)
-        changed = self._cluster.put_node(node, self._objects.get(name))
+        previous = self._objects.get(name)
+        changed = self._cluster.put_node(node, previous)
         self._objects[name] = node
         if changed:
-            self._wake(changed, self._cluster.by_name[name], now)
+            self._queue.happened(NodeChange(changed, self._cluster.by_name[name], previous))
 
     def remove_node(self, name: str) -> list[str]:
         """Remove a node and its pods; return their uids."""
         lost = list(self.pods_on(name))
         self._objects.pop(name, None)
         for uid in lost:
-            self._cluster.displace(uid)
+            self._displace(uid)
             self._pods.pop(uid, None)
+        gone = self._cluster.by_name.get(name)
         self._cluster.remove_node(name)
+        if gone is not None:
+            self._queue.happened(NodeChange(ClusterEvent.NODE_REMOVED, gone))
         return lost
 
     def place(self, uid: str, pod: Object, node: str) -> None:
@@ -217,8 +228,8 @@ class Simulation:
         self._cluster.place(state, node.name)
         return node.name
 
-    def submit(self, uid: str, pod: Object) -> None:
-        """Let a pod wait for a node."""
+    def submit(self, uid: str, pod: Object, now: float = 0.0) -> None:
+        """Let a pod wait for a node, since ``now``."""
         spec = spec_of(pod)
         self._pods[uid] = pod
         self._queue.add(
@@ -228,19 +239,17 @@ class Simulation:
                 self._classes.of(pod),
                 spec.get("priority") or 0,
                 preempts=spec.get("preemptionPolicy") != "Never",
-            )
+            ),
+            now,
         )
 
-    def withdraw(self, uid: str, now: float) -> None:
+    def withdraw(self, uid: str) -> None:
         """Remove a pod, whether it waits or is on a node."""
         self._queue.remove(uid)
         self._pods.pop(uid, None)
-        node = self._cluster.displace(uid)
+        self._displace(uid)
         if self._has_storage:
             self._cluster.volumes.forget(uid)
-        if node is not None:
-            self._wake(ClusterEvent.POD_REMOVED, node, now)
-            self._wake_anywhere(ClusterEvent.POD_ADDED, now)  # what it repelled may fit now
 
     def next_time(self) -> float | None:
         """Return when a pod that waits will be tried again by time alone, if one will."""
@@ -248,10 +257,9 @@ class Simulation:
 
     def schedule(self, now: float) -> Outcome:
         """Try every pod whose turn it is."""
-        self._queue.advance(now)
         outcome: Outcome = []
         rejected = _Rejected()
-        while pods := self._queue.take(_BATCH):
+        while pods := self._queue.take(_BATCH, now):
             for pod in pods:
                 self._try(pod, now, rejected, outcome)
         return outcome
@@ -268,7 +276,7 @@ class Simulation:
             outcome.extend(made)
             for change in made:
                 if isinstance(change, Evicted):
-                    self.submit(change.uid, self._pods[change.uid])
+                    self.submit(change.uid, self._pods[change.uid], now)
             if made:
                 changed = now
             again = self.next_time()
@@ -288,11 +296,10 @@ class Simulation:
         known = rejected.get(key)
         node = placer.find_best(pod.pod_class) if known is None else None
         if node is not None:
-            state = PodState(pod.uid, pod.key, pod.pod_class, priority=pod.priority)
-            self._queue.remove(pod.uid)
-            self._cluster.place(state, node.name)
+            self._cluster.place(pod, node.name)
+            self._queue.bound([pod])
+            self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, node))
             outcome.append(Placed(pod.uid, node.name))
-            self._wake_anywhere(ClusterEvent.POD_ADDED, now)
             rejected.placed()
             return
         if known is None:
@@ -303,7 +310,7 @@ class Simulation:
                 framework=placer.framework,
             )
             rejected.add(key, known)
-        self._queue.reject(pod, known.message, known.events, now)
+        self._queue.reject(pod, known.message, known.plugins, now)
 
     def _placer_of(self, spec: Mapping[str, Any]) -> Placer:
         return self._placers.get(spec.get("schedulerName", DEFAULT_SCHEDULER_NAME), self._first)
@@ -320,19 +327,14 @@ class Simulation:
         priority = spec_of(pod).get("priority") or 0
         return PodState(uid, _key(pod), self._classes.of(pod), priority=priority)
 
-    def _wake(self, event: ClusterEvent, node: NodeState, now: float) -> None:
-        """Let pods try again that the event could help and that would fit on the node now."""
-        if event & _FAR_REACHING:
-            self._wake_anywhere(event, now)
-            return
-        classes = self._queue.classes_waiting_for(event)
-        if classes:
-            self._queue.wake([each for each in classes if self.fits(each, node)], now)
+    def _framework_of(self, pod: PodClass) -> Framework:
+        return self._placer_of(pod.shape.spec).framework
 
-    def _wake_anywhere(self, event: ClusterEvent, now: float) -> None:
-        classes = self._queue.classes_waiting_for(event)
-        if classes:
-            self._queue.wake(classes, now)
+    def _displace(self, uid: str) -> None:
+        pod = self._cluster.pods.get(uid)
+        if pod is not None:
+            node = self._cluster.displace(uid)
+            self._queue.happened(PodChange(ClusterEvent.POD_REMOVED, pod, node))
 
 
 def _key(pod: Object) -> Key:

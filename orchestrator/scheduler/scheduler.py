@@ -21,15 +21,16 @@ from orchestrator.scheduler.configuration import (
     DEFAULT_SCHEDULER_NAME,
     SchedulerConfiguration,
 )
+from orchestrator.scheduler.core.changes import NodeChange, PodChange
 from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
-from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.placement import Placer
 from orchestrator.scheduler.core.pods import PodState
-from orchestrator.scheduler.core.queue import SchedulingQueue, WaitingPod
+from orchestrator.scheduler.core.queue import QueueSettings, SchedulingQueue
+from orchestrator.scheduler.core.waiting import WaitingPod
 from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation, Store
 
 _BATCH = 500
@@ -37,8 +38,6 @@ _TAKE = 5000  # so that a turn stays short; what is left over is notified again 
 _WRITES = 2
 _RESEND_AFTER = 1.0
 _START_ATTEMPTS = 60
-_FAR_REACHING = ClusterEvent.NODE_ADDED | ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS
-"""Events at one node that may help a pod to another: topology domains have changed."""
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
@@ -161,9 +160,9 @@ class Scheduler(Actor[Command]):
         self._profiles = configuration.by_name
         self._classes = PodClasses()
         self._cluster = Cluster()
-        self._queue = SchedulingQueue()
+        self._queue = self._new_queue()
         self._follower: Follower | None = None
-        self._assumed: dict[str, tuple[str, PodState]] = {}
+        self._assumed: dict[str, WaitingPod] = {}
         self._writes = 0
         self._continuing = False
         self._timer: Timer | None = None
@@ -224,6 +223,16 @@ class Scheduler(Actor[Command]):
         self._schedule()
         self._set_timer()
 
+    def _new_queue(self) -> SchedulingQueue:
+        cluster = self._cluster
+        settings = QueueSettings(
+            initial_backoff=self._configuration.initial_backoff,
+            max_backoff=self._configuration.max_backoff,
+        )
+        return SchedulingQueue(
+            look=lambda pod, node: DEFAULT_FRAMEWORK.reject(pod, node, cluster), settings=settings
+        )
+
     # ---- following
 
     def _notify(self) -> None:
@@ -236,13 +245,13 @@ class Scheduler(Actor[Command]):
         store = self._store
         self._follower = store.follow(("nodes", "pods"), self._notify, after=store.sequence)
         waiting = self._queue
-        self._queue = SchedulingQueue()
         self._cluster = Cluster()
+        self._queue = self._new_queue()
         self._placer = Placer(self._cluster, self.context.random.random)
         for node in store.list("nodes"):
             self._cluster.put_node(node, None)
-        for name, assumed in self._assumed.values():
-            self._cluster.place(assumed, name)
+        for assumed in self._assumed.values():
+            self._cluster.place(assumed, assumed.node)
         pods = store.list("pods")
         for pod in sorted(pods, key=lambda pod: int(pod["metadata"]["resourceVersion"])):
             metadata = pod["metadata"]
@@ -250,7 +259,7 @@ class Scheduler(Actor[Command]):
             self._put_pod(key, pod, None)
             known, new = waiting.get(metadata["uid"]), self._queue.get(metadata["uid"])
             if known is not None and new is not None:
-                new.attempts, new.message = known.attempts, known.message
+                new.inherit(known)
         self.context.ref.tell(_Continue())
 
     def _apply_changes(self) -> None:
@@ -271,12 +280,17 @@ class Scheduler(Actor[Command]):
                 self._put_pod(event.key, event.object, event.previous)
 
     def _apply_node(self, event: ObjectEvent) -> None:
+        name = event.key.name
         if event.type == "DELETED":
-            self._cluster.remove_node(event.key.name)
+            gone = self._cluster.by_name.get(name)
+            self._cluster.remove_node(name)
+            if gone is not None:
+                self._queue.happened(NodeChange(ClusterEvent.NODE_REMOVED, gone))
             return
         changed = self._cluster.put_node(event.object, event.previous)
         if changed:
-            self._wake(changed, self._cluster.by_name[event.key.name])
+            node = self._cluster.by_name[name]
+            self._queue.happened(NodeChange(changed, node, event.previous))
 
     def _put_pod(self, key: Key, pod: Object, previous: Object | None) -> None:
         """Take over a new or changed pod. Runs for every change of every pod: quick exits first."""
@@ -294,54 +308,41 @@ class Scheduler(Actor[Command]):
                 and previous["spec"].get("nodeName")
             ):
                 self._queue.remove(uid)
-                self._cluster.place(
+                self._place(
                     PodState(uid, key, self._classes.of(pod), priority=spec.get("priority") or 0),
                     node,
                 )
-                self._wake_anywhere(ClusterEvent.POD_ADDED)
-        elif finished or is_deleting(pod) or spec.get("schedulingGates"):
+        elif finished or is_deleting(pod):
             self._queue.remove(uid)
         elif (
             spec.get("schedulerName", DEFAULT_SCHEDULER_NAME) in self._profiles
             and uid not in self._assumed
         ):
-            if uid in self._queue and previous is not None and previous["spec"] == spec:
+            now = self.context.clock.monotonic()
+            gated = bool(spec.get("schedulingGates"))
+            if uid in self._queue:
+                if previous is None or not _looks_alike(previous, pod):
+                    self._queue.update(uid, self._classes.of(pod), now, gated=gated)
                 return
-            self._queue.add(
-                WaitingPod(
-                    uid,
-                    key,
-                    self._classes.of(pod),
-                    spec.get("priority") or 0,
-                    preempts=spec.get("preemptionPolicy") != "Never",
-                )
+            waiting = WaitingPod(
+                uid,
+                key,
+                self._classes.of(pod),
+                spec.get("priority") or 0,
+                preempts=spec.get("preemptionPolicy") != "Never",
             )
+            self._queue.add(waiting, now, gated=gated)
+
+    def _place(self, pod: PodState, node: str) -> None:
+        self._cluster.place(pod, node)
+        state = self._cluster.by_name.get(node)
+        self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, state))
 
     def _free(self, uid: str) -> None:
+        pod = self._cluster.pods.get(uid)
         node = self._cluster.displace(uid)
-        if node is not None:
-            self._wake(ClusterEvent.POD_REMOVED, node)
-            # A pod that repelled others did so in a whole domain.
-            self._wake_anywhere(ClusterEvent.POD_ADDED)
-
-    def _wake_anywhere(self, event: ClusterEvent) -> None:
-        """Let rejected pods try again that declared the event, wherever they would fit."""
-        classes = self._queue.classes_waiting_for(event)
-        if classes:
-            self._queue.wake(classes, self.context.clock.monotonic())
-
-    def _wake(self, event: ClusterEvent, node: NodeState) -> None:
-        """Let rejected pods try again that declared the event and would fit on the node now."""
-        classes = self._queue.classes_waiting_for(event)
-        if classes and event & _FAR_REACHING:
-            self._queue.wake(classes, self.context.clock.monotonic())
-        elif classes:
-            fitting = [
-                pod_class
-                for pod_class in classes
-                if DEFAULT_FRAMEWORK.reject(pod_class, node, self._cluster) is None
-            ]
-            self._queue.wake(fitting, self.context.clock.monotonic())
+        if pod is not None:
+            self._queue.happened(PodChange(ClusterEvent.POD_REMOVED, pod, node))
 
     # ---- deciding
 
@@ -349,10 +350,10 @@ class Scheduler(Actor[Command]):
         """Place what is ready, one batch, unless enough is on its way to the store."""
         if self._writes >= _WRITES:
             return
-        pods = self._queue.take(self._batch)
+        now = self.context.clock.monotonic()
+        pods = self._queue.take(self._batch, now)
         if not pods:
             return
-        now = self.context.clock.monotonic()
         written_at = format_time(self.context.clock.now())
         binder = Binder(written_at)
         cluster, placer = self._cluster, self._placer
@@ -366,9 +367,8 @@ class Scheduler(Actor[Command]):
             node = placer.find_best(pod.pod_class) if known is None else None
             if node is not None:
                 name = node.name
-                state = PodState(pod.uid, pod.key, pod.pod_class, priority=pod.priority)
-                cluster.place(state, name)
-                self._assumed[pod.uid] = (name, state)
+                cluster.place(pod, name)
+                self._assumed[pod.uid] = pod
                 bindings.append((pod, name))
                 operations.append(_modify(pod, partial(binder.bind, name), "binding"))
                 continue
@@ -379,7 +379,7 @@ class Scheduler(Actor[Command]):
                 change = partial(mark_unschedulable, written_at, known.message)
                 conditions.append(_modify(pod, change, "status"))
                 self._report(pod, known.message)
-            self._queue.reject(pod, known.message, known.events, now)
+            self._queue.reject(pod, known.message, known.plugins, now)
             self._rejected += 1
         operations += conditions
         if operations:
@@ -411,16 +411,21 @@ class Scheduler(Actor[Command]):
 
     def _settle(self, proposal: _Proposal, results: list[Object | StatusError]) -> None:
         """Keep the placements that were written; undo the others."""
+        bound: list[WaitingPod] = []
         for (pod, node), result in zip(proposal.bindings, results, strict=False):
             self._assumed.pop(pod.uid, None)
             if not isinstance(result, StatusError) and result["spec"].get("nodeName") == node:
-                self._queue.remove(pod.uid)
-                self._bound += 1
+                bound.append(pod)
                 where = f"{pod.key.namespace}/{pod.key.name}"
                 message = f"Successfully assigned {where} to {node}"
                 self._recorder.event(result, "Normal", "Scheduled", message, time=proposal.time)
             else:
                 self._undo(pod, node)
+        self._bound += len(bound)
+        self._queue.bound(bound)
+        for pod in bound:
+            state = self._cluster.by_name.get(pod.node)
+            self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, state))
 
     def _undo(self, pod: WaitingPod, node: str) -> None:
         """Take back a placement that the store refused: the pod changed meanwhile, or is gone."""
@@ -454,6 +459,13 @@ class Scheduler(Actor[Command]):
         self._timer_due = due
         delay = max(0.0, due - self.context.clock.monotonic())
         self._timer = self.context.after(delay, _TimePassed())
+
+
+def _looks_alike(previous: Object, pod: Object) -> bool:
+    """Tell at a glance that a change is of nothing that makes a pod's class."""
+    return previous["spec"] is pod["spec"] and (
+        previous["metadata"].get("labels") == pod["metadata"].get("labels")
+    )
 
 
 def _modify(pod: WaitingPod, change: partial[Object | None], subresource: str) -> Modify:

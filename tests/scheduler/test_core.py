@@ -17,8 +17,6 @@ from orchestrator.scheduler.core import (
     PodClass,
     PodClasses,
     PodState,
-    SchedulingQueue,
-    WaitingPod,
     diagnose,
 )
 from orchestrator.scheduler.core.events import ClusterEvent
@@ -263,8 +261,7 @@ def test_the_message_counts_reasons_over_all_nodes() -> None:
         "1 No preemption victims found for incoming pod, "
         "2 Preemption is not helpful for scheduling."
     )
-    assert ClusterEvent.POD_REMOVED in diagnosis.events
-    assert ClusterEvent.NODE_LABELS not in diagnosis.events
+    assert diagnosis.plugins == {"TaintToleration", "NodeResourcesFit"}
     never = diagnose(two, cluster, preempts=False).message
     assert never.endswith("preemption: not eligible due to preemptionPolicy=Never.")
 
@@ -326,63 +323,6 @@ def test_a_demand_that_cannot_be_kept_yet_keeps_the_pod_waiting_and_is_named() -
     assert diagnose(pod, cluster).message == (
         "not supported by this scheduler yet: spec.resourceClaims"
     )
-
-
-# ---- the queue
-
-
-def waiting(uid: str, pod_class: PodClass | None = None, priority: int = 0) -> WaitingPod:
-    """Make a pod that waits."""
-    return WaitingPod(uid, Key("pods", "ns", uid), pod_class or PodClass(spec()), priority)
-
-
-def names(pods: list[WaitingPod]) -> list[str]:
-    """Return the pods' names."""
-    return [pod.uid for pod in pods]
-
-
-def test_the_queue_is_by_priority_then_by_arrival() -> None:
-    """Higher priority first, FIFO within one; a removed pod does not come up."""
-    queue = SchedulingQueue()
-    for pod in (waiting("a"), waiting("b", priority=5), waiting("c"), waiting("d", priority=5)):
-        queue.add(pod)
-    queue.remove("c")
-    assert names(queue.take(3)) == ["b", "d", "a"]
-    assert not queue.has_ready()
-
-
-def test_a_rejected_pod_waits_for_an_event_that_helps_and_for_its_backoff() -> None:
-    """Events it did not declare leave it alone; backoff doubles from 1 s to 10 s."""
-    queue = SchedulingQueue()
-    pod = waiting("a")
-    queue.add(pod)
-    now = 0.0
-    for expected in (1.0, 2.0, 4.0, 8.0, 10.0, 10.0):
-        assert queue.take(1) == [pod]
-        queue.reject(pod, "no", ClusterEvent.NODE_ADDED, now)
-        assert queue.classes_waiting_for(ClusterEvent.POD_REMOVED) == []
-        queue.wake(queue.classes_waiting_for(ClusterEvent.NODE_ADDED), now)
-        assert not queue.has_ready()
-        assert queue.next_time() == now + expected
-        now += expected
-        queue.advance(now)
-    assert queue.take(1) == [pod]
-
-
-def test_a_rejected_pod_is_tried_after_five_minutes_whatever_happens() -> None:
-    """Nobody waits forever for an event that was missed."""
-    queue = SchedulingQueue()
-    pod = waiting("a")
-    queue.add(pod)
-    queue.take(1)
-    queue.reject(pod, "no", ClusterEvent.NODE_ADDED, 100.0)
-    queue.advance(399.0)
-    assert not queue.has_ready()
-    due = queue.next_time()
-    assert due is not None
-    assert due <= 430.0
-    queue.advance(due)
-    assert queue.take(1) == [pod]
 
 
 # ---- the fast path and its slow twin

@@ -131,7 +131,7 @@ class Replay:
                 self._off(live)
             else:
                 self._give_up(live, self._now)
-            self._simulation.withdraw(uid, self._now)
+            self._simulation.withdraw(uid)
 
     def _take(self) -> int:
         count = 0
@@ -141,7 +141,7 @@ class Replay:
                     self._pod_comes(record)
                 case NodeComes(node=node):
                     name = name_of(node)
-                    self._simulation.put_node(node, self._now)
+                    self._simulation.put_node(node)
                     self._meter.put_node(name, capacity_of(self._simulation.nodes[name]))
                     self._fragmentation.changed(name)
                 case NodeGoes(name=name):
@@ -168,7 +168,7 @@ class Replay:
         self._fragmentation.arrived(pod_class)
         if record.until is not None:
             self._depart(record.until, uid, -1)
-        self._simulation.submit(uid, record.pod)
+        self._simulation.submit(uid, record.pod, self._now)
 
     def _stands(self, live: _Live, uid: str, node: str) -> None:
         """Count a pod that is on its node from the beginning; it is no arrival."""
@@ -213,7 +213,7 @@ class Replay:
         self._off(live)
         live.life += 1
         live.since = self._now
-        self._simulation.submit(uid, live.record.pod)
+        self._simulation.submit(uid, live.record.pod, self._now)
 
     def _off(self, live: _Live) -> None:
         self._meter.displace(live.node, live.demand)

@@ -8,7 +8,8 @@ from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
 from orchestrator.scheduler.core.placement import Placer
 from orchestrator.scheduler.core.pods import PodState
-from orchestrator.scheduler.core.queue import SchedulingQueue, WaitingPod
+from orchestrator.scheduler.core.queue import SchedulingQueue
+from orchestrator.scheduler.core.waiting import WaitingPod
 
 __all__ = [
     "Cluster",

@@ -14,7 +14,10 @@ from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
 from orchestrator.scheduler.core.plugins.node_affinity import NAME, NOT_NAMED
+from orchestrator.scheduler.core.rejected import NOBODY, UNSUPPORTED
 
+_NOBODY = frozenset({NOBODY.plugin})
+_UNSUPPORTED = frozenset({UNSUPPORTED.plugin})
 NO_NODES = "no nodes available to schedule pods"
 _UNHELPFUL = "Preemption is not helpful for scheduling"
 _NO_VICTIMS = "No preemption victims found for incoming pod"
@@ -31,7 +34,7 @@ class Diagnosis(NamedTuple):
 
     message: str
     events: ClusterEvent
-    plugins: frozenset[str] = frozenset()
+    plugins: frozenset[str]
 
 
 def diagnose(
@@ -51,10 +54,12 @@ def diagnose(
     """
     if pod.unsupported:
         demands = ", ".join(pod.unsupported)
-        return Diagnosis(f"not supported by this scheduler yet: {demands}", ClusterEvent(0))
+        return Diagnosis(
+            f"not supported by this scheduler yet: {demands}", UNSUPPORTED.events, _UNSUPPORTED
+        )
     nodes = cluster.by_name
     if not nodes:
-        return Diagnosis(NO_NODES, ClusterEvent.NODE_ADDED)
+        return Diagnosis(NO_NODES, NOBODY.events, _NOBODY)
     whole = framework.reject_pod(pod, cluster)
     if whole is not None:
         message = f"0/{len(nodes)} nodes are available: {', '.join(whole.rejection.reasons)}."

@@ -10,8 +10,6 @@ from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.requests import Port, Request, amount
 from orchestrator.scheduler.core.taints import Taint, taints_of
 
-_ANY = "0.0.0.0"  # noqa: S104  (upstream's word for: any address)
-
 
 class NodeState:
     """A node's capacity and what of it is taken; changed in place by `Cluster` only.
@@ -101,11 +99,5 @@ class NodeState:
                 del self.ports[port]
 
     def has_free(self, ports: tuple[Port, ...]) -> bool:
-        """Tell whether nobody on the node has these ports; any address clashes with every one."""
-        return not any(
-            port.port == other.port
-            and port.protocol == other.protocol
-            and (port.address == other.address or _ANY in {port.address, other.address})
-            for port in ports
-            for other in self.ports
-        )
+        """Tell whether nobody on the node has these ports."""
+        return not any(port.clashes(other) for port in ports for other in self.ports)

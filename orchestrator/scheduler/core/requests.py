@@ -17,6 +17,8 @@ DEFAULT_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
 """Bytes that a container without a memory request counts for in scores."""
 
+_ANY = "0.0.0.0"  # noqa: S104  (upstream's word for: any address)
+
 
 class Port(NamedTuple):
     """A port of the node that a container wants for itself."""
@@ -24,6 +26,14 @@ class Port(NamedTuple):
     protocol: str
     address: str
     port: int
+
+    def clashes(self, other: Port) -> bool:
+        """Tell whether a node cannot give both; any address clashes with every one."""
+        return (
+            self.port == other.port
+            and self.protocol == other.protocol
+            and (self.address == other.address or _ANY in {self.address, other.address})
+        )
 
 
 class Request(NamedTuple):
@@ -119,7 +129,7 @@ def _ports(spec: Mapping[str, Any]) -> tuple[Port, ...]:
     )
     return tuple(
         dict.fromkeys(
-            Port(port.get("protocol") or "TCP", port.get("hostIP") or "0.0.0.0", port["hostPort"])  # noqa: S104  (upstream's word for: any address)
+            Port(port.get("protocol") or "TCP", port.get("hostIP") or _ANY, port["hostPort"])
             for containers in (spec.get("containers") or (), sidecars)
             for port in _host_ports(containers)
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from orchestrator.scheduler.core.changes import Hint, Registration
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
@@ -60,6 +61,8 @@ class Filter:
         depends: What the verdict depends on.
         applies: Tells of a pod that the filter passes every node (upstream's Skip) with False.
         check_pod: Looks at the pod before any node is looked at; a rejection is for all nodes.
+        hint: Looks closer at one of ``events``; None when each of them may help.
+        local: Such an event helps only on the node that it is about.
     """
 
     name: str
@@ -68,6 +71,13 @@ class Filter:
     depends: Depends = Depends.NODE
     applies: Callable[[PodClass], bool] = applies_always
     check_pod: Callable[[PodClass, Cluster], Rejection | None] | None = None
+    hint: Hint | None = None
+    local: bool = False
+
+    @property
+    def registration(self) -> Registration:
+        """What the queue has to know of the plugin."""
+        return Registration(self.name, self.events, self.hint, self.local)
 
 
 Scores: TypeAlias = list[int]

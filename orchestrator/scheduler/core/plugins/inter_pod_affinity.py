@@ -11,6 +11,7 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.demands import DEFAULT_SETTINGS, TopologySettings
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.hints import affinity_hint
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, Score, Scores
 
@@ -22,6 +23,7 @@ _REPELLING = Rejection(
 )
 _EVENTS = (
     ClusterEvent.NODE_ADDED
+    | ClusterEvent.NODE_REMOVED
     | ClusterEvent.NODE_LABELS
     | ClusterEvent.POD_ADDED
     | ClusterEvent.POD_LABELS
@@ -54,7 +56,7 @@ def make(settings: TopologySettings) -> tuple[Filter, Score]:
         ]
 
     return (
-        Filter(NAME, check, _EVENTS, Depends.TOPOLOGY),
+        Filter(NAME, check, _EVENTS, Depends.TOPOLOGY, hint=affinity_hint),
         Score(NAME, score, normalise, Depends.TOPOLOGY),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.scheduler.core.affinities import preferences_of, selection_of
+from orchestrator.scheduler.core.changes import Change, NodeChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
@@ -54,7 +55,18 @@ def score(pod: PodClass, nodes: Sequence[NodeState], _cluster: Cluster) -> Score
     return [count_preferred(pod, node) for node in nodes] if pod.preferences else None
 
 
-FILTER = Filter(NAME, check, _EVENTS, applies=applies)
+def hint(pod: PodClass, change: Change) -> bool:
+    """Tell whether a node is selected that was not."""
+    if not isinstance(change, NodeChange):
+        return True
+    node, before = change.node, change.before
+    selection = pod.selection
+    return selection.matches(node.name, node.labels) and (
+        before is None or not selection.matches(before.name, before.labels)
+    )
+
+
+FILTER = Filter(NAME, check, _EVENTS, applies=applies, hint=hint, local=True)
 SCORE = Score(NAME, score, by_share_of_highest)
 
 
@@ -82,4 +94,6 @@ def enforce(added: Mapping[str, Any]) -> tuple[Filter, Score]:
             return None
         return [count(pod, node) for node in nodes]
 
-    return Filter(NAME, check_both, _EVENTS), Score(NAME, score_both, by_share_of_highest)
+    return Filter(NAME, check_both, _EVENTS, local=True), Score(
+        NAME, score_both, by_share_of_highest
+    )

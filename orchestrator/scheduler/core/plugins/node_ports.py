@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.scheduler.core.changes import Change, PodChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
@@ -26,10 +27,20 @@ def applies(pod: PodClass) -> bool:
     return bool(pod.request.ports)
 
 
+def hint(pod: PodClass, change: Change) -> bool:
+    """Tell whether a pod is gone that had one of the ports, or a node is new."""
+    if not isinstance(change, PodChange):
+        return True
+    given_back = change.pod.pod_class.request.ports
+    return any(port.clashes(other) for port in pod.request.ports for other in given_back)
+
+
 FILTER = Filter(
     "NodePorts",
     check,
     ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED,
     Depends.PODS,
     applies,
+    hint=hint,
+    local=True,
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from orchestrator.scheduler.core.changes import Change, NodeChange, PodChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection
+from orchestrator.scheduler.core.requests import Request
 
 NAME = "NodeResourcesFit"
 _EVENTS = (
@@ -63,7 +65,86 @@ def _explain(
     return Rejection(tuple(reasons), resolvable) if reasons else None
 
 
-FILTER = Filter(NAME, check, _EVENTS, Depends.PODS)
+def room_for(pod: PodClass, node: NodeState) -> int:
+    """Return how many more pods of a class a node takes that takes one; at least 1."""
+    request = pod.request
+    if request.ports:
+        return 1
+    room = node.allowed_pods - len(node.pods)
+    for name, wanted in _wants(request):
+        room = min(room, (_has(node, name) - _uses(node, name)) // wanted)
+    return max(1, room)
+
+
+def hint(pod: PodClass, change: Change) -> bool:
+    """Tell whether something that the pod needs has become free, on a node that is large enough.
+
+    A pod that goes away frees at least one of the places that a node has for pods.
+    """
+    request = pod.request
+    if isinstance(change, PodChange):
+        if change.node is not None and not _fits_empty(request, change.node):
+            return False
+        if change.before is None:
+            return True
+        old, new = change.before.request, change.pod.pod_class.request
+        return any(wanted and _of(new, name) < _of(old, name) for name, wanted in _wants(request))
+    if not isinstance(change, NodeChange):
+        return True
+    node, before = change.node, change.before
+    if not _fits_empty(request, node):
+        return False
+    return (
+        before is None
+        or before.allowed_pods < node.allowed_pods
+        or any(_has(before, name) < _has(node, name) for name, _ in _wants(request))
+    )
+
+
+def _wants(request: Request) -> list[tuple[str, int]]:
+    named = [
+        ("cpu", request.cpu),
+        ("memory", request.memory),
+        ("ephemeral-storage", request.ephemeral),
+    ]
+    return [*((name, wanted) for name, wanted in named if wanted), *request.extended]
+
+
+def _fits_empty(request: Request, node: NodeState) -> bool:
+    return node.allowed_pods > 0 and all(
+        wanted <= _has(node, name) for name, wanted in _wants(request)
+    )
+
+
+def _has(node: NodeState, name: str) -> int:
+    match name:
+        case "cpu":
+            return node.cpu
+        case "memory":
+            return node.memory
+        case "ephemeral-storage":
+            return node.ephemeral
+        case _:
+            return node.extended.get(name, 0)
+
+
+def _uses(node: NodeState, name: str) -> int:
+    match name:
+        case "cpu":
+            return node.used_cpu
+        case "memory":
+            return node.used_memory
+        case "ephemeral-storage":
+            return node.used_ephemeral
+        case _:
+            return node.used_extended.get(name, 0)
+
+
+def _of(request: Request, name: str) -> int:
+    return dict(_wants(request)).get(name, 0)
+
+
+FILTER = Filter(NAME, check, _EVENTS, Depends.PODS, hint=hint, local=True)
 
 
 def ignore(resources: frozenset[str], groups: frozenset[str]) -> Filter:
@@ -82,4 +163,4 @@ def ignore(resources: frozenset[str], groups: frozenset[str]) -> Filter:
         )
         return _explain(pod, node, left)
 
-    return Filter(NAME, check_rest, _EVENTS, Depends.PODS)
+    return Filter(NAME, check_rest, _EVENTS, Depends.PODS, local=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.scheduler.core.changes import Change, NodeChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
@@ -20,4 +21,18 @@ def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None
     return _REJECTION
 
 
-FILTER = Filter("NodeUnschedulable", check, ClusterEvent.NODE_ADDED | ClusterEvent.NODE_TAINTS)
+def hint(_pod: PodClass, change: Change) -> bool:
+    """Tell whether a node is not cordoned that was, or is new."""
+    if not isinstance(change, NodeChange):
+        return True
+    before = change.before
+    return not change.node.unschedulable and (before is None or before.unschedulable)
+
+
+FILTER = Filter(
+    "NodeUnschedulable",
+    check,
+    ClusterEvent.NODE_ADDED | ClusterEvent.NODE_TAINTS,
+    hint=hint,
+    local=True,
+)

@@ -12,6 +12,7 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.demands import DEFAULT_SETTINGS, TopologySettings
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.hints import spread_hint
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, Score, Scores
 
@@ -23,6 +24,7 @@ _UNLABELLED = Rejection(
 )
 _EVENTS = (
     ClusterEvent.NODE_ADDED
+    | ClusterEvent.NODE_REMOVED
     | ClusterEvent.NODE_LABELS
     | ClusterEvent.NODE_TAINTS
     | ClusterEvent.POD_ADDED
@@ -61,7 +63,7 @@ def make(settings: TopologySettings) -> tuple[Filter, Score]:
         )
 
     return (
-        Filter(NAME, check, _EVENTS, Depends.TOPOLOGY, applies),
+        Filter(NAME, check, _EVENTS, Depends.TOPOLOGY, applies, hint=spread_hint),
         Score(NAME, score, normalise, Depends.TOPOLOGY),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.scheduler.core.changes import Change, NodeChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
@@ -47,5 +48,21 @@ def score(pod: PodClass, nodes: Sequence[NodeState], _cluster: Cluster) -> Score
     return [count_unwelcome(pod, node) for node in nodes]
 
 
-FILTER = Filter("TaintToleration", check, ClusterEvent.NODE_ADDED | ClusterEvent.NODE_TAINTS)
+def hint(pod: PodClass, change: Change) -> bool:
+    """Tell whether a node's taints are tolerated now that were not."""
+    if not isinstance(change, NodeChange):
+        return True
+    before = change.before
+    return tolerates_all(change.node.taints, pod.tolerations) and (
+        before is None or not tolerates_all(before.taints, pod.tolerations)
+    )
+
+
+FILTER = Filter(
+    "TaintToleration",
+    check,
+    ClusterEvent.NODE_ADDED | ClusterEvent.NODE_TAINTS,
+    hint=hint,
+    local=True,
+)
 SCORE = Score("TaintToleration", score, by_lack_of_highest)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.hints import storage_hint
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, has_demand
 from orchestrator.scheduler.core.volumes.matching import choose
@@ -70,4 +71,6 @@ FILTER = Filter(
     Depends.PODS,  # on volumes that are free: see `VolumeBook.revision`
     has_demand,
     check_pod,
+    hint=storage_hint,
+    local=True,
 )

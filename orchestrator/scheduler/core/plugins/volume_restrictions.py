@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.hints import storage_hint
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, has_demand
 
@@ -50,4 +51,5 @@ FILTER = Filter(
     Depends.PODS,
     has_demand,
     check_pod,
+    hint=storage_hint,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.hints import storage_hint
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection, has_demand
 
@@ -44,4 +45,6 @@ FILTER = Filter(
     Depends.NODE,
     has_demand,
     check_pod,
+    hint=storage_hint,
+    local=True,
 )
