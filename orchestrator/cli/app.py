@@ -113,6 +113,44 @@ def demo(
     raise typer.Exit(run_demo(keep=keep, json_output=json_output))
 
 
+@app.command("explain-scheduling")
+def explain_scheduling(
+    *,
+    pod: Annotated[str, typer.Argument(help="The pod's name; it may wait or run.")],
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="The pod's namespace.")
+    ] = "default",
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            help="The cluster: its kubeconfig, or a dump by `kubectl get nodes,pods -A -o json`. "
+            "Without it $KUBECONFIG or ~/.kube/config."
+        ),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="The kubeconfig's context, if not its current one.")
+    ] = None,
+    scheduler_config: Annotated[
+        Path | None,
+        typer.Option(help="The scheduler's KubeSchedulerConfiguration, if it has one."),
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Show every node's verdict and every plugin's score for a pod. Nothing is changed."""
+    from orchestrator.cli.explaining import run_explain
+
+    raise typer.Exit(
+        run_explain(
+            pod,
+            namespace=namespace,
+            kubeconfig=kubeconfig,
+            context=context,
+            scheduler_config=scheduler_config,
+            as_json=json_output,
+        )
+    )
+
+
 @app.command()
 def version() -> None:
     """Print the version of the program and of the Kubernetes API it serves."""

@@ -128,7 +128,7 @@ class ExtensionCycle:
         *,
         reader: Reader,
         monotonic: Callable[[], float],
-        random: Random,
+        random: Callable[[], Random],
         activate: Callable[[Sequence[str], float], None] = lambda _uids, _after: None,
         report: Callable[[PluginFailed], None] = lambda _: None,
     ) -> None:
@@ -139,7 +139,7 @@ class ExtensionCycle:
             known: All plugins beside the built-in ones.
             reader: Of the cluster's objects.
             monotonic: Tells the time.
-            random: The system's generator.
+            random: Returns the system's generator.
             activate: Lets waiting pods be tried again, after some seconds.
             report: Hears of errors of plugins that make no difference to a pod.
 
@@ -148,7 +148,7 @@ class ExtensionCycle:
         """
         self.cluster = Cluster()
         """Where placements count; whoever makes a new picture sets it."""
-        self.random = random
+        self._random = random
         self._reader = reader
         self._monotonic = monotonic
         self._activate = activate
@@ -239,6 +239,11 @@ class ExtensionCycle:
     def revision(self) -> int:
         """Grows with every change of any object."""
         return self._reader.sequence
+
+    @property
+    def random(self) -> Random:
+        """The system's generator."""
+        return self._random()
 
     def monotonic(self) -> float:
         """Return the time."""

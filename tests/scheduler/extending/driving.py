@@ -112,7 +112,7 @@ class Scheduling:
             known,
             reader=self.objects,
             monotonic=lambda: self.now,
-            random=Random(1),
+            random=lambda: Random(1),
             activate=lambda uids, after: self.activated.append((list(uids), after)),
             report=self.failures.append,
         )

@@ -1,0 +1,130 @@
+"""``orchestrator explain-scheduling`` on a dump."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from orchestrator.cli import app as commands
+from tests.bench.clusters import dump, node, pod
+
+
+def explain(*words: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(commands.app, ["explain-scheduling", *words])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> str:
+    """Three nodes: one nearly full, one tainted, one free."""
+    taints = [{"key": "gpu", "effect": "NoSchedule"}]
+    path = dump(
+        tmp_path,
+        node("full"), node("tainted", taints=taints), node("free"),
+        pod("old", "full", cpu="3500m"), pod("new"),
+    )  # fmt: skip
+    return str(path)
+
+
+def test_every_node_gets_a_verdict_and_every_plugin_a_score(cluster: str) -> None:
+    """In tables that are aligned."""
+    result = explain("new", "-n", "team", "--kubeconfig", cluster)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == (
+        "team/new (default-scheduler): 1 of 3 nodes are feasible; it would go to free"
+    )
+    assert lines[2].split()[:4] == ["NODE", "TOTAL", "TaintToleration*3", "NodeAffinity*2"]
+    assert lines[3].split()[0] == "free"
+    assert "0 > 100" in lines[3]
+    assert lines[5:] == [
+        "NODE     PLUGIN            REASON",
+        "full     NodeResourcesFit  Insufficient cpu",
+        "tainted  TaintToleration   node(s) had untolerated taint(s)",
+    ]
+
+
+def test_json_has_it_all(cluster: str) -> None:
+    """For programs."""
+    result = explain("new", "-n", "team", "--kubeconfig", cluster, "--json")
+    told = json.loads(result.stdout)
+    assert told["pod"] == "team/new"
+    assert told["best"] == ["free"]
+    assert [one["name"] for one in told["nodes"]] == ["free", "full", "tainted"]
+    assert told["nodes"][0]["total"] == sum(one["weighted"] for one in told["nodes"][0]["scores"])
+
+
+def test_a_pod_that_runs_is_explained_as_if_it_did_not(cluster: str) -> None:
+    """It takes no room from itself."""
+    result = explain("old", "-n", "team", "--kubeconfig", cluster)
+    assert result.stdout.startswith(
+        "team/old (default-scheduler), which is on full: 2 of 3 nodes are feasible; it would go to "
+        "one of 2 at random: free, full"
+    )
+
+
+def test_a_pod_that_fits_nowhere_gets_its_message(tmp_path: Path) -> None:
+    """That of the event."""
+    path = dump(tmp_path, node("a"), pod("big", cpu="9"))
+    result = explain("big", "-n", "team", "--kubeconfig", str(path))
+    assert result.exit_code == 0
+    assert result.stdout.startswith(
+        "team/big (default-scheduler): 0/1 nodes are available: 1 Insufficient cpu."
+    )
+
+
+def configuration(directory: Path, profiles: list[Any]) -> str:
+    """Write a scheduler's configuration."""
+    path = directory / "scheduler.yaml"
+    head = {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}
+    path.write_text(json.dumps({**head, "profiles": profiles}))
+    return str(path)
+
+
+def test_the_schedulers_own_configuration_counts(cluster: str, tmp_path: Path) -> None:
+    """One that packs, and minds no taints."""
+    strategy = {"scoringStrategy": {"type": "MostAllocated"}}
+    args = [{"name": "NodeResourcesFit", "args": strategy}]
+    disabled = {"disabled": [{"name": "TaintToleration"}]}
+    path = configuration(tmp_path, [{"plugins": {"multiPoint": disabled}, "pluginConfig": args}])
+    result = explain("new", "-n", "team", "--kubeconfig", cluster, "--scheduler-config", path)
+    assert "2 of 3 nodes are feasible" in result.stdout
+    assert "TaintToleration" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nobody"], "pod default/nobody is not there (-n gives another namespace)"),
+        (["new", "-n", "team", "--context", "x"], "is no kubeconfig, so it has no context x"),
+    ],
+)
+def test_what_cannot_be_explained_is_told(words: list[str], message: str, cluster: str) -> None:
+    """On standard error, with a code."""
+    result = explain(*words, "--kubeconfig", cluster)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_pod_of_another_scheduler_is_not_guessed_at(cluster: str, tmp_path: Path) -> None:
+    """Its rules are not known here."""
+    path = configuration(tmp_path, [{"schedulerName": "other"}])
+    result = explain("new", "-n", "team", "--kubeconfig", cluster, "--scheduler-config", path)
+    assert result.exit_code == 2
+    assert "is of the scheduler default-scheduler" in result.stderr
+    assert "it has other (--scheduler-config)" in result.stderr
+
+
+def test_without_a_kubeconfig_its_usual_places_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where kubectl would look."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    result = explain("new")
+    assert result.exit_code == 2
+    assert f"no kubeconfig at {tmp_path / 'none'}: give one (--kubeconfig)" in result.stderr
