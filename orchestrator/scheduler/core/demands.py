@@ -402,9 +402,8 @@ class Demands:
             if part.counter.domains.key == NODE:
                 size = sum(places[place] for place in taking_part)
             else:
-                found = {place[reader.position] for place in taking_part}
-                found.discard(None)
-                size = len(found)
+                # Upstream counts the nodes without the label as one more domain, named "".
+                size = len({place[reader.position] or "" for place in taking_part})
             weights.append(math.log(size + 2))
         return weights
 

@@ -62,12 +62,9 @@ def diagnose(
         return Diagnosis(NO_NODES, NOBODY.events, _NOBODY)
     whole = framework.reject_pod(pod, cluster)
     if whole is not None:
+        # What would follow, upstream's DynamicResources ends: it misses what it had not prepared.
         message = f"0/{len(nodes)} nodes are available: {', '.join(whole.rejection.reasons)}."
-        return Diagnosis(
-            f"{message} {_preemption(len(nodes), 0, preempts)}",
-            whole.events,
-            frozenset({whole.plugin}),
-        )
+        return Diagnosis(f"{message} not found", whole.events, frozenset({whole.plugin}))
     names = pod.selection.names
     reasons: Counter[str] = Counter()
     events = ClusterEvent.NODE_ADDED

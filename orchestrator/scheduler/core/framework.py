@@ -120,6 +120,15 @@ class Framework:
         self._weights = {plugin.name: weight for plugin, weight in self.scores}
         self._pod_checks = tuple(plugin for plugin in self.filters if plugin.check_pod is not None)
         self._asks_all_pods = any(plugin.applies is not has_demand for plugin in self._pod_checks)
+        # Asked about without a call, since it is asked for every pod.
+        self._named_nodes = next(
+            (
+                Verdict(plugin.name, node_affinity.CONFLICT, plugin.events)
+                for plugin in self.filters
+                if plugin.name == node_affinity.NAME
+            ),
+            None,
+        )
         self._boundless = tuple(
             plugin for plugin in self.filters if plugin.depends is Depends.EVERYTHING
         )
@@ -144,6 +153,9 @@ class Framework:
 
     def reject_pod(self, pod: PodClass, cluster: Cluster) -> Verdict | None:
         """Ask the filters about the pod alone; a verdict is for all nodes."""
+        names = pod.selection.names
+        if names is not None and not names and self._named_nodes is not None:
+            return self._named_nodes
         if pod.volumes is None and not self._asks_all_pods:
             return None
         for plugin in self._pod_checks:

@@ -25,6 +25,8 @@ _ENFORCED = Rejection(("node(s) didn't match scheduler-enforced node affinity",)
 NOT_NAMED = Rejection(("node(s) didn't satisfy plugin(s) [NodeAffinity]",), resolvable=False)
 """For a pod whose affinity names its nodes (a DaemonSet's), on all other nodes: upstream decides
 this before it runs any filter on them."""
+CONFLICT = Rejection(("pod affinity terms conflict",), resolvable=False)
+"""For a pod whose terms each demand to be on several nodes at once."""
 _EVENTS = ClusterEvent.NODE_ADDED | ClusterEvent.NODE_LABELS
 
 
