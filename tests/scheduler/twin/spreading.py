@@ -139,7 +139,7 @@ class PodTopologySpread(Plugin):
         forms = self.profile.default_constraints
         if forms is None:
             forms = SYSTEM_CONSTRAINTS
-        selector = self._default_selector()
+        selector = self.default_selector()
         if selector.empty:
             return []
         return [Constraint(form, selector) for form in forms if form["whenUnsatisfiable"] == action]
@@ -154,7 +154,7 @@ class PodTopologySpread(Plugin):
         same = [Requirement(key, "in", (own[key],)) for key in keys]
         return LabelSelector([*same, *selector.requirements])
 
-    def _default_selector(self) -> LabelSelector:
+    def default_selector(self) -> LabelSelector:
         """Return what the pod's services and its controller select; empty if there are none."""
         own, snapshot = labels(self.pod), self.snapshot
         equal: dict[str, str] = {}

@@ -29,6 +29,8 @@ ZONES = ("z1", "z2", "z3")
 RACK = "example.com/rack"
 USE = "use"
 GPU = "example.com/gpu"
+CLAIMS = 6
+"""Claims that pods share: ``c0`` to ``c5``, of the namespace ``default``."""
 IMAGES = {"small:1": 10 * MI, "middle:latest": 90 * MI, "large:2": 900 * MI}
 NAMESPACES = ("default", "other")
 
@@ -50,6 +52,8 @@ FEATURES = (
     "anti-affinity",
     "preferred pods",
     "owner",
+    "claims",
+    "disk",
 )
 """What a pod may have beside labels and a small request."""
 
@@ -244,8 +248,10 @@ NODE_TERMS = st.builds(
     lambda some: {"matchExpressions": some}, st.lists(NODE_EXPRESSIONS, min_size=1, max_size=2)
 )
 NAMED_TERMS = st.builds(
-    lambda index: {"matchFields": [expression("metadata.name", "In", f"n{index}")]},
-    st.integers(0, 5),
+    lambda names: {
+        "matchFields": [expression("metadata.name", "In", f"n{name}") for name in names]
+    },
+    st.lists(st.integers(0, 5), min_size=1, max_size=2),
 )
 TOLERATIONS: SearchStrategy[list[Object]] = st.lists(
     st.sampled_from(
@@ -358,6 +364,14 @@ def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRec
                         affinity.setdefault(kind_of_term, {})[PREFERRED] = [
                             {"weight": weight, "podAffinityTerm": one} for weight, one in some
                         ]
+            case "claims":
+                indexes = st.integers(0, CLAIMS - 1)
+                for index in draw(st.lists(indexes, min_size=1, max_size=2, unique=True)):
+                    source = {"persistentVolumeClaim": {"claimName": f"c{index}"}}
+                    spec.setdefault("volumes", []).append({"name": f"c{index}", **source})
+            case "disk":
+                disk = {"pdName": "d", "readOnly": draw(st.booleans())}
+                spec.setdefault("volumes", []).append({"name": "d", "gcePersistentDisk": disk})
             case _:
                 pass
     if affinity:

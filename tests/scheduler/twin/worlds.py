@@ -10,10 +10,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.resources.objects import Key
+from orchestrator.resources.selectors import NOTHING, LabelSelector
 from orchestrator.scheduler.core import Cluster, PodClass, PodClasses
 from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.volumes import VolumeDemand
 from tests.scheduler.twin.builders import ZONE, Object, thing
-from tests.scheduler.twin.snapshot import Snapshot
+from tests.scheduler.twin.snapshot import DEFAULT_PROFILE, Snapshot, labels
+from tests.scheduler.twin.snapshot import name as name_of
+from tests.scheduler.twin.spreading import PodTopologySpread
+from tests.scheduler.twin.storage import (
+    CLAIM_RESOURCE,
+    CLASSES,
+    CSI_NODES,
+    DONE,
+    VOLUMES,
+    Storage,
+    volume,
+)
 from tests.scheduler.twin.strategies import NAMESPACES, NodeRecipe, PodRecipe, Step
 
 SERVICE = thing("a", spec={"selector": {"app": "a"}})
@@ -27,17 +40,33 @@ REPLICA_SETS = [
 class World:
     """Both views of one cluster."""
 
-    def __init__(self, nodes: Sequence[NodeRecipe], pods: Sequence[PodRecipe]) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[NodeRecipe],
+        pods: Sequence[PodRecipe],
+        storage: Storage | None = None,
+    ) -> None:
         self.node_recipes = nodes
         self.pod_recipes = pods
         self.cluster = Cluster()
-        self.classes = PodClasses()
+        self.classes = PodClasses(default_selector=self._select, volumes=self._resolve)
+        self.storage: dict[str, dict[str, Object]] = {
+            resource: {} for resource in (CLASSES, VOLUMES, CLAIM_RESOURCE, CSI_NODES)
+        }
+        for resource, objects in (storage.objects if storage else {}).items():
+            for obj in objects:
+                self._put_storage(resource, obj)
         self.nodes: dict[str, Object] = {}
         self.pods: dict[str, Object] = {}
         self.namespaces = {name: thing(name, namespace=None) for name in NAMESPACES}
         self._numbers = itertools.count()
         for index, recipe in enumerate(nodes):
             self._put_node(recipe.named(f"n{index}"))
+
+    def __str__(self) -> str:
+        things = (*self.nodes.values(), *self.pods.values())
+        kept = [obj for objects in self.storage.values() for obj in objects.values()]
+        return "\n".join(map(str, (*things, *kept)))
 
     @property
     def snapshot(self) -> Snapshot:
@@ -48,6 +77,10 @@ class World:
             namespaces=list(self.namespaces.values()),
             services=[SERVICE],
             replica_sets=REPLICA_SETS,
+            classes=list(self.storage[CLASSES].values()),
+            volumes=list(self.storage[VOLUMES].values()),
+            claims=list(self.storage[CLAIM_RESOURCE].values()),
+            csi_nodes=list(self.storage[CSI_NODES].values()),
         )
 
     def next_pod(self, step: Step) -> Object:
@@ -60,7 +93,8 @@ class World:
         return self.classes.of(pod)
 
     def place(self, pod: Object, node: str) -> None:
-        """Let a pod run on a node."""
+        """Let a pod run on a node, with its claims bound."""
+        self._bind(pod, node)
         minute = len(self.pods) % 60
         bound = {
             **pod,
@@ -68,6 +102,56 @@ class World:
             "status": {"phase": "Running", "startTime": f"2026-01-01T00:{minute:02}:00Z"},
         }
         self._put_pod(bound)
+
+    def _select(self, pod: Object) -> LabelSelector:
+        """Return whom the default constraints count; the twin's, as the core is told it."""
+        found = PodTopologySpread(self.snapshot, pod, DEFAULT_PROFILE).default_selector()
+        return NOTHING if found.empty else found
+
+    def _resolve(self, pod: Object) -> VolumeDemand | None:
+        metadata = pod["metadata"]
+        return self.cluster.volumes.resolve(
+            pod["spec"], metadata["namespace"], metadata["name"], metadata["uid"]
+        )
+
+    def _bind(self, pod: Object, node: str) -> None:
+        """Do what the controllers of volumes do with the core's decision."""
+        book = self.cluster.volumes
+        found = book.reserve(pod["metadata"]["uid"], node, labels(self.nodes[node]))
+        assert not isinstance(found, str), found
+        if found is None:
+            return
+        claims = self.storage[CLAIM_RESOURCE]
+        for name, (_, claim_name) in found.volumes:
+            held = self.storage[VOLUMES][name]
+            owner = {"namespace": "default", "name": claim_name, "uid": f"default/{claim_name}"}
+            bound = {**held, "spec": {**held["spec"], "claimRef": owner}}
+            self._put_storage(VOLUMES, {**bound, "status": {"phase": "Bound"}})
+            self._finish(claims[claim_name], name)
+        for _, claim_name in found.provisions:
+            zone = labels(self.nodes[node]).get(ZONE)
+            made = volume(
+                f"made-{claim_name}",
+                size="20Gi",
+                place=(ZONE, zone) if zone else None,
+                storage_class="late",
+                claim=claim_name,
+                handle=f"made-{claim_name}",
+            )
+            self._put_storage(VOLUMES, made)
+            self._finish(claims[claim_name], f"made-{claim_name}")
+
+    def _finish(self, unbound: Object, to: str) -> None:
+        metadata = {**unbound["metadata"], "annotations": {DONE: "yes"}}
+        spec = {**unbound["spec"], "volumeName": to}
+        self._put_storage(
+            CLAIM_RESOURCE,
+            {**unbound, "metadata": metadata, "spec": spec, "status": {"phase": "Bound"}},
+        )
+
+    def _put_storage(self, resource: str, obj: Object) -> None:
+        self.storage[resource][name_of(obj)] = obj
+        self.cluster.volumes.put(resource, obj)
 
     def apply(self, step: Step) -> None:
         """Let something happen; nothing where there is nothing that it could happen to."""
@@ -80,9 +164,9 @@ class World:
                 self._put_node(recipe.named(name))
             case "label namespace":
                 name = NAMESPACES[step.which % len(NAMESPACES)]
-                labels = {"team": "x"} if step.other % 2 else {}
-                self.namespaces[name] = thing(name, namespace=None, metadata={"labels": labels})
-                self.cluster.namespaces[name] = labels
+                own = {"team": "x"} if step.other % 2 else {}
+                self.namespaces[name] = thing(name, namespace=None, metadata={"labels": own})
+                self.cluster.put_namespace(name, own)
             case "relabel node" | "cordon":
                 self._change_node(step)
             case "remove" | "terminate" | "relabel pod":
@@ -105,10 +189,10 @@ class World:
             flipped = not node["spec"].get("unschedulable")
             self._put_node({**node, "spec": {**node["spec"], "unschedulable": flipped}})
             return
-        labels = {**node["metadata"]["labels"], ZONE: f"z{1 + step.other % 3}"}
+        own = {**labels(node), ZONE: f"z{1 + step.other % 3}"}
         if step.other > 2:
-            del labels[ZONE]
-        self._put_node({**node, "metadata": {**node["metadata"], "labels": labels}})
+            del own[ZONE]
+        self._put_node({**node, "metadata": {**node["metadata"], "labels": own}})
 
     def _change_pod(self, step: Step) -> None:
         pod = _pick(self.pods, step)
@@ -122,8 +206,8 @@ class World:
             case "terminate":
                 self._put_pod({**pod, "metadata": {**metadata, "deletionTimestamp": "2026"}})
             case _:
-                labels = {"app": "ab"[step.other % 2], "rev": str(step.other % 3)}
-                self._put_pod({**pod, "metadata": {**metadata, "labels": labels}})
+                own = {"app": "ab"[step.other % 2], "rev": str(step.other % 3)}
+                self._put_pod({**pod, "metadata": {**metadata, "labels": own}})
 
     def _put_node(self, node: Object) -> None:
         name = node["metadata"]["name"]
