@@ -173,7 +173,7 @@ def test_the_core_preempts_whom_the_twin_would(
                 feasible = sorted(name for name, verdict in verdicts.items() if verdict is None)
                 if feasible:
                     world.place(pod, feasible[step.which % len(feasible)])
-                else:
+                elif world.nodes:
                     preempt_like_the_twin(world, pod, step)
             case "terminate":
                 world.put_budget(step)
