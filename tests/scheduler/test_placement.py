@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.resources.objects import Key
 from orchestrator.resources.selectors import parse_label_selector
 from orchestrator.scheduler.core import Cluster, Placer, PodClass, PodState
-from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
-from orchestrator.scheduler.core.placement import enough_nodes
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, enough_nodes
 
 Object = dict[str, Any]
 ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"

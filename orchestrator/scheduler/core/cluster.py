@@ -74,7 +74,7 @@ class Cluster:
             self._count_images(state, 1)
             for pod in self._homeless.pop(state.name, {}).values():
                 state.add(pod)
-            self._touch(state.index, *self.topology.attach(state))
+            self._touch(state.index, self.topology.attach(state))
             return ClusterEvent.NODE_ADDED
         changed = _diff(node, previous)
         if previous is None or status_of(node).get("images") != status_of(previous).get("images"):
@@ -85,10 +85,10 @@ class Cluster:
         if changed:
             regrouped = changed & (ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS)
             if regrouped:
-                self._touch(*self.topology.detach(state))
+                self._touch(state.index, self.topology.detach(state))
             state.describe(node)
             if regrouped:
-                self._touch(*self.topology.attach(state))
+                self._touch(state.index, self.topology.attach(state))
             self._touch(state.index)
         return changed
 
@@ -97,7 +97,7 @@ class Cluster:
         state = self.by_name.pop(name, None)
         if state is None:
             return
-        self._touch(state.index, *self.topology.detach(state))
+        self._touch(state.index, self.topology.detach(state))
         self._count_images(state, -1)
         self.nodes[state.index] = None
         if state.pods:
@@ -121,7 +121,7 @@ class Cluster:
             self._homeless.setdefault(node, {})[pod.uid] = pod
         else:
             state.add(pod)
-            self._touch(state.index, *self.topology.add(pod, state))
+            self._touch(state.index, self.topology.add(pod, state))
 
     def displace(self, uid: str) -> NodeState | None:
         """Uncount a pod; return the node that has more room now, if it is there."""
@@ -140,7 +140,7 @@ class Cluster:
             return None
         touched = self.topology.remove(pod, state)
         state.remove(pod)
-        self._touch(state.index, *touched)
+        self._touch(state.index, touched)
         return state
 
     def touch(self, names: Iterable[str]) -> None:
@@ -166,7 +166,7 @@ class Cluster:
         touched = self.topology.remove(pod, state)
         pod.terminating = True
         self.topology.add(pod, state)
-        self._touch(state.index, *touched)
+        self._touch(state.index, touched)
         return state
 
     def put_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool:
@@ -225,8 +225,17 @@ class Cluster:
         if node is not None:
             self._touch(node.index)
 
-    def _touch(self, *indexes: int) -> None:
-        self.journal += indexes
+    def _touch(self, index: int, others: Iterable[int] = ()) -> None:
+        """Note that nodes have changed."""
+        self.journal.append(index)
+        node = self.nodes[index]
+        if node is not None:
+            node.generation += 1
+        for other in others:
+            self.journal.append(other)
+            node = self.nodes[other]
+            if node is not None:
+                node.generation += 1
         if len(self.journal) > _JOURNAL_LIMIT:
             dropped = _JOURNAL_LIMIT // 2
             del self.journal[:dropped]

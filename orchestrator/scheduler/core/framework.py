@@ -54,6 +54,23 @@ _KEPT = frozenset(
 """Scores that the fast path knows how to keep up to date."""
 
 
+_SMALL = 100
+"""Up to so many nodes, upstream looks at every one; and it never looks at fewer."""
+
+
+def enough_nodes(nodes: int, percentage: int) -> int:
+    """Return how many feasible nodes are enough to choose among, as upstream has it.
+
+    Args:
+        nodes: In the cluster.
+        percentage: The profile's ``percentageOfNodesToScore``; 0 for upstream's adaptive share.
+    """
+    if nodes <= _SMALL:
+        return nodes
+    share = percentage or max(5, 50 - nodes // 125)
+    return nodes if share >= 100 else max(_SMALL, nodes * share // 100)
+
+
 class WeightedPlugin(NamedTuple):
     """A score plugin and what its normalised score is multiplied by."""
 
@@ -141,6 +158,22 @@ class Framework:
             for one in self.scores
         )
 
+    def enough_nodes(self, nodes: int, looks_around: bool) -> int:
+        """Return how many feasible nodes are enough to choose among, when many are not known.
+
+        A profile that says how many gets them. Where it leaves that to the scheduler, all nodes
+        are looked at in the end; a class that takes turns with many others makes do with
+        upstream's smallest number, or with upstream's share if it looks at the pods around.
+
+        Args:
+            nodes: In the cluster.
+            looks_around: Whether other pods matter to the class.
+        """
+        percentage = self.profile.percentage_of_nodes_to_score
+        if percentage or looks_around:
+            return enough_nodes(nodes, percentage)
+        return min(nodes, _SMALL)
+
     def needs_everything(self, pod: PodClass) -> bool:
         """Tell whether some plugin's answer for a class cannot be kept from pod to pod."""
         if self._scores_everything:
@@ -151,12 +184,16 @@ class Framework:
         """Return a score plugin's weight; 0 when it is not enabled."""
         return self._weights.get(name, 0)
 
+    def asks(self, pod: PodClass) -> bool:
+        """Tell whether some filter looks at the pod before it looks at nodes."""
+        return pod.volumes is not None or self._asks_all_pods
+
     def reject_pod(self, pod: PodClass, cluster: Cluster) -> Verdict | None:
         """Ask the filters about the pod alone; a verdict is for all nodes."""
         names = pod.selection.names
         if names is not None and not names and self._named_nodes is not None:
             return self._named_nodes
-        if pod.volumes is None and not self._asks_all_pods:
+        if not self.asks(pod):
             return None
         for plugin in self._pod_checks:
             if plugin.check_pod is not None:

@@ -18,20 +18,22 @@ class NodeState:
     which is what cached verdicts about the node depend on beside its resources.
 
     Attributes:
+        generation: Grows with every change of anything about the node.
         pods: By uid, in the order they came.
         images: Sizes in bytes by every name of the images that are there.
     """
 
     __slots__ = (
-        "allowed_pods", "cpu", "ephemeral", "extended", "images", "index", "labels", "memory",
-        "name", "pods", "ports", "score_cpu", "score_memory", "taints", "unschedulable", "used_cpu",
-        "used_ephemeral", "used_extended", "used_memory", "version",
+        "allowed_pods", "cpu", "ephemeral", "extended", "generation", "images", "index", "labels",
+        "memory", "name", "pods", "ports", "score_cpu", "score_memory", "taints", "unschedulable",
+        "used_cpu", "used_ephemeral", "used_extended", "used_memory", "version",
     )  # fmt: skip
 
     def __init__(self, node: Mapping[str, Any], index: int) -> None:
         self.index = index
         self.name = name_of(node)
         self.version = 0
+        self.generation = 0
         self.pods: dict[str, PodState] = {}
         self.used_cpu = self.used_memory = self.used_ephemeral = 0
         self.score_cpu = self.score_memory = 0

@@ -17,6 +17,7 @@ the choice with a plain loop over all nodes.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Hashable
 from heapq import heapify, heappop, heappush
@@ -26,7 +27,14 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.demands import Demands, Place
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
-from orchestrator.scheduler.core.judging import Judge, Taste
+from orchestrator.scheduler.core.judging import (
+    INFEASIBLE,
+    PLAIN,
+    Taste,
+    Tastes,
+    make_rating,
+    other_checks,
+)
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins import (
     inter_pod_affinity,
@@ -34,27 +42,19 @@ from orchestrator.scheduler.core.plugins import (
     pod_topology_spread,
     taint_toleration,
 )
-from orchestrator.scheduler.core.volumes import demands as volumes
 
-_Entry: TypeAlias = tuple[int, float, int, int]  # minus score, random, node index, stamp
+_SPARE = 2
+"""So many nodes more than needed are looked at for each choice, until all are known."""
+
 _EAGER = 8
-"""So many nodes are looked at for each choice, though enough are known already."""
+"""So many changed nodes are looked at at once, however many are known already."""
+
+_LAG = 1000
+"""So many changes, or twice as many as there are nodes, are put off; what was good once may be
+crowded by then, and what was crowded may have room again."""
 
 _SMALL = 100
 """Up to so many nodes, upstream looks at every one; and it never looks at fewer."""
-
-
-def enough_nodes(nodes: int, percentage: int) -> int:
-    """Return how many feasible nodes are enough to choose among.
-
-    Args:
-        nodes: In the cluster.
-        percentage: The profile's ``percentageOfNodesToScore``; 0 for upstream's adaptive share.
-    """
-    if nodes <= _SMALL:
-        return nodes
-    share = percentage or max(5, 50 - nodes // 125)
-    return nodes if share >= 100 else max(_SMALL, nodes * share // 100)
 
 
 class _Bucket:
@@ -75,6 +75,14 @@ class _Bucket:
         self.heap: list[_Entry] = []
         self.size = 0
 
+    def __lt__(self, _other: _Bucket) -> bool:
+        """Let entries be compared; two of one node and one score are equally good."""
+        return False
+
+
+_Entry: TypeAlias = tuple[int, float, int, _Bucket, int]
+"""Minus the score, a random number, the node's index, where the entry is, the node's generation."""
+
 
 class ClassIndex:
     """The nodes of a cluster as the pods of one class see them."""
@@ -85,6 +93,7 @@ class ClassIndex:
         cluster: Cluster,
         framework: Framework,
         demands: Demands | None,
+        tastes: Tastes,
         random: Callable[[], float],
         start: int,
     ) -> None:
@@ -95,6 +104,7 @@ class ClassIndex:
             cluster: Its nodes.
             framework: The profile.
             demands: What the class wants of other pods.
+            tastes: What node objects are to it.
             random: Between 0 and 1, for equal scores.
             start: The node index to look at first.
         """
@@ -103,10 +113,11 @@ class ClassIndex:
         self._framework = framework
         self._demands = demands
         self._random = random
-        self._judge = Judge(pod, framework, demands)
-        demand = pod.volumes
-        supplied = demand is not None and demand.depends & volumes.Depends.SUPPLY
-        self._volumes = demand if supplied else None
+        self._tastes = tastes
+        self._rate = make_rating(pod, framework, cluster)
+        self._checks = other_checks(pod, framework)
+        # Which bucket a node belongs to depends on the node object alone.
+        self._simple = demands is None and not self._checks
         self._start = start
         self._reset()
         if demands is not None:
@@ -123,57 +134,81 @@ class ClassIndex:
         Args:
             excluded: Names of nodes that do not come into question.
         """
-        self._catch_up()
-        feasible = self._widen()
-        if len(feasible) == 1:  # the usual case: nothing to weigh against each other
-            entry = self._top(feasible[0], excluded)
-            return None if entry is None else self._cluster.nodes[entry[2]]
-        return self._weigh(feasible, excluded)
+        if self._cluster.revision != self._asked:
+            self._catch_up()
+        if self._tastes.elsewhere(self._cluster) != self._elsewhere:
+            self._reset()
+        if self._unseen or self._queue or self._behind:
+            feasible = self._widen()
+        elif self._demands is None and len(self._buckets) == 1:
+            (bucket,) = self._buckets.values()
+            feasible = [bucket]
+        else:
+            feasible = self._feasible()
+        while True:
+            moved = self._moved
+            if len(feasible) == 1:  # the usual case: nothing to weigh against each other
+                best = self._top(feasible[0], excluded)
+            else:
+                best = self._weigh(feasible, excluded)
+            if moved == self._moved:
+                return None if best is None else self._cluster.nodes[best[2]]
+            feasible = self._widen()
 
     # ---- knowing enough nodes
 
     def _reset(self) -> None:
         self._buckets: dict[tuple[Taste, Place | None], _Bucket] = {}
-        self._entries: dict[int, tuple[int, _Bucket]] = {}  # node index: stamp, where it is
+        self._plain: _Bucket | None = None
+        self._homes: dict[int, tuple[int, _Bucket | None]] = {}  # by node index: version, bucket
+        self._entries: dict[int, _Entry] = {}  # node index: its valid entry
         self._known = len(self._cluster.nodes)  # later ones are told of as changes
         self._unseen = self._known  # how many of them, from the cursor on, were never looked at
-        self._cursor = self._start if self._start < self._known else 0
+        self._cursor = self._start % self._known if self._known else 0
+        self._stride = _stride(self._known)
         self._waiting: set[int] = set()  # changed and not looked at since
         self._queue: deque[int] = deque()  # the same, in order
-        self._stamp = 0
         self._pushed = 0  # since somebody last looked how much in the heaps is stale
-        self._revision = self._cluster.revision
-        self._images = self._cluster.images_version
-        self._supply = self._supply_revision()
+        self._revision = self._asked = self._cluster.revision
+        self._behind = False  # changes since the revision have not been taken in
+        self._moved = 0  # how often an entry at the top turned out to be stale
+        self._elsewhere = self._tastes.elsewhere(self._cluster)
         self._enough = 0
         self._counted = -1
-        self._spare = _EAGER
+        self._spare = _SPARE
 
     def _catch_up(self) -> None:
+        """Take note of what has changed since somebody last asked, at once if it is little."""
         cluster = self._cluster
-        if self._images != cluster.images_version and self._judge.likes_images:
-            self._reset()
-            return
-        if self._volumes is not None and self._supply != self._supply_revision():
-            self._reset()
-            return
-        revision = cluster.revision
-        if revision == self._revision:
-            return
+        recent = cluster.revision - self._asked
+        self._asked = cluster.revision
+        if recent > _EAGER and len(cluster.by_name) > _SMALL:
+            self._behind = True
+            # More would be to look at more often; the next ones take their turn in time.
+            self._spare = int(len(self._entries) < 2 * self._enough)
+            if cluster.revision - self._revision > max(_LAG, 2 * len(cluster.by_name)):
+                self._take_in_changes()
+        else:
+            self._take_in_changes()
+        if self._pushed > 3 * len(self._entries) + 64:
+            self._drop_stale()
+
+    def _take_in_changes(self) -> None:
+        """Look at the nodes that changed, or put them off when they are many."""
+        cluster = self._cluster
         changed = cluster.changes_since(self._revision)
-        if changed is None or self._is_mostly_stale():
+        if changed is None:
             self._reset()
             return
-        self._revision = revision
-        entries = self._entries
+        self._revision, self._behind = cluster.revision, False
+        self._spare = _SPARE
         if len(changed) <= _EAGER or len(cluster.by_name) <= _SMALL:
-            self._spare = _EAGER - len(changed)
             for index in changed:
                 self._look_at(index)
             return
-        self._spare = 0
+        entries = self._entries
         for index in entries.keys() & changed.keys():
-            entries.pop(index)[1].size -= 1
+            entries.pop(index)[3].size -= 1
         new = changed.keys() - self._waiting
         self._waiting |= new
         self._queue.extend(new)
@@ -183,18 +218,14 @@ class ClassIndex:
         cluster = self._cluster
         if self._counted != len(cluster.by_name):
             self._counted = len(cluster.by_name)
-            self._enough = enough_nodes(
-                self._counted, self._framework.profile.percentage_of_nodes_to_score
-            )
+            self._enough = self._framework.enough_nodes(self._counted, self._demands is not None)
         feasible = self._feasible()
-        if not self._unseen and not self._queue:
-            return feasible
         more = self._spare  # a class that is asked often soon knows all nodes
         while True:
             lacking = self._enough - sum([bucket.size for bucket in feasible])
-            if lacking <= 0 and more <= 0:
+            look = max(more, lacking)
+            if look <= 0:
                 return feasible
-            look = max(lacking, more)
             more = 0
             for _ in range(look):
                 index = self._next()
@@ -205,18 +236,18 @@ class ClassIndex:
 
     def _next(self) -> int | None:
         """Return the node to look at next; None when all are known."""
-        nodes = self._cluster.nodes
+        nodes, waiting = self._cluster.nodes, self._waiting
         while self._unseen:
             self._unseen -= 1
             index = self._cursor
-            self._cursor = index + 1 if index + 1 < self._known else 0
+            self._cursor = (index + self._stride) % self._known
             if nodes[index] is not None and index not in self._entries:
-                self._waiting.discard(index)
+                waiting.discard(index)
                 return index
         while self._queue:
             index = self._queue.popleft()
-            if index in self._waiting:
-                self._waiting.discard(index)
+            if index in waiting:
+                waiting.remove(index)
                 return index
         return None
 
@@ -233,87 +264,110 @@ class ClassIndex:
 
     def _look_at(self, index: int) -> None:
         """Make a node's present entry, or make it have none."""
-        known = self._entries.get(index)
+        entries = self._entries
+        known = entries.get(index)
         if known is not None:
-            known[1].size -= 1
+            known[3].size -= 1
         node = self._cluster.nodes[index]
-        found = None if node is None else self._judge.judge(node, self._cluster)
-        if found is None:
-            if known is not None:
-                del self._entries[index]
-            return
-        taste, place, score = found
-        key = (taste, place)
-        bucket = self._buckets.get(key)
+        score = INFEASIBLE if node is None else self._rate(node)
+        if score >= 0:
+            assert node is not None
+            if self._simple:
+                home = self._homes.get(index)
+                if home is None or home[0] != node.version:
+                    home = self._homes[index] = (node.version, self._bucket_for(node))
+                bucket = home[1]
+            else:
+                bucket = self._bucket_for(node)
+            if bucket is not None:
+                bucket.size += 1
+                self._pushed += 1
+                entry = (-score, self._random(), index, bucket, node.generation)
+                entries[index] = entry
+                heappush(bucket.heap, entry)
+                return
+        if known is not None:
+            del entries[index]
+
+    def _bucket_for(self, node: NodeState) -> _Bucket | None:
+        """Return where a node belongs; None when it is not feasible."""
+        taste = self._tastes.of(node, self._cluster)
+        if taste is None:
+            return None
+        for check in self._checks:
+            if check(self._pod, node, self._cluster) is not None:
+                return None
+        place = None
+        if self._demands is not None:
+            place = self._demands.locate(node)
+            if place is None:
+                return None
+        elif taste is PLAIN and self._plain is not None:
+            return self._plain
+        bucket = self._buckets.get((taste, place))
         if bucket is None:
             self._sweep()
-            bucket = self._buckets[key] = _Bucket(taste, place)
-        self._stamp = stamp = self._stamp + 1
-        self._entries[index] = (stamp, bucket)
-        bucket.size += 1
-        self._pushed += 1
-        heappush(bucket.heap, (-score, self._random(), index, stamp))
+            bucket = self._buckets[taste, place] = _Bucket(taste, place)
+            if taste is PLAIN and place is None:
+                self._plain = bucket
+        return bucket
 
     def _sweep(self) -> None:
         """Forget buckets that nothing is in, when they are most of all."""
         if len(self._buckets) > 64 + 2 * sum(bucket.size > 0 for bucket in self._buckets.values()):
             self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.size}
+            self._plain = self._buckets.get((PLAIN, None))
+            self._homes.clear()
 
-    def _supply_revision(self) -> int:
-        """Return what grows when free volumes change other than on one node alone."""
-        return 0 if self._volumes is None else self._cluster.volumes.revision(self._volumes)
-
-    def _is_mostly_stale(self) -> bool:
-        """Drop what is stale in the heaps when `_top` never came to it; never asks for a reset."""
-        if self._pushed > 3 * len(self._entries) + 64:
-            self._pushed = 0
-            entries = self._entries
-            for bucket in self._buckets.values():
-                if len(bucket.heap) > 4 * bucket.size + 64:
-                    bucket.heap = [
-                        entry
-                        for entry in bucket.heap
-                        if (known := entries.get(entry[2])) is not None and known[0] == entry[3]
-                    ]
-                    heapify(bucket.heap)
-        return False
+    def _drop_stale(self) -> None:
+        """Take out of the heaps what is stale and `_top` never came to."""
+        self._pushed = 0
+        entries = self._entries
+        for bucket in self._buckets.values():
+            if len(bucket.heap) > 4 * bucket.size + 64:
+                bucket.heap = [e for e in bucket.heap if entries.get(e[2]) is e]
+                heapify(bucket.heap)
 
     # ---- choosing
 
     def _top(self, bucket: _Bucket, excluded: Collection[str]) -> _Entry | None:
-        """Return the best valid entry, dropping stale ones above it."""
-        heap, entries = bucket.heap, self._entries
+        """Return the best valid entry, dropping stale ones above it.
+
+        What changed and was not taken in yet is looked at when it comes to the top: room only
+        shrinks while pods are placed, so what was not the best before is not the best after.
+        """
+        heap, entries, nodes = bucket.heap, self._entries, self._cluster.nodes
         aside: list[_Entry] = []
         best = None
         while heap:
             entry = heap[0]
-            known = entries.get(entry[2])
-            if known is None or known[0] != entry[3]:
+            index = entry[2]
+            if entries.get(index) is not entry:
                 heappop(heap)
                 continue
-            if excluded:
-                node = self._cluster.nodes[entry[2]]
-                if node is not None and node.name in excluded:
-                    aside.append(heappop(heap))
-                    continue
+            node = nodes[index]
+            if node is None or node.generation != entry[4]:
+                heappop(heap)
+                self._moved += 1
+                self._look_at(index)
+                continue
+            if excluded and node.name in excluded:
+                aside.append(heappop(heap))
+                continue
             best = entry
             break
         for entry in aside:
             heappush(heap, entry)
         return best
 
-    def _weigh(self, feasible: list[_Bucket], excluded: Collection[str]) -> NodeState | None:
+    def _weigh(self, feasible: list[_Bucket], excluded: Collection[str]) -> _Entry | None:
         """Choose among buckets: normalise what they add, and take the best."""
-        tops = [
-            (bucket, entry)
-            for bucket in feasible
-            if (entry := self._top(bucket, excluded)) is not None
-        ]
+        tops = [entry for bucket in feasible if (entry := self._top(bucket, excluded)) is not None]
         if not tops:
             return None
         bonuses = self._bonuses(feasible)
-        best = min((entry[0] - bonuses[id(bucket)], entry[1], entry[2]) for bucket, entry in tops)
-        return self._cluster.nodes[best[2]]
+        best = min((entry[0] - bonuses[id(entry[3])], entry[1], entry) for entry in tops)
+        return best[2]
 
     def _bonuses(self, feasible: list[_Bucket]) -> dict[int, int]:
         """Return what the nodes of each feasible bucket get beside their own score."""
@@ -391,7 +445,8 @@ class Placer:
         self._random = random
         self._limit = limit
         self._indexes: OrderedDict[Hashable, ClassIndex] = OrderedDict()
-        self._by_class: dict[PodClass, tuple[int, Hashable]] = {}
+        self._by_class: dict[PodClass, tuple[int, ClassIndex]] = {}
+        self._tastes: dict[Hashable, Tastes] = {}
         self._start = 0
 
     def find_best(self, pod: PodClass, excluded: Collection[str] = ()) -> NodeState | None:
@@ -401,17 +456,13 @@ class Placer:
             pod: The class.
             excluded: Names of nodes that do not come into question.
         """
+        known = self._by_class.get(pod)
+        if known is not None and known[0] == self._cluster.topology.version:
+            return known[1].find_best(excluded)
         if pod.unsupported or self.framework.reject_pod(pod, self._cluster) is not None:
             return None
         if self.framework.needs_everything(pod) or pod.selection.names is not None:
             return self._ask_everyone(pod, excluded)
-        version = self._cluster.topology.version
-        known = self._by_class.get(pod)
-        if known is not None and known[0] == version:
-            index = self._indexes.get(known[1])
-            if index is not None:
-                self._indexes.move_to_end(known[1])
-                return index.find_best(excluded)
         return self._index(pod).find_best(excluded)
 
     def _index(self, pod: PodClass) -> ClassIndex:
@@ -422,19 +473,37 @@ class Placer:
         index = self._indexes.get(key)
         if index is None:
             if len(self._indexes) >= self._limit:
-                self._indexes.popitem(last=False)[1].close()
-            index = ClassIndex(
-                pod, self._cluster, self.framework, demands, self._random, self._start
+                self._drop_oldest()
+            index = self._indexes[key] = ClassIndex(
+                pod,
+                self._cluster,
+                self.framework,
+                demands,
+                self._tastes_of(pod),
+                self._random,
+                int(self._random() * len(self._cluster.nodes)),
             )
-            # Each new class begins elsewhere, so that they do not all know the same nodes.
-            self._start += enough_nodes(len(self._cluster.by_name), 0)
-            self._start %= max(1, len(self._cluster.nodes))
-            self._indexes[key] = index
         self._indexes.move_to_end(key)
         if len(self._by_class) > 4 * self._limit:
             self._by_class.clear()
-        self._by_class[pod] = (self._cluster.topology.version, key)
+        if not self.framework.asks(pod):  # what they say may change without a class changing
+            self._by_class[pod] = (self._cluster.topology.version, index)
         return index
+
+    def _drop_oldest(self) -> None:
+        """Forget the quarter of the indexes that was made or found anew the longest ago."""
+        for _ in range(max(1, self._limit // 4)):
+            self._indexes.popitem(last=False)[1].close()
+        self._by_class.clear()
+
+    def _tastes_of(self, pod: PodClass) -> Tastes:
+        key = Tastes.key(pod)
+        tastes = self._tastes.get(key)
+        if tastes is None:
+            if len(self._tastes) >= self._limit:
+                self._tastes.clear()
+            tastes = self._tastes[key] = Tastes(pod, self.framework)
+        return tastes
 
     def _ask_everyone(self, pod: PodClass, excluded: Collection[str]) -> NodeState | None:
         """Ask every plugin about every node that comes into question."""
@@ -455,3 +524,14 @@ class Placer:
         best = max(totals)
         equal = [node for node, total in zip(feasible, totals, strict=True) if total == best]
         return equal[int(self._random() * len(equal))]
+
+
+def _stride(count: int) -> int:
+    """Return a step that visits each of ``count`` nodes once, neighbours far apart in time.
+
+    Nodes of one zone often come one after another: the first hundred looked at should be of all.
+    """
+    step = int(count * 0.618) or 1
+    while math.gcd(step, count) != 1:
+        step += 1
+    return step
