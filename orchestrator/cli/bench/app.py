@@ -6,6 +6,7 @@ import typer
 
 from orchestrator.cli.bench.comparing import compare
 from orchestrator.cli.bench.planning import plan
+from orchestrator.cli.bench.scheduling import scheduling
 from orchestrator.cli.bench.traces import generate, import_
 
 bench = typer.Typer(
@@ -14,6 +15,7 @@ bench = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+bench.command()(scheduling)
 bench.command()(compare)
 bench.command()(plan)
 bench.command("import")(import_)

@@ -1,0 +1,1 @@
+"""Workloads in the vocabulary of Kubernetes' scheduler_perf: read, run, checked and measured."""

@@ -1,0 +1,165 @@
+"""The scheduler's core alone: one decision after the other, without a store, a log or a loop.
+
+Everything that this package knows of `orchestrator.scheduler.core` stands here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.bench.scheduling.checking import Surroundings, surroundings
+from orchestrator.bench.scheduling.history import Change, ChangeType, PodName, name_of_pod
+from orchestrator.bench.scheduling.running import Companions, Meter
+from orchestrator.bench.scheduling.workloads import WorkloadError
+from orchestrator.resources.objects import Key, Object
+from orchestrator.scheduler.core import Cluster, Placer, PodClasses, PodState, diagnose
+
+
+@dataclass(slots=True)
+class _Repeated:
+    """Something that happens again and again: when next and at which interval, in pods."""
+
+    due: float
+    interval: float
+    action: Callable[[], Awaitable[bool]]
+
+
+class CoreDriver:
+    """A picture of a cluster, and the pods placed in it.
+
+    There is no time: what happens at an interval happens once for so many pods as kube-scheduler
+    would place meanwhile at its floor. So the same seed gives the same placements.
+    """
+
+    def __init__(self, seed: int, pace: float) -> None:
+        """Begin with an empty cluster.
+
+        Args:
+            seed: Of the choice among equal nodes.
+            pace: Pods that count as a second.
+        """
+        self._cluster = Cluster()
+        self._classes = PodClasses()
+        self._placer = Placer(self._cluster, random.Random(seed).random)  # noqa: S311 - repeats on purpose
+        self._pace = pace
+        self._objects: dict[tuple[str, str, str], Object] = {}
+        self._log: list[tuple[ChangeType, Object, str, float]] = []  # what, object, node, when
+        self._bound: set[PodName] = set()
+        self._why = ""
+        self._actions: list[_Repeated] = []
+        self._count = 0
+        self._acting = False
+
+    async def create(self, resource: str, objects: Sequence[Object]) -> None:
+        """Make objects that are no pods."""
+        for made in objects:
+            metadata = made["metadata"]
+            self._objects[resource, metadata.get("namespace") or "", metadata["name"]] = made
+            if resource == "nodes":
+                self._cluster.put_node(made, None)
+                self._log.append(("node", made, "", time.perf_counter()))
+            elif resource == "namespaces":
+                self._cluster.namespaces[metadata["name"]] = metadata.get("labels") or {}
+
+    async def submit(self, pods: Iterable[Object], companions: Companions | None) -> None:
+        """Place pods, one after the other; what happens beside them happens in between."""
+        log, bound, place = self._log, self._bound, self._place
+        now = time.perf_counter()
+        for pod in pods:
+            if companions is not None:
+                volume, claim, pod = companions(pod)  # noqa: PLW2901 - the same pod, with its volume
+                await self.create("persistentvolumes", [volume])
+                await self.create("persistentvolumeclaims", [claim])
+            begun, node = now, place(pod)
+            now = time.perf_counter()
+            log.append(("created", pod, "", begun))
+            if node:
+                log.append(("bound", pod, node, now))
+                bound.add(name_of_pod(pod))
+            self._count += 1
+            if self._actions and not self._acting:
+                await self._act()
+
+    def _place(self, pod: Object) -> str:
+        """Choose a node for a pod and count the pod there; return its name, empty for none."""
+        metadata, spec = pod["metadata"], pod["spec"]
+        pod_class = self._classes.of(pod)
+        node = self._placer.find_best(pod_class)
+        if node is None:
+            self._why = diagnose(pod_class, self._cluster).message
+            return ""
+        namespace, name = metadata["namespace"], metadata["name"]
+        state = PodState(
+            f"{namespace}/{name}",
+            Key("pods", namespace, name),
+            pod_class,
+            priority=spec.get("priority") or 0,
+        )
+        self._cluster.place(state, node.name)
+        return node.name
+
+    async def settle(self, pods: Sequence[PodName], *, attempted: bool, progress: Meter) -> None:
+        """Make sure that all these pods are placed."""
+        left = [name for name in pods if name not in self._bound]
+        progress.advance(len(pods) - len(left))
+        if left and not attempted:
+            raise WorkloadError(
+                f"{len(left):,} pods are not placed. Of one of them, perhaps "
+                f"{'/'.join(left[-1])}, the scheduler says: {self._why}"
+            )
+
+    async def delete(self, resource: str, namespace: str, names: Sequence[str]) -> None:
+        """Delete objects; pods that a finalizer keeps stay where they are."""
+        now = time.perf_counter()
+        for name in names:
+            if resource == "pods":
+                self._cluster.displace(f"{namespace}/{name}")
+                metadata = {"namespace": namespace, "name": name}
+                self._log.append(("gone", {"metadata": metadata, "spec": {}}, "", now))
+            elif resource == "nodes":
+                self._cluster.remove_node(name)
+                node = self._objects.pop((resource, namespace, name), {"metadata": {"name": name}})
+                self._log.append(("node gone", node, "", now))
+            else:
+                self._objects.pop((resource, namespace, name), None)
+
+    async def sleep(self, seconds: float) -> None:
+        """Do what happens meanwhile."""
+        self._count += round(seconds * self._pace)
+        await self._act()
+
+    def every(self, seconds: float, action: Callable[[], Awaitable[bool]]) -> None:
+        """Do something once for so many pods, beginning with the next."""
+        self._actions.append(_Repeated(self._count, seconds * self._pace, action))
+
+    async def _act(self) -> None:
+        self._acting = True
+        try:
+            for repeated in list(self._actions):
+                while self._count >= repeated.due:
+                    if not await repeated.action():
+                        self._actions.remove(repeated)
+                        break
+                    repeated.due += repeated.interval
+        finally:
+            self._acting = False
+
+    def changes(self) -> list[Change]:
+        """Return all that happened so far, in order."""
+        found = []
+        for what, made, node, at in self._log:
+            if what == "bound":
+                made = {**made, "spec": {**made["spec"], "nodeName": node}}  # noqa: PLW2901 - as a store would have it
+            found.append(Change(what, made, at))
+        return found
+
+    def around(self) -> Surroundings:
+        """Return the objects that rules refer to."""
+        return surroundings(
+            lambda wanted: [
+                made for (resource, _, _), made in self._objects.items() if resource == wanted
+            ]
+        )
