@@ -56,7 +56,7 @@ class Fields:
 
     def __contains__(self, field: str) -> bool:
         self._known.append(field)
-        return field in self._values
+        return self._values.get(field) is not None
 
     def take(self, field: str, kind: type[T], default: T | None = None) -> T:
         """Return a field of a certain type.
