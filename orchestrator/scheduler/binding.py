@@ -59,7 +59,9 @@ class Binder:
         return {**current, "spec": bound[1], "status": scheduled[1]}
 
 
-def mark_unschedulable(now: str, message: str, current: Object) -> Object | None:
+def mark_unschedulable(
+    now: str, message: str, current: Object, *, reason: str = "Unschedulable"
+) -> Object | None:
     """Return the pod with PodScheduled False; None when that is no longer so, or known."""
     if current["spec"].get("nodeName") or is_deleting(current):
         return None
@@ -70,7 +72,7 @@ def mark_unschedulable(now: str, message: str, current: Object) -> Object | None
         SCHEDULED,
         "False",
         now=now,
-        reason="Unschedulable",
+        reason=reason,
         message=message,
         lastProbeTime=None,
         observedGeneration=current["metadata"].get("generation"),

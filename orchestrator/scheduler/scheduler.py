@@ -7,6 +7,7 @@ that the store refuses is undone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol, TypeAlias, assert_never
@@ -21,7 +22,7 @@ from orchestrator.scheduler.configuration import (
     DEFAULT_SCHEDULER_NAME,
     SchedulerConfiguration,
 )
-from orchestrator.scheduler.core.changes import NodeChange, PodChange
+from orchestrator.scheduler.core.changes import NodeChange, PodChange, StorageChange
 from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
@@ -30,12 +31,15 @@ from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
 from orchestrator.scheduler.core.placement import Placer
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.queue import QueueSettings, SchedulingQueue
+from orchestrator.scheduler.core.volumes import RESOURCES
 from orchestrator.scheduler.core.waiting import WaitingPod
+from orchestrator.scheduler.storage import Ended, Storage
 from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation, Store
 
 _BATCH = 500
 _TAKE = 5000  # so that a turn stays short; what is left over is notified again at once
 _WRITES = 2
+_FOLLOWED = ("nodes", "pods", *RESOURCES)
 _RESEND_AFTER = 1.0
 _START_ATTEMPTS = 60
 _FINISHED = frozenset({"Succeeded", "Failed"})
@@ -73,18 +77,20 @@ class _TimePassed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Proposal:
-    """A batch of writes: first the bindings, in order, then conditions.
+    """A batch of writes: first the bindings, in order, then claims and volumes, then conditions.
 
     Attributes:
         bindings: Pods and the nodes chosen for them.
         operations: The writes.
         time: When it was decided. Nodes see a binding at the moment it is committed and may tell
             of the pod before the scheduler hears of the commit; "Scheduled" still comes first.
+        held: The uids of pods that wait for their volumes, and how many writes are about those.
     """
 
     bindings: tuple[tuple[WaitingPod, str], ...]
     operations: tuple[Operation, ...]
     time: float
+    held: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +164,10 @@ class Scheduler(Actor[Command]):
         self._batch = batch
         self._configuration = configuration
         self._profiles = configuration.by_name
-        self._classes = PodClasses()
         self._cluster = Cluster()
+        self._storage = Storage(self._cluster.volumes, store.get)
+        self._classes = PodClasses(volumes=self._storage.resolve)
+        self._ready: list[WaitingPod] = []  # placed, and have their volumes by now
         self._queue = self._new_queue()
         self._follower: Follower | None = None
         self._assumed: dict[str, WaitingPod] = {}
@@ -220,6 +228,7 @@ class Scheduler(Actor[Command]):
                 self._propose(proposal)
             case _:
                 assert_never(message)
+        self._end_waits()
         self._schedule()
         self._set_timer()
 
@@ -243,14 +252,18 @@ class Scheduler(Actor[Command]):
         if self._follower is not None:
             self._follower.close()
         store = self._store
-        self._follower = store.follow(("nodes", "pods"), self._notify, after=store.sequence)
+        self._follower = store.follow(_FOLLOWED, self._notify, after=store.sequence)
         waiting = self._queue
         self._cluster = Cluster()
         self._queue = self._new_queue()
         self._placer = Placer(self._cluster, self.context.random.random)
         for node in store.list("nodes"):
             self._cluster.put_node(node, None)
+        self._storage.load(self._cluster.volumes, store.list)
         for assumed in self._assumed.values():
+            present = store.get(*assumed.key)
+            if present is not None:
+                self._classes.of(present)  # whose volumes the new book has to know
             self._cluster.place(assumed, assumed.node)
         pods = store.list("pods")
         for pod in sorted(pods, key=lambda pod: int(pod["metadata"]["resourceVersion"])):
@@ -272,25 +285,44 @@ class Scheduler(Actor[Command]):
         for event in events:
             if event.key[0] == "nodes":
                 self._apply_node(event)
+            elif event.key[0] != "pods":
+                self._apply_storage(event)
             elif event.type == "DELETED":
-                uid = event.object["metadata"]["uid"]
-                self._queue.remove(uid)
-                self._free(uid)
+                self._forget(event.object["metadata"]["uid"])
             else:
                 self._put_pod(event.key, event.object, event.previous)
+        self._classify_anew()
 
     def _apply_node(self, event: ObjectEvent) -> None:
         name = event.key.name
         if event.type == "DELETED":
             gone = self._cluster.by_name.get(name)
             self._cluster.remove_node(name)
+            self._storage.node_changed(name)
             if gone is not None:
                 self._queue.happened(NodeChange(ClusterEvent.NODE_REMOVED, gone))
             return
         changed = self._cluster.put_node(event.object, event.previous)
         if changed:
+            self._storage.node_changed(name)
             node = self._cluster.by_name[name]
             self._queue.happened(NodeChange(changed, node, event.previous))
+
+    def _apply_storage(self, event: ObjectEvent) -> None:
+        change = self._storage.apply(event)
+        self._cluster.touch(change.nodes)
+        if change.event:
+            self._queue.happened(StorageChange(change.event, change))
+
+    def _classify_anew(self) -> None:
+        """Find the classes of pods whose claims have changed; rejected ones are tried again."""
+        for uid in self._storage.take_stale():
+            pod = self._queue.get(uid)
+            present = None if pod is None else self._store.get(*pod.key)
+            if present is not None and present["metadata"]["uid"] == uid:
+                now = self.context.clock.monotonic()
+                gated = bool(present["spec"].get("schedulingGates"))
+                self._queue.update(uid, self._classes.of(present), now, gated=gated)
 
     def _put_pod(self, key: Key, pod: Object, previous: Object | None) -> None:
         """Take over a new or changed pod. Runs for every change of every pod: quick exits first."""
@@ -300,8 +332,7 @@ class Scheduler(Actor[Command]):
         node = spec.get("nodeName")
         if node:
             if finished:
-                self._queue.remove(uid)
-                self._free(uid)
+                self._forget(uid)
             elif self._cluster.holds(uid) != node or (
                 previous is not None
                 and previous["spec"] is not spec
@@ -314,6 +345,7 @@ class Scheduler(Actor[Command]):
                 )
         elif finished or is_deleting(pod):
             self._queue.remove(uid)
+            self._give_up(uid)
         elif (
             spec.get("schedulerName", DEFAULT_SCHEDULER_NAME) in self._profiles
             and uid not in self._assumed
@@ -338,6 +370,19 @@ class Scheduler(Actor[Command]):
         state = self._cluster.by_name.get(node)
         self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, state))
 
+    def _forget(self, uid: str) -> None:
+        """Take note that a pod is gone, or has finished."""
+        self._queue.remove(uid)
+        self._give_up(uid)
+        self._free(uid)
+        self._storage.forget(uid)
+
+    def _give_up(self, uid: str) -> None:
+        """Take back the place of a pod that waits there for its volumes."""
+        if self._storage.give_up(uid) is not None:
+            self._assumed.pop(uid, None)
+            self._free(uid)
+
     def _free(self, uid: str) -> None:
         pod = self._cluster.pods.get(uid)
         node = self._cluster.displace(uid)
@@ -352,7 +397,7 @@ class Scheduler(Actor[Command]):
             return
         now = self.context.clock.monotonic()
         pods = self._queue.take(self._batch, now)
-        if not pods:
+        if not pods and not self._ready:
             return
         written_at = format_time(self.context.clock.now())
         binder = Binder(written_at)
@@ -360,6 +405,12 @@ class Scheduler(Actor[Command]):
         bindings: list[tuple[WaitingPod, str]] = []
         operations: list[Operation] = []
         conditions: list[Operation] = []
+        held: list[tuple[str, int]] = []
+        writes: list[Operation] = []
+        for pod in self._ready:
+            bindings.append((pod, pod.node))
+            operations.append(_modify(pod, partial(binder.bind, pod.node), "binding"))
+        self._ready.clear()
         # Within a pass room only shrinks: what was rejected once is rejected for all of its class.
         rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
         for pod in pods:
@@ -367,8 +418,17 @@ class Scheduler(Actor[Command]):
             node = placer.find_best(pod.pod_class) if known is None else None
             if node is not None:
                 name = node.name
+                changes = self._storage.hold(pod, node, now)
+                if isinstance(changes, str):  # two nodes of one hostname, for example
+                    cluster.touch([name])
+                    self._queue.retry(pod, now)
+                    continue
                 cluster.place(pod, name)
                 self._assumed[pod.uid] = pod
+                if changes:
+                    held.append((pod.uid, len(changes)))
+                    writes += changes
+                    continue
                 bindings.append((pod, name))
                 operations.append(_modify(pod, partial(binder.bind, name), "binding"))
                 continue
@@ -381,12 +441,13 @@ class Scheduler(Actor[Command]):
                 self._report(pod, known.message)
             self._queue.reject(pod, known.message, known.plugins, now)
             self._rejected += 1
-        operations += conditions
+        operations += writes + conditions
         if operations:
             self._writes += 1
             self._propose(
                 _Proposal(
                     bindings=tuple(bindings),
+                    held=tuple(held),
                     operations=tuple(operations),
                     time=self._store.clock.now(),
                 )
@@ -400,6 +461,36 @@ class Scheduler(Actor[Command]):
         if obj is not None:
             self._recorder.event(obj, "Warning", "FailedScheduling", message)
 
+    # ---- waiting for volumes
+
+    def _end_waits(self) -> None:
+        """Bind the pods that have their volumes; try those again that will not get them."""
+        for ended in self._storage.take_ended(self.context.clock.monotonic(), self._labels_of):
+            self._end_wait(ended)
+
+    def _labels_of(self, node: str) -> Mapping[str, str] | None:
+        state = self._cluster.by_name.get(node)
+        return None if state is None else state.labels
+
+    def _end_wait(self, ended: Ended) -> None:
+        pod, node, failure = ended
+        if failure is None:
+            self._ready.append(pod)
+            return
+        now = format_time(self.context.clock.now())
+        change = partial(mark_unschedulable, now, failure, reason="SchedulerError")
+        self._report(pod, failure)
+        self._writes += 1
+        self._propose(
+            _Proposal(
+                bindings=(),
+                operations=(_modify(pod, change, "status"),),
+                time=self._store.clock.now(),
+            )
+        )
+        self._assumed.pop(pod.uid, None)
+        self._undo(pod, node)
+
     # ---- writing
 
     def _propose(self, proposal: _Proposal) -> None:
@@ -411,6 +502,12 @@ class Scheduler(Actor[Command]):
 
     def _settle(self, proposal: _Proposal, results: list[Object | StatusError]) -> None:
         """Keep the placements that were written; undo the others."""
+        start = len(proposal.bindings)
+        for uid, count in proposal.held:
+            ended = self._storage.written(uid, results[start : start + count])
+            start += count
+            if ended is not None:
+                self._end_wait(ended)
         bound: list[WaitingPod] = []
         for (pod, node), result in zip(proposal.bindings, results, strict=False):
             self._assumed.pop(pod.uid, None)
@@ -420,6 +517,7 @@ class Scheduler(Actor[Command]):
                 message = f"Successfully assigned {where} to {node}"
                 self._recorder.event(result, "Normal", "Scheduled", message, time=proposal.time)
             else:
+                self._refused += 1
                 self._undo(pod, node)
         self._bound += len(bound)
         self._queue.bound(bound)
@@ -428,8 +526,7 @@ class Scheduler(Actor[Command]):
             self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, state))
 
     def _undo(self, pod: WaitingPod, node: str) -> None:
-        """Take back a placement that the store refused: the pod changed meanwhile, or is gone."""
-        self._refused += 1
+        """Take back a placement that became no binding; the pod is tried again if it is there."""
         present = self._store.get(*pod.key)
         gone = present is None or present["metadata"]["uid"] != pod.uid
         if not gone and present is not None and present["spec"].get("nodeName"):
@@ -451,7 +548,8 @@ class Scheduler(Actor[Command]):
             self._put_pod(pod.key, present, None)
 
     def _set_timer(self) -> None:
-        due = self._queue.next_time()
+        times = (self._queue.next_time(), self._storage.next_deadline())
+        due = min((time for time in times if time is not None), default=None)
         if due is None or (self._timer is not None and self._timer_due <= due):
             return
         if self._timer is not None:

@@ -168,6 +168,17 @@ class VolumeBook:
         self.supply.provisioning.update(dict.fromkeys(reservation.provisions, node))
         return reservation
 
+    def restore(self, reservation: Reservation) -> None:
+        """Keep again, in a book that was written anew, what was reserved and does not show."""
+        for name, key in reservation.volumes:
+            volume = self.supply.volumes.get(name)
+            if volume is not None and volume.reference is None:
+                self.supply.reserve(name, key)
+        for key in reservation.provisions:
+            claim = self.claims.get(key)
+            if claim is not None and not claim.wanted.node and not claim.volume:
+                self.supply.provisioning[key] = reservation.node
+
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved; what was written already stays as it is written."""
         for name, key in reservation.volumes:
