@@ -15,11 +15,13 @@ from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
 from orchestrator.scheduler.core.plugins.node_affinity import NAME, NOT_NAMED
 from orchestrator.scheduler.core.rejected import NOBODY, UNSUPPORTED
+from orchestrator.scheduler.core.trials import reject_beside
 
 _NOBODY = frozenset({NOBODY.plugin})
 _UNSUPPORTED = frozenset({UNSUPPORTED.plugin})
 NO_NODES = "no nodes available to schedule pods"
 _UNHELPFUL = "Preemption is not helpful for scheduling"
+_CLAIMS = "no new claims to deallocate, "
 _NO_VICTIMS = "No preemption victims found for incoming pod"
 
 
@@ -27,14 +29,22 @@ class Diagnosis(NamedTuple):
     """The outcome of a search that found no node.
 
     Attributes:
-        message: For the event and the condition.
+        message: For the event and the condition, of a pod that finds nobody to preempt.
         events: What could make the pod schedulable.
         plugins: Who rejected nodes.
+        words: What of the message the filters say.
+        final: Nothing is to be gained by preemption.
     """
 
     message: str
     events: ClusterEvent
     plugins: frozenset[str]
+    words: str = ""
+    final: bool = False
+
+    def explain(self, preemption: str) -> str:
+        """Return the message, with what came of the attempt to preempt others."""
+        return self.message if self.final else f"{self.words} {_CLAIMS}preemption: {preemption}"
 
 
 def diagnose(
@@ -43,6 +53,7 @@ def diagnose(
     *,
     preempts: bool = True,
     framework: Framework = DEFAULT_FRAMEWORK,
+    priority: int = 0,
 ) -> Diagnosis:
     """Ask every node why it does not take a pod of this class.
 
@@ -51,21 +62,28 @@ def diagnose(
         cluster: As it is.
         preempts: Whether the pod's policy lets it preempt others (not ``Never``).
         framework: The profile's plugins.
+        priority: Of the pod, which has to fit beside those nominated to a node that are no less
+            important.
     """
     if pod.unsupported:
         demands = ", ".join(pod.unsupported)
         return Diagnosis(
-            f"not supported by this scheduler yet: {demands}", UNSUPPORTED.events, _UNSUPPORTED
+            f"not supported by this scheduler yet: {demands}",
+            UNSUPPORTED.events,
+            _UNSUPPORTED,
+            final=True,
         )
     nodes = cluster.by_name
     if not nodes:
-        return Diagnosis(NO_NODES, NOBODY.events, _NOBODY)
+        return Diagnosis(NO_NODES, NOBODY.events, _NOBODY, final=True)
     whole = framework.reject_pod(pod, cluster)
     if whole is not None:
         # What would follow, upstream's DynamicResources ends: it misses what it had not prepared.
         message = f"0/{len(nodes)} nodes are available: {', '.join(whole.rejection.reasons)}."
-        return Diagnosis(f"{message} not found", whole.events, frozenset({whole.plugin}))
-    names = pod.selection.names
+        return Diagnosis(
+            f"{message} not found", whole.events, frozenset({whole.plugin}), message, final=True
+        )
+    names, nominations = pod.selection.names, cluster.nominations
     reasons: Counter[str] = Counter()
     events = ClusterEvent.NODE_ADDED
     resolvable = 0
@@ -75,7 +93,8 @@ def diagnose(
             rejection = NOT_NAMED
             plugins.add(NAME)
         else:
-            found = framework.reject(pod, node, cluster)
+            kept = nominations.heeded(node.name, priority) if nominations else ()
+            found = reject_beside(kept, pod, node, cluster, framework)
             if found is None:
                 continue
             plugin, rejection, helpful = found
@@ -87,18 +106,20 @@ def diagnose(
     histogram = sorted(f"{count} {reason}" for reason, count in reasons.items())
     message = f"0/{total} nodes are available: {', '.join(histogram)}."
     return Diagnosis(
-        f"{message} {_preemption(total, resolvable, preempts)}", events, frozenset(plugins)
+        f"{message} {_preemption(total, resolvable, preempts)}",
+        events,
+        frozenset(plugins),
+        message,
     )
 
 
 def _preemption(total: int, resolvable: int, preempts: bool) -> str:
     """Return what the plugins that run after the filters add to the message."""
-    claims = "no new claims to deallocate, "
     if not preempts:
-        return f"{claims}preemption: not eligible due to preemptionPolicy=Never."
+        return f"{_CLAIMS}preemption: not eligible due to preemptionPolicy=Never."
     verdicts = []
     if total > resolvable:
         verdicts.append(f"{total - resolvable} {_UNHELPFUL}")
     if resolvable:
         verdicts.append(f"{resolvable} {_NO_VICTIMS}")
-    return f"{claims}preemption: 0/{total} nodes are available: {', '.join(sorted(verdicts))}."
+    return f"{_CLAIMS}preemption: 0/{total} nodes are available: {', '.join(sorted(verdicts))}."

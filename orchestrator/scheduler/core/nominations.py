@@ -6,7 +6,7 @@ of higher priority pays no heed to them, and may take their place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from orchestrator.scheduler.core.pods import PodState
 
@@ -54,6 +54,15 @@ class Nominations:
             del self._nodes[node]
         self._changed(node)
         return node
+
+    @property
+    def nodes(self) -> Collection[str]:
+        """The nodes that some pod is nominated to."""
+        return self._nodes
+
+    def pods_on(self, node: str) -> Collection[PodState]:
+        """Return the pods nominated to a node."""
+        return self._nodes.get(node, {}).values()
 
     def node_of(self, uid: str) -> str:
         """Return the node that a pod is nominated to, empty for none."""

@@ -1,0 +1,145 @@
+"""What becomes of a pod: a node, a node to wait for until others have left it, or neither and why.
+
+Pure but for the picture of the cluster: nominations are noted in it at once, so that the next pod
+of the same pass finds the room taken. The caller counts placements, and writes what was decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from orchestrator.scheduler.core.cluster import Cluster
+from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
+from orchestrator.scheduler.core.disruptions import Budgets
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
+from orchestrator.scheduler.core.kept import KeptNodes
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.placement import Placer
+from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.preemption import Preemption, Preemptor, why_ineligible
+
+PREEMPTION = "DefaultPreemption"
+_Key = tuple[object, int]
+
+
+class Refusal(NamedTuple):
+    """A pod that no node takes now.
+
+    Attributes:
+        message: Why, for its condition and event.
+        diagnosis: What the filters said.
+        nomination: What ``status.nominatedNodeName`` is to be; None leaves it as it is.
+        preemption: Who has to leave the node that it is nominated to, if anybody.
+        displaced: Pods of lower priority that were nominated there, and no longer are.
+    """
+
+    message: str
+    diagnosis: Diagnosis
+    nomination: str | None = None
+    preemption: Preemption | None = None
+    displaced: tuple[PodState, ...] = ()
+
+
+class Decider:
+    """Decides for the pods of one profile, in passes: within one, room only shrinks."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        budgets: Budgets,
+        random: Callable[[], float],
+        framework: Framework = DEFAULT_FRAMEWORK,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            cluster: The picture.
+            budgets: The PodDisruptionBudgets.
+            random: Draws from 0 to 1, for what is equally good.
+            framework: The profile's plugins.
+        """
+        self._cluster = cluster
+        self._framework = framework
+        self.placer = Placer(cluster, random, framework=framework)
+        self._kept = KeptNodes(cluster, framework)
+        settings = framework.profile.arguments.default_preemption
+        self._preemptor: Preemptor | None = None
+        if PREEMPTION in framework.profile.post_filters:
+            self._preemptor = Preemptor(
+                cluster,
+                budgets,
+                random,
+                percentage=settings.min_candidate_nodes_percentage,
+                absolute=settings.min_candidate_nodes_absolute,
+                framework=framework,
+            )
+        self._refused: dict[_Key, Diagnosis] = {}
+        self._hopeless: dict[_Key, str] = {}
+
+    def begin(self) -> None:
+        """Begin a pass: what fitted nowhere in the last one may fit now."""
+        self._refused.clear()
+        self._hopeless.clear()
+
+    def choose(self, pod: PodState) -> NodeState | None:
+        """Return the node to place a pod on: the one it is nominated to, if it fits there.
+
+        None when it fits nowhere; ask `refuse` then.
+        """
+        cluster, pod_class, priority = self._cluster, pod.pod_class, pod.priority
+        nominations = cluster.nominations
+        if nominations:
+            node = cluster.by_name.get(nominations.node_of(pod.uid))
+            if (
+                node is not None
+                and not pod_class.unsupported
+                and self._framework.reject_pod(pod_class, cluster) is None
+                and self._kept.reject(pod_class, priority, node, pod.uid) is None
+            ):
+                return node
+        if (pod_class, priority) in self._refused:
+            return None
+        return self.placer.find_best(pod_class, self._kept.keep_from(pod_class, priority))
+
+    def refuse(self, pod: PodState) -> Refusal:
+        """Say what becomes of a pod that `choose` found no node for."""
+        pod_class, priority, cluster = pod.pod_class, pod.priority, self._cluster
+        key = (pod_class, priority)
+        diagnosis = self._refused.get(key)
+        if diagnosis is None:
+            diagnosis = self._refused[key] = diagnose(
+                pod_class, cluster, framework=self._framework, priority=priority
+            )
+        preemptor, nominations = self._preemptor, cluster.nominations
+        if diagnosis.final:
+            return Refusal(diagnosis.message, diagnosis)
+        if preemptor is None:
+            return Refusal(diagnosis.words, diagnosis)
+        nominated = nominations.node_of(pod.uid)
+        why = why_ineligible(
+            pod_class,
+            priority,
+            cluster,
+            preempts=pod.preempts,
+            nominated=nominated,
+            framework=self._framework,
+        )
+        if why is not None:
+            return Refusal(diagnosis.explain(why), diagnosis)
+        nominations.remove(pod.uid)
+        hopeless = self._hopeless.get(key)
+        if hopeless is None:
+            found = preemptor.find(pod_class, priority)
+            if found is not None:
+                return self._nominate(pod, found, diagnosis)
+            hopeless = self._hopeless[key] = preemptor.explain(pod_class, priority)
+        return Refusal(diagnosis.explain(hopeless), diagnosis, "" if nominated else None)
+
+    def _nominate(self, pod: PodState, found: Preemption, diagnosis: Diagnosis) -> Refusal:
+        nominations, name = self._cluster.nominations, found.node.name
+        displaced = tuple(nominations.unheeded(name, pod.priority))
+        for other in displaced:
+            nominations.remove(other.uid)
+        nominations.add(pod, name)
+        return Refusal(diagnosis.words, diagnosis, name, found, displaced)
