@@ -115,7 +115,7 @@ class Simulation:
         frameworks = [placer.framework for placer in self._placers.values()]
         self._queue = SchedulingQueue(
             registrations_of(plugin for framework in frameworks for plugin in framework.filters),
-            look=lambda pod, node: self._framework_of(pod).reject(pod, node, self._cluster),
+            look=lambda pod, node, _: self._framework_of(pod).reject(pod, node, self._cluster),
             settings=QueueSettings(
                 initial_backoff=configuration.initial_backoff,
                 max_backoff=configuration.max_backoff,

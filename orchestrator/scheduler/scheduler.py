@@ -239,7 +239,8 @@ class Scheduler(Actor[Command]):
             max_backoff=self._configuration.max_backoff,
         )
         return SchedulingQueue(
-            look=lambda pod, node: DEFAULT_FRAMEWORK.reject(pod, node, cluster), settings=settings
+            look=lambda pod, node, _: DEFAULT_FRAMEWORK.reject(pod, node, cluster),
+            settings=settings,
         )
 
     # ---- following

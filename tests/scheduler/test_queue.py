@@ -59,7 +59,7 @@ class Nodes:
         self._objects: dict[str, Any] = {}
         self.cluster = Cluster()
         self.queue = SchedulingQueue(
-            look=lambda pod, node: DEFAULT_FRAMEWORK.reject(pod, node, self.cluster)
+            look=lambda pod, node, _: DEFAULT_FRAMEWORK.reject(pod, node, self.cluster)
         )
 
     def put(self, name: str, cpu: str, **spec: Any) -> None:
@@ -431,6 +431,24 @@ def test_a_pod_that_may_preempt_is_woken_for_less(nodes: Nodes) -> None:
     nodes.reject_all()
     nodes.free("one")
     assert names(nodes.queue.take(3, 1.0)) == ["preempts"]
+
+
+def test_pods_that_may_preempt_try_one_after_another(nodes: Nodes) -> None:
+    """Each one that finds victims lets the next one try; it then waits for its victims alone."""
+    large = pod_class("4")
+    for name in ("a", "b", "c"):
+        nodes.queue.add(waiting(name, large, 10, preempts=True), 0.0)
+    nodes.reject_all()
+    nodes.free("one")
+    (first,) = nodes.queue.take(3, 20.0)
+    nodes.queue.reject(first, "no", FIT, 20.0, nominated=True)
+    (second,) = nodes.queue.take(3, 20.0)
+    nodes.queue.reject(second, "no", FIT, 20.0)
+    assert names([first, second]) == ["a", "b"]
+    nodes.free("other")
+    assert names(nodes.queue.take(3, 40.0)) == ["c"]
+    nodes.queue.activate([first])
+    assert names(nodes.queue.take(3, 40.0)) == ["a"]
 
 
 def test_another_plugin_that_stands_in_the_way_is_listened_to(nodes: Nodes) -> None:

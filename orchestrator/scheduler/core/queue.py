@@ -271,6 +271,7 @@ class SchedulingQueue:
         now: float,
         *,
         pending: frozenset[str] = NOBODY,
+        nominated: bool = False,
     ) -> None:
         """Let a pod wait until something happens that helps, unless it has happened already.
 
@@ -280,6 +281,7 @@ class SchedulingQueue:
             plugins: Who rejected it: the plugins of all nodes' rejections. Must not be empty.
             now: The time.
             pending: Those of them that only want it to wait for something: it need not back off.
+            nominated: It waits for pods that leave a node for it: `activate` it when they have.
         """
         if pod.place != "taken":
             return
@@ -290,8 +292,9 @@ class SchedulingQueue:
         attempts.message = message
         attempts.plugins = plugins
         attempts.pending = pending
+        attempts.nominated = nominated
         if attempts.scout is not None:
-            if plugins != attempts.scout[3]:
+            if plugins != attempts.scout[3] or nominated:  # the next one may find victims too
                 self._relieve(pod)
             attempts.scout = None
         group = self._rejected.group_of(pod, plugins, pending)

@@ -24,8 +24,8 @@ from orchestrator.scheduler.core.plugins import Filter
 from orchestrator.scheduler.core.plugins.node_resources_fit import room_for
 from orchestrator.scheduler.core.waiting import Group, GroupKey, WaitingPod
 
-Look: TypeAlias = Callable[[PodClass, NodeState], Verdict | None]
-"""Asks all filters about one node, as `Framework.reject` does."""
+Look: TypeAlias = Callable[[PodClass, NodeState, int], Verdict | None]
+"""Asks all filters about one node for pods of a class and priority."""
 
 NOBODY = Registration("", ClusterEvent.NODE_ADDED)
 """For pods that nobody rejected since there was no node: upstream tries them again every 10 s."""
@@ -91,7 +91,8 @@ class RejectedPods:
 
     def group_of(self, pod: WaitingPod, plugins: frozenset[str], pending: frozenset[str]) -> Group:
         """Return the group that a pod belongs to; it counts once it has a pod."""
-        key = (pod.pod_class, pod.priority, pod.preempts, plugins, pending)
+        preempts = pod.preempts and not (pod.attempts is not None and pod.attempts.nominated)
+        key = (pod.pod_class, pod.priority, preempts, plugins, pending)
         group = self._groups.get(key)
         if group is None:
             group = Group(key)
@@ -199,7 +200,7 @@ class RejectedPods:
         node = change.node
         if self._look is None or node is None:
             return _ALL
-        found = self._look(group.pod_class, node)
+        found = self._look(group.pod_class, node, group.priority)
         if found is None:
             return room_for(group.pod_class, node)
         plugin, rejection, _ = found
@@ -208,7 +209,7 @@ class RejectedPods:
             and group.preempts
             and any(pod.priority < group.priority for pod in node.pods.values())
         ):
-            return _ALL
+            return 1  # if it finds victims now, the next one tries; see `SchedulingQueue.reject`
         if plugin not in group.plugins:
             # This is why they do not try: so what changes that is of interest from now on.
             group.plugins.add(plugin)

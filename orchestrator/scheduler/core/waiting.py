@@ -34,13 +34,15 @@ class Attempts:
         plugins: Who rejected it last; empty after an error.
         pending: Those of them that only want it to wait: when one of these thinks that an event
             helps, there is no backoff.
+        nominated: It waits for pods that leave a node for it, and does not preempt others.
         scout: The group that it was woken from while others stayed: those rely on its being tried.
         ended: When the last attempt ended, in seconds of the caller's clock.
         due: Until when it backs off, while it does.
     """
 
     __slots__ = (
-        "count", "due", "ended", "errors", "message", "pending", "plugins", "rejections", "scout",
+        "count", "due", "ended", "errors", "message", "nominated", "pending", "plugins",
+        "rejections", "scout",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -50,6 +52,7 @@ class Attempts:
         self.message = ""
         self.plugins = NOBODY
         self.pending = NOBODY
+        self.nominated = False
         self.scout: GroupKey | None = None
         self.ended = 0.0
         self.due = 0.0
