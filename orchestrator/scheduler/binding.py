@@ -59,6 +59,15 @@ class Binder:
         return {**current, "spec": bound[1], "status": scheduled[1]}
 
 
+def describe_binding(pod: Object) -> str:
+    """Return the message of the Event ``Scheduled``, in upstream's words."""
+    metadata = pod["metadata"]
+    return (
+        f"Successfully assigned {metadata['namespace']}/{metadata['name']} to "
+        f"{pod['spec']['nodeName']}"
+    )
+
+
 def mark_unschedulable(
     now: str, message: str, current: Object, *, reason: str = "Unschedulable"
 ) -> Object | None:

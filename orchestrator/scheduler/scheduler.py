@@ -7,7 +7,7 @@ that the store refuses is undone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol, TypeAlias, assert_never
@@ -16,7 +16,7 @@ from actors import Actor, Timer
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, is_deleting
 from orchestrator.resources.timestamps import format_time
-from orchestrator.scheduler.binding import Binder, mark_unschedulable
+from orchestrator.scheduler.binding import Binder, describe_binding, mark_unschedulable
 from orchestrator.scheduler.configuration import (
     DEFAULT_CONFIGURATION,
     DEFAULT_SCHEDULER_NAME,
@@ -58,6 +58,17 @@ class Recorder(Protocol):
         time: float | None = None,
     ) -> None:
         """Record an event about an object, dated now or at ``time``; never waits."""
+
+    def event_for_all(
+        self,
+        involved: Sequence[Object],
+        type: Literal["Normal", "Warning"],  # noqa: A002 - the API's word
+        reason: str,
+        message: Callable[[Object], str],
+        *,
+        time: float | None = None,
+    ) -> None:
+        """Record the same event about many objects, each with the message made for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -510,18 +521,22 @@ class Scheduler(Actor[Command]):
             if ended is not None:
                 self._end_wait(ended)
         bound: list[WaitingPod] = []
+        written: list[Object] = []
         for (pod, node), result in zip(proposal.bindings, results, strict=False):
             self._assumed.pop(pod.uid, None)
             if not isinstance(result, StatusError) and result["spec"].get("nodeName") == node:
                 bound.append(pod)
-                where = f"{pod.key.namespace}/{pod.key.name}"
-                message = f"Successfully assigned {where} to {node}"
-                self._recorder.event(result, "Normal", "Scheduled", message, time=proposal.time)
+                written.append(result)
             else:
                 self._refused += 1
                 self._undo(pod, node)
+        if not bound:
+            return
         self._bound += len(bound)
         self._queue.bound(bound)
+        self._recorder.event_for_all(
+            written, "Normal", "Scheduled", describe_binding, time=proposal.time
+        )
         for pod in bound:
             state = self._cluster.by_name.get(pod.node)
             self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, state))

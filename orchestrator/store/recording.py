@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 from actors import BatchActor, Envelope, Overflow
@@ -20,7 +23,46 @@ class _WriteMore:
     """Time for the next portion."""
 
 
-Command: TypeAlias = Occurrence | _WriteMore
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrences:
+    """The same happened to many objects.
+
+    Most are dropped when there are very many, so each becomes an `Occurrence` only when it is its
+    turn to be written.
+
+    Attributes:
+        component: Who reports it.
+        instance: Which of them, or empty.
+        involved: The objects.
+        type: ``Normal`` or ``Warning``.
+        reason: One CamelCase word.
+        message: Makes an object's message.
+        time: Seconds since the epoch.
+    """
+
+    component: str
+    instance: str
+    involved: Sequence[Object]
+    type: str
+    reason: str
+    message: Callable[[Object], str]
+    time: float
+
+    def of(self, involved: Object) -> Occurrence:
+        """Return what happened to one of the objects."""
+        return Occurrence(
+            component=self.component,
+            instance=self.instance,
+            involved=involved,
+            field_path="",
+            type=self.type,
+            reason=self.reason,
+            message=self.message(involved),
+            time=self.time,
+        )
+
+
+Command: TypeAlias = Occurrence | Occurrences | _WriteMore
 
 
 class Recorder(BatchActor[Command]):
@@ -45,24 +87,31 @@ class Recorder(BatchActor[Command]):
     def __init__(self, store: Store) -> None:
         self._store = store
         self._correlator = Correlator()
-        self._waiting: list[Occurrence] = []
+        self._waiting: deque[tuple[Occurrence | Occurrences, Object]] = deque(
+            maxlen=self.mailbox_limit
+        )
         self._resting = False
         self._dropped = 0
         self._logged_at = float("-inf")
 
     async def receive_batch(self, batch: list[Envelope[Command]]) -> None:
         """Write a portion now, or note what came for the next one."""
+        waiting = self._waiting
+        come = len(waiting)
         for envelope in batch:
-            if isinstance(envelope.message, Occurrence):
-                self._waiting.append(envelope.message)
-            else:
+            message = envelope.message
+            if isinstance(message, _WriteMore):
                 self._resting = False
-        if len(self._waiting) > self.mailbox_limit:
-            dropped = len(self._waiting) - self.mailbox_limit
-            del self._waiting[:dropped]
-            self._note_dropped(dropped)
-        if self._waiting and not self._resting:
-            portion, self._waiting = self._waiting[: self.PORTION], self._waiting[self.PORTION :]
+            elif isinstance(message, Occurrence):
+                waiting.append((message, message.involved))
+                come += 1
+            else:
+                waiting.extend(zip(repeat(message), message.involved))
+                come += len(message.involved)
+        if come > len(waiting):
+            self._note_dropped(come - len(waiting))
+        if waiting and not self._resting:
+            portion = [waiting.popleft() for _ in range(min(self.PORTION, len(waiting)))]
             self._resting = True
             self.context.after(self.INTERVAL, _WriteMore())
             await self._write(portion)
@@ -76,10 +125,11 @@ class Recorder(BatchActor[Command]):
             self._dropped = 0
             self._logged_at = now
 
-    async def _write(self, portion: list[Occurrence]) -> None:
+    async def _write(self, portion: list[tuple[Occurrence | Occurrences, Object]]) -> None:
         operations: list[Operation] = []
         retries: list[tuple[Occurrence, Known] | None] = []
-        for told in portion:
+        for said, about in portion:
+            told = said if isinstance(said, Occurrence) else said.of(about)
             # Only now: in a burst most are dropped before.
             occurrence = told._replace(involved=reference(told.involved, told.field_path))
             decision = self._correlator.decide(occurrence)
@@ -157,6 +207,36 @@ class EventRecorder:
                 instance=self._instance if instance is None else instance,
                 involved=involved,
                 field_path=field_path,
+                type=type,
+                reason=reason,
+                message=message,
+                time=self._store.clock.now() if time is None else time,
+            )
+        )
+
+    def event_for_all(
+        self,
+        involved: Sequence[Object],
+        type: str,  # noqa: A002 - the API's word
+        reason: str,
+        message: Callable[[Object], str],
+        *,
+        time: float | None = None,
+    ) -> None:
+        """Tell that the same happened to many objects, in one message.
+
+        Args:
+            involved: The objects.
+            type: ``Normal`` or ``Warning``.
+            reason: One CamelCase word, upstream's where there is one.
+            message: Makes an object's message; called when its Event is written.
+            time: When, in seconds since the epoch; now, unless given.
+        """
+        self._store.record(
+            Occurrences(
+                component=self._component,
+                instance=self._instance,
+                involved=involved,
                 type=type,
                 reason=reason,
                 message=message,

@@ -37,7 +37,7 @@ from orchestrator.store.operations import (
 )
 from orchestrator.store.overlay import Overlay
 from orchestrator.store.quotas import QUOTAS, QuotaLedger
-from orchestrator.store.recording import Recorder
+from orchestrator.store.recording import Occurrences, Recorder
 from orchestrator.store.replaying import fold_event
 from orchestrator.store.sequencer import Sequencer
 from orchestrator.store.statistics import StoreStatistics
@@ -134,7 +134,7 @@ class Store(Writes):
         """Serve what the definitions of custom resources say now."""
         self.registry = self._custom.registry(self.list(DEFINITIONS))
 
-    def record(self, occurrence: Occurrence) -> None:
+    def record(self, occurrence: Occurrence | Occurrences) -> None:
         """Pass on what a component tells; see `orchestrator.store.EventRecorder`."""
         self._recorder.tell(occurrence)
 

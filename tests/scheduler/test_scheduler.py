@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,6 +36,18 @@ class Recorded:
     ) -> None:
         self.events.append((involved["metadata"]["name"], type, reason, message))
         self.times.append(time)
+
+    def event_for_all(
+        self,
+        involved: Sequence[Object],
+        type: str,  # noqa: A002 - the API's word
+        reason: str,
+        message: Callable[[Object], str],
+        *,
+        time: float | None = None,
+    ) -> None:
+        for obj in involved:
+            self.event(obj, type, reason, message(obj), time=time)
 
 
 def node(name: str, cpu: str = "4", pods: str = "110", **spec: Any) -> Object:

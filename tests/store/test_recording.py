@@ -132,3 +132,51 @@ async def test_a_burst_of_dropped_events_is_one_line_in_the_log(kit: Any) -> Non
     dropped = [line for line in lines if line["event"] == "events dropped"]
     assert len(dropped) == 1
     assert dropped[0]["count"] > 0
+
+
+@virtual
+async def test_what_happens_to_many_objects_is_told_at_once_and_written_by_and_by(
+    kit: Any,
+) -> None:
+    """Each object has its own Event with its own message, which is made when it is written."""
+    async with kit.opened() as store:
+        pods = [
+            await store.create(kit.pod(f"p{n}"), resource="pods", namespace="default")
+            for n in range(120)
+        ]
+        described = []
+
+        def describe(pod: Any) -> str:
+            described.append(pod)
+            return f"told of {pod['metadata']['name']}"
+
+        decided = store.clock.now()
+        await asyncio.sleep(3)
+        EventRecorder(store, "scheduler").event_for_all(
+            pods, "Normal", "Scheduled", describe, time=decided
+        )
+        await asyncio.sleep(0.01)
+        assert len(described) == 50
+        await asyncio.sleep(1)
+        assert described == pods
+        told = {e["involvedObject"]["name"]: e["message"] for e in store.list("events")}
+        assert told == {f"p{n}": f"told of p{n}" for n in range(120)}
+        assert {e["source"]["component"] for e in store.list("events")} == {"scheduler"}
+        assert len({e["firstTimestamp"] for e in store.list("events")}) == 1
+
+
+@virtual
+async def test_of_too_many_told_at_once_the_newest_are_kept(kit: Any) -> None:
+    """Nothing else is lost with them, and the log says how many were."""
+    async with kit.opened() as store:
+        pod = await store.create(kit.pod("a"), resource="pods", namespace="default")
+        others = [{**pod, "metadata": {**pod["metadata"], "uid": f"u{n}"}} for n in range(5000)]
+        recorder = EventRecorder(store, "scheduler")
+        with structlog.testing.capture_logs() as lines:
+            recorder.event_for_all(
+                others, "Normal", "Scheduled", lambda pod: pod["metadata"]["uid"]
+            )
+            await asyncio.sleep(20)
+        written = {event["message"] for event in store.list("events")}
+        assert written == {f"u{n}" for n in range(5000 - 4096, 5000)}
+        assert [line["count"] for line in lines if line["event"] == "events dropped"] == [904]
