@@ -14,7 +14,7 @@ class RecordIndex:
 
     def __init__(self) -> None:
         self._by_id: dict[str, ContainerRecord] = {}
-        self._by_pod: dict[str, dict[str, ContainerRecord]] = {}
+        self._by_pod: dict[str, tuple[ContainerRecord, ...]] = {}
         self._pods: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
@@ -31,25 +31,33 @@ class RecordIndex:
         """Add a record, or replace the one with its id."""
         container, of = record.started.id, record.started.of
         self._by_id[container] = record
-        self._by_pod.setdefault(of.uid, {})[container] = record
-        self._pods.setdefault(of.node, set()).add(of.uid)
+        siblings = self._by_pod.get(of.uid)
+        if siblings is None:
+            self._by_pod[of.uid] = (record,)
+            pods = self._pods.get(of.node)
+            if pods is None:
+                pods = self._pods[of.node] = set()
+            pods.add(of.uid)
+        else:
+            others = (item for item in siblings if item.started.id != container)
+            self._by_pod[of.uid] = (*others, record)
 
     def remove(self, container: str) -> ContainerRecord | None:
         """Take a record out and return it."""
         record = self._by_id.pop(container, None)
         if record is not None:
             of = record.started.of
-            siblings = self._by_pod[of.uid]
-            del siblings[container]
-            if not siblings:
+            left = tuple(item for item in self._by_pod[of.uid] if item.started.id != container)
+            if left:
+                self._by_pod[of.uid] = left
+            else:
                 del self._by_pod[of.uid]
                 self._pods[of.node].discard(of.uid)
         return record
 
     def of_pod(self, uid: str) -> tuple[ContainerRecord, ...]:
-        """Return a pod's records."""
-        found = self._by_pod.get(uid)
-        return tuple(found.values()) if found else ()
+        """Return a pod's records, the one that changed last at the end."""
+        return self._by_pod.get(uid, ())
 
     def pods(self, node: str) -> set[str]:
         """Return the uids of a node's pods."""

@@ -182,6 +182,14 @@ class Runtime(Protocol):
     def runs_on(self, pod: Object) -> bool:
         """Tell whether every container of a pod runs as soon as it is started, and runs on."""
 
+    def run(self, of: ContainerOf, address: str) -> ContainerStarted:
+        """Start a container of a pod that `runs_on`, under a new id; it runs on return.
+
+        Args:
+            of: Which container.
+            address: The pod's IP.
+        """
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container.
 

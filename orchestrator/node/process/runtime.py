@@ -187,6 +187,10 @@ class ProcessRuntime:
         """Say no: a process may fail to start, and may end."""
         return False
 
+    def run(self, of: ContainerOf, address: str) -> ContainerStarted:
+        """Never called: see `runs_on`."""
+        raise NotImplementedError(f"a process does not just run: {of}, {address}")
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Ask the supervisor for a container; the answer follows as an event."""
         self._run(self._start(spec))
