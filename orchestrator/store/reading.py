@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from actors import Clock
 from orchestrator.resources.errors import not_served, resource_version_too_large
@@ -61,6 +61,14 @@ class Reads:
         matches = self.matcher(resource, labels, fields)
         objects = table.values()
         return objects if matches is None else [obj for obj in objects if matches(obj)]
+
+    def each(self, resource: str) -> Collection[Object]:
+        """Return the objects of a resource in no order, to be looked at before the next write.
+
+        What `list` does beside costs more than a quick look at each of 100,000 objects.
+        """
+        table = self._projection.table(resource)
+        return table.objects.values() if table is not None else ()
 
     def by_owner(self, uid: str, resource: str | None = None) -> builtins.list[Object]:
         """Return the objects with an owner reference to ``uid``."""

@@ -6,7 +6,13 @@ from typing import Final
 
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Controller, Recorder
-from orchestrator.controllers.nodes.lifecycle import RESOURCE, Health, decide_node, eviction_rate
+from orchestrator.controllers.nodes.lifecycle import (
+    RESOURCE,
+    Health,
+    decide_node,
+    eviction_rate,
+    next_look,
+)
 from orchestrator.controllers.nodes.taints import condition_status, is_evicting
 from orchestrator.controllers.plans import Emit, Plan
 from orchestrator.resources.objects import Object, labels_of, spec_of
@@ -39,6 +45,7 @@ class NodeLifecycleController(Controller[str]):
         self._looked = self.context.clock.now()
         self._renewed: dict[str, str] = {}
         self._registered: set[str] = set()
+        self._well: dict[str, Object] = {}
         self._next_eviction: dict[str, float] = {}
         self._ready: dict[str, tuple[str, bool]] = {}
         self._zones: dict[str, list[int]] = {}  # zone -> nodes, nodes that are ready
@@ -60,6 +67,7 @@ class NodeLifecycleController(Controller[str]):
             self._seen.pop(name, None)
             self._renewed.pop(name, None)
             self._registered.discard(name)
+            self._well.pop(name, None)
             return
         ready = condition_status(event.object, "Ready") == "True"
         came_back = ready and not self._ready.get(name, ("", False))[1]
@@ -101,6 +109,9 @@ class NodeLifecycleController(Controller[str]):
         computed = self._config.heartbeat(key)
         if computed is not None:
             last_seen = max(last_seen, computed)
+        silence = now - last_seen
+        if self._well.get(key) is node and silence <= self._config.node_monitor_grace_period:
+            return next_look(silence, self._config)
         all_down = bool(self._ready) and not any(ready for _, ready in self._zones.values())
         wait = self._eviction_wait(node, now)
         health = Health(last_seen=last_seen, may_evict=wait <= 0, all_down=all_down)
@@ -115,6 +126,9 @@ class NodeLifecycleController(Controller[str]):
             self._count_eviction(node, now)
         elif wait > 0:
             plan.look_again(wait)
+        if ready == "True" and not len(plan):
+            # Nothing but time can change this answer; thousands of nodes are looked at every 5 s.
+            self._well[key] = node
         return plan
 
     def _notice_pause(self, now: float) -> None:

@@ -91,6 +91,17 @@ def decide_node(
     return plan
 
 
+def next_look(silence: float, config: ControllerConfig) -> Plan:
+    """Return the plan for a node that is ready and as it should be: to look at it again in time.
+
+    Args:
+        silence: Seconds since its last sign of life, within its grace.
+        config: Periods.
+    """
+    grace = config.node_monitor_grace_period
+    return Plan(requeue_after=min(config.node_monitor_period, grace - silence + 0.001))
+
+
 def _unknown(node: Object, now: float) -> Object:
     """Return the node with all conditions a kubelet reports unknown."""
     moment = format_time(now)

@@ -6,7 +6,11 @@ from typing import Final
 
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Controller, Recorder
-from orchestrator.controllers.nodes.eviction import decide_eviction, decide_pod_collection
+from orchestrator.controllers.nodes.eviction import (
+    decide_eviction,
+    decide_pod_collection,
+    unfinished,
+)
 from orchestrator.controllers.nodes.lifecycle import PODS, RESOURCE
 from orchestrator.controllers.nodes.taints import Taint, no_execute
 from orchestrator.controllers.plans import Emit, Plan
@@ -97,7 +101,7 @@ class PodCollector(Controller[str]):
         """Decide about all pods at once."""
         del key  # there is only one
         nodes = {name_of(node): node for node in self.store.list(RESOURCE)}
-        pods = self.store.list(PODS)
+        pods = unfinished(self.store.each(PODS), nodes)
         used = {name for pod in pods if (name := pod["spec"].get("nodeName"))}
         self._missing = {name: self._missing.get(name, now) for name in used - nodes.keys()}
         return decide_pod_collection(pods, nodes, self._missing, now, self._config)

@@ -59,6 +59,8 @@ class Members:
         self.active = self.ready = self.labelled = self.terminating = self.stray = 0
         self._template = replica_set["spec"].get("template")
         self._memo: dict[int, tuple[Object | None, int]] = {}
+        self._conditions: list[Object] | None = None
+        self._ready = 0
         self._selector: LabelSelector = label_selector(replica_set["spec"].get("selector"))
         self._wanted: dict[str, str] = meta(self._template or {}).get("labels") or {}
 
@@ -116,12 +118,11 @@ class Members:
             return bits & ~LABELLED
         if "deletionTimestamp" in metadata:
             return (bits & ~LABELLED) | TERMINATING
-        for condition in status.get("conditions") or ():
-            if condition["type"] == "Ready":
-                if condition["status"] == "True":
-                    return bits | ACTIVE | READY
-                break
-        return bits | ACTIVE
+        conditions = status.get("conditions")
+        if conditions is not self._conditions:
+            # Pods that were bound or became ready together share them: one look for all.
+            self._conditions, self._ready = conditions, _readiness(conditions)
+        return bits | ACTIVE | self._ready
 
     def _judge_labels(self, labels: dict[str, str] | None) -> int:
         # Pods of one template share one dictionary; the memo keeps it alive, so its id is its own.
@@ -140,6 +141,13 @@ class Members:
     def names(self, bit: int) -> list[str]:
         """Return the names of the pods with a bit."""
         return [name for name, bits in self.bits.items() if bits & bit]
+
+
+def _readiness(conditions: list[Object] | None) -> int:
+    for condition in conditions or ():
+        if condition["type"] == "Ready":
+            return READY if condition["status"] == "True" else 0
+    return 0
 
 
 def count_available(
