@@ -12,6 +12,7 @@ from orchestrator.node.runtime import (
 
 
 def record(container: str, uid: str = "u", node: str = "n", attempt: int = 0) -> ContainerRecord:
+    """Make the record of a container that runs."""
     of = ContainerOf(node, uid, "c", attempt)
     return ContainerRecord(ContainerStarted(container, of, 1.0), None, "10.0.0.1")
 
