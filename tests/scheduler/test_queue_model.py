@@ -185,6 +185,31 @@ class QueueMachine(RuleBasedStateMachine):
         elif pod.place == "unschedulable" and changed:
             self.model.requeue(pod)
 
+    @rule(
+        of=st.sampled_from(CLASSES),
+        plugin=st.sampled_from(sorted(PLUGINS)),
+        kind=st.sampled_from(KINDS),
+        meanwhile=st.booleans(),
+    )
+    def try_some_in_vain(
+        self,
+        of: PodClass,
+        plugin: str,
+        kind: ClusterEvent,
+        meanwhile: bool,
+    ) -> None:
+        """Do what happens most: pods come, are tried and rejected, and something happens."""
+        for priority in (0, 5):
+            self.add(of, priority, gated=False)
+        self.take(3)
+        if meanwhile:
+            self.happen(kind, of.labels["app"])
+        for pod in self.model.at("taken"):
+            self._reject(pod, frozenset({plugin}), frozenset())
+        if not meanwhile:
+            self.happen(kind, of.labels["app"])
+        self.advance(0.3)
+
     @rule(limit=st.integers(1, 4))
     def take(self, limit: int) -> None:
         taken = self.queue.take(limit, self.model.now)
@@ -199,8 +224,11 @@ class QueueMachine(RuleBasedStateMachine):
         pod = self._some(data, "taken")
         if pod is not None:
             by, pending = frozenset(plugins), frozenset(plugins & {"Waits"} if waits else ())
-            self.queue.reject(self._real(pod), "no", by, self.model.now, pending=pending)
-            self.model.reject(pod, by, pending)
+            self._reject(pod, by, pending)
+
+    def _reject(self, pod: Modelled, by: frozenset[str], pending: frozenset[str]) -> None:
+        self.queue.reject(self._real(pod), "no", by, self.model.now, pending=pending)
+        self.model.reject(pod, by, pending)
 
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
@@ -271,4 +299,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = settings(max_examples=60, stateful_step_count=40)
+TestQueueMachine.settings = settings(max_examples=40, stateful_step_count=40)
