@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.api._flow_control import FlowControl
 from orchestrator.api._request_metrics import BUCKETS, RequestMetrics, Series
 from orchestrator.api._responses import Response
+from orchestrator.api._scheduler_metrics import collect_scheduling
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
+    from orchestrator.scheduler.metrics import SchedulerMetrics
     from orchestrator.store import Store
 
 _REQUEST: Final = ("verb", "group", "version", "resource", "subresource", "scope")
@@ -24,8 +26,15 @@ _REQUEST: Final = ("verb", "group", "version", "resource", "subresource", "scope
 class Metrics:
     """Answers scrapes."""
 
-    def __init__(self, store: Store, requests: RequestMetrics, flows: FlowControl) -> None:
-        """Tell of ``store``, of ``requests`` and of what ``flows`` let through."""
+    def __init__(
+        self,
+        store: Store,
+        requests: RequestMetrics,
+        flows: FlowControl,
+        scheduling: SchedulerMetrics | None = None,
+    ) -> None:
+        """Tell of ``store``, of ``requests``, of what ``flows`` let through, and of scheduling."""
+        self._scheduling = scheduling
         self._flows = flows
         self._store = store
         self._requests = requests
@@ -96,6 +105,8 @@ class Metrics:
         yield in_flight
         yield from self._flow_metrics(GaugeMetricFamily, CounterMetricFamily)
         yield from self._store_metrics(GaugeMetricFamily)
+        if self._scheduling is not None:
+            yield from collect_scheduling(self._scheduling)
 
     def _flow_metrics(self, gauge: Any, counter: Any) -> Iterable[Metric]:
         named = ("priority_level",)

@@ -52,6 +52,7 @@ from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:
     from orchestrator.node.logs import PodLogs
+    from orchestrator.scheduler.metrics import SchedulerMetrics
     from orchestrator.store import Store
 
 _LONG: Final = 504
@@ -98,6 +99,7 @@ class ApiApplication:
         accounts: AccountTokens | None = None,
         egress: Egress | None = None,
         client_certificate: tuple[str, str] | None = None,
+        scheduling: SchedulerMetrics | None = None,
     ) -> None:
         """Serve ``store``.
 
@@ -109,6 +111,7 @@ class ApiApplication:
             egress: Connects to pods, Services and aggregated servers; its owner closes it.
             client_certificate: Files of the certificate, and of its key, by which aggregated
                 servers know this one.
+            scheduling: What the scheduler counts, for ``/metrics``.
         """
         self.config = config or ApiConfig()
         self._store = store
@@ -141,7 +144,7 @@ class ApiApplication:
         self._sender = Sender(store)
         self._requests = RequestMetrics()
         self._flows = FlowControl(store)
-        self._metrics = Metrics(store, self._requests, self._flows)
+        self._metrics = Metrics(store, self._requests, self._flows, scheduling)
         self._log = structlog.get_logger("orchestrator.api")
 
     def close(self) -> None:

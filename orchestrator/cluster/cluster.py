@@ -45,6 +45,7 @@ from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
 from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, SchedulerConfiguration
 from orchestrator.scheduler.configuration.files import load_configuration
+from orchestrator.scheduler.metrics import SchedulerMetrics
 from orchestrator.store import Store
 from orchestrator.store.recording import EventRecorder
 from orchestrator.webhooks import (
@@ -95,6 +96,7 @@ class Cluster:
         logs: Its containers' logs; set by `start`.
         egress: Makes the calls that leave the cluster; set by `start`.
         accounts: Its ServiceAccounts' tokens; set by `start`.
+        scheduling_metrics: What its scheduler counts, through all of its restarts.
         certificate_authority: PEM that the namespaces publish as ``kube-root-ca.crt``; whoever
             serves the API with TLS sets it between `open` and `start`.
         client_certificate: Files of the certificate, and of its key, by which API servers behind
@@ -118,6 +120,7 @@ class Cluster:
         self._claim: AddressClaim | None = None
         self._event_log: EventLog | None = None
         self._scheduling: SchedulerConfiguration = DEFAULT_CONFIGURATION
+        self.scheduling_metrics = SchedulerMetrics()
         self._ends_containers = True
 
     async def __aenter__(self) -> Self:
@@ -218,7 +221,12 @@ class Cluster:
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
         self.system.spawn(
-            lambda: Scheduler(self.store, recorder, configuration=self._scheduling),
+            lambda: Scheduler(
+                self.store,
+                recorder,
+                configuration=self._scheduling,
+                metrics=self.scheduling_metrics,
+            ),
             "scheduler",
             supervision=KEEP_ALIVE,
         )

@@ -33,6 +33,7 @@ from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.queue import QueueSettings, SchedulingQueue
 from orchestrator.scheduler.core.volumes import RESOURCES
 from orchestrator.scheduler.core.waiting import WaitingPod
+from orchestrator.scheduler.metrics import SchedulerMetrics
 from orchestrator.scheduler.storage import Ended, Storage
 from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation, Store
 
@@ -95,12 +96,14 @@ class _Proposal:
         operations: The writes.
         time: When it was decided. Nodes see a binding at the moment it is committed and may tell
             of the pod before the scheduler hears of the commit; "Scheduled" still comes first.
+        began: When the attempts began, by the monotonic clock.
         held: The uids of pods that wait for their volumes, and how many writes are about those.
     """
 
     bindings: tuple[tuple[WaitingPod, str], ...]
     operations: tuple[Operation, ...]
     time: float
+    began: float
     held: tuple[tuple[str, int], ...] = ()
 
 
@@ -160,6 +163,7 @@ class Scheduler(Actor[Command]):
         recorder: Recorder,
         *,
         configuration: SchedulerConfiguration = DEFAULT_CONFIGURATION,
+        metrics: SchedulerMetrics | None = None,
         batch: int = _BATCH,
     ) -> None:
         """Prepare.
@@ -168,12 +172,14 @@ class Scheduler(Actor[Command]):
             store: Whose pods to schedule.
             recorder: Gets ``Scheduled`` and ``FailedScheduling``.
             configuration: Its profiles, by the scheduler names of the pods it cares for.
+            metrics: Counts what is done; outlives the scheduler.
             batch: Most pods placed in one pass, and so in one write.
         """
         self._store = store
         self._recorder = recorder
         self._batch = batch
         self._configuration = configuration
+        self._metrics = metrics or SchedulerMetrics()
         self._profiles = configuration.by_name
         self._cluster = Cluster()
         self._storage = Storage(self._cluster.volumes, store.get)
@@ -249,10 +255,12 @@ class Scheduler(Actor[Command]):
             initial_backoff=self._configuration.initial_backoff,
             max_backoff=self._configuration.max_backoff,
         )
-        return SchedulingQueue(
+        queue = SchedulingQueue(
             look=lambda pod, node, _: DEFAULT_FRAMEWORK.reject(pod, node, cluster),
             settings=settings,
         )
+        self._metrics.follow(queue)
+        return queue
 
     # ---- following
 
@@ -425,6 +433,7 @@ class Scheduler(Actor[Command]):
         self._ready.clear()
         # Within a pass room only shrinks: what was rejected once is rejected for all of its class.
         rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
+        rejections = 0
         for pod in pods:
             known = rejected.get((pod.pod_class, pod.preempts))
             node = placer.find_best(pod.pod_class) if known is None else None
@@ -452,7 +461,11 @@ class Scheduler(Actor[Command]):
                 conditions.append(_modify(pod, change, "status"))
                 self._report(pod, known.message)
             self._queue.reject(pod, known.message, known.plugins, now)
-            self._rejected += 1
+            rejections += 1
+        self._rejected += rejections
+        seconds = self.context.clock.monotonic() - now
+        self._metrics.decided(len(pods), seconds)
+        self._metrics.attempted("unschedulable", rejections, seconds)
         operations += writes + conditions
         if operations:
             self._writes += 1
@@ -462,6 +475,7 @@ class Scheduler(Actor[Command]):
                     held=tuple(held),
                     operations=tuple(operations),
                     time=self._store.clock.now(),
+                    began=now,
                 )
             )
         if self._queue.has_ready() and not self._continuing:
@@ -498,6 +512,7 @@ class Scheduler(Actor[Command]):
                 bindings=(),
                 operations=(_modify(pod, change, "status"),),
                 time=self._store.clock.now(),
+                began=self.context.clock.monotonic(),
             )
         )
         self._assumed.pop(pod.uid, None)
@@ -530,8 +545,12 @@ class Scheduler(Actor[Command]):
             else:
                 self._refused += 1
                 self._undo(pod, node)
+        now = self.context.clock.monotonic()
+        seconds = now - proposal.began
+        self._metrics.attempted("error", len(proposal.bindings) - len(bound), seconds)
         if not bound:
             return
+        self._metrics.bound(bound, now, seconds)
         self._bound += len(bound)
         self._queue.bound(bound)
         self._recorder.event_for_all(

@@ -387,6 +387,14 @@ class SchedulingQueue:
         found["unschedulable", "ScheduleAttemptFailure"] += self._failures
         return dict(+found)
 
+    def rejected_by(self) -> dict[str, int]:
+        """Count the rejected pods by each plugin that rejected them in their last attempt."""
+        found: Counter[str] = Counter()
+        for group in self._rejected.groups():
+            for plugin in group.key[3]:
+                found[plugin] += len(group.pods)
+        return dict(found)
+
     # ---- one pod from place to place
 
     def _activate(self, pod: WaitingPod, label: str) -> None:
