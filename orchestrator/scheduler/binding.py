@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.resources.conditions import set_condition
-from orchestrator.resources.objects import Object, is_deleting
+from orchestrator.resources.objects import Object, is_deleting, status_of
 
 SCHEDULED = "PodScheduled"
+NOMINATED = "nominatedNodeName"
 
 
 class Binder:
@@ -55,7 +56,9 @@ class Binder:
                 lastProbeTime=None,
                 observedGeneration=generation,
             )
-            scheduled = self._statuses[alike] = (status, {**status, "conditions": conditions})
+            # Upstream's API server ends a nomination with the binding.
+            rest = _without_nomination(status) if NOMINATED in status else status
+            scheduled = self._statuses[alike] = (status, {**rest, "conditions": conditions})
         return {**current, "spec": bound[1], "status": scheduled[1]}
 
 
@@ -69,9 +72,23 @@ def describe_binding(pod: Object) -> str:
 
 
 def mark_unschedulable(
-    now: str, message: str, current: Object, *, reason: str = "Unschedulable"
+    now: str,
+    message: str,
+    current: Object,
+    *,
+    reason: str = "Unschedulable",
+    nominated: str | None = None,
 ) -> Object | None:
-    """Return the pod with PodScheduled False; None when that is no longer so, or known."""
+    """Return the pod with PodScheduled False; None when that is no longer so, or known.
+
+    Args:
+        now: Formatted time for ``lastTransitionTime``.
+        message: Why.
+        current: The pod.
+        reason: The condition's.
+        nominated: The node it waits for (``status.nominatedNodeName``); empty for none any more,
+            None to leave it as it is.
+    """
     if current["spec"].get("nodeName") or is_deleting(current):
         return None
     status = current.get("status") or {}
@@ -86,6 +103,23 @@ def mark_unschedulable(
         lastProbeTime=None,
         observedGeneration=current["metadata"].get("generation"),
     )
-    if conditions is present:
-        return None
-    return {**current, "status": {**status, "conditions": conditions}}
+    marked = current
+    if conditions is not present:
+        marked = {**current, "status": {**status, "conditions": conditions}}
+    if nominated is not None:
+        marked = nominate(marked, nominated)
+    return None if marked is current else marked
+
+
+def nominate(pod: Object, node: str) -> Object:
+    """Return the pod with ``status.nominatedNodeName``, without it for an empty name."""
+    status = status_of(pod)
+    if (status.get(NOMINATED) or "") == node:
+        return pod
+    if node:
+        return {**pod, "status": {**status, NOMINATED: node}}
+    return {**pod, "status": _without_nomination(status)}
+
+
+def _without_nomination(status: Object) -> Object:
+    return {name: value for name, value in status.items() if name != NOMINATED}

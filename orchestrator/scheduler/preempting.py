@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from orchestrator.resources.conditions import find_condition, set_condition
 from orchestrator.resources.errors import StatusError
-from orchestrator.resources.objects import Object, is_deleting, status_of
+from orchestrator.resources.objects import Object, is_deleting
+from orchestrator.scheduler.binding import nominate
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.preemption import Preemption
 from orchestrator.store import Delete, DeleteOptions, Modify, Operation
@@ -140,17 +141,6 @@ def is_preempted(pod: Object) -> bool:
         and condition.get("status") == "True"
         and condition.get("reason") == REASON
     )
-
-
-def nominate(pod: Object, node: str) -> Object:
-    """Return the pod with ``status.nominatedNodeName``, without it for an empty name."""
-    status = status_of(pod)
-    if (status.get("nominatedNodeName") or "") == node:
-        return pod
-    if node:
-        return {**pod, "status": {**status, "nominatedNodeName": node}}
-    rest = {name: value for name, value in status.items() if name != "nominatedNodeName"}
-    return {**pod, "status": rest}
 
 
 def clear_nomination(pod: PodState) -> Operation:

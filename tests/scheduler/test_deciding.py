@@ -14,6 +14,7 @@ from orchestrator.scheduler.core import Cluster, PodClass, PodState
 from orchestrator.scheduler.core.deciding import Decider, Refusal
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.framework import Framework
+from orchestrator.scheduler.core.preemption import find_released
 
 Object = dict[str, Any]
 CLASSES: dict[str, PodClass] = {}
@@ -167,3 +168,27 @@ def test_without_a_node_nothing_is_said_of_preemption(nodes: int) -> None:
         "0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
     }
     assert refusal.message == expected[nodes]
+
+
+def test_a_nominated_pod_waits_as_long_as_there_is_something_to_wait_for() -> None:
+    """It is released when it fits, or when its victims are gone and somebody else has the room."""
+    scene = Scene(node("a"))
+    lows = [pod("one", "2"), pod("two", "2")]
+    scene.put("a", *lows)
+    me = pod("me", "4", priority=5)
+    assert victims(scene.refuse(me)) == ["one", "two"]
+    for low in lows:
+        low.preempted = True
+    (state,) = scene.cluster.by_name.values()
+
+    def released() -> list[str]:
+        return [found.uid for found in find_released(state, scene.cluster)]
+
+    assert released() == []
+    scene.cluster.displace("one")
+    assert released() == []
+    scene.put("a", pod("third", "2", priority=9))
+    scene.cluster.displace("two")
+    assert released() == ["me"]
+    scene.cluster.displace("third")
+    assert released() == ["me"]

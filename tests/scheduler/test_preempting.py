@@ -8,12 +8,12 @@ import pytest
 
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key
+from orchestrator.scheduler.binding import Binder, mark_unschedulable, nominate
 from orchestrator.scheduler.core import Cluster, PodClass, PodState
 from orchestrator.scheduler.core.preemption import Preemption
 from orchestrator.scheduler.preempting import (
     is_preempted,
     mark_victim,
-    nominate,
     operations_of,
     plan_evictions,
     settle,
@@ -114,3 +114,20 @@ def test_a_victim_that_is_gone_already_is_neither_evicted_nor_refused() -> None:
     assert [(eviction.victim.key.name, error) for eviction, error in refused] == [
         ("refused", refusal)
     ]
+
+
+def test_a_refused_pod_is_told_together_with_its_nomination() -> None:
+    """One write for both; the binding ends the nomination."""
+    pod: Object = {"metadata": {"name": "p"}, "spec": {}, "status": {"phase": "Pending"}}
+    marked = mark_unschedulable(NOW, "no room", pod, nominated="n")
+    assert marked is not None
+    assert marked["status"]["nominatedNodeName"] == "n"
+    assert marked["status"]["conditions"][0]["message"] == "no room"
+    assert mark_unschedulable(NOW, "no room", marked) is None
+    cleared = mark_unschedulable(NOW, "no room", marked, nominated="")
+    assert cleared is not None
+    assert "nominatedNodeName" not in cleared["status"]
+    bound = Binder(NOW).bind("n", marked)
+    assert bound is not None
+    assert "nominatedNodeName" not in bound["status"]
+    assert bound["status"]["phase"] == "Pending"

@@ -19,8 +19,11 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.trials import reject_beside
 
-__all__ = ["Preemption", "Preemptor", "why_ineligible"]
+__all__ = ["Preemption", "Preemptor", "find_released", "why_ineligible"]
 
 MIN_CANDIDATES_PERCENTAGE: Final = 10
 MIN_CANDIDATES: Final = 100
@@ -60,6 +63,27 @@ def why_ineligible(
     if found is not None and not found.rejection.resolvable:
         return None  # the room it waits for would be of no use
     return TERMINATING
+
+
+def find_released(
+    node: NodeState, cluster: Cluster, framework: Framework = DEFAULT_FRAMEWORK
+) -> list[PodState]:
+    """Return the pods nominated to a node that need not wait for it any longer.
+
+    They fit there now, or nobody whom they preempted is left: then somebody else has the room.
+    """
+    nominations = cluster.nominations
+    found = []
+    for pod in nominations.pods_on(node.name):
+        heeded = nominations.heeded(node.name, pod.priority, pod.uid)
+        if (
+            not any(
+                other.preempted and other.priority < pod.priority for other in node.pods.values()
+            )
+            or reject_beside(heeded, pod.pod_class, node, cluster, framework) is None
+        ):
+            found.append(pod)
+    return found
 
 
 class Preemptor:
