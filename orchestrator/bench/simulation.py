@@ -19,16 +19,15 @@ from orchestrator.scheduler.configuration import (
 )
 from orchestrator.scheduler.core import (
     Cluster,
-    Placer,
     PodClass,
     PodClasses,
     PodState,
     SchedulingQueue,
     WaitingPod,
-    diagnose,
 )
 from orchestrator.scheduler.core.changes import NodeChange, PodChange
-from orchestrator.scheduler.core.diagnosis import Diagnosis
+from orchestrator.scheduler.core.deciding import Decider
+from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
@@ -66,30 +65,6 @@ Outcome: TypeAlias = list[Placed | Evicted]
 """What a pass of the scheduler came to, in order."""
 
 
-_Asked: TypeAlias = tuple[PodClass, Placer, bool]
-
-
-class _Rejected:
-    """What was rejected in a pass, and is not asked about again: room only shrinks in it.
-
-    A class that another pod's coming could help is asked about again after each placement.
-    """
-
-    def __init__(self) -> None:
-        self._lasting: dict[_Asked, Diagnosis] = {}
-        self._passing: dict[_Asked, Diagnosis] = {}
-
-    def get(self, asked: _Asked) -> Diagnosis | None:
-        return self._lasting.get(asked) or self._passing.get(asked)
-
-    def add(self, asked: _Asked, diagnosis: Diagnosis) -> None:
-        passing = diagnosis.events & ClusterEvent.POD_ADDED
-        (self._passing if passing else self._lasting)[asked] = diagnosis
-
-    def placed(self) -> None:
-        self._passing.clear()
-
-
 class Simulation:
     """Nodes, pods on them, pods that wait, and a scheduler."""
 
@@ -106,13 +81,17 @@ class Simulation:
         self._random = Random(seed)  # noqa: S311 - a repeatable tie-break, no secret
         self._cluster = Cluster()
         self._classes = PodClasses(volumes=self._volumes_of)
-        self._placers = {
-            name: Placer(self._cluster, self._random.random, framework=Framework(profile))
-            for name, profile in configuration.by_name.items()
+        self._budgets = Budgets()
+        self._frameworks = {
+            name: Framework(profile) for name, profile in configuration.by_name.items()
         }
-        self._first = next(iter(self._placers.values()))
+        self._deciders = {
+            name: Decider(self._cluster, self._budgets, self._random.random, framework)
+            for name, framework in self._frameworks.items()
+        }
+        self._first = next(iter(self._frameworks))
         self._has_storage = False
-        frameworks = [placer.framework for placer in self._placers.values()]
+        frameworks = self._frameworks.values()
         self._queue = SchedulingQueue(
             registrations_of(plugin for framework in frameworks for plugin in framework.filters),
             look=lambda pod, node, _: self._framework_of(pod).reject(pod, node, self._cluster),
@@ -155,7 +134,7 @@ class Simulation:
 
     def reasons(self, pod: Object, node: str) -> tuple[str, ...]:
         """Return why a pod cannot be placed on a node as it is now; empty when it can."""
-        framework = self._placer_of(spec_of(pod)).framework
+        framework = self._frameworks[self._profile_of(spec_of(pod))]
         pod_class = self._classes.of(pod)
         found = framework.reject_pod(pod_class, self._cluster)
         if found is None:
@@ -163,14 +142,19 @@ class Simulation:
         return () if found is None else found.rejection.reasons
 
     def diagnose(self, pod: Object) -> str:
-        """Return why a pod fits nowhere, as an event would say it."""
-        spec = spec_of(pod)
-        return diagnose(
-            self._classes.of(pod),
-            self._cluster,
-            preempts=spec.get("preemptionPolicy") != "Never",
-            framework=self._placer_of(spec).framework,
-        ).message
+        """Return why a pod fits nowhere, as an event would say it, and whom it could preempt."""
+        decider = self._deciders[self._profile_of(spec_of(pod))]
+        state = self._state("", pod)
+        state.preempts = spec_of(pod).get("preemptionPolicy") != "Never"
+        decider.begin()
+        refusal = decider.refuse(state)
+        self._cluster.nominations.remove(state.uid)
+        found = refusal.preemption
+        if found is None:
+            return refusal.message
+        count = len(found.victims)
+        pods = "pod" if count == 1 else "pods"
+        return f"{refusal.message} {count} {pods} on {found.node.name} could be preempted for it."
 
     def pods_on(self, node: str) -> Iterator[str]:
         """Yield the uids of the pods on a node."""
@@ -183,6 +167,9 @@ class Simulation:
         """Take over what scheduling looks at beside nodes and pods, by kind."""
         for namespace in objects.get("Namespace", ()):
             self._cluster.put_namespace(name_of(namespace), labels_of(namespace))
+        for budget in objects.get("PodDisruptionBudget", ()):
+            key = Key("poddisruptionbudgets.policy", namespace_of(budget), name_of(budget))
+            self._budgets.put(key, budget)
         for kind, resource in _STORAGE.items():
             for obj in objects.get(kind, ()):
                 self._cluster.volumes.put(resource, obj)
@@ -221,7 +208,9 @@ class Simulation:
         It preempts nobody.
         """
         state = self._state(uid, pod)
-        node = self._placer_of(spec_of(pod)).find_best(state.pod_class)
+        decider = self._deciders[self._profile_of(spec_of(pod))]
+        decider.begin()
+        node = decider.choose(state)
         if node is None:
             return None
         self._pods[uid] = pod
@@ -246,6 +235,7 @@ class Simulation:
     def withdraw(self, uid: str) -> None:
         """Remove a pod, whether it waits or is on a node."""
         self._queue.remove(uid)
+        self._cluster.nominations.remove(uid)
         self._pods.pop(uid, None)
         self._displace(uid)
         if self._has_storage:
@@ -256,12 +246,16 @@ class Simulation:
         return self._queue.next_time()
 
     def schedule(self, now: float) -> Outcome:
-        """Try every pod whose turn it is."""
+        """Try every pod whose turn it is.
+
+        Pods that have to make room are gone at once: their time to end is not played, since a
+        trace does not know it.
+        """
         outcome: Outcome = []
-        rejected = _Rejected()
         while pods := self._queue.take(_BATCH, now):
+            self._begin_pass()
             for pod in pods:
-                self._try(pod, now, rejected, outcome)
+                self._try(pod, now, outcome)
         return outcome
 
     def run_to_rest(self) -> Outcome:
@@ -284,36 +278,36 @@ class Simulation:
                 return outcome
             now = max(now, again)
 
-    def _try(
-        self,
-        pod: WaitingPod,
-        now: float,
-        rejected: _Rejected,
-        outcome: Outcome,
-    ) -> None:
-        placer = self._placer_of(spec_of(self._pods[pod.uid]))
-        key = (pod.pod_class, placer, pod.preempts)
-        known = rejected.get(key)
-        node = placer.find_best(pod.pod_class) if known is None else None
+    def _begin_pass(self) -> None:
+        for decider in self._deciders.values():
+            decider.begin()
+
+    def _try(self, pod: WaitingPod, now: float, outcome: Outcome) -> None:
+        decider = self._deciders[self._profile_of(spec_of(self._pods[pod.uid]))]
+        node = decider.choose(pod)
         if node is not None:
+            self._cluster.nominations.remove(pod.uid)
             self._cluster.place(pod, node.name)
             self._queue.bound([pod])
             self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, node))
             outcome.append(Placed(pod.uid, node.name))
-            rejected.placed()
             return
-        if known is None:
-            known = diagnose(
-                pod.pod_class,
-                self._cluster,
-                preempts=pod.preempts,
-                framework=placer.framework,
-            )
-            rejected.add(key, known)
-        self._queue.reject(pod, known.message, known.plugins, now)
+        refusal = decider.refuse(pod)
+        made = refusal.preemption
+        plugins = refusal.diagnosis.plugins
+        self._queue.reject(pod, refusal.message, plugins, now, nominated=made is not None)
+        if made is None:
+            return
+        for victim in made.victims:
+            outcome.append(Evicted(victim.uid, victim.node))
+            self._displace(victim.uid)
+        self._begin_pass()  # there is room again
+        waiting = (self._queue.get(other.uid) for other in refusal.displaced)
+        self._queue.activate([pod, *(other for other in waiting if other is not None)])
 
-    def _placer_of(self, spec: Mapping[str, Any]) -> Placer:
-        return self._placers.get(spec.get("schedulerName", DEFAULT_SCHEDULER_NAME), self._first)
+    def _profile_of(self, spec: Mapping[str, Any]) -> str:
+        name = spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME
+        return name if name in self._frameworks else self._first
 
     def _volumes_of(self, pod: Mapping[str, Any]) -> VolumeDemand | None:
         """Return what a pod's volumes demand; without storage objects that is not known."""
@@ -328,7 +322,8 @@ class Simulation:
         return PodState(uid, _key(pod), self._classes.of(pod), priority=priority)
 
     def _framework_of(self, pod: PodClass) -> Framework:
-        return self._placer_of(pod.shape.spec).framework
+        """Return the profile's plugins of the pods that the class was made of first."""
+        return self._frameworks[self._profile_of(pod.shape.spec)]
 
     def _displace(self, uid: str) -> None:
         pod = self._cluster.pods.get(uid)

@@ -61,7 +61,11 @@ def test_nobody_is_preempted_to_make_room(tmp_path: Path) -> None:
     """A pod of high priority counts free room only."""
     cluster = dump(tmp_path, node("a"), pod("x", "a", cpu="3", priority=0))
     path = pod_file(tmp_path, cpu="2", priority=1000)
-    assert ask(cluster, fit=path).record["count"] == 0
+    said = ask(cluster, fit=path)
+    assert said.record["count"] == 0
+    assert said.record["stopped"] == (
+        "0/1 nodes are available: 1 Insufficient cpu. 1 pod on a could be preempted for it."
+    )
 
 
 def test_the_limit_ends_the_question(tmp_path: Path) -> None:
@@ -169,6 +173,22 @@ def test_when_everything_finds_a_place_the_answer_is_good(tmp_path: Path) -> Non
     said = ask(cluster, without=("a", "b"))
     assert said.code == 0
     assert {move["target"] for move in said.record["moves"]} == {"c"}
+
+
+def test_pods_that_move_may_take_the_places_of_others(tmp_path: Path) -> None:
+    """An important one of a node that goes; the other one is told of as well."""
+    cluster = dump(
+        tmp_path,
+        node("a"), node("b"),
+        pod("vip", "a", cpu="3", priority=100), pod("low", "b", cpu="3"),
+    )  # fmt: skip
+    said = ask(cluster, without=("a",))
+    vip, low = said.record["moves"]
+    assert (vip["pod"], vip["target"], vip["preempted"]) == ("team/vip", "b", False)
+    assert (low["pod"], low["source"], low["target"], low["preempted"]) == (
+        "team/low", "b", None, True,
+    )  # fmt: skip
+    assert said.code == 1
 
 
 def test_a_node_that_is_not_there_cannot_go(tmp_path: Path) -> None:

@@ -69,6 +69,17 @@ def test_what_arrives_at_once_is_measured_at_the_end() -> None:
     assert result.end == 0
 
 
+def test_an_important_pod_takes_the_place_of_another() -> None:
+    """Which waits anew, and runs for its whole duration once there is room again."""
+    important = pod("b", 5, duration=20, cpu="3")
+    important.pod["spec"]["priority"] = 100
+    result = play(node("n"), pod("a", 0, duration=10, cpu="3"), important)
+    assert result.preemptions == 1
+    assert result.placements == 3
+    assert result.pending == [0, 0, 20]
+    assert result.end == 35
+
+
 def test_pods_of_a_node_that_goes_wait_again() -> None:
     """They start anew on another one, for their whole duration."""
     result = play(
