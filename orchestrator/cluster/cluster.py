@@ -45,6 +45,7 @@ from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
 from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, SchedulerConfiguration
 from orchestrator.scheduler.configuration.files import load_configuration
+from orchestrator.scheduler.extending.registry import Plugins
 from orchestrator.scheduler.metrics import SchedulerMetrics
 from orchestrator.store import Store
 from orchestrator.store.recording import EventRecorder
@@ -121,6 +122,7 @@ class Cluster:
         self._event_log: EventLog | None = None
         self._scheduling: SchedulerConfiguration = DEFAULT_CONFIGURATION
         self.scheduling_metrics = SchedulerMetrics()
+        self._scheduler_plugins: Plugins = {}
         self._ends_containers = True
 
     async def __aenter__(self) -> Self:
@@ -153,14 +155,29 @@ class Cluster:
                 scheduler's configuration cannot be used.
         """
         async with self._undone():
-            if self.config.scheduler is not None:
-                self._scheduling = load_configuration(self.config.scheduler)
+            self._read_scheduling()
             self._directory = self._prepare_directory()
             self._event_log = await self._open_log()
             self._exits.push_async_callback(self._event_log.close)
             if self.config.runtime == "process":
                 self._claim = claim_addresses(self._directory)
                 self._exits.callback(self._claim.release)
+
+    def _read_scheduling(self) -> None:
+        """Find the scheduler's plugins and what its configuration makes of them.
+
+        Raises:
+            ValueError: Something in them cannot be used.
+        """
+        given, source = self.config.scheduler_plugins, self.config.scheduler
+        if source is None and not given:
+            return  # nothing to enable: the plugins need not even be looked for
+        from orchestrator.scheduler.extending.registry import enabling, find_plugins, registry_of
+
+        self._scheduler_plugins = find_plugins(given)
+        if source is None:
+            source = enabling(given)
+        self._scheduling = load_configuration(source, registry_of(self._scheduler_plugins))
 
     async def start(self) -> None:
         """Start everything; returns when every node is registered.
@@ -220,16 +237,18 @@ class Cluster:
         self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, credentials)
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
-        self.system.spawn(
-            lambda: Scheduler(
+
+        def make_scheduler() -> Scheduler:
+            return Scheduler(
                 self.store,
                 recorder,
                 configuration=self._scheduling,
+                plugins=self._scheduler_plugins,
                 metrics=self.scheduling_metrics,
-            ),
-            "scheduler",
-            supervision=KEEP_ALIVE,
-        )
+            )
+
+        make_scheduler()  # which tells what is wrong with plugins' arguments
+        self.system.spawn(make_scheduler, "scheduler", supervision=KEEP_ALIVE)
         self._exits.push_async_callback(self._stop_nodes)
         await self.nodes.start(self.system)
         if config.runtime == "process":

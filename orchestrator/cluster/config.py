@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.scheduler.configuration.files import Source as SchedulerSource
+
+if TYPE_CHECKING:
+    from orchestrator.scheduler.extending import Plugin
 
 
 class ClusterError(Exception):
@@ -35,6 +38,9 @@ class ClusterConfig:
             default for small clusters, off from 50 nodes on, where Events would be most of the log.
         scheduler: The scheduler's configuration: a KubeSchedulerConfiguration's file, its content,
             or `SchedulerConfiguration`; None for upstream's default profile.
+        scheduler_plugins: Plugins that profiles can enable by name, beside the built-in ones, those
+            that ship and those of installed distributions. Without a configuration the default
+            profile enables them all.
         stop_seconds: How long a clean stop waits for containers before it kills them.
     """
 
@@ -48,4 +54,5 @@ class ClusterConfig:
     node_grace_seconds: float = 50.0
     node_events: bool | None = None
     scheduler: SchedulerSource | None = None
+    scheduler_plugins: Sequence[type[Plugin]] = ()
     stop_seconds: float = 10.0

@@ -25,14 +25,26 @@ from orchestrator.scheduler.configuration import (
 from orchestrator.scheduler.core.changes import NodeChange, PodChange, StorageChange
 from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
-from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
+from orchestrator.scheduler.core.diagnosis import Diagnosis
 from orchestrator.scheduler.core.events import ClusterEvent
-from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
-from orchestrator.scheduler.core.placement import Placer
+from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.queue import QueueSettings, SchedulingQueue
 from orchestrator.scheduler.core.volumes import RESOURCES
 from orchestrator.scheduler.core.waiting import WaitingPod
+from orchestrator.scheduler.explanations import annotate, answer_of, asks
+from orchestrator.scheduler.extending.adapting import PluginFailed
+from orchestrator.scheduler.extending.cycle import (
+    Bind,
+    ExtensionCycle,
+    Hold,
+    Outcome,
+    Placement,
+    Refuse,
+)
+from orchestrator.scheduler.extending.registry import NO_PLUGINS, Plugins
+from orchestrator.scheduler.extending.views import PodView
+from orchestrator.scheduler.lanes import Lane, by_scheduler, registrations_from
 from orchestrator.scheduler.metrics import SchedulerMetrics
 from orchestrator.scheduler.storage import Ended, Storage
 from orchestrator.store import Expired, Follower, Modify, ObjectEvent, Operation, Store
@@ -130,7 +142,16 @@ class _Resend:
     proposal: _Proposal
 
 
-Command: TypeAlias = Changed | _Continue | _TimePassed | _Written | _Unanswered | _Resend
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Activate:
+    """A plugin wants some pods to be tried now."""
+
+    uids: tuple[str, ...]
+
+
+Command: TypeAlias = (
+    Changed | _Continue | _TimePassed | _Written | _Unanswered | _Resend | _Activate
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +171,45 @@ class SchedulerStatistics:
     rejected: int
 
 
+class _Pass:
+    """What one pass comes to, for one proposal.
+
+    Attributes:
+        now: Seconds of the clock that never goes back.
+        written_at: The same as a timestamp.
+        bindings: Pods and the nodes chosen for them.
+        operations: Their writes, in the same order.
+        held: Uids of pods that wait for their volumes, and how many of the ``writes`` are theirs.
+        writes: Of claims and volumes.
+        conditions: Writes about pods that are not bound, and explanations.
+        rejected: What was rejected once is rejected for all of its class: within a pass room only
+            shrinks.
+    """
+
+    __slots__ = (
+        "_binder", "bindings", "conditions", "held", "now", "operations", "rejected", "writes",
+        "written_at",
+    )  # fmt: skip
+
+    def __init__(self, now: float, written_at: str) -> None:
+        self.now = now
+        self.written_at = written_at
+        self._binder = Binder(written_at)
+        self.bindings: list[tuple[WaitingPod, str]] = []
+        self.operations: list[Operation] = []
+        self.held: list[tuple[str, int]] = []
+        self.writes: list[Operation] = []
+        self.conditions: list[Operation] = []
+        self.rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
+
+    def bind(self, pod: WaitingPod) -> None:
+        """Bind a pod to the node it has its place on."""
+        self.bindings.append((pod, pod.node))
+        self.operations.append(_modify(pod, partial(self._binder.bind, pod.node), "binding"))
+
+
 class Scheduler(Actor[Command]):
-    """Finds a node for every pod of ``default-scheduler``.
+    """Finds a node for every pod of its profiles, ``default-scheduler`` alone by default.
 
     The mailbox holds few messages at any time: one for all changes, and one for each write on its
     way. A restarted scheduler lists everything anew; what it had assumed and not written is void.
@@ -164,6 +222,7 @@ class Scheduler(Actor[Command]):
         *,
         configuration: SchedulerConfiguration = DEFAULT_CONFIGURATION,
         metrics: SchedulerMetrics | None = None,
+        plugins: Plugins = NO_PLUGINS,
         batch: int = _BATCH,
     ) -> None:
         """Prepare.
@@ -173,7 +232,11 @@ class Scheduler(Actor[Command]):
             recorder: Gets ``Scheduled`` and ``FailedScheduling``.
             configuration: Its profiles, by the scheduler names of the pods it cares for.
             metrics: Counts what is done; outlives the scheduler.
+            plugins: What profiles can enable beside the built-in plugins.
             batch: Most pods placed in one pass, and so in one write.
+
+        Raises:
+            ValueError: A plugin does not take its arguments.
         """
         self._store = store
         self._recorder = recorder
@@ -182,10 +245,21 @@ class Scheduler(Actor[Command]):
         self._metrics = metrics or SchedulerMetrics()
         self._profiles = configuration.by_name
         self._cluster = Cluster()
+        self._extensions = ExtensionCycle(
+            configuration,
+            plugins,
+            reader=store,
+            monotonic=self._monotonic,
+            random=lambda: self.context.random,
+            activate=self._activate,
+            report=lambda error: self.context.log.warning("a plugin failed", error=str(error)),
+        )
+        self._placements: dict[str, Placement] = {}  # that plugins have a say in, not bound yet
+        self._asking: set[str] = set()  # uids of pods that want their attempts explained
         self._storage = Storage(self._cluster.volumes, store.get)
         self._classes = PodClasses(volumes=self._storage.resolve)
         self._ready: list[WaitingPod] = []  # placed, and have their volumes by now
-        self._queue = self._new_queue()
+        self._new_picture(self._cluster, lambda: 0.0)
         self._follower: Follower | None = None
         self._assumed: dict[str, WaitingPod] = {}
         self._writes = 0
@@ -193,6 +267,9 @@ class Scheduler(Actor[Command]):
         self._timer: Timer | None = None
         self._timer_due = 0.0
         self._bound = self._refused = self._rejected = 0
+
+    def _monotonic(self) -> float:
+        return self.context.clock.monotonic()
 
     def statistics(self) -> SchedulerStatistics:
         """Return counts for metrics and tests."""
@@ -217,7 +294,6 @@ class Scheduler(Actor[Command]):
                     raise
                 self.context.log.warning("the store does not answer yet", error=str(error))
                 await self.context.clock.sleep(_RESEND_AFTER)
-        self._placer = Placer(self._cluster, self.context.random.random)
         self._list()
 
     def stopped(self) -> None:
@@ -243,24 +319,31 @@ class Scheduler(Actor[Command]):
                 self.context.after(_RESEND_AFTER, _Resend(proposal=proposal))
             case _Resend(proposal=proposal):
                 self._propose(proposal)
+            case _Activate(uids=uids):
+                self._activate(uids, 0.0)
             case _:
                 assert_never(message)
         self._end_waits()
         self._schedule()
         self._set_timer()
 
-    def _new_queue(self) -> SchedulingQueue:
-        cluster = self._cluster
+    def _new_picture(self, cluster: Cluster, random: Callable[[], float]) -> None:
+        """Begin with an empty cluster, and an empty queue beside it."""
+        self._cluster = self._extensions.cluster = cluster
+        lanes = by_scheduler(self._profiles, self._extensions.profiles, cluster, random)
+        self._lanes = lanes
         settings = QueueSettings(
             initial_backoff=self._configuration.initial_backoff,
             max_backoff=self._configuration.max_backoff,
         )
-        queue = SchedulingQueue(
-            look=lambda pod, node, _: DEFAULT_FRAMEWORK.reject(pod, node, cluster),
+        self._queue = SchedulingQueue(
+            registrations_from(lanes.values()),
+            look=lambda pod, node, _: lanes[pod.shape.scheduler_name].framework.reject(
+                pod, node, cluster
+            ),
             settings=settings,
         )
-        self._metrics.follow(queue)
-        return queue
+        self._metrics.follow(self._queue)
 
     # ---- following
 
@@ -274,9 +357,7 @@ class Scheduler(Actor[Command]):
         store = self._store
         self._follower = store.follow(_FOLLOWED, self._notify, after=store.sequence)
         waiting = self._queue
-        self._cluster = Cluster()
-        self._queue = self._new_queue()
-        self._placer = Placer(self._cluster, self.context.random.random)
+        self._new_picture(Cluster(), self.context.random.random)
         for node in store.list("nodes"):
             self._cluster.put_node(node, None)
         self._storage.load(self._cluster.volumes, store.list)
@@ -372,9 +453,12 @@ class Scheduler(Actor[Command]):
         ):
             now = self.context.clock.monotonic()
             gated = bool(spec.get("schedulingGates"))
+            asked = self._takes_question(uid, pod)
             if uid in self._queue:
                 if previous is None or not _looks_alike(previous, pod):
                     self._queue.update(uid, self._classes.of(pod), now, gated=gated)
+                if asked:
+                    self._activate((uid,), 0.0)
                 return
             waiting = WaitingPod(
                 uid,
@@ -398,10 +482,16 @@ class Scheduler(Actor[Command]):
         self._storage.forget(uid)
 
     def _give_up(self, uid: str) -> None:
-        """Take back the place of a pod that waits there for its volumes."""
-        if self._storage.give_up(uid) is not None:
-            self._assumed.pop(uid, None)
-            self._free(uid)
+        """Take back the place of a pod that waits there for permits or its volumes."""
+        self._asking.discard(uid)
+        if self._extensions.forget(uid) is not None:
+            self._placements.pop(uid, None)
+        elif self._storage.give_up(uid) is not None:
+            self._lose(uid)
+        else:
+            return
+        self._assumed.pop(uid, None)
+        self._free(uid)
 
     def _free(self, uid: str) -> None:
         pod = self._cluster.pods.get(uid)
@@ -417,63 +507,28 @@ class Scheduler(Actor[Command]):
             return
         now = self.context.clock.monotonic()
         pods = self._queue.take(self._batch, now)
-        if not pods and not self._ready:
+        if not pods and not self._ready and not self._extensions.has_decided():
             return
-        written_at = format_time(self.context.clock.now())
-        binder = Binder(written_at)
-        cluster, placer = self._cluster, self._placer
-        bindings: list[tuple[WaitingPod, str]] = []
-        operations: list[Operation] = []
-        conditions: list[Operation] = []
-        held: list[tuple[str, int]] = []
-        writes: list[Operation] = []
+        work = _Pass(now, format_time(self.context.clock.now()))
         for pod in self._ready:
-            bindings.append((pod, pod.node))
-            operations.append(_modify(pod, partial(binder.bind, pod.node), "binding"))
+            work.bind(pod)
         self._ready.clear()
-        # Within a pass room only shrinks: what was rejected once is rejected for all of its class.
-        rejected: dict[tuple[PodClass, bool], Diagnosis] = {}
-        rejections = 0
+        before = self._rejected
         for pod in pods:
-            known = rejected.get((pod.pod_class, pod.preempts))
-            node = placer.find_best(pod.pod_class) if known is None else None
-            if node is not None:
-                name = node.name
-                changes = self._storage.hold(pod, node, now)
-                if isinstance(changes, str):  # two nodes of one hostname, for example
-                    cluster.touch([name])
-                    self._queue.retry(pod, now)
-                    continue
-                cluster.place(pod, name)
-                self._assumed[pod.uid] = pod
-                if changes:
-                    held.append((pod.uid, len(changes)))
-                    writes += changes
-                    continue
-                bindings.append((pod, name))
-                operations.append(_modify(pod, partial(binder.bind, name), "binding"))
-                continue
-            if known is None:
-                known = diagnose(pod.pod_class, cluster, preempts=pod.preempts)
-                rejected[pod.pod_class, pod.preempts] = known
-            if known.message != pod.message:
-                change = partial(mark_unschedulable, written_at, known.message)
-                conditions.append(_modify(pod, change, "status"))
-                self._report(pod, known.message)
-            self._queue.reject(pod, known.message, known.plugins, now)
-            rejections += 1
-        self._rejected += rejections
+            self._try(work, pod)
+        for outcome in self._extensions.take():
+            self._carry_out(work, outcome)
         seconds = self.context.clock.monotonic() - now
         self._metrics.decided(len(pods), seconds)
-        self._metrics.attempted("unschedulable", rejections, seconds)
-        operations += writes + conditions
+        self._metrics.attempted("unschedulable", self._rejected - before, seconds)
+        operations = (*work.operations, *work.writes, *work.conditions)
         if operations:
             self._writes += 1
             self._propose(
                 _Proposal(
-                    bindings=tuple(bindings),
-                    held=tuple(held),
-                    operations=tuple(operations),
+                    bindings=tuple(work.bindings),
+                    held=tuple(work.held),
+                    operations=operations,
                     time=self._store.clock.now(),
                     began=now,
                 )
@@ -481,6 +536,141 @@ class Scheduler(Actor[Command]):
         if self._queue.has_ready() and not self._continuing:
             self._continuing = True
             self.context.ref.tell(_Continue())
+
+    def _try(self, work: _Pass, pod: WaitingPod) -> None:
+        """Find a place for a pod, or say why there is none."""
+        lane = self._lanes[pod.pod_class.shape.scheduler_name]
+        if lane.plugins or pod.uid in self._asking:
+            self._try_alone(work, pod, lane)
+            return
+        alike = (pod.pod_class, pod.preempts)
+        known = work.rejected.get(alike)
+        if known is None:
+            node = lane.find(pod, None)
+            if node is not None:
+                self._keep_place(work, pod, node)
+                return
+            known = work.rejected[alike] = lane.diagnose(pod, None)
+        self._reject(work, pod, known.message, known.plugins)
+
+    def _try_alone(self, work: _Pass, pod: WaitingPod, lane: Lane) -> None:
+        """Do the same for a pod about which plugins from elsewhere are asked, or that asks why."""
+        present = self._store.get(*pod.key)
+        if present is None or present["metadata"]["uid"] != pod.uid:
+            self._queue.retry(pod, work.now)  # its deletion is yet to be heard of
+            return
+        try:
+            if pod.uid in self._asking:
+                answer = answer_of(lane.explain(pod, present))
+                work.conditions.append(_modify(pod, partial(annotate, answer), ""))
+            node = lane.find(pod, present)
+            if node is None:
+                known = lane.diagnose(pod, present)
+                lane.plugins.post_filter(PodView(pod.pod_class, present), known.message)
+                self._reject(work, pod, known.message, known.plugins)
+                return
+        except PluginFailed as error:
+            self._fail(work, pod, str(error))
+            return
+        if not lane.plugins:
+            self._keep_place(work, pod, node)
+            return
+        self._assume(pod, node.name)
+        placement = Placement(
+            pod, node.name, lane.profile.scheduler_name, PodView(pod.pod_class, present)
+        )
+        self._placements[pod.uid] = placement
+        self._carry_out(work, self._extensions.admit(placement))
+
+    def _carry_out(self, work: _Pass, outcome: Outcome) -> None:
+        """Do what plugins have decided about a placement."""
+        pod = outcome.placement.pod
+        assert isinstance(pod, WaitingPod)
+        match outcome:
+            case Hold():
+                pass
+            case Bind():
+                node = self._cluster.by_name.get(pod.node)
+                if node is None:
+                    work.bind(pod)  # the store knows that it is gone
+                else:
+                    self._keep_place(work, pod, node)
+            case Refuse(message=message, plugin=plugin):
+                self._placements.pop(pod.uid, None)
+                self._assumed.pop(pod.uid, None)
+                self._free(pod.uid)
+                if self._queue.get(pod.uid) is not pod:  # listed anew meanwhile
+                    present = self._store.get(*pod.key)
+                    if present is not None and present["metadata"]["uid"] == pod.uid:
+                        self._put_pod(pod.key, present, None)
+                elif plugin:
+                    self._reject(work, pod, message, frozenset({plugin}))
+                else:
+                    self._fail(work, pod, message)
+
+    def _keep_place(self, work: _Pass, pod: WaitingPod, node: NodeState) -> None:
+        """Keep a place and the volumes there for a pod; bind it unless it waits for those."""
+        changes = self._storage.hold(pod, node, work.now)
+        if isinstance(changes, str):  # two nodes of one hostname, for example
+            self._cluster.touch([node.name])
+            self._lose(pod.uid)
+            if self._assumed.pop(pod.uid, None) is not None:
+                self._free(pod.uid)
+            self._queue.retry(pod, work.now)
+            return
+        if pod.uid not in self._assumed:
+            self._assume(pod, node.name)
+        if changes:
+            work.held.append((pod.uid, len(changes)))
+            work.writes += changes
+        else:
+            work.bind(pod)
+
+    def _assume(self, pod: WaitingPod, node: str) -> None:
+        self._cluster.place(pod, node)
+        self._assumed[pod.uid] = pod
+
+    def _lose(self, uid: str) -> None:
+        """Tell plugins that a placement comes to nothing, if they had a say in it."""
+        placement = self._placements.pop(uid, None)
+        if placement is not None:
+            self._extensions.lost(placement)
+
+    def _reject(self, work: _Pass, pod: WaitingPod, message: str, plugins: frozenset[str]) -> None:
+        """Let a pod wait for something that helps it."""
+        if message != pod.message:
+            change = partial(mark_unschedulable, work.written_at, message)
+            work.conditions.append(_modify(pod, change, "status"))
+            self._report(pod, message)
+        self._queue.reject(pod, message, plugins, work.now)
+        self._rejected += 1
+
+    def _fail(self, work: _Pass, pod: WaitingPod, message: str) -> None:
+        """Let a pod try again after a while: it was not rejected, something went wrong."""
+        change = partial(mark_unschedulable, work.written_at, message, reason="SchedulerError")
+        work.conditions.append(_modify(pod, change, "status"))
+        self._report(pod, message)
+        self._queue.retry(pod, work.now)
+
+    def _activate(self, uids: Sequence[str], after: float) -> None:
+        """Let waiting pods be tried, in some seconds."""
+        if after > 0:
+            self.context.after(after, _Activate(uids=tuple(uids)))
+            return
+        pods = (self._queue.get(uid) for uid in uids)
+        self._queue.activate([pod for pod in pods if pod is not None])
+        if self._queue.has_ready() and not self._continuing:
+            self._continuing = True
+            self.context.ref.tell(_Continue())
+
+    def _takes_question(self, uid: str, pod: Object) -> bool:
+        """Take note whether a pod asks for explanations; tell whether that is new."""
+        if asks(pod):
+            new = uid not in self._asking
+            self._asking.add(uid)
+            return new
+        self._asking.discard(uid)
+        return False
 
     def _report(self, pod: WaitingPod, message: str) -> None:
         obj = self._store.get(*pod.key)
@@ -541,6 +731,9 @@ class Scheduler(Actor[Command]):
             self._assumed.pop(pod.uid, None)
             if not isinstance(result, StatusError) and result["spec"].get("nodeName") == node:
                 bound.append(pod)
+                self._asking.discard(pod.uid)
+                if (placement := self._placements.pop(pod.uid, None)) is not None:
+                    self._extensions.bound(placement)
                 written.append(result)
             else:
                 self._refused += 1
@@ -562,6 +755,7 @@ class Scheduler(Actor[Command]):
 
     def _undo(self, pod: WaitingPod, node: str) -> None:
         """Take back a placement that became no binding; the pod is tried again if it is there."""
+        self._lose(pod.uid)
         present = self._store.get(*pod.key)
         gone = present is None or present["metadata"]["uid"] != pod.uid
         if not gone and present is not None and present["spec"].get("nodeName"):
@@ -583,7 +777,11 @@ class Scheduler(Actor[Command]):
             self._put_pod(pod.key, present, None)
 
     def _set_timer(self) -> None:
-        times = (self._queue.next_time(), self._storage.next_deadline())
+        times = (
+            self._queue.next_time(),
+            self._storage.next_deadline(),
+            self._extensions.next_time(),
+        )
         due = min((time for time in times if time is not None), default=None)
         if due is None or (self._timer is not None and self._timer_due <= due):
             return

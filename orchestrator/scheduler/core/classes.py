@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from orchestrator.resources.selectors import NOTHING, LabelSelector
+from orchestrator.scheduler.configuration import DEFAULT_SCHEDULER_NAME
 from orchestrator.scheduler.core.affinities import NodeSelection, Term, preferences_of, selection_of
 from orchestrator.scheduler.core.requests import Request, request_of
 from orchestrator.scheduler.core.taints import Toleration, tolerations_of
@@ -24,6 +25,7 @@ _SPEC_FIELDS = (
     "overhead",
     "resourceClaims",
     "resources",
+    "schedulerName",
     "tolerations",
     "topologySpreadConstraints",
 )
@@ -44,16 +46,18 @@ class PodShape:
         images: Of its containers, init containers among them, in their order, with their tags.
         unsupported: Paths of demands that this scheduler cannot keep; a pod that has some is
             not placed, since ignoring them would break a promise.
+        scheduler_name: Of the profile that cares for it; its other answers hold under that alone.
         spec: One of the specs that say it.
     """
 
     __slots__ = (
-        "images", "preferences", "request", "selection", "spec", "tolerations",
+        "images", "preferences", "request", "scheduler_name", "selection", "spec", "tolerations",
         "unsupported",
     )  # fmt: skip
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec = spec
+        self.scheduler_name: str = spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME
         self.request: Request = request_of(spec)
         self.tolerations: tuple[Toleration, ...] = tolerations_of(spec)
         self.selection: NodeSelection = selection_of(spec)

@@ -107,6 +107,10 @@ class WaitingPods(Generic[PodT]):
             default=None,
         )
 
+    def has_decided(self) -> bool:
+        """Tell whether `take` would return something."""
+        return bool(self._decided)
+
     def take(self) -> list[Decided[PodT]]:
         """Return, once, the pods that wait no longer, in the order of the decisions."""
         decided, self._decided = self._decided, []

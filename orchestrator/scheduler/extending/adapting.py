@@ -12,6 +12,13 @@ from typing import Any, Final, NamedTuple
 
 from orchestrator.resources.objects import Object
 from orchestrator.scheduler.configuration import Profile
+from orchestrator.scheduler.core.changes import (
+    Change,
+    Hint,
+    NodeChange,
+    PodChange,
+    Registration,
+)
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
@@ -98,7 +105,6 @@ class ProfilePlugins:
         self._plugins: dict[str, Plugin] = {}
         scores = [score.name for score in profile.scores]
         for names in (
-            profile.pre_enqueue,
             profile.pre_filters,
             profile.filters,
             profile.post_filters,
@@ -119,7 +125,6 @@ class ProfilePlugins:
         self.scores: Mapping[str, Score] = {
             name: self._score(own[name]) for name in scores if name in own
         }
-        self._pre_enqueue = self._at(profile.pre_enqueue)
         self._post_filters = self._at(profile.post_filters)
         self._reserves = self._at(profile.reserves)
         self._permits = self._at(profile.permits)
@@ -150,10 +155,12 @@ class ProfilePlugins:
         finally:
             self._pod = before
 
-    def _view(self, pod: PodClass, depends: Depends) -> PodView:
-        if depends is Depends.EVERYTHING and self._pod is not None:
-            return self._pod
-        return PodView(pod)
+    def _view(self, pod: PodClass, depends: Depends) -> PodView | None:
+        """Return what a plugin sees of a pod; None where it wants to see one, and there is none.
+
+        Whether an event may help some pod of a class is asked without naming the pod.
+        """
+        return self._pod if depends is Depends.EVERYTHING else PodView(pod)
 
     def node_view(self, node: NodeState, depends: Depends = Depends.EVERYTHING) -> NodeView:
         """Return what a plugin sees of a node."""
@@ -165,12 +172,15 @@ class ProfilePlugins:
 
         def check(pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
             view = self._view(pod, depends)
+            if view is None:
+                return None
             verdict = _ask(plugin, "Filter", plugin.filter, view, self.node_view(node, depends))
             return None if verdict is None else Rejection((verdict.reason,), verdict.resolvable)
 
-        def check_pod(pod: PodClass, _cluster: Cluster) -> Rejection | None:
-            view = self._view(pod, Depends.EVERYTHING)
-            verdict = _ask(plugin, "PreFilter", plugin.pre_filter, view)
+        def check_pod(_pod: PodClass, _cluster: Cluster) -> Rejection | None:
+            if self._pod is None:
+                return None
+            verdict = _ask(plugin, "PreFilter", plugin.pre_filter, self._pod)
             return None if verdict is None else Rejection((verdict.reason,), verdict.resolvable)
 
         early = overrides(type(plugin), "pre_filter") and name in profile.pre_filters
@@ -181,6 +191,7 @@ class ProfilePlugins:
             plugin.events,
             depends if late else Depends.NODE,
             check_pod=check_pod if early else None,
+            hint=self.hint_of(name),
         )
 
     def _score(self, plugin: Plugin) -> Score:
@@ -189,7 +200,7 @@ class ProfilePlugins:
         names: list[str] = []
 
         def score(pod: PodClass, nodes: Sequence[NodeState], _cluster: Cluster) -> Scores:
-            view = self._view(pod, depends)
+            view = self._view(pod, depends) or PodView(pod)
             found = []
             for node in nodes:
                 try:
@@ -217,10 +228,6 @@ class ProfilePlugins:
         return Score(name, score, keep_scores, depends)
 
     # ---- for the actor
-
-    def pre_enqueue(self, pod: PodView) -> Refusal | None:
-        """Ask whether a pod may be tried at all yet."""
-        return _first(self._pre_enqueue, "PreEnqueue", "pre_enqueue", pod)
 
     def post_filter(self, pod: PodView, message: str) -> None:
         """Tell that a pod fitted nowhere."""
@@ -285,14 +292,31 @@ class ProfilePlugins:
         except Exception as error:  # noqa: BLE001 - reported; the pod is not to suffer from it
             self._report(PluginFailed(name_of(type(plugin)), point, error))
 
-    def hint(self, plugin: str, pod: PodView, event: ClusterEvent, node: NodeState | None) -> bool:
-        """Ask a plugin that rejected a pod whether an event is worth another try."""
-        own = self._plugins[plugin]
-        view = None if node is None else self.node_view(node)
-        try:
-            return bool(own.hint(pod, event, view))
-        except Exception:  # noqa: BLE001 - a pod that is tried in vain is better than one lost
-            return True
+    @property
+    def registrations(self) -> list[Registration]:
+        """What the queue has to know of plugins that are no filters."""
+        return [
+            Registration(name, plugin.events, self.hint_of(name))
+            for name, plugin in self._plugins.items()
+            if name not in self.filters
+        ]
+
+    def hint_of(self, name: str) -> Hint | None:
+        """Return what asks a plugin whether an event is worth another try; None where all are."""
+        plugin = self._plugins[name]
+        if not overrides(type(plugin), "hint"):
+            return None
+
+        def hint(pod: PodClass, change: Change) -> bool:
+            node = change.node if isinstance(change, NodeChange | PodChange) else None
+            view = None if node is None else self.node_view(node)
+            try:
+                return bool(plugin.hint(PodView(pod), change.kind, view))
+            except Exception as error:  # noqa: BLE001 - reported; rather once too often than never
+                self._report(PluginFailed(name, "QueueingHint", error))
+                return True
+
+        return hint
 
 
 def _passes(_pod: PodClass, _node: NodeState, _cluster: Cluster) -> None:

@@ -210,6 +210,11 @@ class ExtensionCycle:
             self._unreserve(placement)
         return placement
 
+    def has_decided(self) -> bool:
+        """Tell whether `take` has something to tell."""
+        due = self._waiting.next_time()
+        return self._waiting.has_decided() or (due is not None and due <= self._monotonic())
+
     def next_time(self) -> float | None:
         """Return when `take` will have something to tell at the latest."""
         return self._waiting.next_time()

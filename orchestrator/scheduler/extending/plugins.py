@@ -134,9 +134,6 @@ class Plugin:
         self.args = args
         self.handle = handle
 
-    def pre_enqueue(self, pod: PodView) -> Verdict:
-        """Say whether a pod may be tried at all yet."""
-
     def pre_filter(self, pod: PodView) -> Verdict:
         """Say whether there is any use in looking at nodes for a pod."""
 
@@ -176,7 +173,6 @@ class Plugin:
 
 
 _METHODS: Final[Mapping[str, Point]] = {
-    "pre_enqueue": "preEnqueue",
     "pre_filter": "preFilter",
     "filter": "filter",
     "post_filter": "postFilter",

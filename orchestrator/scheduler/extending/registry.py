@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from orchestrator.scheduler.configuration import BUILT_IN, Registry
+from orchestrator.scheduler.configuration.structure import API_VERSION, KIND
 from orchestrator.scheduler.extending.plugins import Plugin, name_of, points_of
 
 ENTRY_POINTS: Final = "orchestrator.scheduler_plugins"
@@ -51,6 +52,16 @@ def find_plugins(given: Iterable[type[Plugin]] = ()) -> Plugins:
             raise PluginError(f"two scheduler plugins are called {name}")
         named[name] = plugin
     return {**found, **named}
+
+
+def enabling(given: Iterable[type[Plugin]]) -> dict[str, Any]:
+    """Return the configuration that enables plugins beside those of the default profile."""
+    enabled = [{"name": name_of(plugin)} for plugin in given]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "profiles": [{"plugins": {"multiPoint": {"enabled": enabled}}}],
+    }
 
 
 def registry_of(plugins: Plugins) -> Registry:
