@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.bench.scheduling.checking import Surroundings, surroundings
 from orchestrator.bench.scheduling.history import Change, ChangeType, PodName, name_of_pod
 from orchestrator.bench.scheduling.running import Companions, Meter
 from orchestrator.bench.scheduling.workloads import WorkloadError
 from orchestrator.resources.objects import Key, Object
-from orchestrator.scheduler.core import Cluster, Placer, PodClasses, PodState, diagnose
+from orchestrator.resources.selectors import NOTHING, LabelSelector, label_selector
+from orchestrator.scheduler.core import (
+    Cluster,
+    Placer,
+    PodClass,
+    PodClasses,
+    PodState,
+    diagnose,
+)
+from orchestrator.scheduler.core.disruptions import Budgets
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.preemption import Preemptor
+from orchestrator.scheduler.core.volumes import RESOURCES
 
 
 @dataclass(slots=True)
@@ -42,8 +55,11 @@ class CoreDriver:
             pace: Pods that count as a second.
         """
         self._cluster = Cluster()
-        self._classes = PodClasses()
-        self._placer = Placer(self._cluster, random.Random(seed).random)  # noqa: S311 - repeats on purpose
+        self._classes = PodClasses(default_selector=self._default_selector, volumes=self._demand)
+        chance = random.Random(seed).random  # noqa: S311 - repeats on purpose
+        self._placer = Placer(self._cluster, chance)
+        self._preemptor = Preemptor(self._cluster, Budgets(), chance)
+        self._services: dict[str, dict[str, Mapping[str, str]]] = {}
         self._pace = pace
         self._objects: dict[tuple[str, str, str], Object] = {}
         self._log: list[tuple[ChangeType, Object, str, float]] = []  # what, object, node, when
@@ -62,7 +78,12 @@ class CoreDriver:
                 self._cluster.put_node(made, None)
                 self._log.append(("node", made, "", time.perf_counter()))
             elif resource == "namespaces":
-                self._cluster.namespaces[metadata["name"]] = metadata.get("labels") or {}
+                self._cluster.put_namespace(metadata["name"], metadata.get("labels") or {})
+            elif resource == "services":
+                selector = made["spec"].get("selector") or {}
+                self._services.setdefault(metadata["namespace"], {})[metadata["name"]] = selector
+            elif resource in RESOURCES:
+                self._cluster.volumes.put(resource, made)
 
     async def submit(self, pods: Iterable[Object], companions: Companions | None) -> None:
         """Place pods, one after the other; what happens beside them happens in between."""
@@ -85,21 +106,48 @@ class CoreDriver:
 
     def _place(self, pod: Object) -> str:
         """Choose a node for a pod and count the pod there; return its name, empty for none."""
-        metadata, spec = pod["metadata"], pod["spec"]
+        metadata, priority = pod["metadata"], pod["spec"].get("priority") or 0
         pod_class = self._classes.of(pod)
-        node = self._placer.find_best(pod_class)
+        node = self._placer.find_best(pod_class) or self._make_room(pod_class, priority)
         if node is None:
-            self._why = diagnose(pod_class, self._cluster).message
             return ""
         namespace, name = metadata["namespace"], metadata["name"]
-        state = PodState(
-            f"{namespace}/{name}",
-            Key("pods", namespace, name),
-            pod_class,
-            priority=spec.get("priority") or 0,
-        )
+        key = Key("pods", namespace, name)
+        state = PodState(f"{namespace}/{name}", key, pod_class, priority=priority)
         self._cluster.place(state, node.name)
         return node.name
+
+    def _make_room(self, pod_class: PodClass, priority: int) -> NodeState | None:
+        """Remove pods of lower priority from a node; note why not when it would not help."""
+        found = self._preemptor.find(pod_class, priority)
+        if found is None:
+            self._why = diagnose(pod_class, self._cluster).message
+            return None
+        for victim in found.victims:
+            self._remove(victim.key.namespace, victim.key.name)
+        return found.node
+
+    def _remove(self, namespace: str, name: str) -> None:
+        self._cluster.displace(f"{namespace}/{name}")
+        self._cluster.volumes.forget(f"{namespace}/{name}")
+        gone = {"metadata": {"namespace": namespace, "name": name}, "spec": {}}
+        self._log.append(("gone", gone, "", time.perf_counter()))
+
+    def _demand(self, pod: Mapping[str, Any]) -> Any:
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        return self._cluster.volumes.resolve(pod["spec"], namespace, name, f"{namespace}/{name}")
+
+    def _default_selector(self, pod: Mapping[str, Any]) -> LabelSelector:
+        """Return the selector for the default spread constraints: of the pod's Services."""
+        services = self._services.get(pod["metadata"]["namespace"])
+        if not services:
+            return NOTHING
+        labels = (pod["metadata"].get("labels") or {}).items()
+        wanted: dict[str, str] = {}
+        for selector in services.values():
+            if selector and selector.items() <= labels:
+                wanted |= selector
+        return label_selector({"matchLabels": wanted}) if wanted else NOTHING
 
     async def settle(self, pods: Sequence[PodName], *, attempted: bool, progress: Meter) -> None:
         """Make sure that all these pods are placed."""
@@ -116,15 +164,17 @@ class CoreDriver:
         now = time.perf_counter()
         for name in names:
             if resource == "pods":
-                self._cluster.displace(f"{namespace}/{name}")
-                metadata = {"namespace": namespace, "name": name}
-                self._log.append(("gone", {"metadata": metadata, "spec": {}}, "", now))
+                self._remove(namespace, name)
             elif resource == "nodes":
                 self._cluster.remove_node(name)
                 node = self._objects.pop((resource, namespace, name), {"metadata": {"name": name}})
                 self._log.append(("node gone", node, "", now))
             else:
-                self._objects.pop((resource, namespace, name), None)
+                gone = self._objects.pop((resource, namespace, name), None)
+                if resource == "services":
+                    self._services.get(namespace, {}).pop(name, None)
+                elif gone is not None and resource in RESOURCES:
+                    self._cluster.volumes.remove(resource, gone)
 
     async def sleep(self, seconds: float) -> None:
         """Do what happens meanwhile."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from orchestrator.cli.bench.cluster import cluster
 from orchestrator.cli.bench.comparing import compare
 from orchestrator.cli.bench.planning import plan
 from orchestrator.cli.bench.scheduling import scheduling
@@ -16,6 +17,7 @@ bench = typer.Typer(
     pretty_exceptions_enable=False,
 )
 bench.command()(scheduling)
+bench.command()(cluster)
 bench.command()(compare)
 bench.command()(plan)
 bench.command("import")(import_)

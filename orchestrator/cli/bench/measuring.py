@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import typer
 
@@ -30,7 +30,7 @@ from orchestrator.bench.scheduling.plotting import plot_curve, plot_results
 from orchestrator.bench.scheduling.reporting import Failure, as_list, as_table, record_of
 from orchestrator.bench.scheduling.workloads import Workload, WorkloadError
 from orchestrator.bench.tables import Cell, Table, number
-from orchestrator.cli.bench.output import about, show, write_json
+from orchestrator.cli.bench.output import about, origin, show, write_json
 from orchestrator.cli.bench.tuning import as_the_daemon
 from orchestrator.cli.logs import configure_logs
 
@@ -90,13 +90,13 @@ def run_scheduling(options: Options) -> bool:
                     results.append(found)
                 else:
                     failures.append(found)
-    origin = about(seed=options.seed)
+    known = about(seed=options.seed)
     if options.json_file is not None:
-        write_json({**origin, **record_of(results, failures)}, options.json_file)
+        write_json({**known, **record_of(results, failures)}, options.json_file)
     if results:
-        _print(options, results, _origin(origin))
+        _print(options, results, origin(known))
     if options.plot is not None and results:
-        plot_results(results, options.plot, _origin(origin))
+        plot_results(results, options.plot, origin(known))
     for failure in failures:
         where = f"{failure.workload}/{failure.size} ({failure.path})"
         typer.echo(f"{where} has no figures: {failure.why}", err=True)
@@ -136,9 +136,9 @@ def _wanted(options: Options) -> list[Workload]:
     return [workload.resized(options.nodes, options.pods) for workload in chosen]
 
 
-def _print(options: Options, results: list[Result], origin: str) -> None:
+def _print(options: Options, results: list[Result], where: str) -> None:
     show(as_table(results), to_error=options.to_error)
-    lines = [f"\n{origin}"]
+    lines = [f"\n{where}"]
     paths = {result.path for result in results}
     if "store" in paths:
         lines.append(STORE.format("with" if options.events else "without"))
@@ -173,17 +173,17 @@ def run_curve(options: Options, over: Literal["nodes", "classes"]) -> None:
     for point in curve.points:
         sizes = [f"{point.size:,}", f"{point.nodes:,}"][: len(heading)]
         table.add(*sizes, f"{point.pods:,}", Cell(number(point.pods_per_second), "bold"))
-    origin = about(seed=options.seed)
+    known = about(seed=options.seed)
     if options.json_file is not None:
         points = [
             {"workload": f"over {over}", "path": "core", **asdict(point)} for point in curve.points
         ]
-        write_json({**origin, "results": points}, options.json_file)
+        write_json({**known, "results": points}, options.json_file)
     typer.echo(f"{curve.title}, {curve.points[-1].pods:,} pods at most\n", err=options.to_error)
     show(table, to_error=options.to_error)
-    typer.echo(f"\n{_origin(origin)}", err=options.to_error)
+    typer.echo(f"\n{origin(known)}", err=options.to_error)
     if options.plot is not None:
-        plot_curve(curve, options.plot, _origin(origin))
+        plot_curve(curve, options.plot, origin(known))
 
 
 def _prepare(options: Options) -> None:
@@ -203,9 +203,3 @@ def _prepare(options: Options) -> None:
             raise UserError(f"cannot write {file}: there is no directory {directory}; make it")
         if file.is_dir() or not os.access(file if file.exists() else directory, os.W_OK):
             raise UserError(f"cannot write {file}: it may not be written; name another file")
-
-
-def _origin(origin: dict[str, Any]) -> str:
-    machine = origin["machine"]
-    where = f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}"
-    return f"{where}; commit {origin['commit']}; seed {origin['seed']}"

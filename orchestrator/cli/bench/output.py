@@ -22,6 +22,13 @@ def about(**parts: Any) -> dict[str, Any]:
     return {"machine": describe_machine(), "commit": describe_commit(), **parts}
 
 
+def origin(known: dict[str, Any]) -> str:
+    """Return in one line what `about` says, for under a table or a plot."""
+    machine = known["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}"
+    return f"{where}; commit {known['commit']}; seed {known['seed']}"
+
+
 def write_json(value: Any, path: Path) -> None:
     """Write JSON to a file, or to standard output if it is called ``-``."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
