@@ -361,8 +361,12 @@ class Scheduler(Actor[Command]):
         for node in store.list("nodes"):
             self._cluster.put_node(node, None)
         self._storage.load(self._cluster.volumes, store.list)
-        for assumed in self._assumed.values():
+        for uid, assumed in list(self._assumed.items()):
             present = store.get(*assumed.key)
+            gone = present is None or present["metadata"]["uid"] != uid or is_deleting(present)
+            if gone and self._storage.give_up(uid) is not None:
+                del self._assumed[uid]
+                continue
             if present is not None:
                 self._classes.of(present)  # whose volumes the new book has to know
             self._cluster.place(assumed, assumed.node)
@@ -374,6 +378,7 @@ class Scheduler(Actor[Command]):
             known, new = waiting.get(metadata["uid"]), self._queue.get(metadata["uid"])
             if known is not None and new is not None:
                 new.inherit(known)
+        self._classify_anew()
         self.context.ref.tell(_Continue())
 
     def _apply_changes(self) -> None:

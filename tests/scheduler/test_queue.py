@@ -288,6 +288,18 @@ def test_a_taken_pod_changes_when_it_comes_back() -> None:
     assert queue.statistics().backoff == 1
 
 
+def test_a_taken_pod_that_changes_back_comes_back_as_it_was() -> None:
+    """As when a claim is told a node, and provisioning for that fails, in one attempt."""
+    pod = waiting("a")
+    before = pod.pod_class
+    queue = queue_of(pod)
+    (taken,) = queue.take(1, 0.0)
+    queue.update("a", pod_class("2"), 0.0)
+    queue.update("a", before, 0.0)
+    queue.retry(taken, 1.0)
+    assert taken.pod_class is before
+
+
 def test_a_plugin_can_activate_pods() -> None:
     """From wherever they wait, past any backoff."""
     queue = queue_of(*(waiting(uid) for uid in "abc"))

@@ -186,6 +186,8 @@ class SchedulingQueue:
                 if changed:
                     self._updates[uid] = pod_class
                     self._keep(pod)
+                elif self._updates:
+                    self._updates.pop(uid, None)  # it was changed, and changed back
             case "gated":
                 pod.pod_class = pod_class
                 if not gated:

@@ -314,6 +314,28 @@ def test_pods_that_share_a_claim_follow_the_first_one() -> None:
     assert world.why_not("n3", uses("w"), "r") == rejected(NONE_FREE)
 
 
+def test_what_two_pods_share_is_kept_until_both_have_let_go() -> None:
+    """A volume that is reserved, and a node that was chosen for a claim."""
+    world = World(
+        STATIC, WAITS, volume("pv", "8Gi", "static"),
+        claim("c", storage_class="static"), claim("w", storage_class="waits"),
+    ).node("n1").node("n2")  # fmt: skip
+    reservations = []
+    for name in "pq":
+        world.demand(uses("c", "w"), name)
+        reservations.append(world.book.reserve(f"uid-{name}", "n1", {}))
+    assert reservations[0] == reservations[1]
+    for reservation in reservations:
+        assert world.book.supply.reserved
+        assert world.book.supply.provisioning
+        assert not isinstance(reservation, str)
+        assert reservation is not None
+        world.book.release(reservation)
+    assert not world.book.supply.reserved
+    assert not world.book.supply.provisioning
+    assert chosen(world, "n2", "c", "w") == {"c": "pv", "w": "*"}
+
+
 def test_a_selected_node_is_kept_to() -> None:
     """A claim that asks to be provisioned for a node goes nowhere else until that is taken back."""
     selected = {"volume.kubernetes.io/selected-node": "n1"}

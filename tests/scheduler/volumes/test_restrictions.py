@@ -103,6 +103,20 @@ def test_pods_that_wait_for_the_same_exclusive_claim_are_told_apart_from_others(
     assert world.why_not("n1", uses("a"), "p1") == USED
 
 
+def test_answers_kept_for_a_shared_claim_hold_no_longer_when_a_lone_pod_took_it() -> None:
+    """Its use is counted also while nobody else names it, since somebody did and may again."""
+    once = ("ReadWriteOncePod",)
+    world = World(claim("a", to="pv", modes=once), volume("pv", modes=once)).node("n1")
+    world.demand(uses("a"), "p1")
+    shared = world.demand(uses("a"), "p2")
+    assert shared is not None
+    revision = world.book.revision(shared)
+    world.book.forget("uid-p1")
+    world.place(uses("a"), "n1", "p2")
+    assert world.demand(uses("a"), "p3") == shared
+    assert world.book.revision(shared) > revision
+
+
 def test_claims_of_the_same_name_in_another_namespace_are_others() -> None:
     """A claim is its namespace and its name."""
     once = ("ReadWriteOncePod",)

@@ -63,7 +63,12 @@ class Bench:
         self.system = system
         self.store = store
         self.recorded = Recorded()
-        self.system.spawn(lambda: Scheduler(store, self.recorded), "scheduler")
+        self.scheduler: Scheduler
+        self.system.spawn(self._make, "scheduler")
+
+    def _make(self) -> Scheduler:
+        self.scheduler = Scheduler(self.store, self.recorded)
+        return self.scheduler
 
     async def add(self, *objects: Object) -> None:
         results = await self.store.write(

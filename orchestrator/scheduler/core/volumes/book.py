@@ -165,7 +165,8 @@ class VolumeBook:
         )
         for name, key in reservation.volumes:
             self.supply.reserve(name, key)
-        self.supply.provisioning.update(dict.fromkeys(reservation.provisions, node))
+        for key in reservation.provisions:
+            self.supply.provision(key, node)
         return reservation
 
     def restore(self, reservation: Reservation) -> None:
@@ -177,15 +178,14 @@ class VolumeBook:
         for key in reservation.provisions:
             claim = self.claims.get(key)
             if claim is not None and not claim.wanted.node and not claim.volume:
-                self.supply.provisioning[key] = reservation.node
+                self.supply.provision(key, reservation.node)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was reserved; what was written already stays as it is written."""
         for name, key in reservation.volumes:
             self.supply.release(name, key)
         for key in reservation.provisions:
-            if self.supply.provisioning.get(key) == reservation.node:
-                del self.supply.provisioning[key]
+            self.supply.unprovision(key, reservation.node)
 
     # ---- storage objects
 
@@ -221,6 +221,7 @@ class VolumeBook:
                 if claim is not None and claim.volume:
                     self._unlink(claim.volume, key)
                 self._invalidate(key)
+                self.usage.lose(key)
             case "persistentvolumes":
                 known = self.supply.remove_volume(name)
                 if known is not None:
@@ -310,9 +311,7 @@ class VolumeBook:
         self.claims[claim.key] = claim
         if claim.volume:
             self._by_volume.setdefault(claim.volume, {})[claim.key] = None
-        selected = self.supply.provisioning.get(claim.key)
-        if selected is not None and claim.wanted.node == selected:
-            del self.supply.provisioning[claim.key]  # what was decided shows now
+        self.supply.unprovision(claim.key, claim.wanted.node, shows=True)
         self._invalidate(claim.key)
         return VolumeChange(ClusterEvent.CLAIM)
 

@@ -54,6 +54,7 @@ class Supply:
         self._shelves: dict[str, Shelf] = {}
         self._meant: dict[ClaimKey, tuple[str, ...]] = {}
         self._chosen: dict[ClaimKey, str] = {}  # the reserved ones, by claim
+        self._holders: dict[str | ClaimKey, int] = {}  # pods that may share what is spoken for
         self._capacity_classes: dict[tuple[str, str], str] = {}
         self._revisions: dict[str, int] = {}
         self._twin_revisions: dict[str, int] = {}
@@ -229,17 +230,18 @@ class Supply:
     # ---- what is spoken for
 
     def reserve(self, name: str, claim: ClaimKey) -> None:
-        """Keep a volume for a claim."""
+        """Keep a volume for a claim, once more for each pod that uses the claim."""
         volume = self.volumes[name]
         if self._is_free(volume):
             self._shelves[volume.storage_class].remove(volume)
         self.reserved[name] = claim
         self._chosen[claim] = name
+        self._holders[name] = self._holders.get(name, 0) + 1
         self._touch_around(volume)
 
     def release(self, name: str, claim: ClaimKey) -> None:
-        """Give back what was reserved, unless it shows already."""
-        if self.reserved.get(name) != claim:
+        """Give back what was reserved as often as it was, unless it shows already."""
+        if self.reserved.get(name) != claim or not self._let_go(name):
             return
         self._unreserve(name)
         volume = self.volumes.get(name)
@@ -249,8 +251,29 @@ class Supply:
 
     def _unreserve(self, name: str) -> None:
         claim = self.reserved.pop(name)
+        self._holders.pop(name, None)
         if self._chosen.get(claim) == name:
             del self._chosen[claim]
+
+    def provision(self, claim: ClaimKey, node: str) -> None:
+        """Keep a node for a claim, once more for each pod that uses the claim."""
+        self.provisioning[claim] = node
+        self._holders[claim] = self._holders.get(claim, 0) + 1
+
+    def unprovision(self, claim: ClaimKey, node: str, *, shows: bool = False) -> None:
+        """Leave the node open again, or note that it shows."""
+        if self.provisioning.get(claim) == node and (shows or self._let_go(claim)):
+            del self.provisioning[claim]
+            self._holders.pop(claim, None)
+
+    def _let_go(self, what: str | ClaimKey) -> bool:
+        """Uncount one holder; tell whether none is left."""
+        left = self._holders.get(what, 0) - 1
+        if left > 0:
+            self._holders[what] = left
+            return False
+        self._holders.pop(what, None)
+        return True
 
     def _is_free(self, volume: Volume) -> bool:
         return volume.available and volume.reference is None and volume.name not in self.reserved

@@ -70,6 +70,7 @@ class Usage:
         self._users: dict[ClaimKey, str | set[str]] = {}
         self._placed: dict[ClaimKey, int] = {}
         self._revisions: dict[ClaimKey, int] = {}
+        self._count = 0
 
     def node(self, name: str) -> NodeVolumes:
         """Return what is attached to a node, to change it."""
@@ -95,6 +96,9 @@ class Usage:
                 users.add(pod.uid)
             elif users != pod.uid:
                 self._users[key] = {users, pod.uid}
+                # From now on there may be kept answers for pods that share it, also for those that
+                # come when it is no longer shared.
+                self._touch(key)
                 yield users
 
     def remove(self, uid: str) -> None:
@@ -126,6 +130,10 @@ class Usage:
         """Return a number that grows when pods that name the claim come to nodes or leave them."""
         return self._revisions.get(key, 0)
 
+    def lose(self, key: ClaimKey) -> None:
+        """Take note that a claim is gone."""
+        self._revisions.pop(key, None)
+
     def attach(self, pod: PodVolumes, node: str, held: Iterable[Attachment]) -> None:
         """Count a pod on a node."""
         pod.node = node
@@ -138,7 +146,7 @@ class Usage:
         for key, ephemeral in pod.claims:
             if not ephemeral:
                 self._placed[key] = self._placed.get(key, 0) + 1
-                if self.is_shared(key):
+                if key in self._revisions:
                     self._touch(key)
 
     def detach(self, pod: PodVolumes) -> None:
@@ -153,7 +161,7 @@ class Usage:
                 self._placed[key] -= 1
                 if not self._placed[key]:
                     del self._placed[key]
-                if self.is_shared(key):
+                if key in self._revisions:
                     self._touch(key)
         self.tidy(pod.node)
         pod.node = ""
@@ -172,4 +180,5 @@ class Usage:
         pod.held = now
 
     def _touch(self, key: ClaimKey) -> None:
-        self._revisions[key] = self._revisions.get(key, 0) + 1
+        self._count += 1
+        self._revisions[key] = self._count
