@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import typer
@@ -22,7 +23,7 @@ def run_explain(
     from orchestrator.bench.planning.explaining import explain_pod, headline_of, tables_of
     from orchestrator.bench.planning.sources import read_cluster
     from orchestrator.bench.progress import progress
-    from orchestrator.cli.bench.output import note_all, show, write_json
+    from orchestrator.cli.bench.output import note_all, write_json
     from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, ConfigurationError
     from orchestrator.scheduler.configuration.files import load_configuration
     from orchestrator.scheduler.extending.registry import PluginError, find_plugins, registry_of
@@ -45,7 +46,8 @@ def run_explain(
     typer.secho(headline_of(explained), bold=True)
     for table in tables_of(explained.explanation):
         typer.echo("")
-        show(table)
+        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        typer.echo(table.text(coloured=coloured))
     return 0
 
 
