@@ -20,8 +20,7 @@ from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.events import ANYTHING, NOTHING, ClusterEvent
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Verdict
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import Filter
-from orchestrator.scheduler.core.plugins.node_resources_fit import room_for
+from orchestrator.scheduler.core.plugins import Filter, node_ports, node_resources_fit
 from orchestrator.scheduler.core.waiting import Group, GroupKey, WaitingPod
 
 Look: TypeAlias = Callable[[PodClass, NodeState, int], Verdict | None]
@@ -190,6 +189,10 @@ class RejectedPods:
                 del group.pods[pod.uid]
                 if pod.attempts is not None:
                     pod.attempts.scout = group.key
+            # The others will not be told so, but this is what keeps them once the room is taken.
+            self._listen_for(group, node_resources_fit.NAME)
+            if group.pod_class.request.ports:
+                self._listen_for(group, node_ports.NAME)
         self._count -= len(pods)
         return pods
 
@@ -202,7 +205,7 @@ class RejectedPods:
             return _ALL
         found = self._look(group.pod_class, node, group.priority)
         if found is None:
-            return room_for(group.pod_class, node)
+            return node_resources_fit.room_for(group.pod_class, node)
         plugin, rejection, _ = found
         if (
             rejection.resolvable
@@ -210,15 +213,18 @@ class RejectedPods:
             and any(pod.priority < group.priority for pod in node.pods.values())
         ):
             return 1  # if it finds victims now, the next one tries; see `SchedulingQueue.reject`
+        self._listen_for(group, plugin)
+        return 0
+
+    def _listen_for(self, group: Group, plugin: str) -> None:
+        """Note one more plugin that keeps a group: what changes its mind is of interest now."""
         if plugin not in group.plugins:
-            # This is why they do not try: so what changes that is of interest from now on.
             group.plugins.add(plugin)
             registration = self._registration(plugin)
             group.asked.append(registration)
             group.events |= registration.events.value
             if group.pods:
                 self._listen(group)
-        return 0
 
     def _registration(self, plugin: str) -> Registration:
         found = self._registrations.get(plugin)

@@ -9,6 +9,7 @@ from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection
 
+NAME = "NodePorts"
 _REJECTION = Rejection(
     ("node(s) didn't have free ports for the requested pod ports",), resolvable=True
 )
@@ -36,7 +37,7 @@ def hint(pod: PodClass, change: Change) -> bool:
 
 
 FILTER = Filter(
-    "NodePorts",
+    NAME,
     check,
     ClusterEvent.NODE_ADDED | ClusterEvent.POD_REMOVED,
     Depends.PODS,
