@@ -36,6 +36,11 @@ class Progress:
     def title(self, text: str) -> None:
         """Say what the bars that follow are about."""
 
+    def note(self, text: str) -> None:
+        """Say something that stays: a line on standard error."""
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
 
 class _Silent:
     def advance(self, count: int) -> None:
@@ -71,6 +76,10 @@ class Bars(Progress):
     def title(self, text: str) -> None:
         """Say what the bars that follow are about."""
         self._title = text
+
+    def note(self, text: str) -> None:
+        """Say something that stays, above the bars."""
+        self._bars.console.print(text, highlight=False, markup=False)
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def test_a_broken_rule_ends_with_1_and_names_pod_and_rule(monkeypatch: pytest.Mo
         (["--workload", "Basic"], "there is no workload 'Basic'."),
         (["--file", "none.yaml"], "cannot read none.yaml: No such file or directory"),
         (["--json", "no/such/file.json"], "cannot write no/such/file.json: there is no directory"),
-        (["--curve", "nodes", "--nodes", "3"], "leave out --workload, --file and --nodes"),
+        (["--curve", "nodes", "--workload", "SchedulingBasic"], "leave out --workload and --file"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_line(options: list[str], complaint: str) -> None:

@@ -62,6 +62,7 @@ def measure_curve(
     *,
     sizes: Iterable[int] | None = None,
     pods: int | None = None,
+    nodes: int | None = None,
 ) -> Curve:
     """Measure a curve.
 
@@ -71,13 +72,15 @@ def measure_curve(
         progress: Where to show how far it is.
         sizes: Other places than `NODES` or `CLASSES`.
         pods: Other than `PODS` at each place.
+        nodes: The most that are made, or for ``classes`` how many.
 
     Raises:
         PlacementsWrong: Bindings break rules.
     """
     pods = pods or PODS
     if over == "nodes":
-        sizes = tuple(sizes or NODES)
+        sizes = tuple(size for size in sizes or NODES if nodes is None or size <= nodes)
+        sizes = sizes or (nodes or 1,)
         points = [
             _point(size, nodes=size, classes=1, pods=min(pods, _ROOM * size), settings=settings,
                    progress=progress)
@@ -87,7 +90,7 @@ def measure_curve(
             title="The scheduler's core, one kind of pods", over=over, points=tuple(points)
         )
     sizes = tuple(sizes or CLASSES)
-    nodes = max(CLASS_NODES, (pods + max(sizes)) // _ROOM + 1)
+    nodes = nodes or max(CLASS_NODES, (pods + max(sizes)) // _ROOM + 1)
     points = [
         _point(size, nodes=nodes, classes=size, pods=pods, settings=settings, progress=progress)
         for size in sizes

@@ -79,17 +79,14 @@ def run_scheduling(options: Options) -> bool:
     )
     results: list[Result] = []
     failures: list[Failure] = []
+    interrupted = False
     with progress() as bars:
-        for workload in workloads:
-            bars.title(f"{workload.name}")
-            with bars.meter("bare loop", 0):
-                bare = bare_rate(workload, settings)
-            for path in options.paths:
-                found = _run_one(options, workload, path, settings, bars, bare)
-                if isinstance(found, Result):
-                    results.append(found)
-                else:
-                    failures.append(found)
+        try:
+            for workload in workloads:
+                _run_both(options, workload, settings, bars, results, failures)
+        except KeyboardInterrupt:  # what there is by now is told
+            interrupted = True
+            bars.note("interrupted: the workloads that are left were not run")
     known = about(seed=options.seed)
     if options.json_file is not None:
         write_json({**known, **record_of(results, failures)}, options.json_file)
@@ -97,12 +94,32 @@ def run_scheduling(options: Options) -> bool:
         _print(options, results, origin(known))
     if options.plot is not None and results:
         plot_results(results, options.plot, origin(known))
-    for failure in failures:
-        where = f"{failure.workload}/{failure.size} ({failure.path})"
-        typer.echo(f"{where} has no figures: {failure.why}", err=True)
-        for violation in failure.violations:
-            typer.echo(f"  {violation}", err=True)
-    return not failures
+    return not failures and not interrupted
+
+
+def _run_both(
+    options: Options,
+    workload: Workload,
+    settings: Settings,
+    bars: Progress,
+    results: list[Result],
+    failures: list[Failure],
+) -> None:
+    """Run a workload on the paths that are asked for, and say at once what came of it."""
+    bars.title(workload.name)
+    with bars.meter("bare loop", 0):
+        bare = bare_rate(workload, settings)
+    for path in options.paths:
+        found = _run_one(options, workload, path, settings, bars, bare)
+        what = f"{workload.full_name} ({path})"
+        if isinstance(found, Result):
+            results.append(found)
+            bars.note(f"{what}: {number(found.pods_per_second)} pods/s")
+        else:
+            failures.append(found)
+            bars.note(f"{what} has no figures: {found.why}")
+            for violation in found.violations:
+                bars.note(f"  {violation}")
 
 
 def _run_one(
@@ -161,13 +178,11 @@ def _profiled(work: Callable[[], T], what: str) -> T:
 def run_curve(options: Options, over: Literal["nodes", "classes"]) -> None:
     """Draw and print a curve."""
     _prepare(options)
-    if options.file is not None or options.workloads or options.nodes is not None:
-        raise UserError(
-            "a curve has nodes and pods of its own: leave out --workload, --file and --nodes"
-        )
+    if options.file is not None or options.workloads:
+        raise UserError("a curve has pods of its own: leave out --workload and --file")
     settings = Settings(seed=options.seed, tune=as_the_daemon)
     with progress() as bars:
-        curve = measure_curve(over, settings, bars, pods=options.pods)
+        curve = measure_curve(over, settings, bars, pods=options.pods, nodes=options.nodes)
     heading = {"nodes": ["nodes"], "classes": ["classes", "nodes"]}[over]
     table = Table([*heading, "pods", "pods/s"], left=())
     for point in curve.points:
