@@ -8,11 +8,11 @@ from orchestrator.resources.objects import Object
 from orchestrator.scheduler.configuration import Profile
 from orchestrator.scheduler.core.changes import Registration
 from orchestrator.scheduler.core.cluster import Cluster
-from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
+from orchestrator.scheduler.core.deciding import Decider, Refusal
+from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.explaining import Explanation, explain
 from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.placement import Placer
 from orchestrator.scheduler.core.rejected import registrations_of
 from orchestrator.scheduler.core.waiting import WaitingPod
 from orchestrator.scheduler.extending.adapting import ProfilePlugins
@@ -25,49 +25,49 @@ class Lane:
         profile: Which one.
         framework: All plugins that look at nodes.
         plugins: Those from elsewhere; false where there are none.
-        placer: Finds nodes.
+        decider: Finds nodes, and pods to preempt.
     """
 
-    __slots__ = ("_cluster", "framework", "placer", "plugins", "profile")
+    __slots__ = ("_cluster", "decider", "framework", "plugins", "profile")
 
     def __init__(
         self,
         profile: Profile,
         plugins: ProfilePlugins,
         cluster: Cluster,
+        budgets: Budgets,
         random: Callable[[], float],
     ) -> None:
         self.profile = profile
         self.plugins = plugins
         self.framework = Framework(profile, plugins.filters, plugins.scores)
         self._cluster = cluster
-        self.placer = Placer(cluster, random, framework=self.framework)
+        self.decider = Decider(cluster, budgets, random, self.framework)
 
-    def find(self, pod: WaitingPod, obj: Object | None) -> NodeState | None:
+    def choose(self, pod: WaitingPod, obj: Callable[[], Object | None]) -> NodeState | None:
         """Return the node to place a pod on, or None when it fits nowhere.
 
         Args:
             pod: Of the queue.
-            obj: Its object; only asked for where there are plugins from elsewhere.
+            obj: Finds its object; only asked where there are plugins from elsewhere.
 
         Raises:
             PluginFailed: One of those failed.
         """
         if not self.plugins:
-            return self.placer.find_best(pod.pod_class)
-        with self.plugins.about(pod.pod_class, obj):
-            return self.placer.find_best(pod.pod_class)
+            return self.decider.choose(pod)
+        with self.plugins.about(pod.pod_class, obj()):
+            return self.decider.choose(pod)
 
-    def diagnose(self, pod: WaitingPod, obj: Object | None) -> Diagnosis:
-        """Say why a pod fits nowhere.
-
-        Raises:
-            PluginFailed: As `find`.
-        """
-        with self.plugins.about(pod.pod_class, obj):
-            return diagnose(
-                pod.pod_class, self._cluster, preempts=pod.preempts, framework=self.framework
-            )
+    def refuse(self, pod: WaitingPod, obj: Callable[[], Object | None]) -> Refusal:
+        """Say what becomes of a pod that fits nowhere, and tell those plugins that want to know."""
+        if not self.plugins:
+            return self.decider.refuse(pod)
+        with self.plugins.about(pod.pod_class, obj()) as view:
+            refusal = self.decider.refuse(pod)
+            if refusal.preemption is None:
+                self.plugins.post_filter(view, refusal.message)
+        return refusal
 
     def explain(self, pod: WaitingPod, obj: Object | None) -> Explanation:
         """Ask every plugin about every node.
@@ -92,9 +92,11 @@ def by_scheduler(
     profiles: Mapping[str, Profile],
     plugins: Mapping[str, ProfilePlugins],
     cluster: Cluster,
+    budgets: Budgets,
     random: Callable[[], float],
 ) -> dict[str, Lane]:
     """Make the lanes of a configuration, by the scheduler names of its pods."""
     return {
-        name: Lane(profile, plugins[name], cluster, random) for name, profile in profiles.items()
+        name: Lane(profile, plugins[name], cluster, budgets, random)
+        for name, profile in profiles.items()
     }

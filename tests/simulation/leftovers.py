@@ -38,9 +38,13 @@ def _store(world: World) -> Iterator[str]:
 
 def _scheduler(world: World) -> Iterator[str]:
     scheduler = _actor(world, "scheduler")
-    if scheduler._assumed or len(scheduler._queue):
-        yield f"the scheduler assumes {len(scheduler._assumed)}, queues {len(scheduler._queue)}"
-    for name, node in scheduler._cluster.by_name.items():
+    picture = scheduler._known
+    if picture.assumed or len(picture.queue) or len(picture.cluster.nominations):
+        yield (
+            f"the scheduler assumes {len(picture.assumed)}, queues {len(picture.queue)}, "
+            f"nominates {len(picture.cluster.nominations)}"
+        )
+    for name, node in picture.cluster.by_name.items():
         pods = [
             request_of(pod["spec"])
             for pod in world.store.by_node(name)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.scheduler.core import placement
+from orchestrator.scheduler.core.judging import INFEASIBLE
 from tests.simulation import world
 from tests.simulation.disks import Disk, Mount
 from tests.simulation.faults import Profile
@@ -60,7 +61,9 @@ def test_a_history_does_not_depend_on_the_process() -> None:
 
 def test_a_scheduler_that_overcommits_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks bite: a broken filter does not go unseen."""
-    monkeypatch.setattr(placement, "fits", lambda pod, node: node.index == 0)
+    monkeypatch.setattr(
+        placement, "make_rating", lambda *_: lambda node: 0 if node.index == 0 else INFEASIBLE
+    )
     monkeypatch.setattr(world, "CAPACITY", {"cpu": "500m", "memory": "8Gi", "pods": "3"})
     monkeypatch.setattr(world, "CONVERGES_WITHIN", 0.0)
     report = simulate(1, FEW, CALM)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
 from orchestrator.scheduler.core.disruptions import Budgets
@@ -98,7 +99,7 @@ class Decider:
                 and self._kept.reject(pod_class, priority, node, pod.uid) is None
             ):
                 return node
-        if (pod_class, priority) in self._refused:
+        if (pod_class, priority) in self._refused and not self._looks_around(pod_class):
             return None
         return self.placer.find_best(pod_class, self._kept.keep_from(pod_class, priority))
 
@@ -107,7 +108,7 @@ class Decider:
         pod_class, priority, cluster = pod.pod_class, pod.priority, self._cluster
         key = (pod_class, priority)
         diagnosis = self._refused.get(key)
-        if diagnosis is None:
+        if diagnosis is None or self._looks_around(pod_class):
             diagnosis = self._refused[key] = diagnose(
                 pod_class, cluster, framework=self._framework, priority=priority
             )
@@ -135,6 +136,10 @@ class Decider:
                 return self._nominate(pod, found, diagnosis)
             hopeless = self._hopeless[key] = preemptor.explain(pod_class, priority)
         return Refusal(diagnosis.explain(hopeless), diagnosis, "" if nominated else None)
+
+    def _looks_around(self, pod: PodClass) -> bool:
+        """Tell whether a placement of another pod in the pass may help a pod of a class."""
+        return self._cluster.demands(pod, self._framework.settings) is not None
 
     def _nominate(self, pod: PodState, found: Preemption, diagnosis: Diagnosis) -> Refusal:
         nominations, name = self._cluster.nominations, found.node.name

@@ -48,7 +48,7 @@ class WaitingPods(Generic[PodT]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def __contains__(self, uid: str) -> bool:
+    def __contains__(self, uid: object) -> bool:
         return uid in self._waiting
 
     def pods(self) -> list[PodT]:

@@ -35,7 +35,7 @@ waits for room only as many pods are woken as there is room for.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from math import floor, inf
@@ -142,6 +142,10 @@ class SchedulingQueue:
     def get(self, uid: str) -> WaitingPod | None:
         """Return the pod with this uid, if it waits."""
         return self._pods.get(uid)
+
+    def uids_in(self, namespaces: Collection[str]) -> list[str]:
+        """Return the pods that wait in some namespaces; goes through all pods that wait."""
+        return [uid for uid, pod in self._pods.items() if pod.key.namespace in namespaces]
 
     # ---- pods come, change and go
 

@@ -134,6 +134,11 @@ class ProfilePlugins:
     def __bool__(self) -> bool:
         return bool(self._plugins)
 
+    @property
+    def events(self) -> Mapping[str, ClusterEvent]:
+        """What could change each plugin's mind, by name."""
+        return {name: plugin.events for name, plugin in self._plugins.items()}
+
     def _at(self, names: Sequence[str]) -> tuple[Plugin, ...]:
         return tuple(self._plugins[name] for name in names if name in self._plugins)
 

@@ -158,6 +158,10 @@ class ExtensionCycle:
             for name, profile in configuration.by_name.items()
         }
 
+    def __contains__(self, uid: object) -> bool:
+        """Tell whether a pod waits for permits."""
+        return uid in self._waiting
+
     # ---- for the actor
 
     def admit(self, placement: Placement) -> Outcome:

@@ -196,7 +196,7 @@ def anew(world: Bench) -> tuple[Cluster, PodClasses]:
 
 def check_scheduler(world: Bench) -> None:
     """What the scheduler counted is what is there, and nobody waits who could be placed."""
-    book = world.scheduler._cluster.volumes
+    book = world.scheduler._known.cluster.volumes
     assert not book.supply.reserved
     assert not book.supply.provisioning
     assert not book.supply._holders
