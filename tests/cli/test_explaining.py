@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.cli import app as commands
+from orchestrator.cluster import Cluster, ClusterConfig
 from tests.bench.clusters import dump, node, pod
 
 
@@ -128,3 +131,24 @@ def test_without_a_kubeconfig_its_usual_places_are_named(
     result = explain("new")
     assert result.exit_code == 2
     assert f"no kubeconfig at {tmp_path / 'none'}: give one (--kubeconfig)" in result.stderr
+
+
+async def test_a_running_cluster_is_asked_through_its_kubeconfig(tmp_path: Path) -> None:
+    """Over HTTPS with its certificates, while it schedules."""
+    kubeconfig = tmp_path / "kubeconfig"
+    cluster = Cluster(ClusterConfig(nodes=2, runtime="simulated", node_capacity={"cpu": "2"}))
+    served = ServedCluster(cluster, ServingConfig(port=0, kubeconfig=kubeconfig))
+    await served.start()
+    try:
+        container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "3"}}}
+        body = {"metadata": {"name": "big"}, "spec": {"containers": [container]}}
+        manifest = {"apiVersion": "v1", "kind": "Pod", **body}
+        await cluster.store.create(manifest, resource="pods", namespace="default")
+        words = ("big", "--kubeconfig", str(kubeconfig), "--json")
+        result = await asyncio.to_thread(explain, *words)
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert told["message"].startswith("0/2 nodes are available: 2 Insufficient cpu.")
+        assert [one["name"] for one in told["nodes"]] == ["node-1", "node-2"]
+    finally:
+        await served.stop()

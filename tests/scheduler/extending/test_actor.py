@@ -187,6 +187,56 @@ async def test_a_group_begins_when_its_last_pod_is_there() -> None:
         assert places(cluster).keys() == {"a-0", "a-1", "a-2"}
 
 
+POD_GROUPS: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "podgroups.scheduling.x-k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes/org"},
+    },
+    "spec": {
+        "group": "scheduling.x-k8s.io",
+        "scope": "Namespaced",
+        "names": {"plural": "podgroups", "singular": "podgroup", "kind": "PodGroup"},
+        "versions": [
+            {
+                "name": "v1alpha1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+@virtual
+async def test_pod_groups_of_a_custom_kind_are_heeded() -> None:
+    """As scheduler-plugins defines them."""
+    async with Cluster(config(scheduler=with_gangs())) as cluster:
+        store = cluster.store
+        await store.create(POD_GROUPS, resource="customresourcedefinitions.apiextensions.k8s.io")
+        await asyncio.sleep(5)
+        group = {
+            "apiVersion": "scheduling.x-k8s.io/v1alpha1",
+            "kind": "PodGroup",
+            "metadata": {"name": "a"},
+            "spec": {"minMember": 2},
+        }
+        await store.create(group, resource="podgroups.scheduling.x-k8s.io", namespace="default")
+        await create(cluster, "a-0", "1", labels={GROUP_LABEL: "a"})
+        await asyncio.sleep(5)
+        assert places(cluster) == {}
+        await create(cluster, "a-1", "1", labels={GROUP_LABEL: "a"})
+        await asyncio.sleep(5)
+        assert places(cluster).keys() == {"a-0", "a-1"}
+
+
 @virtual
 async def test_many_groups_come_up_one_after_another() -> None:
     """Ten groups of two, room for two groups at a time, each gone when it is up."""
