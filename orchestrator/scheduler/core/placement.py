@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.demands import Demands, Place
-from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework, enough_nodes
 from orchestrator.scheduler.core.judging import (
     INFEASIBLE,
     PLAIN,
@@ -448,6 +448,7 @@ class Placer:
         self._by_class: dict[PodClass, tuple[int, ClassIndex]] = {}
         self._tastes: dict[Hashable, Tastes] = {}
         self._start = 0
+        self._turn = 0
 
     def find_best(self, pod: PodClass, excluded: Collection[str] = ()) -> NodeState | None:
         """Return the node to place a pod of this class on, or None when it fits nowhere.
@@ -506,24 +507,41 @@ class Placer:
         return tastes
 
     def _ask_everyone(self, pod: PodClass, excluded: Collection[str]) -> NodeState | None:
-        """Ask every plugin about every node that comes into question."""
+        """Ask every plugin about the nodes that come into question, until enough are feasible."""
         cluster, framework = self._cluster, self.framework
         names = pod.selection.names
         if names is None:
-            nodes = list(cluster.by_name.values())
+            nodes: Iterable[NodeState] = self._in_turn()
+            enough = enough_nodes(
+                len(cluster.by_name), framework.profile.percentage_of_nodes_to_score
+            )
         else:
             nodes = [cluster.by_name[name] for name in sorted(names) if name in cluster.by_name]
-        feasible = [
-            node
-            for node in nodes
-            if node.name not in excluded and framework.reject(pod, node, cluster) is None
-        ]
+            enough = len(names)
+        checks = [plugin.check for plugin in framework.filters if plugin.applies(pod)]
+        feasible: list[NodeState] = []
+        for node in nodes:
+            if node.name not in excluded and not any(
+                check(pod, node, cluster) is not None for check in checks
+            ):
+                feasible.append(node)
+                if len(feasible) == enough:
+                    break
         if len(feasible) <= 1:
             return feasible[0] if feasible else None
         totals = framework.score(pod, feasible, cluster)
         best = max(totals)
         equal = [node for node, total in zip(feasible, totals, strict=True) if total == best]
         return equal[int(self._random() * len(equal))]
+
+    def _in_turn(self) -> Iterator[NodeState]:
+        """Yield all nodes, beginning behind those that were asked the last time."""
+        nodes = list(self._cluster.by_name.values())
+        count = len(nodes)
+        step = _stride(count)
+        for _ in range(count):
+            self._turn = (self._turn + step) % count
+            yield nodes[self._turn]
 
 
 def _stride(count: int) -> int:

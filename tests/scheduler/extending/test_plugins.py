@@ -92,6 +92,22 @@ def test_a_plugin_that_depends_on_everything_is_asked_about_every_pod() -> None:
     assert message.startswith("0/3 nodes are available: 3 node(s) didn't satisfy plugin Named.")
 
 
+def test_no_more_nodes_are_asked_about_than_upstream_does() -> None:
+    """In a large cluster a share of the feasible ones is enough, and each pod begins elsewhere."""
+    asked: list[str] = []
+
+    @filter_plugin("Counts")
+    def counts(pod: PodView, node: NodeView) -> Verdict:
+        asked.append(f"{pod.name} {node.name}")
+        return None
+
+    scheduling = Scheduling([node(f"n{number}") for number in range(500)], counts)
+    for number in range(3):
+        scheduling.place(pod(f"p{number}", cpu="10m"))
+    assert len(asked) == len(set(asked)) == 3 * 230  # 50 - 500 / 125 percent
+    assert len({one.partition(" ")[2] for one in asked}) == 500
+
+
 @pytest.mark.parametrize(
     ("depends", "attribute", "told"),
     [
