@@ -189,9 +189,13 @@ class Pass:
             self.victims.append(len(preemption.victims))
         for other in refusal.displaced:
             self.draft.end_nomination(other)
+        self._picture.release(refusal.displaced)
         self._mark(pod, refusal.message, refusal.nomination)
         self._count("unschedulable", pod)
-        self._picture.queue.reject(pod, refusal.message, refusal.diagnosis.plugins, self._now)
+        nominated = bool(self._picture.cluster.nominations.node_of(pod.uid))
+        self._picture.queue.reject(
+            pod, refusal.message, refusal.diagnosis.plugins, self._now, nominated=nominated
+        )
 
     def fail(self, pod: WaitingPod, message: str) -> None:
         """Try a pod again after a while: nobody refused it, but something went wrong."""

@@ -6,12 +6,13 @@ that are placed and not written yet are carried over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from orchestrator.resources.objects import Key, Object, is_deleting, status_of
 from orchestrator.resources.timestamps import parse_time
 from orchestrator.scheduler import explanations
+from orchestrator.scheduler.binding import NOMINATED
 from orchestrator.scheduler.configuration import DEFAULT_SCHEDULER_NAME, SchedulerConfiguration
 from orchestrator.scheduler.core.changes import (
     NamespaceChange,
@@ -23,12 +24,14 @@ from orchestrator.scheduler.core.classes import PodClass, PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.events import ClusterEvent
-from orchestrator.scheduler.core.framework import Verdict
+from orchestrator.scheduler.core.framework import Framework, Verdict
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.owners import RESOURCES as OWNERS
 from orchestrator.scheduler.core.owners import Kinships
 from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.preemption import find_released
 from orchestrator.scheduler.core.queue import QueueSettings, SchedulingQueue
+from orchestrator.scheduler.core.trials import reject_beside
 from orchestrator.scheduler.core.volumes import RESOURCES as STORAGE
 from orchestrator.scheduler.core.waiting import WaitingPod
 from orchestrator.scheduler.extending.cycle import ExtensionCycle, Placement
@@ -98,9 +101,11 @@ class Picture:
         self.placements: dict[str, Placement] = {}
         self.asking: set[str] = set()
 
-    def _look(self, pod: PodClass, node: NodeState, _priority: int) -> Verdict | None:
+    def _look(self, pod: PodClass, node: NodeState, priority: int) -> Verdict | None:
         """Ask all filters about one node, for the queue."""
-        return self.lanes[pod.shape.scheduler_name].framework.reject(pod, node, self.cluster)
+        framework = self.lanes[pod.shape.scheduler_name].framework
+        kept_for = self.cluster.nominations.heeded(node.name, priority)
+        return reject_beside(kept_for, pod, node, self.cluster, framework)
 
     # ---- from a list
 
@@ -182,12 +187,14 @@ class Picture:
             self._storage.node_changed(name)
             if gone is not None:
                 self.queue.happened(NodeChange(ClusterEvent.NODE_REMOVED, gone))
+            self.release(self.cluster.nominations.pods_on(name))
             return
         changed = self.cluster.put_node(event.object, event.previous)
         if changed:
             self._storage.node_changed(name)
             node = self.cluster.by_name[name]
             self.queue.happened(NodeChange(changed, node, event.previous))
+            self.release(self.cluster.nominations.pods_on(name))
 
     def _apply_namespace(self, event: ObjectEvent) -> None:
         name = event.key.name
@@ -277,7 +284,7 @@ class Picture:
                 self.queue.activate([known])
             if previous is None or not _looks_alike(previous, pod):
                 self._update(uid, pod)
-            self._note_nomination(known, pod)
+            self._note_nomination(known, pod, previous)
             return
         spec = pod["spec"]
         waiting = WaitingPod(
@@ -299,11 +306,15 @@ class Picture:
         self.asking.discard(uid)
         return False
 
-    def _note_nomination(self, waiting: WaitingPod, pod: Object) -> None:
-        """Keep a place that somebody nominated the pod to, before the scheduler began perhaps."""
-        name = (pod.get("status") or {}).get("nominatedNodeName")
-        if name and not self.cluster.nominations.node_of(waiting.uid):
-            self.cluster.nominations.add(waiting, name)
+    def _note_nomination(
+        self, waiting: WaitingPod, pod: Object, previous: Object | None = None
+    ) -> None:
+        """Take over a nomination that somebody wrote, or that was written before a restart."""
+        now, before = _nomination(pod), "" if previous is None else _nomination(previous)
+        if now and now != before:
+            self.cluster.nominations.add(waiting, now)
+        elif before and not now and self.cluster.nominations.node_of(waiting.uid) == before:
+            self.cluster.nominations.remove(waiting.uid)
 
     def _update(self, uid: str, pod: Object) -> None:
         known = self.queue.get(uid)
@@ -355,11 +366,25 @@ class Picture:
         if pod is not None:
             node = self.cluster.displace(uid)
             self.queue.happened(PodChange(ClusterEvent.POD_REMOVED, pod, node))
+            if node is not None and self.cluster.nominations:
+                self.release(find_released(node, self.cluster, self._framework_of))
+
+    def release(self, pods: Iterable[PodState]) -> None:
+        """Let pods be tried again that waited for others to leave a node for them."""
+        waiting = [self.queue.get(pod.uid) for pod in pods]
+        self.queue.activate([pod for pod in waiting if pod is not None])
+
+    def _framework_of(self, pod: PodState) -> Framework:
+        return self.lane_of(pod).framework
 
 
 def _key(resource: str, obj: Object) -> Key:
     metadata = obj["metadata"]
     return Key(resource, metadata.get("namespace") or "", metadata["name"])
+
+
+def _nomination(pod: Object) -> str:
+    return (pod.get("status") or {}).get(NOMINATED) or ""
 
 
 def _differs(previous: Object | None, pod: Object) -> bool:

@@ -66,11 +66,18 @@ def why_ineligible(
 
 
 def find_released(
-    node: NodeState, cluster: Cluster, framework: Framework = DEFAULT_FRAMEWORK
+    node: NodeState,
+    cluster: Cluster,
+    framework_of: Callable[[PodState], Framework] = lambda _: DEFAULT_FRAMEWORK,
 ) -> list[PodState]:
     """Return the pods nominated to a node that need not wait for it any longer.
 
     They fit there now, or nobody whom they preempted is left: then somebody else has the room.
+
+    Args:
+        node: Something has left it.
+        cluster: As it is now.
+        framework_of: Finds the plugins of a pod's profile.
     """
     nominations = cluster.nominations
     found = []
@@ -80,7 +87,7 @@ def find_released(
             not any(
                 other.preempted and other.priority < pod.priority for other in node.pods.values()
             )
-            or reject_beside(heeded, pod.pod_class, node, cluster, framework) is None
+            or reject_beside(heeded, pod.pod_class, node, cluster, framework_of(pod)) is None
         ):
             found.append(pod)
     return found
