@@ -12,9 +12,10 @@ from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from orchestrator.scheduler.core import Placer, PodClass, diagnose
-from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
-from tests.scheduler.twin import filter_all, fit_error, score_all
+from orchestrator.scheduler.core.framework import Framework
+from tests.scheduler.twin import Profile, filter_all, fit_error, score_all
 from tests.scheduler.twin.builders import Object
+from tests.scheduler.twin.profiles import DEFAULT, BothProfiles, profiles
 from tests.scheduler.twin.scoring import TOTAL
 from tests.scheduler.twin.storage import Storage, storages
 from tests.scheduler.twin.strategies import (
@@ -36,9 +37,9 @@ TOPOLOGY = (*FEATURES[:9:4], "spread", "soft spread", "affinity", "anti-affinity
 ALL = tuple(feature for feature in FEATURES if feature != "priority")
 
 
-def verdicts_of(world: World, pod: PodClass) -> dict[str, Any]:
+def verdicts_of(framework: Framework, world: World, pod: PodClass) -> dict[str, Any]:
     """Return what the core's filters say of each node."""
-    framework, cluster = DEFAULT_FRAMEWORK, world.cluster
+    cluster = world.cluster
     whole = framework.reject_pod(pod, cluster)
     found = {}
     for name, node in cluster.by_name.items():
@@ -47,23 +48,25 @@ def verdicts_of(world: World, pod: PodClass) -> dict[str, Any]:
     return found
 
 
-def place_like_the_twin(world: World, placer: Placer, pod: Object) -> None:
+def place_like_the_twin(world: World, placer: Placer, profile: Profile, pod: Object) -> None:
     """Let the core place a pod, and hold it to what the twin says."""
-    snapshot = world.snapshot
+    framework, snapshot = placer.framework, world.snapshot
     pod_class = world.class_of(pod)
-    verdicts = filter_all(snapshot, pod)
+    verdicts = filter_all(snapshot, pod, profile)
     feasible = [name for name, rejection in verdicts.items() if rejection is None]
-    scores = {name: score[TOTAL] for name, score in score_all(snapshot, pod, feasible).items()}
+    found = score_all(snapshot, pod, feasible, profile)
+    scores = {name: score[TOTAL] for name, score in found.items()}
     if pod_class.selection.names is None:
-        assert verdicts_of(world, pod_class) == verdicts
+        assert verdicts_of(framework, world, pod_class) == verdicts
     nodes = [world.cluster.by_name[name] for name in feasible]
-    totals = DEFAULT_FRAMEWORK.score(pod_class, nodes, world.cluster)
+    totals = framework.score(pod_class, nodes, world.cluster)
     assert dict(zip(feasible, totals, strict=True)) == scores
 
     chosen = placer.find_best(pod_class)
     if not feasible:
         assert chosen is None
-        assert diagnose(pod_class, world.cluster).message == fit_error(snapshot, pod)
+        message = diagnose(pod_class, world.cluster, framework=framework).message
+        assert message == fit_error(snapshot, pod, profile)
         event("fits nowhere")
         return
     assert chosen is not None
@@ -73,18 +76,19 @@ def place_like_the_twin(world: World, placer: Placer, pod: Object) -> None:
     world.place(pod, chosen.name)
 
 
-def play(world: World, happenings: list[Step], seed: int) -> None:
+def play(world: World, happenings: list[Step], seed: int, profile: BothProfiles = DEFAULT) -> None:
     """Let things happen to a cluster, and look at every placement."""
-    placer = Placer(world.cluster, random.Random(seed).random, limit=3)
+    chance = random.Random(seed).random
+    placer = Placer(world.cluster, chance, limit=3, framework=profile.core)
     for step in happenings:
         if step.what != "place":
             world.apply(step)
             continue
         pod = world.next_pod(step)
         try:
-            place_like_the_twin(world, placer, pod)
+            place_like_the_twin(world, placer, profile.twin, pod)
         except AssertionError:
-            note(f"{pod}\nin {world}")
+            note(f"{pod}\nin {world}\nby {profile.document}")
             raise
 
 
@@ -156,3 +160,22 @@ def test_the_core_places_by_everything_as_the_twin_would(
 ) -> None:
     """Every feature mixed."""
     play(World(nodes, pods, storage), happenings, seed)
+
+
+@settings(max_examples=2 * SOME, report_multiple_bugs=False)
+@given(
+    nodes=NODES,
+    pods=st.lists(pod_recipes(set(ALL) - {"claims", "disk"}), min_size=1, max_size=4),
+    happenings=steps(),
+    seed=SEEDS,
+    profile=profiles(),
+)
+def test_the_core_places_by_profiles_as_the_twin_would(
+    nodes: list[NodeRecipe],
+    pods: list[PodRecipe],
+    happenings: list[Step],
+    seed: int,
+    profile: BothProfiles,
+) -> None:
+    """Other strategies and weights, default constraints, added affinity, plugins turned off."""
+    play(World(nodes, pods), happenings, seed, profile)

@@ -78,6 +78,8 @@ def judge(snapshot: Snapshot, pod: Object, node: Object, profile: Profile) -> Re
     expected = snapshot.with_nominated(node, pod)
     for world in (snapshot,) if expected is snapshot else (expected, snapshot):
         for plugin in FILTERS:
+            if plugin.name in profile.off:
+                continue
             rejection = plugin(world, pod, profile).filter(node)
             if rejection is not None:
                 return rejection

@@ -35,6 +35,7 @@ class Profile:
 
     Attributes:
         weights: Plugin → weight of its score.
+        off: Plugins whose filter is disabled (what they do before that stays).
         added_affinity: Node affinity that the profile adds to every pod's.
         ignored_resources: Extended resources that NodeResourcesFit does not look at.
         ignored_groups: Likewise, by the part of the name before the slash.
@@ -48,6 +49,7 @@ class Profile:
     """
 
     weights: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
+    off: frozenset[str] = frozenset()
     added_affinity: Object | None = None
     ignored_resources: frozenset[str] = frozenset()
     ignored_groups: frozenset[str] = frozenset()
