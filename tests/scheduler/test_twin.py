@@ -92,7 +92,7 @@ def play(world: World, happenings: list[Step], seed: int, profile: BothProfiles 
             raise
 
 
-NODES = st.lists(node_recipes(), min_size=1, max_size=10)
+NODES = st.lists(node_recipes(), min_size=2, max_size=10)
 SEEDS = st.integers(0, 3)
 
 

@@ -90,7 +90,7 @@ TAINTS = st.lists(
     max_size=2,
     unique_by=lambda taint: (taint["key"], taint["effect"]),
 )
-USUALLY_NONE: SearchStrategy[Any] = st.one_of(st.just([]), st.just([]), st.just([]), TAINTS)
+USUALLY_NONE: SearchStrategy[Any] = st.one_of(st.just([]), TAINTS)
 
 
 class NodeRecipe(NamedTuple):
@@ -153,7 +153,7 @@ class Step(NamedTuple):
     other: int
 
 
-def _some(values: SearchStrategy[Any], rarely: Any, often: int = 4) -> SearchStrategy[Any]:
+def _some(values: SearchStrategy[Any], rarely: Any, often: int = 1) -> SearchStrategy[Any]:
     """Draw a value now and then, else the usual one."""
     return st.one_of(*[st.just(rarely)] * often, values)
 
@@ -162,7 +162,7 @@ def _some(values: SearchStrategy[Any], rarely: Any, often: int = 4) -> SearchStr
 def node_recipes(draw: st.DrawFn) -> NodeRecipe:
     """Draw a node: usually in a zone, often small, sometimes tainted, cordoned or odd."""
     labels = {}
-    zone = draw(st.sampled_from([*ZONES[:2], *ZONES, None]))
+    zone = draw(st.sampled_from([*ZONES[:2], *ZONES, *ZONES, None]))
     if zone is not None:
         labels[ZONE] = zone
     rack = draw(st.sampled_from([None, "r1", "r2"]))
@@ -172,9 +172,9 @@ def node_recipes(draw: st.DrawFn) -> NodeRecipe:
     if use is not None:
         labels[USE] = use
     allocatable = {
-        "cpu": draw(st.sampled_from(["4", "2", "1", "0", "3999m", "8"])),
-        "memory": draw(st.sampled_from(["8Gi", "2Gi", "1Gi", "0", "3000000001"])),
-        "pods": draw(st.sampled_from(["110", "110", "3", "1", "0"])),
+        "cpu": draw(st.sampled_from(["4", "8", "2", "1", "3999m", "16", "4", "8", "0"])),
+        "memory": draw(st.sampled_from(["8Gi", "16Gi", "4Gi", "2Gi", "3000000001", "8Gi", "0"])),
+        "pods": draw(st.sampled_from(["110", "110", "110", "110", "3", "2", "0"])),
     }
     gpus = draw(st.sampled_from([None, None, "1", "2"]))
     if gpus is not None:
@@ -185,7 +185,7 @@ def node_recipes(draw: st.DrawFn) -> NodeRecipe:
         allocatable,
         tuple(draw(st.lists(st.sampled_from(sorted(IMAGES)), max_size=2, unique=True))),
         draw(USUALLY_NONE),
-        draw(_some(st.just(True), False)),
+        draw(_some(st.just(True), False, 7)),
     )
 
 
@@ -394,7 +394,7 @@ def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRec
 
 
 STEPS = (
-    "place", "place", "place", "place", "remove", "terminate", "relabel pod", "change node",
+    "place", "place", "place", "place", "place", "place", "place", "place", "remove", "terminate", "relabel pod", "change node",
     "relabel node", "cordon", "remove node", "label namespace",
 )  # fmt: skip
 """What happens, by how often: placements of a template's next pod most of all."""
@@ -409,6 +409,6 @@ def steps(kinds: Collection[str] = STEPS, most: int = 16) -> SearchStrategy[list
             st.integers(0, 15),
             st.integers(0, 5),
         ),
-        min_size=1,
+        min_size=6,
         max_size=most,
     )
