@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from hypothesis import event, given, note, settings
+from hypothesis import Phase, event, given, note, settings
 from hypothesis import strategies as st
 
 from orchestrator.scheduler.core import Placer, PodClass, diagnose
@@ -29,8 +29,15 @@ from tests.scheduler.twin.strategies import (
 )
 from tests.scheduler.twin.worlds import World
 
-SOME = settings().max_examples
-"""As many as the profile says: 100, or thousands."""
+
+def look_at(hundreds: int) -> settings:
+    """Look at so many hundreds of clusters, or thousands in the thorough profile."""
+    return settings(
+        max_examples=hundreds * settings().max_examples,
+        report_multiple_bugs=False,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    )
+
 
 ON_NODES = FEATURES[:9]
 TOPOLOGY = (*FEATURES[:9:4], "spread", "soft spread", "affinity", "anti-affinity")
@@ -96,7 +103,7 @@ NODES = st.lists(node_recipes(), min_size=2, max_size=10)
 SEEDS = st.integers(0, 3)
 
 
-@settings(max_examples=SOME, report_multiple_bugs=False)
+@look_at(1)
 @given(
     nodes=NODES,
     pods=st.lists(pod_recipes(ON_NODES), min_size=1, max_size=4),
@@ -110,7 +117,7 @@ def test_the_core_places_by_nodes_as_the_twin_would(
     play(World(nodes, pods), happenings, seed)
 
 
-@settings(max_examples=2 * SOME, report_multiple_bugs=False)
+@look_at(2)
 @given(
     nodes=NODES,
     pods=st.lists(pod_recipes(TOPOLOGY), min_size=1, max_size=4),
@@ -124,7 +131,7 @@ def test_the_core_places_by_topology_as_the_twin_would(
     play(World(nodes, pods), happenings, seed)
 
 
-@settings(max_examples=SOME, report_multiple_bugs=False)
+@look_at(1)
 @given(
     nodes=NODES,
     pods=st.lists(pod_recipes(["claims", "disk", "requests"]), min_size=1, max_size=4),
@@ -143,7 +150,7 @@ def test_the_core_places_by_volumes_as_the_twin_would(
     play(World(nodes, pods, storage), happenings, seed)
 
 
-@settings(max_examples=2 * SOME, report_multiple_bugs=False)
+@look_at(2)
 @given(
     nodes=NODES,
     pods=st.lists(pod_recipes(ALL), min_size=1, max_size=6),
@@ -162,7 +169,7 @@ def test_the_core_places_by_everything_as_the_twin_would(
     play(World(nodes, pods, storage), happenings, seed)
 
 
-@settings(max_examples=2 * SOME, report_multiple_bugs=False)
+@look_at(2)
 @given(
     nodes=NODES,
     pods=st.lists(pod_recipes(set(ALL) - {"claims", "disk"}), min_size=1, max_size=4),

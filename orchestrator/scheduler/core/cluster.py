@@ -74,6 +74,8 @@ class Cluster:
             self._count_images(state, 1)
             for pod in self._homeless.pop(state.name, {}).values():
                 state.add(pod)
+                if pod.pod_class.volumes is not None:
+                    self.volumes.attach(pod.uid, state.name)
             self._touch(state.index, self.topology.attach(state))
             return ClusterEvent.NODE_ADDED
         changed = _diff(node, previous)
@@ -102,6 +104,9 @@ class Cluster:
         self.nodes[state.index] = None
         if state.pods:
             self._homeless[name] = dict(state.pods)
+        for pod in state.pods.values():
+            if pod.pod_class.volumes is not None:  # it keeps no claim from others any more
+                self.volumes.detach(pod.uid)
 
     def holds(self, uid: str) -> str | None:
         """Return the node a pod is counted on, or None."""
@@ -114,12 +119,12 @@ class Cluster:
             self.displace(pod.uid)
         pod.node = node
         self.pods[pod.uid] = pod
-        if pod.pod_class.volumes is not None:
-            self.volumes.attach(pod.uid, node)
         state = self.by_name.get(node)
         if state is None:
             self._homeless.setdefault(node, {})[pod.uid] = pod
         else:
+            if pod.pod_class.volumes is not None:
+                self.volumes.attach(pod.uid, node)
             state.add(pod)
             self._touch(state.index, self.topology.add(pod, state))
 

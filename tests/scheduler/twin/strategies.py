@@ -394,8 +394,8 @@ def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRec
 
 
 STEPS = (
-    "place", "place", "place", "place", "place", "place", "place", "place", "remove", "terminate", "relabel pod", "change node",
-    "relabel node", "cordon", "remove node", "label namespace",
+    *["place"] * 8, "remove", "terminate", "relabel pod", "change node", "relabel node",
+    "cordon", "remove node", "label namespace",
 )  # fmt: skip
 """What happens, by how often: placements of a template's next pod most of all."""
 
