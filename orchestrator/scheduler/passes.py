@@ -119,6 +119,7 @@ class Pass:
             self._hold_or_bind(pod, outcome.placement)
             return
         self._picture.assumed.pop(pod.uid, None)
+        self._storage.give_up(pod.uid)
         self._picture.free(pod.uid)
         if self._picture.resume(pod):
             self._turn_down(pod, outcome)
@@ -134,6 +135,9 @@ class Pass:
         if not lane.plugins:
             self._hold_or_bind(pod, None)
             return
+        if self._storage.reserve(pod, node) is not None:
+            self._look_again(pod, None)
+            return
         view = PodView(pod.pod_class, self._get(*pod.key))
         placement = Placement(pod, node.name, lane.profile.scheduler_name, view)
         outcome = self._cycle.admit(placement)
@@ -141,6 +145,7 @@ class Pass:
             self._hold_or_bind(pod, placement)
         elif not isinstance(outcome, Hold):
             picture.assumed.pop(pod.uid, None)
+            self._storage.give_up(pod.uid)
             picture.free(pod.uid)
             self._turn_down(pod, outcome)
 
@@ -150,13 +155,8 @@ class Pass:
         if pod.pod_class.volumes is not None:
             node = picture.cluster.by_name.get(pod.node)
             changes = [] if node is None else self._storage.hold(pod, node, self._now)
-            if isinstance(changes, str):  # two nodes of one hostname, for example
-                picture.cluster.touch([pod.node])
-                picture.assumed.pop(pod.uid, None)
-                picture.free(pod.uid)
-                if placement is not None:
-                    self._cycle.lost(placement)
-                picture.queue.retry(pod, self._now)
+            if isinstance(changes, str):
+                self._look_again(pod, placement)
                 return
             if changes:
                 self.draft.hold(pod, changes)
@@ -164,6 +164,19 @@ class Pass:
                     picture.placements[pod.uid] = placement
                 return
         self.bind(pod, placement)
+
+    def _look_again(self, pod: WaitingPod, placement: Placement | None) -> None:
+        """Let a pod try again whose volumes the node does not have after all.
+
+        That takes, for example, two nodes of one hostname.
+        """
+        picture = self._picture
+        picture.cluster.touch([pod.node])
+        picture.assumed.pop(pod.uid, None)
+        picture.free(pod.uid)
+        if placement is not None:
+            self._cycle.lost(placement)
+        picture.queue.retry(pod, self._now)
 
     def _turn_down(self, pod: WaitingPod, outcome: Refuse) -> None:
         if not outcome.plugin:

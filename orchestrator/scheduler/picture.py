@@ -128,9 +128,7 @@ class Picture:
             for uid, assumed in earlier.assumed.items():
                 present = store.get(*assumed.key)
                 gone = present is None or present["metadata"]["uid"] != uid or is_deleting(present)
-                if gone and (
-                    self._storage.give_up(uid) is not None or self._cycle.forget(uid) is not None
-                ):
+                if gone and self._gives_up(uid):
                     continue
                 if present is not None and assumed.pod_class.volumes is not None:
                     self.classes.of(present)  # whose volumes the new book has to know
@@ -209,6 +207,11 @@ class Picture:
         change = self._storage.apply(event)
         self.cluster.touch(change.nodes)
         if change.event:
+            self.queue.happened(StorageChange(change.event, change))
+
+    def note_released(self) -> None:
+        """Tell pods that wait for volumes of those that were kept for others, and are free now."""
+        for change in self._storage.take_released():
             self.queue.happened(StorageChange(change.event, change))
 
     def _classify_anew(self, uids: Sequence[str]) -> None:
@@ -339,14 +342,17 @@ class Picture:
         self.queue.remove(uid)
         self.cluster.nominations.remove(uid)
         self.asking.discard(uid)
-        if uid in self.assumed and (
-            self._storage.give_up(uid) is not None or self._cycle.forget(uid) is not None
-        ):
+        if uid in self.assumed and self._gives_up(uid):
             del self.assumed[uid]
             placement = self.placements.pop(uid, None)
             if placement is not None:
                 self._cycle.lost(placement)
             self.free(uid)
+
+    def _gives_up(self, uid: str) -> bool:
+        """Let go what a pod waits for on its place; tell whether it waited there."""
+        held = self._storage.give_up(uid)
+        return self._cycle.forget(uid) is not None or held is not None
 
     def resume(self, pod: WaitingPod) -> bool:
         """Tell whether a pod that lost its place is still in the queue, to be handed back there.

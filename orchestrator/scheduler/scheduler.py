@@ -219,11 +219,7 @@ class Scheduler(Actor[Command]):
                     raise
                 self.context.log.warning("the store does not answer yet", error=str(error))
                 await self.context.clock.sleep(_RESEND_AFTER)
-        timeouts = [
-            profile.arguments.volume_binding.bind_timeout_seconds
-            for profile in self._configuration.profiles
-        ]
-        self._storage = Storage(VolumeBook(), self._store.get, max(timeouts))
+        self._storage = Storage(VolumeBook(), self._store.get, self._configuration.by_name)
         self._list()
 
     def stopped(self) -> None:
@@ -301,6 +297,7 @@ class Scheduler(Actor[Command]):
         now = self.context.clock.monotonic()
         for ended in self._storage.take_ended(now, self._labels_of):
             (self._ready if ended.failure is None else self._failed).append(ended)
+        self._known.note_released()
         if self._writes >= _WRITES:
             return
         picture = self._known

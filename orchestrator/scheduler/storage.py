@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
+from orchestrator.scheduler.configuration import (
+    DEFAULT_CONFIGURATION,
+    DEFAULT_PROFILE,
+    Profile,
+)
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.plugins.volume_binding import NAME
 from orchestrator.scheduler.core.volumes import (
     RESOURCES,
     Reservation,
@@ -21,7 +27,7 @@ from orchestrator.scheduler.core.volumes import (
     VolumeDemand,
 )
 from orchestrator.scheduler.core.waiting import WaitingPod
-from orchestrator.scheduler.volume_binding import BIND_TIMEOUT, Finished, Look, VolumeBinder
+from orchestrator.scheduler.volume_binding import Finished, Look, VolumeBinder
 from orchestrator.store import Modify, ObjectEvent
 
 
@@ -56,17 +62,24 @@ class Ended(NamedTuple):
 class Storage:
     """Keeps the book of storage up to date, and the pods that are held."""
 
-    def __init__(self, book: VolumeBook, look: Look, timeout: float = BIND_TIMEOUT) -> None:
+    def __init__(
+        self,
+        book: VolumeBook,
+        look: Look,
+        profiles: Mapping[str, Profile] = DEFAULT_CONFIGURATION.by_name,
+    ) -> None:
         """Begin with an empty book.
 
         Args:
             book: Of the cluster's picture; see `load` for another one.
             look: Reads an object in the store.
-            timeout: Seconds for which a pod is held.
+            profiles: By the names of the pods' schedulers: whether and for how long they are held.
         """
         self._book = book
-        self._binder = VolumeBinder(look, timeout)
+        self._profiles = profiles
+        self._binder = VolumeBinder(look)
         self._held: dict[str, Held] = {}
+        self._released: list[VolumeChange] = []
 
     def load(self, book: VolumeBook, objects: Callable[[str], Iterable[Object]]) -> None:
         """Write another book from scratch; pods that are held stay so.
@@ -99,6 +112,14 @@ class Storage:
             return self._book.remove(event.key.resource, event.object)
         return self._book.put(event.key.resource, event.object)
 
+    def take_released(self) -> list[VolumeChange]:
+        """Return whom it concerns that reservations came to nothing, since this was asked last.
+
+        Upstream tells nobody, and who waits for such a volume waits for five minutes.
+        """
+        released, self._released = self._released, []
+        return released
+
     def take_stale(self) -> list[str]:
         """Return the uids of pods whose class may be another one now."""
         return self._book.take_stale()
@@ -110,20 +131,46 @@ class Storage:
 
     # ---- pods that are held
 
-    def hold(self, pod: WaitingPod, node: NodeState, now: float) -> list[Modify] | str:
+    def reserve(self, pod: WaitingPod, node: NodeState) -> str | None:
         """Reserve what a pod's claims get on the node that was chosen for it.
+
+        It is theirs until `take_ended` or `written` tells of the pod's end, or it is given up.
+
+        Returns:
+            Why the node has nothing for the claims after all; None when all is well.
+        """
+        if pod.pod_class.volumes is None or NAME not in self._profile_of(pod).reserves:
+            return None
+        reservation = self._book.reserve(pod.uid, node.name, node.labels)
+        if isinstance(reservation, str):
+            return reservation
+        if reservation is not None:
+            self._held[pod.uid] = Held(pod, node.name, reservation)
+        return None
+
+    def hold(self, pod: WaitingPod, node: NodeState, now: float) -> list[Modify] | str:
+        """Begin to get a pod what was reserved for it; reserve it if that was not done yet.
 
         Returns:
             The writes, for `written` to be told of; none for a pod that waits for nothing and can
             be bound. Or why the node has nothing for the claims after all.
         """
-        if pod.pod_class.volumes is None:
+        if pod.uid not in self._held:
+            reason = self.reserve(pod, node)
+            if reason is not None:
+                return reason
+        held = self._held.get(pod.uid)
+        if held is None:
             return []
-        reservation = self._book.reserve(pod.uid, node.name, node.labels)
-        if reservation is None or isinstance(reservation, str):
-            return reservation or []
-        self._held[pod.uid] = Held(pod, node.name, reservation)
-        return self._binder.begin(pod.uid, reservation, now)
+        profile = self._profile_of(pod)
+        if NAME not in profile.pre_binds:
+            self.give_up(pod.uid)
+            return []
+        timeout = profile.arguments.volume_binding.bind_timeout_seconds
+        return self._binder.begin(pod.uid, held.reservation, now, timeout)
+
+    def _profile_of(self, pod: WaitingPod) -> Profile:
+        return self._profiles.get(pod.pod_class.shape.scheduler_name, DEFAULT_PROFILE)
 
     def written(self, uid: str, results: Iterable[Object | StatusError]) -> Ended | None:
         """Take note of the answers to the writes; a refusal ends the wait."""
@@ -150,7 +197,7 @@ class Storage:
         held = self._held.pop(uid, None)
         if held is not None:
             self._binder.cancel(uid)
-            self._book.release(held.reservation)
+            self._release(held.reservation)
         return held
 
     def forget(self, uid: str) -> None:
@@ -158,9 +205,14 @@ class Storage:
         self.give_up(uid)
         self._book.forget(uid)
 
+    def _release(self, reservation: Reservation) -> None:
+        change = self._book.release(reservation)
+        if change.event:
+            self._released.append(change)
+
     def _end(self, finished: Finished) -> Ended:
         pod, node, reservation = self._held.pop(finished.uid)
-        self._book.release(reservation)
+        self._release(reservation)
         failure = finished.failure
         if failure is not None:
             failure = f'running PreBind plugin "VolumeBinding": {failure}'

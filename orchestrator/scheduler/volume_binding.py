@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
 from orchestrator.resources.errors import StatusError, conflict
@@ -62,15 +63,14 @@ class _Pending:
 class VolumeBinder:
     """The pods that wait for their volumes; their reservations stay the caller's to release."""
 
-    def __init__(self, look: Look, timeout: float = BIND_TIMEOUT) -> None:
+    def __init__(self, look: Look) -> None:
         """Begin with nothing under way.
 
         Args:
             look: Reads the store; has to show a write as soon as that has been answered.
-            timeout: Seconds for the volumes of one pod.
         """
         self._look = look
-        self._timeout = timeout
+        self._deadlines: list[tuple[float, str]] = []  # a heap; the time is the pod's own, or past
         self._pending: dict[str, _Pending] = {}
         self._waiting_for: dict[Key, dict[str, None]] = {}
         self._changed: dict[str, None] = {}
@@ -81,15 +81,19 @@ class VolumeBinder:
     def __contains__(self, uid: str) -> bool:
         return uid in self._pending
 
-    def begin(self, uid: str, reservation: Reservation, now: float) -> list[Modify]:
+    def begin(
+        self, uid: str, reservation: Reservation, now: float, timeout: float = BIND_TIMEOUT
+    ) -> list[Modify]:
         """Note what was decided for a pod; return the writes, for `written` to be told of.
 
         Args:
             uid: Of the pod.
             reservation: What its claims get.
             now: In seconds, on the clock that `take_finished` is asked by.
+            timeout: Seconds from now until it is too late.
         """
-        self._pending[uid] = _Pending(reservation, now + self._timeout)
+        self._pending[uid] = _Pending(reservation, now + timeout)
+        heappush(self._deadlines, (now + timeout, uid))
         for key in _keys(reservation):
             self._waiting_for.setdefault(key, {})[uid] = None
         return list(self._writes(reservation))
@@ -135,14 +139,18 @@ class VolumeBinder:
             if verdict is not _WAITING:
                 finished.append(self._finish(uid, verdict or None))
         while (due := self.next_deadline()) is not None and due <= now:
-            finished.append(self._finish(next(iter(self._pending)), "context deadline exceeded"))
+            finished.append(self._finish(self._deadlines[0][1], "context deadline exceeded"))
         return finished
 
     def next_deadline(self) -> float | None:
         """Return when somebody will have waited for too long; None when nobody waits."""
-        # Deadlines are in the order of the beginnings, and so is the dictionary.
-        first = next(iter(self._pending.values()), None)
-        return None if first is None else first.deadline
+        while self._deadlines:
+            deadline, uid = self._deadlines[0]
+            pending = self._pending.get(uid)
+            if pending is not None and pending.deadline == deadline:
+                return deadline
+            heappop(self._deadlines)
+        return None
 
     def node_changed(self, node: str) -> None:
         """Take note that a node changed, or is gone."""

@@ -250,8 +250,9 @@ def test_what_is_reserved_is_nobody_elses_until_it_is_given_back() -> None:
     assert world.why_not("n1", uses("d"), "q") == rejected(NONE_FREE)
     assert world.book.reserve("uid-q", "n1", {}) == NONE_FREE
     assert world.book.revision(other) > revision
-    world.book.release(reservation)
+    assert world.book.release(reservation).helps(other)
     assert world.why_not("n1", uses("d"), "q") is None
+    assert not world.book.release(reservation).event
 
 
 def test_volumes_that_are_alike_are_not_missed_but_by_who_wants_several() -> None:

@@ -13,6 +13,9 @@ from actors.testing import virtual
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import registry
 from orchestrator.scheduler import Scheduler
+from orchestrator.scheduler.configuration import parse_configuration
+from orchestrator.scheduler.extending import NodeView, PodView, Verdict, Wait, permit_plugin
+from orchestrator.scheduler.extending.registry import find_plugins, registry_of
 from orchestrator.store import Create, Delete, DeleteOptions, Modify, Store
 from tests.scheduler.test_scheduler import Recorded
 from tests.scheduler.volumes.storage import (
@@ -28,6 +31,10 @@ from tests.scheduler.volumes.storage import (
     within,
 )
 
+CONFIGURATION = {
+    "apiVersion": "kubescheduler.config.k8s.io/v1",
+    "kind": "KubeSchedulerConfiguration",
+}
 BIND = "pv.kubernetes.io/bind-completed"
 SELECTED = "volume.kubernetes.io/selected-node"
 STATIC = storage_class("static", "kubernetes.io/no-provisioner")
@@ -64,11 +71,13 @@ class Bench:
         self.store = store
         self.recorded = Recorded()
         self.scheduler: Scheduler
-        self.system.spawn(self._make, "scheduler")
 
-    def _make(self) -> Scheduler:
-        self.scheduler = Scheduler(self.store, self.recorded)
-        return self.scheduler
+    def start(self, **options: Any) -> None:
+        def make() -> Scheduler:
+            self.scheduler = Scheduler(self.store, self.recorded, **options)
+            return self.scheduler
+
+        self.system.spawn(make, "scheduler")
 
     async def add(self, *objects: Object) -> None:
         results = await self.store.write(
@@ -153,11 +162,12 @@ def _new(obj: Object) -> Object:
 
 
 @asynccontextmanager
-async def bench(*objects: Object) -> AsyncIterator[Bench]:
+async def bench(*objects: Object, **options: Any) -> AsyncIterator[Bench]:
     """Run a store with some objects, and a scheduler on it."""
     async with ActorSystem("test", seed=1) as system:
         store = await Store.open(system, MemoryLog(), registry())
         made = Bench(system, store)
+        made.start(**options)
         await made.add(*objects)
         yield made
 
@@ -321,3 +331,54 @@ async def test_a_scheduler_that_starts_anew_goes_on_where_the_claims_are() -> No
         assert b.home("db") is None
         await b.bind("c", "pv")
         assert b.home("db") == "n2"
+
+
+@virtual
+async def test_volumes_are_reserved_while_a_pod_waits_for_permits() -> None:
+    """Nobody else gets them, and nothing is written; a refusal gives them back."""
+
+    @permit_plugin("Slow")
+    def slow(pod: PodView, node: NodeView) -> Verdict | Wait:
+        return Wait(seconds=30.0) if pod.name == "slow" and node.name else None
+
+    plugins = find_plugins([slow])
+    configuration = parse_configuration(
+        {**CONFIGURATION, "profiles": [{"plugins": {"permit": {"enabled": [{"name": "Slow"}]}}}]},
+        registry_of(plugins),
+    )
+    claims = [claim(name, storage_class="static") for name in ("c", "d")]
+    async with bench(
+        node("n1"), STATIC, volume("pv", "5Gi", "static"), *claims,
+        configuration=configuration, plugins=plugins,
+    ) as b:  # fmt: skip
+        await b.add(pod("slow", "c"), pod("quick", "d"))
+        assert b.owner("pv") is None
+        assert b.condition("quick")["message"].startswith(
+            "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind."
+        )
+        await asyncio.sleep(45)
+        assert any(event[0] == "slow" and "Slow" in event[3] for event in b.recorded.events)
+        assert b.owner("pv") == "d"
+
+
+@virtual
+async def test_a_profile_says_how_long_volumes_may_take_and_whether_they_are_waited_for() -> None:
+    """By bindTimeoutSeconds; without the plugin its pods are bound as they are."""
+    arguments = {"name": "VolumeBinding", "args": {"bindTimeoutSeconds": 30}}
+    without = {"multiPoint": {"disabled": [{"name": "VolumeBinding"}, {"name": "VolumeZone"}]}}
+    profiles = [
+        {"schedulerName": "default-scheduler", "pluginConfig": [arguments]},
+        {"schedulerName": "careless", "plugins": without},
+    ]
+    claims = [claim(name, storage_class="waits") for name in ("v", "w")]
+    async with bench(
+        node("n1"), WAITS, *claims,
+        configuration=parse_configuration({**CONFIGURATION, "profiles": profiles}),
+    ) as b:  # fmt: skip
+        await b.add(pod("db", "w"), pod("bold", "v", schedulerName="careless"))
+        assert b.home("bold") == "n1"
+        assert b.selected("v") is None
+        await asyncio.sleep(29)
+        assert b.condition("db") == {}
+        await asyncio.sleep(1)
+        assert b.condition("db")["reason"] == "SchedulerError"

@@ -30,7 +30,7 @@ class Objects:
 
     def __init__(self, *objects: Object) -> None:
         self.found: dict[tuple[str, str, str], Object] = {}
-        self.binder = VolumeBinder(lambda *key: self.found.get(key), timeout=600)
+        self.binder = VolumeBinder(lambda *key: self.found.get(key))
         self.put(*objects)
 
     def put(self, *objects: Object) -> None:
@@ -41,10 +41,12 @@ class Objects:
             self.found[key] = obj
             self.binder.changed(key)
 
-    def begin(self, reservation: Reservation, uid: str = "p", now: float = 0.0) -> Any:
+    def begin(
+        self, reservation: Reservation, uid: str = "p", now: float = 0.0, timeout: float = 600.0
+    ) -> Any:
         """Begin, and do the writes as the sequencer would."""
         results: list[Object | StatusError] = []
-        for write in self.binder.begin(uid, reservation, now):
+        for write in self.binder.begin(uid, reservation, now, timeout):
             current = self.found[write.resource, write.namespace, write.name]
             try:
                 changed = write.change(current)
@@ -190,10 +192,15 @@ def test_the_wait_has_a_deadline() -> None:
     objects = Objects(claim("c"), claim("d"))
     objects.begin(DYNAMIC, now=0.0)
     objects.begin(Reservation("n1", (), (D,)), "q", now=100.0)
+    objects.begin(Reservation("n1", (), (D,)), "r", now=100.0, timeout=30.0)
+    assert objects.binder.next_deadline() == 130.0
+    late = PREFIX + "context deadline exceeded"
+    assert objects.finished(130.0) == [Finished("r", late)]
     assert objects.binder.next_deadline() == 600.0
     assert objects.finished(599.0) == []
-    late = PREFIX + "context deadline exceeded"
-    assert objects.finished(600.0) == [Finished("p", late)]
+    objects.binder.cancel("p")
+    assert objects.finished(600.0) == []
+    assert objects.binder.next_deadline() == 700.0
     assert objects.finished(700.0) == [Finished("q", late)]
 
 

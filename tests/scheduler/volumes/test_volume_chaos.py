@@ -225,7 +225,7 @@ async def test_whatever_happens_no_volume_is_given_twice_and_all_that_can_be_is_
     limits: list[Object] = [csi_node(name, {EBS: LIMIT}) for name in NODES]
     async with bench(*map(node, NODES), *limits, STATIC, WAITS) as world:
         chaos = Chaos(world, seed)
-        for _ in range(60):
+        for _ in range(6):
             await chaos.step()
             check_bound(world)
         for name in NODES:

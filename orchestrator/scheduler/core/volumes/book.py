@@ -180,12 +180,24 @@ class VolumeBook:
             if claim is not None and not claim.wanted.node and not claim.volume:
                 self.supply.provision(key, reservation.node)
 
-    def release(self, reservation: Reservation) -> None:
-        """Give back what was reserved; what was written already stays as it is written."""
+    def release(self, reservation: Reservation) -> VolumeChange:
+        """Give back what was reserved; what was written already stays as it is written.
+
+        Returns:
+            Whom that helps.
+        """
+        classes: set[str] = set()
         for name, key in reservation.volumes:
-            self.supply.release(name, key)
+            volume = self.supply.release(name, key)
+            if volume is not None:
+                classes.add(volume.storage_class)
         for key in reservation.provisions:
-            self.supply.unprovision(key, reservation.node)
+            claim = self.claims.get(key)
+            if self.supply.unprovision(key, reservation.node) and claim is not None:
+                classes.add(claim.wanted.storage_class)
+        if not classes:
+            return NO_CHANGE
+        return VolumeChange(ClusterEvent.VOLUME, classes=frozenset(classes))
 
     # ---- storage objects
 

@@ -239,15 +239,20 @@ class Supply:
         self._holders[name] = self._holders.get(name, 0) + 1
         self._touch_around(volume)
 
-    def release(self, name: str, claim: ClaimKey) -> None:
-        """Give back what was reserved as often as it was, unless it shows already."""
+    def release(self, name: str, claim: ClaimKey) -> Volume | None:
+        """Give back what was reserved as often as it was, unless it shows already.
+
+        Returns:
+            The volume, if it is free now.
+        """
         if self.reserved.get(name) != claim or not self._let_go(name):
-            return
+            return None
         self._unreserve(name)
         volume = self.volumes.get(name)
         if volume is not None:
             self._touch_around(volume)
             self._shelve(volume)
+        return volume
 
     def _unreserve(self, name: str) -> None:
         claim = self.reserved.pop(name)
@@ -260,11 +265,13 @@ class Supply:
         self.provisioning[claim] = node
         self._holders[claim] = self._holders.get(claim, 0) + 1
 
-    def unprovision(self, claim: ClaimKey, node: str, *, shows: bool = False) -> None:
-        """Leave the node open again, or note that it shows."""
-        if self.provisioning.get(claim) == node and (shows or self._let_go(claim)):
-            del self.provisioning[claim]
-            self._holders.pop(claim, None)
+    def unprovision(self, claim: ClaimKey, node: str, *, shows: bool = False) -> bool:
+        """Leave the node open again, or note that it shows; tell whether it was ours to do."""
+        if self.provisioning.get(claim) != node or not (shows or self._let_go(claim)):
+            return False
+        del self.provisioning[claim]
+        self._holders.pop(claim, None)
+        return True
 
     def _let_go(self, what: str | ClaimKey) -> bool:
         """Uncount one holder; tell whether none is left."""
