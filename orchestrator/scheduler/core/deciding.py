@@ -99,7 +99,7 @@ class Decider:
                 and self._kept.reject(pod_class, priority, node, pod.uid) is None
             ):
                 return node
-        if (pod_class, priority) in self._refused and not self._looks_around(pod_class):
+        if (pod_class, priority) in self._refused and not self._may_differ(pod_class):
             return None
         return self.placer.find_best(pod_class, self._kept.keep_from(pod_class, priority))
 
@@ -108,7 +108,7 @@ class Decider:
         pod_class, priority, cluster = pod.pod_class, pod.priority, self._cluster
         key = (pod_class, priority)
         diagnosis = self._refused.get(key)
-        if diagnosis is None or self._looks_around(pod_class):
+        if diagnosis is None or self._may_differ(pod_class):
             diagnosis = self._refused[key] = diagnose(
                 pod_class, cluster, framework=self._framework, priority=priority
             )
@@ -130,16 +130,22 @@ class Decider:
             return Refusal(diagnosis.explain(why), diagnosis)
         nominations.remove(pod.uid)
         hopeless = self._hopeless.get(key)
-        if hopeless is None:
+        if hopeless is None or self._framework.asks_each_pod:
             found = preemptor.find(pod_class, priority)
             if found is not None:
                 return self._nominate(pod, found, diagnosis)
             hopeless = self._hopeless[key] = preemptor.explain(pod_class, priority)
         return Refusal(diagnosis.explain(hopeless), diagnosis, "" if nominated else None)
 
-    def _looks_around(self, pod: PodClass) -> bool:
-        """Tell whether a placement of another pod in the pass may help a pod of a class."""
-        return self._cluster.demands(pod, self._framework.settings) is not None
+    def _may_differ(self, pod: PodClass) -> bool:
+        """Tell whether a pod may be placed though another one of its class was refused.
+
+        Because a placement in the same pass may have helped, or plugins look at pods one by one.
+        """
+        framework = self._framework
+        return framework.asks_each_pod or (
+            self._cluster.demands(pod, framework.settings) is not None
+        )
 
     def _nominate(self, pod: PodState, found: Preemption, diagnosis: Diagnosis) -> Refusal:
         nominations, name = self._cluster.nominations, found.node.name

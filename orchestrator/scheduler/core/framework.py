@@ -101,6 +101,7 @@ class Framework:
         filters: In the order they are asked; the first that rejects a node gives the reasons.
         scores: In order, with weights.
         own_scores: Those from elsewhere whose scores are a node's own.
+        asks_each_pod: Whether what is found for a pod need not hold for others of its class.
     """
 
     def __init__(
@@ -122,6 +123,10 @@ class Framework:
         self.settings = settings_of(profile)
         known_filters = {**_built_in_filters(profile.arguments, self.settings), **(filters or {})}
         known_scores = {**_built_in_scores(profile.arguments, self.settings), **(scores or {})}
+        self.asks_each_pod = any(
+            plugin.check_pod is not None or plugin.depends is Depends.EVERYTHING
+            for plugin in (filters or {}).values()
+        )
         # What comes from elsewhere may look at pods alone, before any node.
         early = [name for name in profile.pre_filters if name in (filters or {})]
         self.filters: tuple[Filter, ...] = tuple(

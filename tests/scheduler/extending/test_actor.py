@@ -127,6 +127,23 @@ async def test_a_plugin_takes_part_in_a_cluster() -> None:
 
 
 @virtual
+async def test_pods_of_one_class_are_asked_about_one_by_one() -> None:
+    """By a plugin that looks at more than their class; here all in one pass."""
+
+    @filter_plugin("Chosen")
+    def chosen(pod: PodView, node: NodeView) -> Verdict:
+        del node
+        return None if pod.name in {"p1", "p3"} else f"{pod.name} is not chosen"
+
+    async with Cluster(config(chosen)) as cluster:
+        await asyncio.gather(*(create(cluster, f"p{number}") for number in range(4)))
+        await asyncio.sleep(1)
+        assert places(cluster).keys() == {"p1", "p3"}
+        assert "2 p0 is not chosen" in refusal(get(cluster, "p0"))[1]
+        assert "2 p2 is not chosen" in refusal(get(cluster, "p2"))[1]
+
+
+@virtual
 async def test_a_plugin_that_fails_costs_a_pod_its_attempt_only() -> None:
     """The error is told, and the pod is tried again."""
     failing = True
