@@ -8,8 +8,10 @@ with it, and nodes in one place get one answer from `Demands.admits` and the sco
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from typing import Any, NamedTuple, TypeAlias
 
 from orchestrator.resources.selectors import NOTHING
@@ -306,6 +308,17 @@ class Demands:
 
         self._hard_readers = tuple((part, reader(part.counter)) for part in self.hard)
         self._soft_readers = tuple(reader(part.counter) for part in self.soft)
+        # Where a place holds what, the counts to look up if that is a domain, what is added for
+        # tolerance, and whether each node is a domain of its own.
+        self._soft_parts = tuple(
+            (
+                reader.position,
+                reader.counts,
+                part.spread.max_skew - 1,
+                part.counter.domains.key == NODE,
+            )
+            for part, reader in zip(self.soft, self._soft_readers, strict=True)
+        )
         self._company_readers = tuple(reader(counter) for counter in self.attracted)
         both = (*self.repelled, *self.repelling)
         self._coarse_repelled = tuple(
@@ -379,33 +392,39 @@ class Demands:
             total += weight * reader.read(place)
         return total
 
-    def crowding(self, place: Place, weights: Sequence[float]) -> int | None:
-        """Return the raw score of PodTopologySpread; None where the node has no say in it."""
-        if not place[-1]:
-            return None
-        total = 0.0
-        for part, reader, weight in zip(self.soft, self._soft_readers, weights, strict=True):
-            if place[reader.position] is None:
-                continue
-            total += reader.read(place) * weight + (part.spread.max_skew - 1)
-        return math.floor(total + 0.5)
-
-    def spread_weights(self, places: Mapping[Place, int]) -> list[float]:
-        """Return how much a pod in a domain counts for each soft constraint.
+    def crowding(self, places: Sequence[Place], sizes: Sequence[int]) -> list[int | None]:
+        """Return the raw scores of PodTopologySpread for nodes in some places.
 
         Args:
-            places: The places with feasible nodes, and how many there are in each.
+            places: Of all feasible nodes.
+            sizes: How many nodes are in each of them.
+
+        Returns:
+            A score for each place; None where a node has no say in it.
         """
-        taking_part = [place for place in places if place[-1]]
-        weights = []
-        for part, reader in zip(self.soft, self._soft_readers, strict=True):
-            if part.counter.domains.key == NODE:
-                size = sum(places[place] for place in taking_part)
+        crowds = [0.0] * len(places)
+        ignored = [not place[-1] for place in places] if self.soft_keys else None
+        for position, counts, offset, is_node in self._soft_parts:
+            values = [place[position] for place in places]
+            if is_node:
+                size = sum(sizes)
+                if ignored is not None:
+                    size -= sum(compress(sizes, ignored))
+            elif ignored is not None:
+                size = len(set(compress(values, map(not_, ignored))))
             else:
                 # Upstream counts the nodes without the label as one more domain, named "".
-                size = len({place[reader.position] or "" for place in taking_part})
-            weights.append(math.log(size + 2))
-        return weights
+                size = len(set(values))
+            weight = math.log(size + 2)
+            for index, value in enumerate(values):
+                if value is not None:
+                    count = value if counts is None else counts.get(value, 0)
+                    crowds[index] += count * weight + offset
+        if ignored is None:
+            return [int(crowd + 0.5) for crowd in crowds]
+        return [
+            None if out else int(crowd + 0.5) for crowd, out in zip(crowds, ignored, strict=True)
+        ]
 
 
 def demands_of(

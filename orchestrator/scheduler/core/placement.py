@@ -362,64 +362,62 @@ class ClassIndex:
 
     def _weigh(self, feasible: list[_Bucket], excluded: Collection[str]) -> _Entry | None:
         """Choose among buckets: normalise what they add, and take the best."""
-        tops = [entry for bucket in feasible if (entry := self._top(bucket, excluded)) is not None]
-        if not tops:
+        if not feasible:
             return None
-        bonuses = self._bonuses(feasible)
-        best = min((entry[0] - bonuses[id(entry[3])], entry[1], entry) for entry in tops)
-        return best[2]
+        top = self._top
+        tops = [top(bucket, excluded) for bucket in feasible]
+        best: _Entry | None = None
+        highest = 0
+        for entry, bonus in zip(tops, self._bonuses(feasible), strict=True):
+            if entry is None:
+                continue
+            total = bonus - entry[0]
+            if best is None or total > highest or (total == highest and entry[1] < best[1]):
+                best, highest = entry, total
+        return best
 
-    def _bonuses(self, feasible: list[_Bucket]) -> dict[int, int]:
+    def _bonuses(self, feasible: list[_Bucket]) -> list[int]:
         """Return what the nodes of each feasible bucket get beside their own score."""
-        weight = self._framework.weight
-        unwelcome = max(bucket.taste[0] for bucket in feasible)
-        preferred = max(bucket.taste[1] for bucket in feasible)
-        taints, affinity = weight("TaintToleration"), weight("NodeAffinity")
-        images = weight("ImageLocality")
-        bonuses = {
-            id(bucket): taints * taint_toleration.normalise(bucket.taste[0], unwelcome)
-            + affinity * node_affinity.normalise(bucket.taste[1], preferred)
-            + images * bucket.taste[2]
-            for bucket in feasible
-        }
-        if self._demands is not None:
-            self._add_spread(feasible, bonuses)
-            self._add_attraction(feasible, bonuses)
+        bonuses = [0] * len(feasible)
+        tastes = [bucket.taste for bucket in feasible]
+        if any(taste is not PLAIN for taste in tastes):
+            weight = self._framework.weight
+            unwelcome = max(taste[0] for taste in tastes)
+            preferred = max(taste[1] for taste in tastes)
+            taints, affinity = weight("TaintToleration"), weight("NodeAffinity")
+            images = weight("ImageLocality")
+            bonuses = [
+                taints * taint_toleration.normalise(taste[0], unwelcome)
+                + affinity * node_affinity.normalise(taste[1], preferred)
+                + images * taste[2]
+                for taste in tastes
+            ]
+        demands = self._demands
+        if demands is not None and (demands.soft or demands.scored):
+            self._add_pods_around(demands, feasible, bonuses)
         return bonuses
 
-    def _add_spread(self, feasible: list[_Bucket], bonuses: dict[int, int]) -> None:
-        demands = self._demands
-        assert demands is not None
-        if not demands.soft:
-            return
-        sizes: dict[Place, int] = {}
-        for bucket in feasible:
-            assert bucket.place is not None
-            sizes[bucket.place] = sizes.get(bucket.place, 0) + bucket.size
-        weights = demands.spread_weights(sizes)
-        raw = {place: demands.crowding(place, weights) for place in sizes}
-        counted = [value for value in raw.values() if value is not None]
-        if not counted:
-            return
-        lowest, highest = min(counted), max(counted)
-        factor = self._framework.weight(pod_topology_spread.NAME)
-        for bucket in feasible:
-            value = raw[bucket.place]  # type: ignore[index] # set with demands
-            if value is not None:
-                bonuses[id(bucket)] += factor * pod_topology_spread.normalise_one(
-                    value, lowest, highest
-                )
-
-    def _add_attraction(self, feasible: list[_Bucket], bonuses: dict[int, int]) -> None:
-        demands = self._demands
-        assert demands is not None
-        if not demands.scored:
-            return
-        raw = [demands.attraction(bucket.place) for bucket in feasible]  # type: ignore[arg-type] # set with demands
-        lowest, highest = min(raw), max(raw)
-        factor = self._framework.weight(inter_pod_affinity.NAME)
-        for bucket, value in zip(feasible, raw, strict=True):
-            bonuses[id(bucket)] += factor * inter_pod_affinity.normalise_one(value, lowest, highest)
+    def _add_pods_around(
+        self, demands: Demands, feasible: list[_Bucket], bonuses: list[int]
+    ) -> None:
+        """Add the scores of PodTopologySpread and InterPodAffinity."""
+        places: list[Place] = [bucket.place for bucket in feasible]  # type: ignore[misc] # set with demands
+        if demands.soft:
+            raw = demands.crowding(places, [bucket.size for bucket in feasible])
+            counted = [value for value in raw if value is not None]
+            factor = self._framework.weight(pod_topology_spread.NAME)
+            lowest, highest = min(counted, default=0), max(counted, default=0)
+            for index, value in enumerate(raw):
+                if value is not None:
+                    bonuses[index] += factor * (
+                        100 * (highest + lowest - value) // highest if highest else 100
+                    )
+        if demands.scored:
+            attractions = [demands.attraction(place) for place in places]
+            lowest, highest = min(attractions), max(attractions)
+            factor = self._framework.weight(inter_pod_affinity.NAME)
+            for index, value in enumerate(attractions):
+                bonuses[index] += factor * inter_pod_affinity.normalise_one(value, lowest, highest)
 
 
 class Placer:

@@ -5,7 +5,6 @@ Source of the rules: ``pkg/scheduler/framework/plugins/podtopologyspread`` of Ku
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from orchestrator.scheduler.core.classes import PodClass
@@ -53,8 +52,7 @@ def make(settings: TopologySettings) -> tuple[Filter, Score]:
         if demands is None or not demands.soft:
             return None
         places = [demands.place_of(node) for node in nodes]
-        weights = demands.spread_weights(Counter(places))
-        raw = [demands.crowding(place, weights) for place in places]
+        raw = demands.crowding(places, [1] * len(places))
         return [IGNORED if value is None else value for value in raw]
 
     def applies(pod: PodClass) -> bool:
