@@ -122,7 +122,7 @@ class Pass:
         self._storage.give_up(pod.uid)
         self._picture.free(pod.uid)
         if self._picture.resume(pod):
-            self._turn_down(pod, outcome)
+            self._turn_down(pod, outcome, nomination="")
 
     # ---- a node
 
@@ -143,7 +143,9 @@ class Pass:
         outcome = self._cycle.admit(placement)
         if isinstance(outcome, Bind):
             self._hold_or_bind(pod, placement)
-        elif not isinstance(outcome, Hold):
+        elif isinstance(outcome, Hold):
+            self.draft.expect(pod)
+        else:
             picture.assumed.pop(pod.uid, None)
             self._storage.give_up(pod.uid)
             picture.free(pod.uid)
@@ -178,11 +180,11 @@ class Pass:
             self._cycle.lost(placement)
         picture.queue.retry(pod, self._now)
 
-    def _turn_down(self, pod: WaitingPod, outcome: Refuse) -> None:
+    def _turn_down(self, pod: WaitingPod, outcome: Refuse, nomination: str | None = None) -> None:
         if not outcome.plugin:
-            self.fail(pod, outcome.message)
+            self.fail(pod, outcome.message, nomination)
             return
-        self._mark(pod, outcome.message)
+        self._mark(pod, outcome.message, nomination)
         self._count("unschedulable", pod)
         self._picture.queue.reject(pod, outcome.message, frozenset({outcome.plugin}), self._now)
 
@@ -210,9 +212,15 @@ class Pass:
             pod, refusal.message, refusal.diagnosis.plugins, self._now, nominated=nominated
         )
 
-    def fail(self, pod: WaitingPod, message: str) -> None:
-        """Try a pod again after a while: nobody refused it, but something went wrong."""
-        self._mark(pod, message, reason=ERROR)
+    def fail(self, pod: WaitingPod, message: str, nomination: str | None = None) -> None:
+        """Try a pod again after a while: nobody refused it, but something went wrong.
+
+        Args:
+            pod: The pod.
+            message: What went wrong.
+            nomination: Empty for a pod that was told of a node and will not get it.
+        """
+        self._mark(pod, message, nomination, reason=ERROR)
         self._count("error", pod)
         self._picture.queue.retry(pod, self._now)
 

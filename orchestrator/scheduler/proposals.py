@@ -91,6 +91,15 @@ class Drafted:
         """Write about the volumes of a pod that is bound later."""
         self._held.append((pod.uid, len(writes)))
         self._storage += writes
+        self.expect(pod)
+
+    def expect(self, pod: WaitingPod) -> None:
+        """Say on a pod which node it is about to get, since that may take a while.
+
+        Others than the scheduler plan by it, those above all that add nodes to a cluster.
+        Upstream: ``NominatedNodeNameForExpectation``.
+        """
+        self._change(pod, partial(_mark, self._written_at, "", pod.node, ""), "status")
 
     def evict(self, evictions: Sequence[preempting.Eviction]) -> None:
         """Remove pods that have to make room."""

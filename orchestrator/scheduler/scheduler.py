@@ -349,7 +349,7 @@ class Scheduler(Actor[Command]):
             if placement is not None:
                 self._cycle.lost(placement)
             if self._undo(pod, node):
-                attempt.fail(pod, failure or "")
+                attempt.fail(pod, failure or "", nomination="")
 
     def _labels_of(self, node: str) -> Mapping[str, str] | None:
         state = self._known.cluster.by_name.get(node)

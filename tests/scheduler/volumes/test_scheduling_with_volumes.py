@@ -152,6 +152,11 @@ class Bench:
         value: str | None = reference.get("name")
         return value
 
+    def expected(self, name: str) -> str | None:
+        """Return the node that a pod was told it is about to get."""
+        value: str | None = self.get("pods", name)["status"].get("nominatedNodeName")
+        return value
+
     def condition(self, name: str) -> Object:
         conditions = (self.get("pods", name).get("status") or {}).get("conditions") or ()
         return next((c for c in conditions if c["type"] == "PodScheduled"), {})
@@ -220,11 +225,13 @@ async def test_a_volume_is_made_for_the_node_that_was_chosen() -> None:
     async with bench(node("n1", pods="1"), WAITS, claim("w", storage_class="waits")) as b:
         await b.add(pod("db", "w"))
         assert b.selected("w") == "n1"
+        assert b.expected("db") == "n1"
         await b.add(pod("web"))
         assert b.condition("web")["message"].startswith("0/1 nodes are available: 1 Too many pods.")
         await b.add(volume("made", "5Gi", "waits", claim="w", affinity=within(HOST, "n1")))
         await b.bind("w", "made")
         assert b.home("db") == "n1"
+        assert b.expected("db") is None
 
 
 @virtual
@@ -242,6 +249,7 @@ async def test_provisioning_that_failed_is_tried_anew() -> None:
         assert condition["message"] == message
         assert ("db", "Warning", "FailedScheduling", message) in b.recorded.events
         assert b.home("db") is None
+        assert b.expected("db") is None
         await asyncio.sleep(5)
         assert b.selected("w") == "n1"
         await b.add(volume("made", "5Gi", "waits", claim="w"))
@@ -353,11 +361,13 @@ async def test_volumes_are_reserved_while_a_pod_waits_for_permits() -> None:
     ) as b:  # fmt: skip
         await b.add(pod("slow", "c"), pod("quick", "d"))
         assert b.owner("pv") is None
+        assert b.expected("slow") == "n1"
         assert b.condition("quick")["message"].startswith(
             "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind."
         )
         await asyncio.sleep(45)
         assert any(event[0] == "slow" and "Slow" in event[3] for event in b.recorded.events)
+        assert b.expected("slow") is None
         assert b.owner("pv") == "d"
 
 
