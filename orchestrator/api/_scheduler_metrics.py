@@ -95,10 +95,10 @@ def _queue_metrics(metrics: SchedulerMetrics, gauge: Any, counter: Any) -> Itera
         "The number of unschedulable pods broken down by plugin name. A pod will increment the "
         "gauge for all plugins that caused it to not schedule and so this metric have meaning only "
         "when broken down by plugin.",
-        labels=("plugin",),
+        labels=("plugin", "profile"),
     )
-    for plugin, count in sorted(metrics.unschedulable().items()):
-        rejected.add_metric([plugin], count)
+    for labels, count in sorted(metrics.unschedulable().items()):
+        rejected.add_metric(labels, count)
     yield rejected
 
 

@@ -104,8 +104,8 @@ class SchedulerMetrics:
             found.update(self._queue.incoming())
         return dict(found)
 
-    def unschedulable(self) -> dict[str, int]:
-        """Count the rejected pods by each of the plugins that rejected them.
+    def unschedulable(self) -> dict[tuple[str, str], int]:
+        """Count the rejected pods by each of the plugins that rejected them, and by profile.
 
         ``scheduler_unschedulable_pods``.
         """
@@ -137,7 +137,6 @@ class SchedulerMetrics:
         pods: Iterable[WaitingPod],
         now: float,
         seconds: float,
-        profile: str = DEFAULT_SCHEDULER_NAME,
     ) -> None:
         """Count pods that got a node.
 
@@ -145,20 +144,20 @@ class SchedulerMetrics:
             pods: With what is remembered of their attempts.
             now: By the clock that their queue goes by.
             seconds: How long this last attempt took.
-            profile: Of the pods.
         """
-        alike: dict[tuple[float | None, int], int] = {}
+        alike: dict[tuple[float | None, int, str], int] = {}
         for pod in pods:
-            key = pod.entered, 1 if pod.attempts is None else pod.attempts.count + 1
+            tries = 1 if pod.attempts is None else pod.attempts.count + 1
+            key = pod.entered, tries, pod.pod_class.shape.scheduler_name
             alike[key] = alike.get(key, 0) + 1
-        for (entered, tries), count in alike.items():
+        for (entered, tries, profile), count in alike.items():
             label = f"{_MANY_ATTEMPTS}+" if tries >= _MANY_ATTEMPTS else str(tries)
             waits = self.waits.get(label)
             if waits is None:
                 waits = self.waits[label] = Histogram(_doubling(0.01, 20))
             waits.observe(0.0 if entered is None else max(0.0, now - entered), count)
             self.tries.observe(tries, count)
-        self.attempted("scheduled", sum(alike.values()), seconds, profile)
+            self.attempted("scheduled", count, seconds, profile)
 
     def preempted(self, victims: int) -> None:
         """Count a search for pods to preempt, and how many it found."""

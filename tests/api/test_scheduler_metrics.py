@@ -76,7 +76,7 @@ async def test_pods_are_counted_under_kube_schedulers_names() -> None:
         ("scheduler_pod_scheduling_attempts_sum",): 2,
         ("scheduler_preemption_attempts_total",): 0,
         ("scheduler_preemption_victims_bucket", ("le", "64")): 0,
-        ("scheduler_unschedulable_pods", ("plugin", "NodeResourcesFit")): 1,
+        ("scheduler_unschedulable_pods", ("plugin", "NodeResourcesFit"), profile): 1,
         (
             "scheduler_queue_incoming_pods_total",
             ("event", "UnschedulablePodAdd"),

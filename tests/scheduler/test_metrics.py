@@ -77,10 +77,13 @@ def test_rejected_pods_are_counted_by_who_rejected_them() -> None:
     first, second = queue.take(2, 0.0)
     queue.reject(first, "no", BY, 0.0)
     queue.reject(second, "no", frozenset({"TaintToleration"}), 0.0)
-    assert metrics.unschedulable() == {"NodeResourcesFit": 1, "TaintToleration": 2}
+    assert metrics.unschedulable() == {
+        ("NodeResourcesFit", "default-scheduler"): 1,
+        ("TaintToleration", "default-scheduler"): 2,
+    }
     queue.happened(PodChange(ClusterEvent.POD_REMOVED, first))
     queue.advance(0.0)
-    assert metrics.unschedulable() == {"TaintToleration": 1}
+    assert metrics.unschedulable() == {("TaintToleration", "default-scheduler"): 1}
 
 
 def test_a_search_for_victims_counts_whether_it_found_any_or_not() -> None:

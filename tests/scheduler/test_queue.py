@@ -16,7 +16,8 @@ from orchestrator.scheduler.core.changes import (
     Registration,
 )
 from orchestrator.scheduler.core.events import ClusterEvent
-from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Verdict
+from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.queue import QueueSettings
 
 FIT = frozenset({"NodeResourcesFit"})
@@ -58,9 +59,12 @@ class Nodes:
     def __init__(self) -> None:
         self._objects: dict[str, Any] = {}
         self.cluster = Cluster()
-        self.queue = SchedulingQueue(
-            look=lambda pod, node, _: DEFAULT_FRAMEWORK.reject(pod, node, self.cluster)
-        )
+        self.queue = SchedulingQueue(look=self._look)
+        self.looks = 0
+
+    def _look(self, pod: PodClass, node: NodeState, _priority: int) -> Verdict | None:
+        self.looks += 1
+        return DEFAULT_FRAMEWORK.reject(pod, node, self.cluster)
 
     def put(self, name: str, cpu: str, **spec: Any) -> None:
         previous = self._objects.get(name)
@@ -433,6 +437,24 @@ def test_no_pod_is_woken_for_too_little_room(nodes: Nodes) -> None:
     assert not nodes.queue.take(1, 1.0)
     nodes.free("large")
     assert names(nodes.queue.take(1, 1.0)) == ["a"]
+
+
+def test_whoever_needs_more_than_came_free_is_not_looked_at(nodes: Nodes) -> None:
+    """However many classes wait; of a pod that left no node at all nobody is asked."""
+    for number in range(100):
+        cpu = pod_class(f"{2000 - 10 * number}m")
+        nodes.queue.add(waiting(str(number), cpu, preempts=True), 0.0)
+    nodes.reject_all()
+    nodes.queue.happened(FREED)
+    nodes.free("one")
+    assert names(nodes.queue.take(1, 1.0)) == []
+    assert nodes.looks == 0
+    nodes.queue.add(waiting("small", pod_class("900m")), 0.0)
+    nodes.cluster.place(PodState("one", Key("pods", "ns", "one"), pod_class("1")), "n")
+    nodes.reject_all()
+    nodes.free("one")
+    assert names(nodes.queue.take(2, 1.0)) == ["small"]
+    assert nodes.looks == 1
 
 
 def test_a_pod_that_may_preempt_is_woken_for_less(nodes: Nodes) -> None:

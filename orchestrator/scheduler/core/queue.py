@@ -393,12 +393,12 @@ class SchedulingQueue:
         found["unschedulable", "ScheduleAttemptFailure"] += self._failures
         return dict(+found)
 
-    def rejected_by(self) -> dict[str, int]:
-        """Count the rejected pods by each plugin that rejected them in their last attempt."""
-        found: Counter[str] = Counter()
+    def rejected_by(self) -> dict[tuple[str, str], int]:
+        """Count the rejected pods by each plugin that rejected them last, and by their profile."""
+        found: Counter[tuple[str, str]] = Counter()
         for group in self._rejected.groups():
             for plugin in group.key[3]:
-                found[plugin] += len(group.pods)
+                found[plugin, group.pod_class.shape.scheduler_name] += len(group.pods)
         return dict(found)
 
     # ---- one pod from place to place

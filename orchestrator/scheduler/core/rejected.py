@@ -19,9 +19,10 @@ from orchestrator.scheduler.core.changes import Change, NodeChange, PodChange, R
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.events import ANYTHING, NOTHING, ClusterEvent
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Verdict
+from orchestrator.scheduler.core.narrow import NarrowGroups, Site, site_of
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins import Filter, node_ports, node_resources_fit
-from orchestrator.scheduler.core.waiting import Group, GroupKey, WaitingPod
+from orchestrator.scheduler.core.waiting import Group, GroupKey, Question, WaitingPod
 
 Look: TypeAlias = Callable[[PodClass, NodeState, int], Verdict | None]
 """Asks all filters about one node for pods of a class and priority."""
@@ -76,7 +77,8 @@ class RejectedPods:
         self._look = look
         self._groups: dict[GroupKey, Group] = {}
         self._listening: dict[int, dict[GroupKey, Group]] = {}  # by the bit of an event
-        self._events = 0  # the bits that somebody listens to
+        self._events = 0  # the bits that somebody listens to, or did
+        self._narrow = NarrowGroups()
         self._changes: dict[Any, Change] = {}
         self._count = 0
 
@@ -95,9 +97,8 @@ class RejectedPods:
         group = self._groups.get(key)
         if group is None:
             group = Group(key)
-            group.asked = [self._registration(plugin) for plugin in sorted(plugins)]
-            for registration in group.asked:
-                group.events |= registration.events.value
+            for plugin in sorted(plugins):
+                group.listen(self._registration(plugin))
         return group
 
     def add(self, pod: WaitingPod, group: Group) -> None:
@@ -145,38 +146,44 @@ class RejectedPods:
         """Ask about everything noted since the last time; yield the pods that may try again."""
         changes, self._changes = self._changes, {}
         for change in changes.values():
-            for group in self._listeners(change.kind.value):
-                at_once, number = self.ask(group, change)
+            site = site_of(change)
+            listeners = self._listeners(change.kind.value)
+            listeners += self._narrow.listeners(change, site)
+            for group in listeners:
+                at_once, number = self.ask(group, change, site)
                 if number:
                     yield Woken(self.take(group, number), at_once, change.kind)
 
-    def ask(self, group: Group, change: Change) -> tuple[bool, int]:
+    def ask(self, group: Group, change: Change, site: Site | None = None) -> tuple[bool, int]:
         """Tell whether a change helps a group: whether without a backoff, and how many pods.
+
+        Args:
+            group: Whom.
+            change: What happened.
+            site: Its node, if that was looked at before.
 
         Returns:
             ``(False, 0)`` when it does not.
         """
-        helps = helps_there = False
-        kind = change.kind.value
-        for registration in group.asked:
-            if not registration.events.value & kind:
-                continue
-            pending = registration.plugin in group.pending
-            if helps and not pending:
-                continue
-            if registration.hint is not None and not registration.hint(group.pod_class, change):
-                continue
-            if pending:
-                return True, _ALL
-            if registration.local:
-                helps_there = True
-            else:
-                helps = True
-                if not group.pending:
-                    break
-        if helps:
-            return False, _ALL
-        return False, self._room(group, change) if helps_there else 0
+        at_once, helps = _answers(group, group.anywhere, change)
+        if at_once or (helps and not group.pending):
+            return at_once, _ALL
+        at_once, number = self._ask_there(group, change, site or site_of(change))
+        return at_once, _ALL if at_once or helps else number
+
+    def _ask_there(self, group: Group, change: Change, site: Site | None) -> tuple[bool, int]:
+        """Tell the same of what helps on the node that a change is about."""
+        if not group.there:
+            return False, 0
+        if self._look is not None:
+            if site is None and isinstance(change, PodChange):
+                return False, 0  # it was on no node
+            if site is not None and not group.pending and site.is_full_for(group):
+                return False, 0
+        at_once, helps = _answers(group, group.there, change)
+        if at_once or not helps:
+            return at_once, 0
+        return False, _ALL if site is None else self._room(group, site)
 
     def take(self, group: Group, number: int) -> list[WaitingPod]:
         """Take the first pods out of a group, as scouts of those that stay."""
@@ -196,22 +203,17 @@ class RejectedPods:
         self._count -= len(pods)
         return pods
 
-    def _room(self, group: Group, change: Change) -> int:
-        """Return how many pods of a group the node takes that a change is about."""
-        if not isinstance(change, (PodChange, NodeChange)):
+    def _room(self, group: Group, site: Site) -> int:
+        """Return how many pods of a group a node takes."""
+        if self._look is None:
             return _ALL
-        node = change.node
-        if self._look is None or node is None:
-            return _ALL
-        found = self._look(group.pod_class, node, group.priority)
+        found = self._look(group.pod_class, site.node, group.priority)
         if found is None:
-            return node_resources_fit.room_for(group.pod_class, node)
+            if node_resources_fit.NAME not in self._registrations:
+                return _ALL
+            return node_resources_fit.room_for(group.pod_class, site.node)
         plugin, rejection, _ = found
-        if (
-            rejection.resolvable
-            and group.preempts
-            and any(pod.priority < group.priority for pod in node.pods.values())
-        ):
+        if rejection.resolvable and group.preempts and site.lowest < group.priority:
             return 1  # if it finds victims now, the next one tries; see `SchedulingQueue.reject`
         self._listen_for(group, plugin)
         return 0
@@ -219,10 +221,9 @@ class RejectedPods:
     def _listen_for(self, group: Group, plugin: str) -> None:
         """Note one more plugin that keeps a group: what changes its mind is of interest now."""
         if plugin not in group.plugins:
-            group.plugins.add(plugin)
-            registration = self._registration(plugin)
-            group.asked.append(registration)
-            group.events |= registration.events.value
+            if group.pods:
+                self._unlisten(group)
+            group.listen(self._registration(plugin))
             if group.pods:
                 self._listen(group)
 
@@ -232,16 +233,24 @@ class RejectedPods:
 
     def _listen(self, group: Group) -> None:
         self._events |= group.events
+        if self._look is not None and self._narrow.fits(group):
+            self._narrow.add(group)
+            return
         for bit in _bits(group.events):
             self._listening.setdefault(bit, {})[group.key] = group
 
+    def _unlisten(self, group: Group) -> None:
+        if self._look is not None and self._narrow.fits(group):
+            self._narrow.discard(group)
+            return
+        for bit in _bits(group.events):
+            self._listening[bit].pop(group.key, None)
+
     def _drop(self, group: Group) -> None:
         del self._groups[group.key]
-        for bit in _bits(group.events):
-            listening = self._listening[bit]
-            del listening[group.key]
-            if not listening:
-                self._events &= ~bit
+        self._unlisten(group)
+        if not self._groups:
+            self._events = 0
 
     def _listeners(self, kind: int) -> list[Group]:
         if not kind & (kind - 1):
@@ -260,3 +269,17 @@ def _bits(number: int) -> Iterator[int]:
         bit = number & -number
         yield bit
         number ^= bit
+
+
+def _answers(group: Group, questions: list[Question], change: Change) -> tuple[bool, bool]:
+    """Ask plugins: whether one that only wants to wait thinks that it helps, or any other."""
+    helps = False
+    kind, pod_class = change.kind.value, group.pod_class
+    for events, hint, pending in questions:
+        if events & kind and (pending or not helps) and (hint is None or hint(pod_class, change)):
+            if pending:
+                return True, True
+            helps = True
+            if not group.pending:
+                break
+    return False, helps

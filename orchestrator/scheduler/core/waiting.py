@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from orchestrator.resources.objects import Key
-from orchestrator.scheduler.core.changes import Registration
+from orchestrator.scheduler.core.changes import Hint, Registration
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.pods import PodState
 
@@ -58,6 +58,10 @@ class Attempts:
         self.due = 0.0
 
 
+Question: TypeAlias = tuple[int, Hint | None, bool]
+"""Which events a plugin is asked about, as a number; its hint; whether it wants only to wait."""
+
+
 class Group:
     """Pods of one class and priority that were rejected by the same plugins.
 
@@ -71,21 +75,32 @@ class Group:
         pending: Those of the plugins that only want them to wait.
         plugins: Who rejected them, and who would have where a node was looked at since.
         pods: By uid, in their order.
-        asked: What to ask about an event: the registrations of ``plugins``.
+        anywhere: Whom of ``plugins`` to ask about an event that may help on any node.
+        there: Whom to ask about one that helps on the node that it is about.
         events: The events that any of them wants to hear of, as a number.
     """
 
     __slots__ = (
-        "asked", "events", "key", "pending", "plugins", "pod_class", "pods", "preempts", "priority",
+        "anywhere", "events", "key", "pending", "plugins", "pod_class", "pods", "preempts",
+        "priority", "there",
     )  # fmt: skip
 
     def __init__(self, key: GroupKey) -> None:
         self.key = key
-        self.pod_class, self.priority, self.preempts, plugins, self.pending = key
-        self.plugins = set(plugins)
+        self.pod_class, self.priority, self.preempts, _, self.pending = key
+        self.plugins: set[str] = set()
         self.pods: dict[str, WaitingPod] = {}
-        self.asked: list[Registration] = []
+        self.anywhere: list[Question] = []
+        self.there: list[Question] = []
         self.events = 0
+
+    def listen(self, registration: Registration) -> None:
+        """Ask one more plugin from now on."""
+        plugin, events, hint, local = registration
+        self.plugins.add(plugin)
+        question = (events.value, hint, plugin in self.pending)
+        (self.there if local else self.anywhere).append(question)
+        self.events |= events.value
 
 
 class WaitingPod(PodState):

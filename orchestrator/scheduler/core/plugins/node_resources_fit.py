@@ -66,13 +66,20 @@ def _explain(
 
 
 def room_for(pod: PodClass, node: NodeState) -> int:
-    """Return how many more pods of a class a node takes that takes one; at least 1."""
+    """Return how many more pods of a class a node takes that takes one; at least 1, maybe more.
+
+    Extended resources are left out: a profile may ignore them.
+    """
     request = pod.request
     if request.ports:
         return 1
     room = node.allowed_pods - len(node.pods)
-    for name, wanted in _wants(request):
-        room = min(room, (_has(node, name) - _uses(node, name)) // wanted)
+    if request.cpu:
+        room = min(room, (node.cpu - node.used_cpu) // request.cpu)
+    if request.memory:
+        room = min(room, (node.memory - node.used_memory) // request.memory)
+    if request.ephemeral:
+        room = min(room, (node.ephemeral - node.used_ephemeral) // request.ephemeral)
     return max(1, room)
 
 
@@ -126,18 +133,6 @@ def _has(node: NodeState, name: str) -> int:
             return node.ephemeral
         case _:
             return node.extended.get(name, 0)
-
-
-def _uses(node: NodeState, name: str) -> int:
-    match name:
-        case "cpu":
-            return node.used_cpu
-        case "memory":
-            return node.used_memory
-        case "ephemeral-storage":
-            return node.used_ephemeral
-        case _:
-            return node.used_extended.get(name, 0)
 
 
 def _of(request: Request, name: str) -> int:
