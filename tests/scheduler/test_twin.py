@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import Phase, event, given, note, settings
 from hypothesis import strategies as st
 
-from orchestrator.scheduler.core import Placer, PodClass, diagnose
-from orchestrator.scheduler.core.framework import Framework
+from orchestrator.scheduler.core import Placer
+from orchestrator.scheduler.core.explaining import Explanation, explain
 from tests.scheduler.twin import Profile, filter_all, fit_error, score_all
 from tests.scheduler.twin.builders import Object
 from tests.scheduler.twin.profiles import DEFAULT, BothProfiles, profiles
@@ -44,41 +44,37 @@ TOPOLOGY = (*FEATURES[:9:4], "spread", "soft spread", "affinity", "anti-affinity
 ALL = tuple(feature for feature in FEATURES if feature != "priority")
 
 
-def verdicts_of(framework: Framework, world: World, pod: PodClass) -> dict[str, Any]:
-    """Return what the core's filters say of each node."""
-    cluster = world.cluster
-    whole = framework.reject_pod(pod, cluster)
-    found = {}
-    for name, node in cluster.by_name.items():
-        verdict = whole or framework.reject(pod, node, cluster)
-        found[name] = verdict and (verdict.plugin, *verdict.rejection)
-    return found
+def explained(explanation: Explanation) -> tuple[dict[str, Any], dict[str, dict[str, int]]]:
+    """Return what the core says of each node, as the twin would say it: verdicts and scores."""
+    verdicts: dict[str, Any] = {}
+    scores: dict[str, dict[str, int]] = {}
+    for node in explanation.nodes:
+        verdicts[node.name] = node.rejections[0] if node.rejections else None
+        if node.total is not None:
+            scores[node.name] = {one.plugin: one.weighted for one in node.scores}
+            scores[node.name][TOTAL] = node.total
+    return verdicts, scores
 
 
 def place_like_the_twin(world: World, placer: Placer, profile: Profile, pod: Object) -> None:
     """Let the core place a pod, and hold it to what the twin says."""
-    framework, snapshot = placer.framework, world.snapshot
-    pod_class = world.class_of(pod)
+    snapshot = world.snapshot
     verdicts = filter_all(snapshot, pod, profile)
     feasible = [name for name, rejection in verdicts.items() if rejection is None]
-    found = score_all(snapshot, pod, feasible, profile)
-    scores = {name: score[TOTAL] for name, score in found.items()}
-    if pod_class.selection.names is None:
-        assert verdicts_of(framework, world, pod_class) == verdicts
-    nodes = [world.cluster.by_name[name] for name in feasible]
-    totals = framework.score(pod_class, nodes, world.cluster)
-    assert dict(zip(feasible, totals, strict=True)) == scores
+    scores = score_all(snapshot, pod, feasible, profile)
 
+    pod_class = world.class_of(pod)
+    explanation = explain(pod_class, world.cluster, placer.framework)
+    assert explained(explanation) == (verdicts, scores)
     chosen = placer.find_best(pod_class)
     if not feasible:
         assert chosen is None
-        message = diagnose(pod_class, world.cluster, framework=framework).message
-        assert message == fit_error(snapshot, pod, profile)
+        assert explanation.message == fit_error(snapshot, pod, profile)
         event("fits nowhere")
         return
     assert chosen is not None
-    best = max(scores.values())
-    assert chosen.name in {name for name, score in scores.items() if score == best}
+    best = max(score[TOTAL] for score in scores.values())
+    assert scores[chosen.name][TOTAL] == best
     event("placed")
     world.place(pod, chosen.name)
 

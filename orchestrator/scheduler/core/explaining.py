@@ -16,8 +16,8 @@ from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import diagnose
 from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.plugins.node_affinity import CONFLICT, NOT_NAMED
 from orchestrator.scheduler.core.plugins.node_affinity import NAME as NODE_AFFINITY
-from orchestrator.scheduler.core.plugins.node_affinity import NOT_NAMED
 
 
 class PluginScore(NamedTuple):
@@ -184,13 +184,15 @@ def _reject(
         return (
             PluginRejection("", tuple(f"not supported: {at}" for at in pod.unsupported), False),
         )
+    names = pod.selection.names
+    if names is not None and not names:
+        return (PluginRejection(NODE_AFFINITY, *CONFLICT),)
     found = []
     for plugin in framework.filters:
         if plugin.check_pod is not None:
             rejection = plugin.check_pod(pod, cluster)
             if rejection is not None:
                 found.append(PluginRejection(plugin.name, *rejection))
-    names = pod.selection.names
     if names is not None and node.name not in names:
         found.append(PluginRejection(NODE_AFFINITY, *NOT_NAMED))
         return tuple(found)

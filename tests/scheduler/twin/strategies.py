@@ -134,7 +134,9 @@ class PodRecipe(NamedTuple):
         metadata: dict[str, Any] = {}
         if self.owner:
             reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": True}
-            metadata["ownerReferences"] = [{**reference, "name": self.owner, "uid": self.owner}]
+            metadata["ownerReferences"] = [
+                {**reference, "name": self.owner, "uid": f"{self.namespace}/{self.owner}"}
+            ]
         return pod(
             name,
             labels=self.labels,
@@ -395,7 +397,7 @@ def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRec
 
 STEPS = (
     *["place"] * 8, "remove", "terminate", "relabel pod", "change node", "relabel node",
-    "cordon", "remove node", "label namespace",
+    "cordon", "remove node", "label namespace", "serve",
 )  # fmt: skip
 """What happens, by how often: placements of a template's next pod most of all."""
 

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.resources.objects import Key
-from orchestrator.resources.selectors import NOTHING, LabelSelector
 from orchestrator.scheduler.core import Cluster, PodClass, PodClasses
+from orchestrator.scheduler.core.owners import Kinships
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.volumes import VolumeDemand
 from tests.scheduler.twin.builders import ZONE, Object, thing
-from tests.scheduler.twin.snapshot import DEFAULT_PROFILE, Snapshot, labels
+from tests.scheduler.twin.snapshot import Snapshot, labels, namespace
 from tests.scheduler.twin.snapshot import name as name_of
-from tests.scheduler.twin.spreading import PodTopologySpread
 from tests.scheduler.twin.storage import (
     CLAIM_RESOURCE,
     CLASSES,
@@ -29,9 +28,18 @@ from tests.scheduler.twin.storage import (
 )
 from tests.scheduler.twin.strategies import NAMESPACES, NodeRecipe, PodRecipe, Step
 
-SERVICE = thing("a", spec={"selector": {"app": "a"}})
+SERVICES = {
+    "a": thing("a", spec={"selector": {"app": "a"}}),
+    "revised": thing("revised", spec={"selector": {"app": "a", "rev": "1"}}),
+    "b": thing("b", namespace="other", spec={"selector": {"app": "b"}}),
+}
 REPLICA_SETS = [
-    thing(name, namespace=namespace, spec={"selector": {"matchLabels": {"app": name}}})
+    thing(
+        name,
+        namespace=namespace,
+        metadata={"uid": f"{namespace}/{name}"},
+        spec={"selector": {"matchLabels": {"app": name}}},
+    )
     for name in ("a", "b")
     for namespace in NAMESPACES
 ]
@@ -49,7 +57,12 @@ class World:
         self.node_recipes = nodes
         self.pod_recipes = pods
         self.cluster = Cluster()
-        self.classes = PodClasses(default_selector=self._select, volumes=self._resolve)
+        self.kin = Kinships()
+        self.services: dict[str, Object] = {}
+        for owner in REPLICA_SETS:
+            self.kin.put(Key("replicasets.apps", namespace(owner), name_of(owner)), owner, None)
+        self._serve("a")
+        self.classes = PodClasses(default_selector=self.kin.selector_of, volumes=self._resolve)
         self.storage: dict[str, dict[str, Object]] = {
             resource: {} for resource in (CLASSES, VOLUMES, CLAIM_RESOURCE, CSI_NODES)
         }
@@ -75,7 +88,7 @@ class World:
             nodes=list(self.nodes.values()),
             pods=list(self.pods.values()),
             namespaces=list(self.namespaces.values()),
-            services=[SERVICE],
+            services=list(self.services.values()),
             replica_sets=REPLICA_SETS,
             classes=list(self.storage[CLASSES].values()),
             volumes=list(self.storage[VOLUMES].values()),
@@ -102,11 +115,6 @@ class World:
             "status": {"phase": "Running", "startTime": f"2026-01-01T00:{minute:02}:00Z"},
         }
         self._put_pod(bound)
-
-    def _select(self, pod: Object) -> LabelSelector:
-        """Return whom the default constraints count; the twin's, as the core is told it."""
-        found = PodTopologySpread(self.snapshot, pod, DEFAULT_PROFILE).default_selector()
-        return NOTHING if found.empty else found
 
     def _resolve(self, pod: Object) -> VolumeDemand | None:
         metadata = pod["metadata"]
@@ -167,12 +175,24 @@ class World:
                 own = {"team": "x"} if step.other % 2 else {}
                 self.namespaces[name] = thing(name, namespace=None, metadata={"labels": own})
                 self.cluster.put_namespace(name, own)
+            case "serve":
+                self._serve(list(SERVICES)[step.which % len(SERVICES)])
             case "relabel node" | "cordon":
                 self._change_node(step)
             case "remove" | "terminate" | "relabel pod":
                 self._change_pod(step)
             case other:
                 raise ValueError(other)
+
+    def _serve(self, name: str) -> None:
+        """Make a Service, or remove it if it is there."""
+        service = SERVICES[name]
+        key = Key("services", namespace(service), name)
+        if self.services.pop(name, None) is not None:
+            self.kin.remove(key, service)
+        else:
+            self.services[name] = service
+            self.kin.put(key, service, None)
 
     def _remove_node(self, step: Step) -> None:
         node = _pick(self.nodes, step)
