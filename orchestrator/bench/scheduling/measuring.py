@@ -19,7 +19,7 @@ from orchestrator.bench.scheduling.baseline import MOST, create_and_bind
 from orchestrator.bench.scheduling.checking import Violation, check
 from orchestrator.bench.scheduling.history import digest, percentile, timing
 from orchestrator.bench.scheduling.making import Maker
-from orchestrator.bench.scheduling.running import Driver, Run
+from orchestrator.bench.scheduling.running import Driver, Run, Watch
 from orchestrator.bench.scheduling.workloads import Workload, WorkloadError
 
 PathName: TypeAlias = Literal["core", "store"]
@@ -48,6 +48,7 @@ class Settings:
         events: Whether the scheduler records Events (on the whole path).
         patience: Seconds without a binding after which a run is given up.
         tune: See `Tuning`.
+        watch: Is entered while measured pods are made and placed, a profiler for example.
         directory: Where the logs go, in a directory of their own; None for the system's temporary
             one.
     """
@@ -56,6 +57,7 @@ class Settings:
     events: bool = True
     patience: float = PATIENCE
     tune: Tuning = contextlib.nullcontext
+    watch: Watch = contextlib.nullcontext
     directory: Path | None = None
 
 
@@ -135,7 +137,7 @@ async def _measure(
 ) -> Result:
     async with _driver(workload, path, settings) as driver:
         with settings.tune():
-            measured = await Run(workload, driver, progress).run()
+            measured = await Run(workload, driver, progress, settings.watch).run()
         around = driver.around()
     changes = driver.changes()
     with progress.meter("checking the placements", len(changes)):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from orchestrator.bench.progress import Progress
 from orchestrator.bench.scheduling.checking import Surroundings
@@ -77,6 +79,9 @@ Companions = Callable[[Object], tuple[Object, Object, Object]]
 """From a pod to its volume, its claim, and the pod with them."""
 
 
+Watch: TypeAlias = Callable[[], AbstractContextManager[object]]
+
+
 class Meter(Protocol):
     """Something on which progress is shown."""
 
@@ -96,7 +101,22 @@ class Measured:
 class Run:
     """One run of one workload."""
 
-    def __init__(self, workload: Workload, driver: Driver, progress: Progress) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        driver: Driver,
+        progress: Progress,
+        watch: Watch = contextlib.nullcontext,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            workload: What to do.
+            driver: On what.
+            progress: Where to show how far it is.
+            watch: Is entered while measured pods are made and placed.
+        """
+        self._watch = watch
         self._workload = workload
         self._driver = driver
         self._progress = progress
@@ -204,12 +224,14 @@ class Run:
         self._pods += names
         title = "measured pods" if step.measured else "pods"
         with self._progress.meter(title, count) as meter:
-            began = time.perf_counter()
-            await self._driver.submit(pods, companions)
-            if step.waits:
-                await self._driver.settle(names, attempted=False, progress=meter)
+            with self._watch() if step.measured else contextlib.nullcontext():
+                began = time.perf_counter()
+                await self._driver.submit(pods, companions)
+                if step.waits:
+                    await self._driver.settle(names, attempted=False, progress=meter)
+                ended = time.perf_counter()
             if step.measured:
-                self._seconds.append((began, time.perf_counter()))
+                self._seconds.append((began, ended))
                 self._measured += names
 
     def _companions(self, volume: Template, claim: Template) -> Companions:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import cProfile
 import os
 import pstats
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import typer
 
@@ -34,7 +35,6 @@ from orchestrator.cli.bench.output import about, origin, show, write_json
 from orchestrator.cli.bench.tuning import as_the_daemon
 from orchestrator.cli.logs import configure_logs
 
-T = TypeVar("T")
 STORE = (
     "store: created, scheduled and bound in a store on SQLite (WAL, synchronous=FULL), {} Events; "
     "latency from the creation's commit to the binding's"
@@ -75,7 +75,11 @@ def run_scheduling(options: Options) -> bool:
     workloads = _wanted(options)
     _prepare(options)
     settings = Settings(
-        seed=options.seed, events=options.events, patience=options.patience, tune=as_the_daemon
+        seed=options.seed,
+        events=options.events,
+        patience=options.patience,
+        tune=as_the_daemon,
+        watch=_profiled if options.profile else contextlib.nullcontext,
     )
     results: list[Result] = []
     failures: list[Failure] = []
@@ -110,7 +114,7 @@ def _run_both(
     with bars.meter("bare loop", 0):
         bare = bare_rate(workload, settings)
     for path in options.paths:
-        found = _run_one(options, workload, path, settings, bars, bare)
+        found = _run_one(workload, path, settings, bars, bare)
         what = f"{workload.full_name} ({path})"
         if isinstance(found, Result):
             results.append(found)
@@ -123,18 +127,14 @@ def _run_both(
 
 
 def _run_one(
-    options: Options,
     workload: Workload,
     path: PathName,
     settings: Settings,
     bars: Progress,
     bare: float,
 ) -> Result | Failure:
-    def work() -> Result:
-        return measure(workload, path, settings, bars, bare)
-
     try:
-        return _profiled(work, f"{workload.full_name}, {path}") if options.profile else work()
+        return measure(workload, path, settings, bars, bare)
     except WorkloadError as error:
         return Failure(workload=workload.name, size=workload.size, path=path, why=str(error))
     except PlacementsWrong as error:
@@ -165,14 +165,16 @@ def _print(options: Options, results: list[Result], where: str) -> None:
     typer.echo("\n".join(lines), err=options.to_error)
 
 
-def _profiled(work: Callable[[], T], what: str) -> T:
-    """Do some work and print to standard error where its time went."""
+@contextlib.contextmanager
+def _profiled() -> Iterator[None]:
+    """Print to standard error where the block's time went, in this thread."""
     profile = cProfile.Profile()
+    profile.enable()
     try:
-        return profile.runcall(work)
+        yield
     finally:
-        typer.echo(f"\nWhere the time of {what} went:", err=True)
-        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(25)
+        profile.disable()
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(20)
 
 
 def run_curve(options: Options, over: Literal["nodes", "classes"]) -> None:
