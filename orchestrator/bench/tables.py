@@ -28,21 +28,25 @@ class Table:
         self._rows.append([Cell(cell) if isinstance(cell, str) else cell for cell in cells])
 
     def text(self, *, coloured: bool, width: int | None = None) -> str:
-        """Return the table.
+        """Return the table, without columns that are empty in every row.
 
         Args:
             coloured: Whether to mark styles with a terminal's codes.
             width: Columns of the terminal: cells at the right end that do not fit are left out.
         """
+        filled = [any(row[i].text for row in self._rows[1:]) for i in range(len(self._rows[0]))]
         columns = list(zip(*self._rows, strict=True))
         widths = [max(len(cell.text) for cell in column) for column in columns]
         shown = len(widths)
+        widths = [size if full else -2 for size, full in zip(widths, filled, strict=True)]
         while width and shown > 6 and sum(widths[:shown]) + 2 * (shown - 1) > width:
             shown -= 1
         lines = []
         for row in self._rows:
             parts = []
             for index, cell in enumerate(row[:shown]):
+                if not filled[index]:
+                    continue
                 last = index == shown - 1 and index in self._left
                 size = 0 if last else widths[index]
                 text = cell.text.ljust(size) if index in self._left else cell.text.rjust(size)
