@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.bench.scheduling.checking import Surroundings, surroundings
-from orchestrator.bench.scheduling.history import Change, ChangeType, PodName, name_of_pod
+from orchestrator.bench.scheduling.history import Change, ChangeType, PodName
 from orchestrator.bench.scheduling.running import Companions, Meter
 from orchestrator.bench.scheduling.workloads import WorkloadError
 from orchestrator.resources.objects import Key, Object
@@ -62,8 +62,8 @@ class CoreDriver:
         self._services: dict[str, dict[str, Mapping[str, str]]] = {}
         self._pace = pace
         self._objects: dict[tuple[str, str, str], Object] = {}
-        self._log: list[tuple[ChangeType, Object, str, float]] = []  # what, object, node, when
-        self._bound: set[PodName] = set()
+        # What happened to which object; of a pod that was placed, its node, when and until when.
+        self._log: list[tuple[ChangeType, Object, str, float, float]] = []
         self._why = ""
         self._actions: list[_Repeated] = []
         self._count = 0
@@ -76,7 +76,7 @@ class CoreDriver:
             self._objects[resource, metadata.get("namespace") or "", metadata["name"]] = made
             if resource == "nodes":
                 self._cluster.put_node(made, None)
-                self._log.append(("node", made, "", time.perf_counter()))
+                self._note("node", made)
             elif resource == "namespaces":
                 self._cluster.put_namespace(metadata["name"], metadata.get("labels") or {})
             elif resource == "services":
@@ -87,39 +87,33 @@ class CoreDriver:
 
     async def submit(self, pods: Iterable[Object], companions: Companions | None) -> None:
         """Place pods, one after the other; what happens beside them happens in between."""
-        log, bound, place = self._log, self._bound, self._place
-        now = time.perf_counter()
+        log, clock, now = self._log, time.perf_counter, time.perf_counter()
+        class_of, find_best, place = self._classes.of, self._placer.find_best, self._cluster.place
         for pod in pods:
             if companions is not None:
                 volume, claim, pod = companions(pod)  # noqa: PLW2901 - the same pod, with its volume
                 await self.create("persistentvolumes", [volume])
                 await self.create("persistentvolumeclaims", [claim])
-            begun, node = now, place(pod)
-            now = time.perf_counter()
-            log.append(("created", pod, "", begun))
-            if node:
-                log.append(("bound", pod, node, now))
-                bound.add(name_of_pod(pod))
-            self._count += 1
+            begun = now
+            pod_class = class_of(pod)
+            node = find_best(pod_class) or self._make_room(pod, pod_class)
+            if node is None:
+                log.append(("created", pod, "", begun, begun))
+            else:
+                metadata, name = pod["metadata"], node.name
+                key = Key("pods", metadata["namespace"], metadata["name"])
+                priority = pod["spec"].get("priority") or 0
+                place(PodState(_uid(*key[1:]), key, pod_class, priority=priority), name)
+                now = clock()
+                log.append(("bound", pod, name, begun, now))
             if self._actions and not self._acting:
                 await self._act()
+                now = clock()
+            self._count += 1
 
-    def _place(self, pod: Object) -> str:
-        """Choose a node for a pod and count the pod there; return its name, empty for none."""
-        metadata, priority = pod["metadata"], pod["spec"].get("priority") or 0
-        pod_class = self._classes.of(pod)
-        node = self._placer.find_best(pod_class) or self._make_room(pod_class, priority)
-        if node is None:
-            return ""
-        namespace, name = metadata["namespace"], metadata["name"]
-        key = Key("pods", namespace, name)
-        state = PodState(f"{namespace}/{name}", key, pod_class, priority=priority)
-        self._cluster.place(state, node.name)
-        return node.name
-
-    def _make_room(self, pod_class: PodClass, priority: int) -> NodeState | None:
+    def _make_room(self, pod: Object, pod_class: PodClass) -> NodeState | None:
         """Remove pods of lower priority from a node; note why not when it would not help."""
-        found = self._preemptor.find(pod_class, priority)
+        found = self._preemptor.find(pod_class, pod["spec"].get("priority") or 0)
         if found is None:
             self._why = diagnose(pod_class, self._cluster).message
             return None
@@ -128,14 +122,18 @@ class CoreDriver:
         return found.node
 
     def _remove(self, namespace: str, name: str) -> None:
-        self._cluster.displace(f"{namespace}/{name}")
-        self._cluster.volumes.forget(f"{namespace}/{name}")
+        self._cluster.displace(_uid(namespace, name))
+        self._cluster.volumes.forget(_uid(namespace, name))
         gone = {"metadata": {"namespace": namespace, "name": name}, "spec": {}}
-        self._log.append(("gone", gone, "", time.perf_counter()))
+        self._note("gone", gone)
+
+    def _note(self, what: ChangeType, made: Object) -> None:
+        now = time.perf_counter()
+        self._log.append((what, made, "", now, now))
 
     def _demand(self, pod: Mapping[str, Any]) -> Any:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        return self._cluster.volumes.resolve(pod["spec"], namespace, name, f"{namespace}/{name}")
+        return self._cluster.volumes.resolve(pod["spec"], namespace, name, _uid(namespace, name))
 
     def _default_selector(self, pod: Mapping[str, Any]) -> LabelSelector:
         """Return the selector for the default spread constraints: of the pod's Services."""
@@ -151,7 +149,8 @@ class CoreDriver:
 
     async def settle(self, pods: Sequence[PodName], *, attempted: bool, progress: Meter) -> None:
         """Make sure that all these pods are placed."""
-        left = [name for name in pods if name not in self._bound]
+        placed = self._cluster.pods
+        left = [name for name in pods if _uid(*name) not in placed]
         progress.advance(len(pods) - len(left))
         if left and not attempted:
             raise WorkloadError(
@@ -161,14 +160,13 @@ class CoreDriver:
 
     async def delete(self, resource: str, namespace: str, names: Sequence[str]) -> None:
         """Delete objects; pods that a finalizer keeps stay where they are."""
-        now = time.perf_counter()
         for name in names:
             if resource == "pods":
                 self._remove(namespace, name)
             elif resource == "nodes":
                 self._cluster.remove_node(name)
                 node = self._objects.pop((resource, namespace, name), {"metadata": {"name": name}})
-                self._log.append(("node gone", node, "", now))
+                self._note("node gone", node)
             else:
                 gone = self._objects.pop((resource, namespace, name), None)
                 if resource == "services":
@@ -200,10 +198,13 @@ class CoreDriver:
     def changes(self) -> list[Change]:
         """Return all that happened so far, in order."""
         found = []
-        for what, made, node, at in self._log:
-            if what == "bound":
-                made = {**made, "spec": {**made["spec"], "nodeName": node}}  # noqa: PLW2901 - as a store would have it
-            found.append(Change(what, made, at))
+        for what, made, node, begun, ended in self._log:
+            if what != "bound":
+                found.append(Change(what, made, ended))
+                continue
+            found.append(Change("created", made, begun))
+            bound = {**made, "spec": {**made["spec"], "nodeName": node}}  # as a store has it
+            found.append(Change("bound", bound, ended))
         return found
 
     def around(self) -> Surroundings:
@@ -213,3 +214,8 @@ class CoreDriver:
                 made for (resource, _, _), made in self._objects.items() if resource == wanted
             ]
         )
+
+
+def _uid(namespace: str, name: str) -> str:
+    """Return what the core knows a pod by."""
+    return f"{namespace}/{name}"

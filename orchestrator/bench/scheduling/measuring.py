@@ -69,6 +69,8 @@ class Result:
         placements: A digest of which measured pod went where.
         rates: Percentiles over windows of the time, by name, and the window's ``seconds``.
         checked: How many bindings were checked, all that were made.
+        processor_seconds: That the process had while pods were measured, of all cores: much less
+            than ``seconds`` on a machine that others use too.
         peak_memory_mib: Of the process, since it started.
     """
 
@@ -85,6 +87,7 @@ class Result:
     floor: float | None
     target: float | None
     seconds: float
+    processor_seconds: float
     placements: str
     events: bool
     checked: int
@@ -162,6 +165,7 @@ async def _measure(
         floor=workload.floor,
         target=target(workload, path, bare),
         seconds=times.seconds,
+        processor_seconds=measured.processor_seconds,
         placements=digest(changes, measured.pods),
         events=settings.events and path == "store",
         checked=sum(change.type == "bound" for change in changes),

@@ -34,7 +34,15 @@ def plot_results(results: Sequence[Result], file: Path, caption: str) -> None:
             colour = COLOURS[0] if path == "store" else COLOURS[2]
             axes.barh(places, rates, _BAR, color=colour, label=what)
             for place, rate in zip(places, rates, strict=True):
-                axes.text(rate * 1.08, place, number(rate), va="center", fontsize=8)
+                axes.text(
+                    rate * 1.08,
+                    place,
+                    number(rate),
+                    va="center",
+                    fontsize=8,
+                    zorder=4,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+                )
         floors = {(r.workload, r.size): r.floor for r in results if r.floor}
         if floors:
             places = [rows.index(row) for row in floors]

@@ -25,9 +25,9 @@ class Failure:
 def as_table(results: Sequence[Result]) -> Table:
     """Return the results side by side."""
     table = Table(
-        ["workload", "nodes", "pods", "path", "pods/s", "p50 ms", "p90 ms", "p99 ms", "floor",
-         "of floor", "bare/s", "of bare", "target", "", "placements"],
-        left={0, 3, 13, 14},
+        ["workload", "nodes", "pods", "path", "pods/s", "p50 ms", "p90 ms", "p99 ms",
+         "per CPU s", "floor", "of floor", "bare/s", "of bare", "target", "", "placements"],
+        left={0, 3, 14, 15},
     )  # fmt: skip
     for result in results:
         rate, bare = result.pods_per_second, result.baseline_pods_per_second
@@ -43,6 +43,7 @@ def as_table(results: Sequence[Result]) -> Table:
             number(result.p50_ms),
             number(result.p90_ms),
             number(result.p99_ms),
+            number(result.pods / max(1e-9, result.processor_seconds)),
             number(result.floor),
             "" if not result.floor else f"{rate / result.floor:.1f} x",
             number(bare),

@@ -91,11 +91,16 @@ class Meter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What was measured: which pods, and when on `time.perf_counter` it began and ended."""
+    """What was measured: which pods, and when on `time.perf_counter` it began and ended.
+
+    Attributes:
+        processor_seconds: That this process had of all cores meanwhile.
+    """
 
     pods: list[PodName]
     began: float
     ended: float
+    processor_seconds: float
 
 
 class Run:
@@ -126,6 +131,7 @@ class Run:
         self._pods: list[PodName] = []
         self._measured: list[PodName] = []
         self._seconds: list[tuple[float, float]] = []
+        self._processor_seconds = 0.0
 
     async def run(self) -> Measured:
         """Carry out all operations.
@@ -135,7 +141,12 @@ class Run:
         """
         for number, step in enumerate(self._workload.steps):
             await self._do(step, number)
-        return Measured(pods=self._measured, began=self._seconds[0][0], ended=self._seconds[-1][1])
+        return Measured(
+            pods=self._measured,
+            began=self._seconds[0][0],
+            ended=self._seconds[-1][1],
+            processor_seconds=self._processor_seconds,
+        )
 
     async def _do(self, step: Step, number: int) -> None:
         value, driver = self._workload.value, self._driver
@@ -225,12 +236,13 @@ class Run:
         title = "measured pods" if step.measured else "pods"
         with self._progress.meter(title, count) as meter:
             with self._watch() if step.measured else contextlib.nullcontext():
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
                 await self._driver.submit(pods, companions)
                 if step.waits:
                     await self._driver.settle(names, attempted=False, progress=meter)
-                ended = time.perf_counter()
+                ended, used = time.perf_counter(), time.process_time() - used
             if step.measured:
+                self._processor_seconds += used
                 self._seconds.append((began, ended))
                 self._measured += names
 
