@@ -429,6 +429,7 @@ class Scheduler(Actor[Command]):
             )
         for eviction, error in refused:
             eviction.victim.preempted = False  # somebody may choose it again
+            self._activate((eviction.preemptor,), 0.0)
             self.context.log.warning(
                 "a pod could not be preempted", pod=str(eviction.victim.key), error=str(error)
             )

@@ -6,6 +6,7 @@ pods are small (1), medium (2), large (3) or huge (5).
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,8 +14,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from orchestrator.resources.objects import Key
+from orchestrator.scheduler.configuration import DEFAULT_PROFILE
 from orchestrator.scheduler.core import Cluster, PodClass, PodState
 from orchestrator.scheduler.core.disruptions import Budgets
+from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.framework import Framework
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.plugins.base import Depends, Filter, Rejection
 from orchestrator.scheduler.core.preemption import Preemption, Preemptor, why_ineligible
 from orchestrator.scheduler.core.trials import Trial
 
@@ -452,6 +458,24 @@ def test_small_preemptors_share_what_one_victim_left() -> None:
         assert names(scene.find(small)) == ("a", ["1"], 0)
         scene.nominated.add(scene.state(small._replace(name=f"me{number}")), "a")
     assert names(scene.find(small)) == ("b", ["2"], 0)
+
+
+def test_a_plugin_that_looks_at_single_pods_is_asked_about_each() -> None:
+    """What was found for one pod of a class is not believed for the next."""
+    scene = Scene({"a": [On("1", LOW, HUGE)], "b": [On("2", MID, HUGE)]})
+    barred: list[str] = []
+
+    def check(_pod: PodClass, node: NodeState, _cluster: Cluster) -> Rejection | None:
+        return Rejection(("barred",), resolvable=False) if node.name in barred else None
+
+    plugin = Filter("Mine", check, ClusterEvent(0), Depends.EVERYTHING)
+    profile = dataclasses.replace(DEFAULT_PROFILE, filters=(*DEFAULT_PROFILE.filters, "Mine"))
+    framework = Framework(profile, {"Mine": plugin})
+    chance = random.Random(7).random
+    preemptor = Preemptor(scene.cluster, scene.budgets, chance, framework=framework)
+    assert names(preemptor.find(scene.class_of(ME), HIGH)) == ("a", ["1"], 0)
+    barred.append("a")
+    assert names(preemptor.find(scene.class_of(ME), HIGH)) == ("b", ["2"], 0)
 
 
 @pytest.mark.parametrize(

@@ -323,3 +323,44 @@ async def test_a_storm_of_preemptors_costs_one_attempt_each(number: int) -> None
         await asyncio.sleep(1)
         assert {b.home(f"high-{i}") for i in range(number)} == {f"n{i}" for i in range(number)}
         assert b.scheduler.statistics().rejected <= 2 * number
+
+
+class Reluctant:
+    """A store that refuses evictions, or does not answer, a number of times."""
+
+    def __init__(self, store: Any, times: int, *, silent: bool) -> None:
+        self.store = store
+        self.times = times
+        self.silent = silent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    async def write(self, operations: Any) -> Any:
+        if not any(isinstance(one, Delete) for one in operations) or self.times <= 0:
+            return await self.store.write(operations)
+        self.times -= 1
+        if self.silent:
+            raise StatusError(503, "ServiceUnavailable", "no answer")
+        refusal = StatusError(403, "Forbidden", "not now")
+        others = [one for one in operations if not isinstance(one, Delete)]
+        answers = iter(await self.store.write(others))
+        return [refusal if isinstance(one, Delete) else next(answers) for one in operations]
+
+
+@pytest.mark.parametrize("silent", [False, True])
+@virtual
+async def test_victims_that_the_store_will_not_remove_are_asked_for_again(silent: bool) -> None:
+    """The preemptor is not left waiting for pods that nobody has told to go."""
+    async with bench(start=False) as b:
+        reluctant = Reluctant(b.store, 2, silent=silent)
+        b.store = reluctant  # type: ignore[assignment] # a double
+        b.start()
+        await add(b, node("n1", cpu="2"), low("victim"))
+        await add(b, high("me"))
+        await asyncio.sleep(30)
+        assert reluctant.times == 0
+        assert is_deleting(b.pod("victim"))
+        assert victims(b) == ["victim"]
+        await gone(b, "victim")
+        assert b.home("me") == "n1"

@@ -10,7 +10,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.resources.objects import Key
+from orchestrator.scheduler.core.diagnosis import Diagnoser, diagnose
 from orchestrator.scheduler.core.disruptions import Budgets
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
 from orchestrator.scheduler.core.preemption import Preemptor
 from tests.scheduler.twin import Snapshot, filter_all, preempt
 from tests.scheduler.twin.builders import Object, thing
@@ -52,6 +54,7 @@ class Contested(World):
             absolute=FEW if few else 100,
             limit=3,
         )
+        self.diagnoser = Diagnoser(self.cluster, DEFAULT_FRAMEWORK, limit=3)
         self._minutes = itertools.count()
 
     @property
@@ -111,6 +114,8 @@ def preempt_like_the_twin(world: Contested, pod: Object, step: Step) -> None:
     expected = preempt(world.snapshot, pod)
     pod_class, priority = world.class_of(pod), pod["spec"]["priority"]
     found = world.preemptor.find(pod_class, priority)
+    diagnosis = world.diagnoser.diagnose(pod_class, priority)
+    assert diagnosis == diagnose(pod_class, world.cluster, priority=priority)
     if not expected.candidates:
         assert found is None
         assert world.preemptor.explain(pod_class, priority) == expected.message

@@ -25,7 +25,7 @@ from orchestrator.bench.scheduling.workloads import WorkloadError
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Object, is_deleting, status_of
-from orchestrator.scheduler import Scheduler
+from orchestrator.scheduler import Recorder, Scheduler
 from orchestrator.store import Create, Delete, EventRecorder, ObjectEvent, Operation, Store
 
 BATCH = 500
@@ -45,6 +45,17 @@ class Silent:
         type: Literal["Normal", "Warning"],  # noqa: A002 - the API's word
         reason: str,
         message: str,
+        *,
+        time: float | None = None,
+    ) -> None:
+        """Do nothing."""
+
+    def event_for_all(
+        self,
+        involved: Sequence[Object],
+        type: Literal["Normal", "Warning"],  # noqa: A002 - the API's word
+        reason: str,
+        message: Callable[[Object], str],
         *,
         time: float | None = None,
     ) -> None:
@@ -215,7 +226,9 @@ async def whole_path(
     try:
         async with ActorSystem("bench", seed=seed) as system:
             store = await Store.open(system, log, registry(), seeded=True)
-            recorder: Any = EventRecorder(store, "default-scheduler") if events else Silent()
+            recorder: Recorder = Silent()
+            if events:
+                recorder = EventRecorder(store, "default-scheduler")
             system.spawn(lambda: Scheduler(store, recorder), "scheduler")
             async with asyncio.TaskGroup() as tasks:
                 driver = StoreDriver(store, tasks, patience)

@@ -6,7 +6,6 @@ a verdict depends on other nodes too, whatever is chosen is tried again first.
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
@@ -17,9 +16,8 @@ from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.plugins import node_ports, node_resources_fit
-from orchestrator.scheduler.core.plugins.base import Depends
 from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.scopes import Scope, scope_of
 from orchestrator.scheduler.core.trials import reject_beside
 from orchestrator.scheduler.core.victims import (
     NO_VICTIMS,
@@ -77,7 +75,7 @@ class Candidates:
         self._budgets = budgets
         self._framework = framework
         self._random = random
-        self._scope = _Scope.NODE
+        self._scope = Scope.NODE
         self._revisions = (-1, -1, -1, -1)  # see `_now`
         self._begun_at = -1  # the cluster's revision
         self._aged = False  # something is kept that may have changed
@@ -97,7 +95,10 @@ class Candidates:
         if self._framework.reject_pod(self._pod, self._cluster) is not None:
             return None
         everything = wanted >= len(self._cluster.by_name)
-        self._catch_up(keep=0 if everything else wanted // 2)
+        if self._framework.asks_each_pod:
+            self._begin()  # what was found was for another pod
+        else:
+            self._catch_up(keep=0 if everything else wanted // 2)
         found = self._find(wanted)
         self._revisions = self._now()  # trying out the volumes of pods counts as changes of them
         return found
@@ -115,7 +116,7 @@ class Candidates:
                 self._begin()  # what was of no use may be of use by now
                 continue
             found = self._candidates[index]
-            if found.revision == self._revisions[0] or self._scope is not _Scope.CLUSTER:
+            if found.revision == self._revisions[0] or self._scope is not Scope.CLUSTER:
                 node = self._cluster.nodes[index]
                 assert node is not None
                 return Preemption(node, *found.victims)
@@ -158,12 +159,12 @@ class Candidates:
         if now == before:
             return
         if now[1:] == before[1:] and (
-            self._scope is not _Scope.CLUSTER or now[0] - self._begun_at <= keep
+            self._scope is not Scope.CLUSTER or now[0] - self._begun_at <= keep
         ):
             changed = cluster.changes_since(before[0])
             if changed is not None:
                 self._revisions = now
-                self._aged = self._scope is _Scope.CLUSTER
+                self._aged = self._scope is Scope.CLUSTER
                 self._forget(changed)
                 return
         self._begin()
@@ -181,7 +182,7 @@ class Candidates:
     def _begin(self) -> None:
         """Know nothing of any node."""
         cluster = self._cluster
-        self._scope = _scope_of(self._pod, cluster, self._framework)
+        self._scope = scope_of(self._pod, cluster, self._framework)
         self._revisions = self._now()
         self._begun_at = cluster.revision
         self._aged = False
@@ -236,45 +237,10 @@ class Candidates:
         if not lower:
             return NO_VICTIMS
         budgets = self._budgets
-        if self._scope is _Scope.RESOURCES:
+        if self._scope is Scope.RESOURCES:
             selected = select_by_arithmetic(pod, lower, node, nominated, budgets)
         else:
             selected = select_by_trial(
                 pod, lower, node, nominated, budgets, cluster, self._framework
             )
         return None if isinstance(selected, Victims) and not selected.pods else selected
-
-
-class _Scope(enum.Enum):
-    """What the verdict on a node depends on, beside what the node itself is."""
-
-    RESOURCES = enum.auto()
-    """What its pods request."""
-    NODE = enum.auto()
-    """Its pods, or some whose coming and going is in the journal as a change of the node."""
-    CLUSTER = enum.auto()
-    """Anything."""
-
-
-def _scope_of(pod: PodClass, cluster: Cluster, framework: Framework) -> _Scope:
-    if pod.volumes is not None:
-        return _Scope.CLUSTER
-    scope = _Scope.RESOURCES
-    for plugin in framework.filters:
-        if not plugin.applies(pod) or plugin is node_resources_fit.FILTER:
-            continue
-        if plugin.depends is Depends.EVERYTHING:
-            return _Scope.CLUSTER
-        if plugin.depends is Depends.PODS and (
-            plugin is not node_ports.FILTER or pod.request.ports
-        ):
-            scope = _Scope.NODE
-    demands = cluster.demands(pod, framework.settings)
-    if demands is None:
-        return scope
-    if demands.hard or demands.attracted:
-        return _Scope.CLUSTER
-    others = (*demands.repelled, *demands.repelling)
-    if any(counter.domains.coarse for counter in others):
-        return _Scope.CLUSTER
-    return _Scope.NODE if others else scope

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
-from orchestrator.scheduler.core.diagnosis import Diagnosis, diagnose
+from orchestrator.scheduler.core.diagnosis import Diagnoser, Diagnosis
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
 from orchestrator.scheduler.core.kept import KeptNodes
@@ -75,7 +74,9 @@ class Decider:
                 absolute=settings.min_candidate_nodes_absolute,
                 framework=framework,
             )
-        self._refused: dict[_Key, Diagnosis] = {}
+        self._diagnoser = Diagnoser(cluster, framework)
+        self._chosen = 0
+        self._refused: dict[_Key, tuple[int, Diagnosis]] = {}  # how many were chosen before
         self._hopeless: dict[_Key, str] = {}
 
     def begin(self) -> None:
@@ -98,20 +99,23 @@ class Decider:
                 and self._framework.reject_pod(pod_class, cluster) is None
                 and self._kept.reject(pod_class, priority, node, pod.uid) is None
             ):
+                self._chosen += 1
                 return node
-        if (pod_class, priority) in self._refused and not self._may_differ(pod_class):
+        if self._refusal_of(pod) is not None:
             return None
-        return self.placer.find_best(pod_class, self._kept.keep_from(pod_class, priority))
+        found = self.placer.find_best(pod_class, self._kept.keep_from(pod_class, priority))
+        self._chosen += found is not None
+        return found
 
     def refuse(self, pod: PodState) -> Refusal:
         """Say what becomes of a pod that `choose` found no node for."""
         pod_class, priority, cluster = pod.pod_class, pod.priority, self._cluster
         key = (pod_class, priority)
-        diagnosis = self._refused.get(key)
-        if diagnosis is None or self._may_differ(pod_class):
-            diagnosis = self._refused[key] = diagnose(
-                pod_class, cluster, framework=self._framework, priority=priority
-            )
+        diagnosis = self._refusal_of(pod)
+        if diagnosis is None:
+            diagnosis = self._diagnoser.diagnose(pod_class, priority)
+            self._refused[key] = (self._chosen, diagnosis)
+            self._hopeless.pop(key, None)
         preemptor, nominations = self._preemptor, cluster.nominations
         if diagnosis.final:
             return Refusal(diagnosis.message, diagnosis)
@@ -137,15 +141,19 @@ class Decider:
             hopeless = self._hopeless[key] = preemptor.explain(pod_class, priority)
         return Refusal(diagnosis.explain(hopeless), diagnosis, "" if nominated else None)
 
-    def _may_differ(self, pod: PodClass) -> bool:
-        """Tell whether a pod may be placed though another one of its class was refused.
-
-        Because a placement in the same pass may have helped, or plugins look at pods one by one.
-        """
-        framework = self._framework
-        return framework.asks_each_pod or (
-            self._cluster.demands(pod, framework.settings) is not None
-        )
+    def _refusal_of(self, pod: PodState) -> Diagnosis | None:
+        """Return what was said in this pass to a pod like this one, as far as it still holds."""
+        known = self._refused.get((pod.pod_class, pod.priority))
+        if known is None:
+            return None
+        framework, (chosen, diagnosis) = self._framework, known
+        if framework.asks_each_pod:
+            return None
+        if chosen != self._chosen and (
+            self._cluster.demands(pod.pod_class, framework.settings) is not None
+        ):
+            return None  # pods that were placed since may help one that looks around
+        return diagnosis
 
     def _nominate(self, pod: PodState, found: Preemption, diagnosis: Diagnosis) -> Refusal:
         nominations, name = self._cluster.nominations, found.node.name

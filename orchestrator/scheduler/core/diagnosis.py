@@ -6,19 +6,23 @@ Kubernetes 1.35.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
-from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework, Verdict
+from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.node_affinity import NAME, NOT_NAMED
 from orchestrator.scheduler.core.rejected import NOBODY, UNSUPPORTED
+from orchestrator.scheduler.core.scopes import Scope, scope_of
 from orchestrator.scheduler.core.trials import reject_beside
 
 _NOBODY = frozenset({NOBODY.plugin})
 _UNSUPPORTED = frozenset({UNSUPPORTED.plugin})
+_UNNAMED = Verdict(NAME, NOT_NAMED, ClusterEvent(0))
 NO_NODES = "no nodes available to schedule pods"
 _UNHELPFUL = "Preemption is not helpful for scheduling"
 _CLAIMS = "no new claims to deallocate, "
@@ -83,34 +87,119 @@ def diagnose(
         return Diagnosis(
             f"{message} not found", whole.events, frozenset({whole.plugin}), message, final=True
         )
-    names, nominations = pod.selection.names, cluster.nominations
-    reasons: Counter[str] = Counter()
-    events = ClusterEvent.NODE_ADDED
-    resolvable = 0
-    plugins: set[str] = set()
+    tally = Tally(pod, priority, cluster, framework)
     for node in nodes.values():
+        tally.look_at(node)
+    return tally.conclude(preempts=preempts)
+
+
+class Tally:
+    """What the nodes say to pods of one class and priority, and how many of them."""
+
+    def __init__(
+        self, pod: PodClass, priority: int, cluster: Cluster, framework: Framework
+    ) -> None:
+        self._pod = pod
+        self._priority = priority
+        self._cluster = cluster
+        self._framework = framework
+        self._verdicts: dict[int, Verdict] = {}  # by node index; those of nodes that refuse
+        self._counts: Counter[Verdict] = Counter()
+
+    def look_at(self, node: NodeState) -> None:
+        """Ask a node, for the first time or again."""
+        self.forget(node.index)
+        names = self._pod.selection.names
         if names is not None and node.name not in names:
-            rejection = NOT_NAMED
-            plugins.add(NAME)
+            verdict: Verdict | None = _UNNAMED
         else:
-            kept = nominations.heeded(node.name, priority) if nominations else ()
-            found = reject_beside(kept, pod, node, cluster, framework)
-            if found is None:
-                continue
-            plugin, rejection, helpful = found
-            plugins.add(plugin)
+            nominations = self._cluster.nominations
+            kept = nominations.heeded(node.name, self._priority) if nominations else ()
+            verdict = reject_beside(kept, self._pod, node, self._cluster, self._framework)
+        if verdict is not None:
+            self._verdicts[node.index] = verdict
+            self._counts[verdict] += 1
+
+    def forget(self, index: int) -> None:
+        """Take back what a node said, if it said something."""
+        verdict = self._verdicts.pop(index, None)
+        if verdict is not None:
+            left = self._counts[verdict] - 1
+            if left:
+                self._counts[verdict] = left
+            else:
+                del self._counts[verdict]
+
+    def conclude(self, *, preempts: bool = True) -> Diagnosis:
+        """Sum it up."""
+        reasons: Counter[str] = Counter()
+        events = ClusterEvent.NODE_ADDED
+        resolvable = 0
+        for (_, rejection, helpful), count in self._counts.items():
             events |= helpful
-        reasons.update(rejection.reasons)
-        resolvable += rejection.resolvable
-    total = len(nodes)
-    histogram = sorted(f"{count} {reason}" for reason, count in reasons.items())
-    message = f"0/{total} nodes are available: {', '.join(histogram)}."
-    return Diagnosis(
-        f"{message} {_preemption(total, resolvable, preempts)}",
-        events,
-        frozenset(plugins),
-        message,
-    )
+            for reason in rejection.reasons:
+                reasons[reason] += count
+            if rejection.resolvable:
+                resolvable += count
+        total = len(self._cluster.by_name)
+        histogram = sorted(f"{count} {reason}" for reason, count in reasons.items())
+        words = f"0/{total} nodes are available: {', '.join(histogram)}."
+        return Diagnosis(
+            f"{words} {_preemption(total, resolvable, preempts)}",
+            events,
+            frozenset(plugin for plugin, _, _ in self._counts),
+            words,
+        )
+
+
+class Diagnoser:
+    """Diagnoses for the same classes again and again: only nodes that changed are asked again."""
+
+    def __init__(self, cluster: Cluster, framework: Framework, limit: int = 64) -> None:
+        """Prepare.
+
+        Args:
+            cluster: The nodes.
+            framework: The profile's plugins.
+            limit: Most tallies that are kept.
+        """
+        self._cluster = cluster
+        self._framework = framework
+        self._limit = limit
+        self._known: OrderedDict[tuple[PodClass, int], tuple[int, int, Tally]] = OrderedDict()
+
+    def diagnose(self, pod: PodClass, priority: int) -> Diagnosis:
+        """Say what `diagnose` says of a pod that may preempt others."""
+        cluster, framework = self._cluster, self._framework
+        if (
+            pod.unsupported
+            or not cluster.by_name
+            or pod.selection.names is not None
+            or framework.reject_pod(pod, cluster) is not None
+            or scope_of(pod, cluster, framework) is Scope.CLUSTER
+        ):
+            return diagnose(pod, cluster, framework=framework, priority=priority)
+        version, revision = cluster.topology.version, cluster.revision
+        known = self._known.get((pod, priority))
+        changed: Iterable[int] | None = None
+        if known is not None and known[0] == version:
+            changed = cluster.changes_since(known[1])
+        if known is None or changed is None:
+            tally = Tally(pod, priority, cluster, framework)
+            changed = [node.index for node in cluster.by_name.values()]
+        else:
+            tally = known[2]
+        for index in changed:
+            node = cluster.nodes[index]
+            if node is None:
+                tally.forget(index)
+            else:
+                tally.look_at(node)
+        self._known[pod, priority] = (version, revision, tally)
+        self._known.move_to_end((pod, priority))
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
+        return tally.conclude()
 
 
 def _preemption(total: int, resolvable: int, preempts: bool) -> str:
