@@ -59,5 +59,3 @@ def _load(text: str) -> Policy:
         return Policy(name, load_configuration(Path(path)))
     except ConfigurationError as error:
         raise PolicyError(str(error)) from error
-    except OSError as error:
-        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from error

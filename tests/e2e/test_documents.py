@@ -115,6 +115,27 @@ def test_the_tour_prints_what_the_readme_says(
             assert daemon.stop() == 0
 
 
+def test_the_planning_example_prints_what_it_says(
+    user: tuple[Shell, Path], require_program: Callable[[str], str]
+) -> None:
+    """``docs/planning.md``, typed in order, beside a cluster that pretends to run its pods."""
+    require_program("kubectl")
+    shell, directory = user
+    example = commands(ROOT / "docs" / "planning.md")
+    start = example.pop(0)
+    assert start.line == ("orchestrator up --nodes 4 --runtime simulated --kubeconfig ./kubeconfig")
+    daemon = Daemon(directory, "--nodes=4", "--runtime=simulated").start()
+    try:
+        for command in example:
+            code, output = shell.run(command.line)
+            some_fit_nowhere = "--without" in command.line  # which the code says, for scripts
+            check(command, 0 if code == some_fit_nowhere else 1, output)
+    finally:
+        assert daemon.stop() == 0
+    for plot in ("utilisation", "fragmentation", "pending", "waiting", "nodes", "unplaced"):
+        assert (directory / "plots" / f"{plot}.svg").read_text().startswith("<?xml")
+
+
 def test_a_fresh_installation_runs_the_demo(
     tmp_path: Path, require_program: Callable[[str], str]
 ) -> None:

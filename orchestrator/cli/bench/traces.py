@@ -75,7 +75,7 @@ def generate(
     output: Output,
     seed: Annotated[int, typer.Option(help="The same seed draws the same trace.")] = 1,
     pods: Annotated[int, typer.Option(min=1, help="How many arrive.")] = 1000,
-    rate: Annotated[float, typer.Option(help="Mean arrivals a second.")] = 1.0,
+    rate: Annotated[float, typer.Option(help="Mean arrivals a second.")] = 0.15,
     nodes: Annotated[
         int, typer.Option(min=0, help="How many nodes of 16 CPUs and 64Gi there are.")
     ] = 20,
