@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from orchestrator.bench.failures import UserError
+from orchestrator.bench.simulation import Simulation
 from orchestrator.scheduler.configuration import (
     DEFAULT_CONFIGURATION,
     ConfigurationError,
     SchedulerConfiguration,
 )
 from orchestrator.scheduler.configuration.files import load_configuration
+from orchestrator.scheduler.extending.registry import (
+    PluginError,
+    Plugins,
+    find_plugins,
+    registry_of,
+)
 
 DEFAULT: Final = "default"
 """What stands for kube-scheduler's own configuration instead of a file."""
@@ -24,10 +31,22 @@ class PolicyError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A scheduler configuration with a name."""
+    """A scheduler configuration with a name, and the plugins that it can name."""
 
     name: str
     configuration: SchedulerConfiguration
+    plugins: Plugins = field(default_factory=dict)
+
+    def simulate(self, seed: int) -> Simulation:
+        """Return an empty cluster that is scheduled by this policy.
+
+        Raises:
+            PolicyError: A plugin does not take its arguments.
+        """
+        try:
+            return Simulation(seed, self.configuration, self.plugins)
+        except ValueError as error:
+            raise PolicyError(f"policy {self.name}: {error}") from error
 
 
 def load_policies(texts: list[str]) -> list[Policy]:
@@ -56,6 +75,15 @@ def _load(text: str) -> Policy:
     if path == DEFAULT:
         return Policy(name, DEFAULT_CONFIGURATION)
     try:
-        return Policy(name, load_configuration(Path(path)))
-    except ConfigurationError as error:
+        plugins = find_plugins()
+        configuration = load_configuration(Path(path), registry_of(plugins))
+    except (ConfigurationError, PluginError) as error:
         raise PolicyError(str(error)) from error
+    for profile in configuration.profiles:
+        later = (*profile.reserves, *profile.permits, *profile.pre_binds, *profile.post_binds)
+        if own := sorted(plugins.keys() & set(later)):
+            raise PolicyError(
+                f"{path}: {own[0]} takes part after a node is chosen, which has no part in a "
+                "simulation: only filters and scores can be compared"
+            )
+    return Policy(name, configuration, plugins)

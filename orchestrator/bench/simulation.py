@@ -7,10 +7,13 @@ anywhere, binding takes no time, and the caller says what time it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from random import Random
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from orchestrator.bench.compare.amounts import Amounts, gpu_milli
+from orchestrator.bench.failures import UserError
+from orchestrator.bench.known import KnownObjects
 from orchestrator.resources.objects import Key, Object, labels_of, name_of, namespace_of, spec_of
 from orchestrator.scheduler.configuration import (
     DEFAULT_CONFIGURATION,
@@ -34,6 +37,9 @@ from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.queue import QueueSettings
 from orchestrator.scheduler.core.rejected import registrations_of
 from orchestrator.scheduler.core.volumes.demands import VolumeDemand
+from orchestrator.scheduler.extending.adapting import PluginFailed, ProfilePlugins
+from orchestrator.scheduler.extending.cycle import ExtensionCycle
+from orchestrator.scheduler.extending.registry import NO_PLUGINS, Plugins
 
 _BATCH: Final = 500
 _STORAGE: Final = {
@@ -69,7 +75,10 @@ class Simulation:
     """Nodes, pods on them, pods that wait, and a scheduler."""
 
     def __init__(
-        self, seed: int, configuration: SchedulerConfiguration = DEFAULT_CONFIGURATION
+        self,
+        seed: int,
+        configuration: SchedulerConfiguration = DEFAULT_CONFIGURATION,
+        plugins: Plugins = NO_PLUGINS,
     ) -> None:
         """Begin without nodes and pods.
 
@@ -77,13 +86,30 @@ class Simulation:
             seed: What breaks ties between nodes of one score.
             configuration: How to schedule. A pod whose ``schedulerName`` it has no profile for
                 gets its first profile: a trace is not written for a policy.
+            plugins: Filters and scores that it can enable beside the built-in ones; what plugins
+                do after a node is chosen has no part in a simulation.
+
+        Raises:
+            ValueError: A plugin does not take its arguments.
         """
         self._random = Random(seed)  # noqa: S311 - a repeatable tie-break, no secret
         self._cluster = Cluster()
         self._classes = PodClasses(volumes=self._volumes_of)
         self._budgets = Budgets()
+        self._now = 0.0
+        self._known = KnownObjects()
+        cycle = ExtensionCycle(
+            configuration,
+            plugins,
+            reader=self._known,
+            monotonic=lambda: self._now,
+            random=lambda: self._random,
+        )
+        cycle.cluster = self._cluster
+        self._plugins = cycle.profiles
         self._frameworks = {
-            name: Framework(profile) for name, profile in configuration.by_name.items()
+            name: Framework(profile, self._plugins[name].filters, self._plugins[name].scores)
+            for name, profile in configuration.by_name.items()
         }
         self._deciders = {
             name: Decider(self._cluster, self._budgets, self._random.random, framework)
@@ -136,9 +162,10 @@ class Simulation:
         """Return why a pod cannot be placed on a node as it is now; empty when it can."""
         framework = self._frameworks[self._profile_of(spec_of(pod))]
         pod_class = self._classes.of(pod)
-        found = framework.reject_pod(pod_class, self._cluster)
-        if found is None:
-            found = framework.reject(pod_class, self._cluster.by_name[node], self._cluster)
+        with self._about(pod):
+            found = framework.reject_pod(pod_class, self._cluster)
+            if found is None:
+                found = framework.reject(pod_class, self._cluster.by_name[node], self._cluster)
         return () if found is None else found.rejection.reasons
 
     def diagnose(self, pod: Object) -> str:
@@ -147,7 +174,8 @@ class Simulation:
         state = self._state("", pod)
         state.preempts = spec_of(pod).get("preemptionPolicy") != "Never"
         decider.begin()
-        refusal = decider.refuse(state)
+        with self._about(pod):
+            refusal = decider.refuse(state)
         self._cluster.nominations.remove(state.uid)
         found = refusal.preemption
         if found is None:
@@ -181,6 +209,7 @@ class Simulation:
         previous = self._objects.get(name)
         changed = self._cluster.put_node(node, previous)
         self._objects[name] = node
+        self._known.put("nodes", node)
         if changed:
             self._queue.happened(NodeChange(changed, self._cluster.by_name[name], previous))
 
@@ -188,9 +217,10 @@ class Simulation:
         """Remove a node and its pods; return their uids."""
         lost = list(self.pods_on(name))
         self._objects.pop(name, None)
+        self._known.remove("nodes", "", name)
         for uid in lost:
             self._displace(uid)
-            self._pods.pop(uid, None)
+            self._lose(uid)
         gone = self._cluster.by_name.get(name)
         self._cluster.remove_node(name)
         if gone is not None:
@@ -199,7 +229,7 @@ class Simulation:
 
     def place(self, uid: str, pod: Object, node: str) -> None:
         """Count a pod that is on a node already, whether it fits there or not."""
-        self._pods[uid] = pod
+        self._meet(uid, pod)
         self._cluster.place(self._state(uid, pod), node)
 
     def place_best(self, uid: str, pod: Object) -> str | None:
@@ -210,17 +240,18 @@ class Simulation:
         state = self._state(uid, pod)
         decider = self._deciders[self._profile_of(spec_of(pod))]
         decider.begin()
-        node = decider.choose(state)
+        with self._about(pod):
+            node = decider.choose(state)
         if node is None:
             return None
-        self._pods[uid] = pod
+        self._meet(uid, pod)
         self._cluster.place(state, node.name)
         return node.name
 
     def submit(self, uid: str, pod: Object, now: float = 0.0) -> None:
         """Let a pod wait for a node, since ``now``."""
         spec = spec_of(pod)
-        self._pods[uid] = pod
+        self._meet(uid, pod)
         self._queue.add(
             WaitingPod(
                 uid,
@@ -236,7 +267,7 @@ class Simulation:
         """Remove a pod, whether it waits or is on a node."""
         self._queue.remove(uid)
         self._cluster.nominations.remove(uid)
-        self._pods.pop(uid, None)
+        self._lose(uid)
         self._displace(uid)
         if self._has_storage:
             self._cluster.volumes.forget(uid)
@@ -252,6 +283,7 @@ class Simulation:
         trace does not know it.
         """
         outcome: Outcome = []
+        self._now = now
         while pods := self._queue.take(_BATCH, now):
             self._begin_pass()
             for pod in pods:
@@ -283,8 +315,11 @@ class Simulation:
             decider.begin()
 
     def _try(self, pod: WaitingPod, now: float, outcome: Outcome) -> None:
-        decider = self._deciders[self._profile_of(spec_of(self._pods[pod.uid]))]
-        node = decider.choose(pod)
+        obj = self._pods[pod.uid]
+        decider = self._deciders[self._profile_of(spec_of(obj))]
+        with self._about(obj):
+            node = decider.choose(pod)
+            refusal = decider.refuse(pod) if node is None else None
         if node is not None:
             self._cluster.nominations.remove(pod.uid)
             self._cluster.place(pod, node.name)
@@ -292,7 +327,7 @@ class Simulation:
             self._queue.happened(PodChange(ClusterEvent.POD_ADDED, pod, node))
             outcome.append(Placed(pod.uid, node.name))
             return
-        refusal = decider.refuse(pod)
+        assert refusal is not None
         made = refusal.preemption
         plugins = refusal.diagnosis.plugins
         self._queue.reject(pod, refusal.message, plugins, now, nominated=made is not None)
@@ -304,6 +339,20 @@ class Simulation:
         self._begin_pass()  # there is room again
         waiting = (self._queue.get(other.uid) for other in refusal.displaced)
         self._queue.activate([pod, *(other for other in waiting if other is not None)])
+
+    def _about(self, pod: Object) -> AbstractContextManager[object]:
+        """Name the pod that is decided about, to plugins that want to know."""
+        plugins = self._plugins[self._profile_of(spec_of(pod))]
+        return _about(plugins, self._classes.of(pod), pod) if plugins else nullcontext()
+
+    def _meet(self, uid: str, pod: Object) -> None:
+        self._pods[uid] = pod
+        self._known.put("pods", pod)
+
+    def _lose(self, uid: str) -> None:
+        pod = self._pods.pop(uid, None)
+        if pod is not None:
+            self._known.remove("pods", namespace_of(pod), name_of(pod))
 
     def _profile_of(self, spec: Mapping[str, Any]) -> str:
         name = spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME
@@ -330,6 +379,15 @@ class Simulation:
         if pod is not None:
             node = self._cluster.displace(uid)
             self._queue.happened(PodChange(ClusterEvent.POD_REMOVED, pod, node))
+
+
+@contextmanager
+def _about(plugins: ProfilePlugins, pod_class: PodClass, pod: Object) -> Iterator[None]:
+    try:
+        with plugins.about(pod_class, pod):
+            yield
+    except PluginFailed as error:
+        raise UserError(f"pod {name_of(pod)}: {error}") from error
 
 
 def _key(pod: Object) -> Key:

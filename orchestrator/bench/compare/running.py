@@ -11,7 +11,6 @@ from orchestrator.bench.compare.measures import Result
 from orchestrator.bench.compare.replay import Replay
 from orchestrator.bench.policies import Policy
 from orchestrator.bench.progress import Meter, Progress
-from orchestrator.bench.simulation import Simulation
 from orchestrator.bench.traces.files import is_own, read_trace
 from orchestrator.bench.traces.importers.formats import import_trace
 from orchestrator.bench.traces.records import Record, TraceError, merge_records
@@ -81,5 +80,5 @@ def compare(
 
 
 def _replay(policy: Policy, trace: Trace, seed: int, meter: Meter) -> Result:
-    simulation = Simulation(seed, policy.configuration)
+    simulation = policy.simulate(seed)
     return Replay(iter(trace), simulation).run(policy.name, meter.advance)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from orchestrator.bench.failures import UserError
+from orchestrator.bench.known import KnownObjects
 from orchestrator.bench.planning.observed import USED, Observed, label_of
 from orchestrator.bench.tables import Cell, Table
 from orchestrator.resources.objects import (
@@ -18,7 +19,6 @@ from orchestrator.resources.objects import (
     namespace_of,
     spec_of,
 )
-from orchestrator.resources.selectors import LabelSelector
 from orchestrator.scheduler.configuration import (
     DEFAULT_CONFIGURATION,
     DEFAULT_SCHEDULER_NAME,
@@ -109,7 +109,7 @@ def explain_pod(
         cycle = ExtensionCycle(
             configuration,
             plugins,
-            reader=_Reader(observed),
+            reader=_known(observed),
             monotonic=time.monotonic,
             random=lambda: Random(1),  # noqa: S311 - a plugin's, which explains the same twice
         )
@@ -172,31 +172,12 @@ def _released(pod: Object) -> Object:
     return {**pod, "spec": {key: value for key, value in pod["spec"].items() if key != "nodeName"}}
 
 
-class _Reader:
-    """Shows plugins the objects that were observed."""
-
-    sequence = 0
-
-    def __init__(self, observed: Observed) -> None:
-        self._objects = {
-            resource: observed.objects.get(kind, []) for kind, resource in _RESOURCES.items()
-        }
-
-    def get(self, resource: str, namespace: str, name: str) -> Object | None:
-        for obj in self._objects.get(resource, ()):
-            if name_of(obj) == name and (obj["metadata"].get("namespace") or "") == namespace:
-                return obj
-        return None
-
-    def list(
-        self, resource: str, namespace: str | None = None, *, labels: LabelSelector | None = None
-    ) -> list[Object]:
-        return [
-            obj
-            for obj in self._objects.get(resource, ())
-            if (namespace is None or namespace_of(obj) == namespace)
-            and (labels is None or labels.matches(labels_of(obj)))
-        ]
+def _known(observed: Observed) -> KnownObjects:
+    known = KnownObjects()
+    for kind, resource in _RESOURCES.items():
+        for obj in observed.objects.get(kind, ()):
+            known.put(resource, obj)
+    return known
 
 
 def tables_of(explanation: Explanation) -> list[Table]:

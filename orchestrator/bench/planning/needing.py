@@ -88,7 +88,7 @@ def need_for_pods(question: Question, pods: Sequence[Object], meter: Meter) -> N
             for message in [simulation.refusal(uid_of(pod)) or "preempted"]
         ]
 
-    sizes = Simulation(question.seed, question.policy.configuration)
+    sizes = question.policy.simulate(question.seed)
     demands = [demand_of(sizes.class_of(pod)) for pod in pods]
     return _search(question, attempt, len(pods), _sum(demands))
 
@@ -110,14 +110,14 @@ def need_for_trace(
         missing = max(late, result.unplaced)
         return ["waited for too long"] * missing
 
-    sizes = Simulation(question.seed, question.policy.configuration)
+    sizes = question.policy.simulate(question.seed)
     return _search(question, attempt, len(pods), _busiest(pods, sizes), at_once=patience == 0)
 
 
 def _with_nodes(question: Question, count: int) -> Simulation:
     """Return a simulation of the cluster with so many nodes more, and their daemons on them."""
     if question.observed is None:
-        simulation = Simulation(question.seed, question.policy.configuration)
+        simulation = question.policy.simulate(question.seed)
     else:
         simulation = begin(question.observed, question.policy, question.seed).simulation
     for number in range(count):
@@ -190,7 +190,7 @@ def _hopeless(attempts: dict[int, int], high: int) -> bool:
 
 def _size(question: Question) -> Amounts:
     """Return what of a new node is left for the load when its daemons are on it."""
-    alone = Simulation(question.seed, question.policy.configuration)
+    alone = question.policy.simulate(question.seed)
     alone.put_node(node_from_template(question.template, NODE_NAME))
     size = capacity_of(alone.nodes[NODE_NAME])
     for daemon in question.daemons:

@@ -47,7 +47,7 @@ class Situation:
 
 def begin(observed: Observed, policy: Policy, seed: int) -> Situation:
     """Put a cluster into a simulation; pods that wait in it are tried first, as they would be."""
-    simulation = Simulation(seed, policy.configuration)
+    simulation = policy.simulate(seed)
     situation = Situation(simulation, notes=list(observed.notes))
     simulation.put_objects(observed.objects)
     for node in observed.nodes:
