@@ -139,7 +139,10 @@ class Storage:
         Returns:
             Why the node has nothing for the claims after all; None when all is well.
         """
-        if pod.pod_class.volumes is None or NAME not in self._profile_of(pod).reserves:
+        demand = pod.pod_class.volumes
+        if demand is None or not demand.parts.unbound:
+            return None
+        if NAME not in self._profile_of(pod).reserves:
             return None
         reservation = self._book.reserve(pod.uid, node.name, node.labels)
         if isinstance(reservation, str):

@@ -112,6 +112,8 @@ class VolumeBinder:
 
     def changed(self, key: Key) -> None:
         """Take note of a change of a claim or a volume."""
+        if not self._pending:
+            return
         for uid in self._waiting_for.get(key, ()):
             self._changed[uid] = None
         if key.resource == _VOLUMES:
