@@ -6,7 +6,8 @@ shares the parts that stay; nothing in this module changes its argument.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 Object: TypeAlias = dict[str, Any]
@@ -31,6 +32,10 @@ class Key(NamedTuple):
         if self.namespace:
             return f"{self.resource}/{self.namespace}/{self.name}"
         return f"{self.resource}/{self.name}"
+
+
+make_key: Callable[[tuple[str, str, str]], Key] = partial(tuple.__new__, Key)
+"""What ``Key(...)`` does, in half the time: each write of a burst needs one."""
 
 
 def meta(obj: Mapping[str, Any]) -> dict[str, Any]:

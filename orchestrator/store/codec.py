@@ -1,28 +1,34 @@
 """The payload of a log record: whole objects once, then only the parts that changed.
 
-A record is a msgpack array ``[FORMAT, kind, ...]``:
+A record is lines of JSON, in which no newline can be. The first is an array:
 
-- ``[1, CREATE, {part: value}]``: the whole object. A value of type *bin* is a packed part: parts
-  that many objects share (a template's pod spec) are packed once and copied as bytes, and replay
-  unpacks equal bytes once, so that the sharing survives a restart.
-- ``[1, UPDATE, {part: {field: value}}, {part: value}, [[part] | [part, field]]]``: fields set in
+- ``[2, CREATE, {part: value}, [part]]``: the whole object. The parts named at the end are null, and
+  follow as lines of their own. So parts that many objects share (a template's pod spec) are encoded
+  once and copied as bytes; and replay decodes equal lines once, so that the sharing survives a
+  restart.
+- ``[2, UPDATE, {part: {field: value}}, {part: value}, [[part] | [part, field]]]``: fields set in
   a dictionary part, parts replaced whole, and what was removed; trailing empty ones are left out.
-  ``status.conditions``, which pods that became ready together share, may be packed like a part.
-- ``[1, DELETE]``: the object is gone; its last state is the fold of what came before.
+  ``status.conditions``, which pods that became ready together share, may be null and follow as a
+  line.
+- ``[2, DELETE]``: the object is gone; its last state is the fold of what came before.
 
 ``metadata.resourceVersion`` is not stored: it is the record's own sequence number. ``namespace``,
 ``name`` and the resource are in the record's key.
+
+JSON because orjson takes a quarter of the time that msgpack takes for such small dictionaries.
+Records of format 1, which were the same in msgpack, are read by `orchestrator.store.codec_v1`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgpack
+import orjson
 
 from orchestrator.resources.objects import Key, Object
+from orchestrator.store import codec_v1
 
-FORMAT = 1
+FORMAT = 2
 CREATE, UPDATE, DELETE = 0, 1, 2
 
 _SHARED_LIMIT = 1024
@@ -32,7 +38,7 @@ Delta = tuple[dict[str, dict[str, Any]], dict[str, Any], list[list[str]]]
 
 _ABSENT = object()
 
-DELETED = msgpack.packb([FORMAT, DELETE])
+DELETED = orjson.dumps([FORMAT, DELETE])
 
 
 class UnknownPayload(Exception):  # noqa: N818 - it says what happened
@@ -59,6 +65,7 @@ def diff_objects(old: Object, new: Object) -> Delta | None:
     merged: dict[str, dict[str, Any]] = {}
     replaced: dict[str, Any] = {}
     removed: list[list[str]] = []
+    added = 0
     for part, value in new.items():
         before = old.get(part, _ABSENT)
         if before is value:
@@ -67,9 +74,12 @@ def diff_objects(old: Object, new: Object) -> Delta | None:
             fields = _diff_fields(part, before, value, removed)
             if fields:
                 merged[part] = fields
-        elif before != value:
+            continue
+        if before is _ABSENT:
+            added += 1
+        if before != value:
             replaced[part] = value
-    if len(old) != len(new) or old.keys() != new.keys():
+    if len(old) + added != len(new):
         removed.extend([part] for part in old if part not in new)
     if merged or replaced or removed:
         return merged, replaced, removed
@@ -102,38 +112,43 @@ def _diff_fields(
 
 
 class Encoder:
-    """Packs payloads; remembers the packed form of parts that objects share by identity."""
+    """Encodes payloads; remembers what parts that objects share by identity came to."""
 
     def __init__(self) -> None:
-        self._pack = msgpack.Packer().pack
         self._shared: dict[int, tuple[Any, bytes]] = {}
 
     def create(self, obj: Object) -> bytes:
-        """Pack a whole object."""
+        """Encode a whole object."""
         parts = dict(obj)
+        names, lines = [], [b""]
         for part in _SHARED_PARTS:
             value = parts.get(part)
             if value:
-                parts[part] = self._packed(value)
-        return self._pack((FORMAT, CREATE, parts))  # type: ignore[no-any-return] # msgpack is untyped
+                parts[part] = None
+                names.append(part)
+                lines.append(self._line(value))
+        lines[0] = orjson.dumps((FORMAT, CREATE, parts, names))
+        return b"\n".join(lines)
 
     def update(self, delta: Delta) -> bytes:
-        """Pack a difference that `diff_objects` found."""
+        """Encode a difference that `diff_objects` found; the difference itself is used up."""
         merged, replaced, removed = delta
+        record: tuple[Any, ...] = (FORMAT, UPDATE, merged)
+        if removed:
+            record = (FORMAT, UPDATE, merged, replaced, removed)
+        elif replaced:
+            record = (FORMAT, UPDATE, merged, replaced)
         status = merged.get("status")
         if status is not None and (conditions := status.get("conditions")):
-            merged = {**merged, "status": {**status, "conditions": self._packed(conditions)}}
-        if removed:
-            return self._pack((FORMAT, UPDATE, merged, replaced, removed))  # type: ignore[no-any-return] # msgpack is untyped
-        if replaced:
-            return self._pack((FORMAT, UPDATE, merged, replaced))  # type: ignore[no-any-return] # msgpack is untyped
-        return self._pack((FORMAT, UPDATE, merged))  # type: ignore[no-any-return] # msgpack is untyped
+            status["conditions"] = None
+            return orjson.dumps(record) + b"\n" + self._line(conditions)
+        return orjson.dumps(record)
 
-    def _packed(self, value: Any) -> bytes:
+    def _line(self, value: Any) -> bytes:
         found = self._shared.get(id(value))
         if found is not None:
             return found[1]  # the entry holds the value, so its id cannot have been given away
-        data: bytes = self._pack(value)
+        data = orjson.dumps(value)
         if len(self._shared) >= _SHARED_LIMIT:
             del self._shared[next(iter(self._shared))]
         self._shared[id(value)] = (value, data)
@@ -141,10 +156,11 @@ class Encoder:
 
 
 class Decoder:
-    """Unpacks payloads and folds them; equal shared parts come back as one object."""
+    """Decodes payloads and folds them; equal shared parts come back as one object."""
 
     def __init__(self) -> None:
         self._shared: dict[bytes, Any] = {}
+        self._first = codec_v1.Reader()
 
     def fold(self, sequence: int, key: Key, data: bytes, current: Object | None) -> Object | None:
         """Return the object after this record, or None when the record deletes it.
@@ -158,35 +174,38 @@ class Decoder:
         Raises:
             UnknownPayload: The format is newer, or an update has nothing to update.
         """
-        record = msgpack.unpackb(data, strict_map_key=False)
-        if record[0] != FORMAT:
+        if data[:1] == b"[":
+            first, *lines = data.split(b"\n")
+            record = orjson.loads(first)
+            shared = list(map(self._value, lines))
+        else:
+            record, shared = self._first.read(data)
+        if record[0] not in (codec_v1.FORMAT, FORMAT):
             raise UnknownPayload(
                 f"record {sequence} ({key}) has payload format {record[0]}, this version reads "
                 f"{FORMAT}: open the data directory with the version that wrote it"
             )
         if record[1] == CREATE:
-            obj: Object = {
-                part: self._unpacked(value) if type(value) is bytes else value
-                for part, value in record[2].items()
-            }
+            obj: Object = record[2]
+            for part, value in zip(record[3], shared, strict=True):
+                obj[part] = value
             obj["metadata"]["resourceVersion"] = str(sequence)
             return obj
         if record[1] == DELETE:
             return None
         if current is None:
             raise UnknownPayload(f"record {sequence} changes {key}, which the log never created")
-        status = record[2].get("status")
-        if status is not None and type(conditions := status.get("conditions")) is bytes:
-            status["conditions"] = self._unpacked(conditions)
+        if shared:
+            record[2]["status"]["conditions"] = shared[0]
         return apply_delta(current, (*record[2:], *({}, {}, [])[len(record) - 2 :]), sequence)
 
-    def _unpacked(self, data: bytes) -> Any:
-        value = self._shared.get(data)
+    def _value(self, line: bytes) -> Any:
+        value = self._shared.get(line)
         if value is None:
-            value = msgpack.unpackb(data, strict_map_key=False)
+            value = orjson.loads(line)
             if len(self._shared) >= _SHARED_LIMIT:
                 del self._shared[next(iter(self._shared))]
-            self._shared[data] = value
+            self._shared[line] = value
         return value
 
 

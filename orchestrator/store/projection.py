@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.resources.objects import Key, Object
 from orchestrator.store.events import ObjectEvent
@@ -98,6 +98,29 @@ class Projection:
     def apply(self, event: ObjectEvent) -> None:
         """Take one committed event in; events come in log order."""
         self.set(event.sequence, event.key, event.object if event.type != "DELETED" else None)
+
+    def apply_all(self, events: Sequence[ObjectEvent]) -> None:
+        """Take a committed batch in, in log order."""
+        objects, tables = self.objects, self._tables
+        for event in events:
+            if event.type != "MODIFIED":
+                self.apply(event)
+                continue
+            # As `set` does it; nearly all events of a burst change an object that is there.
+            key, obj, before = event.key, event.object, event.previous
+            assert before is not None
+            objects[key] = obj
+            resource, namespace, name = key
+            table = tables[resource]
+            short = (namespace, name)
+            table.objects[short] = obj
+            if namespace:
+                table.namespaces[namespace].objects[short] = obj
+            if before.get("spec") is not obj.get("spec") or before["metadata"].get(
+                "ownerReferences"
+            ) is not obj["metadata"].get("ownerReferences"):
+                self._index(key, before, obj)
+        self.sequence = events[-1].sequence
 
     def set(self, sequence: int, key: Key, obj: Object | None) -> None:
         """Set the state of one key as of ``sequence``; None removes it."""

@@ -207,9 +207,7 @@ class Store(Writes):
         )
 
     def _publish(self, events: builtins.list[ObjectEvent], size: int) -> None:
-        apply = self._projection.apply
-        for event in events:
-            apply(event)
+        self._projection.apply_all(events)
         self._overlay.settle(events)
         self._tail_size += size
         touched = self._window.add(events, size, self.clock.now())

@@ -82,7 +82,9 @@ def test_a_deletion_is_told_from_every_other_record() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
+        (b"[9,0,{},[]]", "payload format 9"),
         (msgpack.packb([9, 0, {}]), "payload format 9"),
+        (b'[2,1,{"spec":{}}]', "never created"),
         (msgpack.packb([1, 1, {"spec": {}}]), "never created"),
     ],
 )
@@ -109,3 +111,38 @@ def test_conditions_that_were_shared_are_shared_again() -> None:
     assert second is not None
     assert first["status"] == {"phase": "Running", "conditions": conditions}
     assert first["status"]["conditions"] is second["status"]["conditions"]
+
+
+def test_records_of_the_first_format_are_read_beside_those_of_the_present_one() -> None:
+    """A log that an earlier version began goes on; what was shared in it stays shared."""
+    spec, conditions = {"containers": [{"name": "web"}]}, [{"type": "Ready", "status": "True"}]
+    create = msgpack.packb([1, 0, {"metadata": {"uid": "u"}, "spec": msgpack.packb(spec)}])
+    update = msgpack.packb([1, 1, {"status": {"conditions": msgpack.packb(conditions)}}])
+    removal = msgpack.packb([1, 1, {"spec": {"x": 1}}, {"data": [1]}, [["metadata", "uid"]]])
+    decoder = Decoder()
+    found = []
+    for _ in range(2):
+        first = decoder.fold(1, KEY, create, None)
+        assert first == {"metadata": {"uid": "u", "resourceVersion": "1"}, "spec": spec}
+        assert first is not None
+        second = decoder.fold(2, KEY, update, {**first, "status": {"phase": "Running"}})
+        assert second is not None
+        assert second["status"] == {"phase": "Running", "conditions": conditions}
+        found.append((first, second))
+    assert found[0][0]["spec"] is found[1][0]["spec"]
+    assert found[0][1]["status"]["conditions"] is found[1][1]["status"]["conditions"]
+    third = decoder.fold(3, KEY, removal, found[0][1])
+    assert third is not None
+    assert (third["metadata"], third["data"]) == ({"resourceVersion": "3"}, [1])
+    assert third["spec"] == {**spec, "x": 1}
+    assert decoder.fold(4, KEY, msgpack.packb([1, 2]), third) is None
+
+
+def test_no_text_breaks_a_record_into_other_lines() -> None:
+    """Newlines and their kin are escaped in JSON, or no newlines of a record."""
+    text = "one\ntwo\r\u2028\u0085three"
+    obj = {"metadata": {"a": text}, "spec": {"x": text}, "status": {"conditions": [text]}}
+    found = Decoder().fold(1, KEY, Encoder().create(obj), None)
+    assert found == at(obj, 1)
+    assert found is not None
+    assert list(found) == list(obj)
