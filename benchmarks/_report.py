@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
+
+from orchestrator.bench.machine import describe_commit, describe_machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +47,8 @@ class Report:
     seed: int | None = None
     tiny: bool = False
     rows: list[Row] = field(default_factory=list)
-    machine: dict[str, Any] = field(default_factory=lambda: describe_machine())  # noqa: PLW0108 - defined below
-    commit: str = field(default_factory=lambda: describe_commit())  # noqa: PLW0108 - defined below
+    machine: dict[str, Any] = field(default_factory=describe_machine)
+    commit: str = field(default_factory=describe_commit)
 
     def add(self, name: str, value: float, unit: str, **rest: Any) -> None:
         """Add a row; ``rest`` as in ``Row``."""
@@ -90,40 +88,6 @@ def _number(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def describe_machine() -> dict[str, Any]:
-    """Processor, cores, Python, system."""
-    model = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()}",
-    }
-
-
-def describe_commit() -> str:
-    """The commit of the working tree, with a mark when files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def options(description: str) -> argparse.ArgumentParser:
