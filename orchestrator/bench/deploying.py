@@ -69,6 +69,7 @@ class Result:
         seconds: From the Deployment's creation until its last pod was Running in the store.
         p50_ms: From a pod's creation to its being Running, each in the store; also the next ones.
         baseline_pods_per_second: Of the bare loop in the same run, see `bare_rate`.
+        processor_seconds: Of this process, of all cores.
         memory_bytes_per_pod: By which the process grew.
         log_bytes_per_pod: By which the log on disk grew.
     """
@@ -84,6 +85,7 @@ class Result:
     baseline_pods_per_second: float
     start_seconds: float
     seconds: float
+    processor_seconds: float
     memory_bytes_per_pod: float
     log_bytes_per_pod: float
     events: bool
@@ -127,12 +129,12 @@ async def _measure(settings: Settings, progress: Progress, bare: float) -> Resul
             watcher = _Watcher(cluster.store)
             with settings.tune(), progress.meter("pods running", settings.pods) as meter:
                 log, memory = _size(Path(directory)), resident()
-                begun = time.perf_counter()
+                begun, used = time.perf_counter(), time.process_time()
                 await cluster.store.create(
                     deployment(settings.pods), resource="deployments.apps", namespace="default"
                 )
                 await watcher.all_running(settings.pods, meter)
-                seconds = time.perf_counter() - begun
+                seconds, used = time.perf_counter() - begun, time.process_time() - used
                 gc.collect()
                 memory, log = resident() - memory, _size(Path(directory)) - log
             _check(cluster.store, settings.pods)
@@ -152,6 +154,7 @@ async def _measure(settings: Settings, progress: Progress, bare: float) -> Resul
         baseline_pods_per_second=bare,
         start_seconds=started,
         seconds=seconds,
+        processor_seconds=used,
         memory_bytes_per_pod=memory / settings.pods,
         log_bytes_per_pod=log / settings.pods,
         events=settings.events,

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from orchestrator.bench.progress import Progress
 from orchestrator.bench.scheduling._core_driver import CoreDriver
 from orchestrator.bench.scheduling._store_driver import PATIENCE, whole_path
-from orchestrator.bench.scheduling.baseline import MOST, create_and_bind
+from orchestrator.bench.scheduling.baseline import MOST, Bare, create_and_bind
 from orchestrator.bench.scheduling.checking import Violation, check
 from orchestrator.bench.scheduling.history import digest, percentile, timing
 from orchestrator.bench.scheduling.making import Maker
@@ -84,6 +84,7 @@ class Result:
     p90_ms: float
     p99_ms: float
     baseline_pods_per_second: float
+    baseline_pods_per_processor_second: float
     floor: float | None
     target: float | None
     seconds: float
@@ -100,8 +101,8 @@ class Result:
         return None if self.target is None else self.pods_per_second >= self.target
 
 
-def bare_rate(workload: Workload, settings: Settings) -> float:
-    """Return what the bare loop makes of a workload's measured pods, in pods a second."""
+def bare_rate(workload: Workload, settings: Settings) -> Bare:
+    """Return what the bare loop makes of a workload's measured pods."""
     step = workload.measured_steps[0]
     count = min(MOST, workload.value(step.count))
     pods = list(Maker().pods(step.template, step.namespace or "default", count))
@@ -113,7 +114,7 @@ def bare_rate(workload: Workload, settings: Settings) -> float:
 
 
 def measure(
-    workload: Workload, path: PathName, settings: Settings, progress: Progress, bare: float
+    workload: Workload, path: PathName, settings: Settings, progress: Progress, bare: Bare
 ) -> Result:
     """Run a workload and return its figures.
 
@@ -136,7 +137,7 @@ def measure(
 
 
 async def _measure(
-    workload: Workload, path: PathName, settings: Settings, progress: Progress, bare: float
+    workload: Workload, path: PathName, settings: Settings, progress: Progress, bare: Bare
 ) -> Result:
     async with _driver(workload, path, settings) as driver:
         with settings.tune():
@@ -161,9 +162,10 @@ async def _measure(
         p50_ms=p50,
         p90_ms=p90,
         p99_ms=p99,
-        baseline_pods_per_second=bare,
+        baseline_pods_per_second=bare.rate,
+        baseline_pods_per_processor_second=bare.processor_rate,
         floor=workload.floor,
-        target=target(workload, path, bare),
+        target=target(workload, path, bare.rate),
         seconds=times.seconds,
         processor_seconds=measured.processor_seconds,
         placements=digest(changes, measured.pods),

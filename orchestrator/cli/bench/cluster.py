@@ -45,7 +45,7 @@ def cluster(
             write_json({**known, "results": [asdict(result)]}, json_file)
     to_error = json_file == Path("-")
     table = Table(
-        ["nodes", "pods", "pods/s", "p50 ms", "p90 ms", "p99 ms", "bare/s", "of bare",
+        ["nodes", "pods", "pods/s", "p50 ms", "p90 ms", "p99 ms", "per CPU s", "bare/s", "of bare",
          "memory/pod", "log/pod"],
         left=(),
     )  # fmt: skip
@@ -56,6 +56,7 @@ def cluster(
         number(result.p50_ms),
         number(result.p90_ms),
         number(result.p99_ms),
+        number(result.pods / max(1e-9, result.processor_seconds)),
         number(result.baseline_pods_per_second),
         f"{100 * result.pods_per_second / result.baseline_pods_per_second:.0f} %",
         f"{result.memory_bytes_per_pod / 1024:.1f} KiB",

@@ -17,6 +17,7 @@ import typer
 from orchestrator.bench.failures import UserError
 from orchestrator.bench.plots import require
 from orchestrator.bench.progress import Progress, progress
+from orchestrator.bench.scheduling.baseline import Bare
 from orchestrator.bench.scheduling.curves import measure_curve
 from orchestrator.bench.scheduling.loading import built_in, read, select
 from orchestrator.bench.scheduling.measuring import (
@@ -131,7 +132,7 @@ def _run_one(
     path: PathName,
     settings: Settings,
     bars: Progress,
-    bare: float,
+    bare: Bare,
 ) -> Result | Failure:
     try:
         return measure(workload, path, settings, bars, bare)

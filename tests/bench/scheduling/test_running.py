@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.bench.progress import Progress
 from orchestrator.bench.scheduling import measuring
+from orchestrator.bench.scheduling.baseline import Bare
 from orchestrator.bench.scheduling.checking import Violation
 from orchestrator.bench.scheduling.curves import measure_curve
 from orchestrator.bench.scheduling.loading import built_in, load, select
@@ -26,13 +27,14 @@ from orchestrator.bench.scheduling.workloads import Workload, WorkloadError
 
 NODES = 12
 TINY = {w.name: w.resized(NODES, None) for w in built_in()}
+BARE = Bare(1000.0, 1000.0)
 SETTINGS = Settings(seed=7, patience=10.0)
 
 
 def tiny(workload: Workload, path: PathName, seed: int = 7) -> Result:
     """Run it."""
     settings = dataclasses.replace(SETTINGS, seed=seed)
-    return measure(workload, path, settings, Progress(), 1000.0)
+    return measure(workload, path, settings, Progress(), BARE)
 
 
 @pytest.mark.parametrize("path", ["core", "store"])
@@ -66,7 +68,7 @@ def test_wrong_placements_have_no_figures(monkeypatch: pytest.MonkeyPatch) -> No
     wrong = Violation(("default", "p"), "NodeAffinity", "node-1 is not selected")
     monkeypatch.setattr(measuring, "check", lambda *_: [wrong])
     with pytest.raises(PlacementsWrong, match="pod default/p breaks NodeAffinity"):
-        measure(TINY["SchedulingBasic"], "core", SETTINGS, Progress(), 1.0)
+        measure(TINY["SchedulingBasic"], "core", SETTINGS, Progress(), BARE)
 
 
 @pytest.mark.parametrize("path", ["core", "store"])
@@ -87,7 +89,7 @@ def test_pods_that_fit_nowhere_end_the_run_with_the_schedulers_reason(path: Path
     (workload,) = load(text, "f.yaml", Path())
     settings = Settings(patience=0.3)
     with pytest.raises(WorkloadError, match="0/2 nodes are available: 2 Insufficient cpu"):
-        measure(workload, path, settings, Progress(), 1.0)
+        measure(workload, path, settings, Progress(), BARE)
 
 
 def test_the_target_is_the_lesser_of_floor_and_bare_loop() -> None:
@@ -100,7 +102,9 @@ def test_the_target_is_the_lesser_of_floor_and_bare_loop() -> None:
 
 def test_the_bare_loop_creates_and_binds() -> None:
     """It has a rate of its own."""
-    assert bare_rate(TINY["SchedulingBasic"], SETTINGS) > 0
+    bare = bare_rate(TINY["SchedulingBasic"], SETTINGS)
+    assert bare.rate > 0
+    assert bare.processor_rate > 0
 
 
 @pytest.mark.parametrize("over", ["nodes", "classes"])
