@@ -24,6 +24,7 @@ from orchestrator.api._shapes import EncodedObjects, shape_object
 from orchestrator.api._subresources import Subresources
 from orchestrator.egress import Egress
 from orchestrator.resources.decoding import decode
+from orchestrator.resources.deletions import RETURNS_DELETED
 from orchestrator.resources.errors import StatusError, not_found
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta
@@ -34,20 +35,6 @@ if TYPE_CHECKING:
     from orchestrator.api._encodings import Messages
     from orchestrator.node.logs import PodLogs
     from orchestrator.store import Store
-
-_RETURNS_DELETED: Final = frozenset(
-    {
-        "pods",
-        "podtemplates",
-        "persistentvolumeclaims",
-        "persistentvolumes",
-        "resourcequotas",
-        "serviceaccounts",
-        "services",
-    }
-)
-"""Resources whose deletion answers with the object, as upstream's strategies say; the others
-answer with a Status once nothing is left."""
 
 _DELETED_TOGETHER: Final = 100
 """Objects of a collection that are deleted at once: the store's queue is everyone's."""
@@ -255,7 +242,7 @@ class Resources:
         )
         going = meta(deleted).get("deletionTimestamp") is not None
         remains = going and self._store.get(target.resource, target.scope, target.name) is not None
-        if remains or target.resource in _RETURNS_DELETED:
+        if remains or target.resource in RETURNS_DELETED:
             return await self.respond(request, target.kind, deleted)
         details = {"name": target.name, "kind": target.kind.plural, "uid": meta(deleted).get("uid")}
         if target.kind.group:

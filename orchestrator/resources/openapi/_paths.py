@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from orchestrator.resources.deletions import RETURNS_DELETED
 from orchestrator.resources.kinds import Kind, Subresource, subresource
 from orchestrator.resources.openapi._operations import STATUS, operation, path_parameters
 from orchestrator.resources.openapi._schemas import Dialect
@@ -56,7 +57,8 @@ def _operations(
     item = f"{collection}/{{name}}"
     for verb, method in _ITEM:
         if verb in kind.verbs:
-            schema = STATUS if verb == "delete" else kind.definition
+            answers_status = verb == "delete" and kind.resource not in RETURNS_DELETED
+            schema = STATUS if answers_status else kind.definition
             yield item, method, operation(kind, method, dialect=dialect, schema=schema)
     for name in kind.subresources:
         part = subresource(kind, name)
