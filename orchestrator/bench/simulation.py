@@ -48,9 +48,10 @@ _STORAGE: Final = {
     "StorageClass": "storageclasses.storage.k8s.io",
     "CSINode": "csinodes.storage.k8s.io",
 }
-PATIENCE: Final = 700.0
-"""Seconds after the last change at which waiting pods are given up: the scheduler tries each of
-them again after 300, so that more time alone will change nothing."""
+_NEVER: Final = float("inf")
+"""A cluster's scheduler tries a waiting pod again after five minutes even if nothing happened that
+could help it. Months of a full cluster are mostly such attempts, and no verdict depends on time: so
+here that is done once, when nothing else can happen (`try_again`)."""
 
 
 class Placed(NamedTuple):
@@ -124,6 +125,7 @@ class Simulation:
             settings=QueueSettings(
                 initial_backoff=configuration.initial_backoff,
                 max_backoff=configuration.max_backoff,
+                flush_after=_NEVER,
             ),
         )
         self._objects: dict[str, Object] = {}
@@ -273,8 +275,14 @@ class Simulation:
             self._cluster.volumes.forget(uid)
 
     def next_time(self) -> float | None:
-        """Return when a pod that waits will be tried again by time alone, if one will."""
-        return self._queue.next_time()
+        """Return when a pod that backs off will be tried again, if one does."""
+        time = self._queue.next_time()
+        return None if time is None or time == _NEVER else time
+
+    def try_again(self) -> None:
+        """Let every pod that waits be tried once more."""
+        waiting = (self._queue.get(uid) for uid in list(self._pods))
+        self._queue.activate([pod for pod in waiting if pod is not None])
 
     def schedule(self, now: float) -> Outcome:
         """Try every pod whose turn it is.
@@ -296,19 +304,24 @@ class Simulation:
         Pods that have to make room wait as well.
         """
         outcome: Outcome = []
-        now = changed = 0.0
+        now = 0.0
+        last = False
         while True:
             made = self.schedule(now)
             outcome.extend(made)
             for change in made:
                 if isinstance(change, Evicted):
                     self.submit(change.uid, self._pods[change.uid], now)
-            if made:
-                changed = now
             again = self.next_time()
-            if again is None or again > changed + PATIENCE:
+            if made:
+                last = False
+            elif again is not None:
+                now = max(now, again)
+            elif last:
                 return outcome
-            now = max(now, again)
+            else:
+                self.try_again()
+                last = True
 
     def _begin_pass(self) -> None:
         for decider in self._deciders.values():

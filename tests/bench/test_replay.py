@@ -69,6 +69,16 @@ def test_what_arrives_at_once_is_measured_at_the_end() -> None:
     assert result.end == 0
 
 
+def test_what_waits_for_months_is_tried_when_something_helps() -> None:
+    """Time alone wakes nobody, and costs nothing; the end of the trace is not mistaken for help."""
+    month = 30 * 86_400.0
+    big = pod("c", 3, cpu="9")
+    result = play(node("n"), pod("a", 1, duration=month), pod("b", 2, cpu="3"), big)
+    assert result.pending == [0, month - 2, month - 1]
+    assert (result.placements, result.unplaced, result.end) == (2, 1, month + 1)
+    assert len(result.moments) < 12
+
+
 def test_an_important_pod_takes_the_place_of_another() -> None:
     """Which waits anew, and runs for its whole duration once there is room again."""
     important = pod("b", 5, duration=20, cpu="3")

@@ -14,7 +14,7 @@ from orchestrator.bench.compare.amounts import Amounts, Shares
 from orchestrator.bench.compare.fragmentation import Fragmentation
 from orchestrator.bench.compare.measures import Meter, Result
 from orchestrator.bench.compare.series import Moment, Series
-from orchestrator.bench.simulation import PATIENCE, Evicted, Simulation, capacity_of, demand_of
+from orchestrator.bench.simulation import Evicted, Simulation, capacity_of, demand_of
 from orchestrator.bench.traces.records import (
     NodeComes,
     NodeGoes,
@@ -74,12 +74,20 @@ class Replay:
         Raises:
             TraceError: The trace contradicts itself.
         """
-        while (now := self._next_time()) is not None:
+        tried = False
+        while True:
+            now = self._next_time()
+            if now is None:
+                if tried:
+                    break
+                self._simulation.try_again()  # nothing else can happen
+                now, tried = self._now, True
             self._now = now
             self._meter.advance(now)
             self._leave()
             advance(self._take())
-            self._schedule()
+            if self._schedule():
+                tried = False
             self._meter.settle()
             if self._series.wants(now):
                 self._look()
@@ -115,7 +123,7 @@ class Replay:
         if self._departures:
             times.append(self._departures[0][0])
         again = self._simulation.next_time()
-        if again is not None and (times or again <= self._changed_at + PATIENCE):
+        if again is not None:
             times.append(max(again, self._now))
         return min(times, default=None)
 
@@ -189,8 +197,10 @@ class Replay:
         self._meter.remove_node(name)
         self._fragmentation.changed(name)
 
-    def _schedule(self) -> None:
-        for change in self._simulation.schedule(self._now):
+    def _schedule(self) -> bool:
+        """Let the scheduler work; tell whether anything came of it."""
+        changes = self._simulation.schedule(self._now)
+        for change in changes:
             self._changed_at = self._now
             if isinstance(change, Evicted):
                 self._preemptions += 1
@@ -207,6 +217,7 @@ class Replay:
                 self._depart(self._now + live.record.duration, uid, live.life)
         if self._at_refusal is None and self._simulation.waiting:
             self._at_refusal = self._meter.shares
+        return bool(changes)
 
     def _wait_again(self, uid: str) -> None:
         live = self._live[uid]
