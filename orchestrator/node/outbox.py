@@ -28,6 +28,7 @@ class Proposal(NamedTuple):
         status: The whole status, or None to leave it.
         seen: The stored status that ``status`` was computed from.
         delete: Whether to confirm the deletion: nothing of the pod runs any more.
+        kept: Fields of ``status`` that are as in ``seen``, of which it has all; None: unknown.
     """
 
     uid: str
@@ -36,6 +37,7 @@ class Proposal(NamedTuple):
     status: Object | None
     seen: Object | None
     delete: bool = False
+    kept: frozenset[str] | None = None
 
 
 class Writer(Protocol):
@@ -107,7 +109,7 @@ def plan_write(proposals: Sequence[Proposal]) -> list[Operation]:
                     "pods",
                     proposal.namespace,
                     proposal.name,
-                    status_change(proposal.status, proposal.seen),
+                    status_change(proposal.status, proposal.seen, proposal.kept),
                     "status",
                     proposal.uid,
                 )

@@ -33,9 +33,8 @@ _DECIDED: frozenset[str] = COURSE | {
 """Fields of a spec whose pod has something to decide."""
 # What named tuples' own constructors do, in half the time.
 _of: Callable[[tuple[str, str, str, int]], ContainerOf] = partial(tuple.__new__, ContainerOf)
-_proposal: Callable[[tuple[str, str, str, Object, Object, bool]], Proposal] = partial(
-    tuple.__new__, Proposal
-)
+_OWN = frozenset(("containerStatuses", "hostIP", "hostIPs", "podIP", "podIPs"))
+"""Fields of a status that are one pod's own."""
 _FIRST_LIMIT = 64
 _TemplateKey: TypeAlias = tuple[int, int, int, int | None]
 
@@ -62,12 +61,14 @@ class _First(NamedTuple):
         specs: The containers, likewise.
         status: All of it, with the parts that are one pod's own.
         containers: Statuses of the containers, without ids.
+        kept: Fields that are as in the status before, if it has no others that are gone.
     """
 
     stored: Object
     specs: list[Object]
     status: Object
     containers: tuple[Object, ...]
+    kept: frozenset[str] | None
 
 
 class FirstStatuses:
@@ -79,8 +80,13 @@ class FirstStatuses:
     def __init__(self) -> None:
         self._made: dict[_TemplateKey, _First] = {}
 
-    def of(self, pod: Object, runtime: str, started: list[ContainerStarted], now: float) -> Object:
-        """Return the status of a pod all of whose containers run, but for its addresses."""
+    def of(
+        self, pod: Object, runtime: str, started: list[ContainerStarted], now: float
+    ) -> tuple[Object, frozenset[str] | None]:
+        """Return the status of a pod all of whose containers run, but for its addresses.
+
+        And which of its fields are as they were, see `Proposal.kept`.
+        """
         stored, specs = pod["status"], pod["spec"]["containers"]
         generation = pod["metadata"].get("generation")
         key = id(stored), id(specs), int(now), generation
@@ -93,7 +99,7 @@ class FirstStatuses:
             {**status, "containerID": f"{runtime}://{start.id}"}
             for status, start in zip(first.containers, started, strict=True)
         ]
-        return {**first.status, "containerStatuses": statuses}
+        return {**first.status, "containerStatuses": statuses}, first.kept
 
 
 def _first(pod: Object, runtime: str, started: list[ContainerStarted], now: float) -> _First:
@@ -108,7 +114,12 @@ def _first(pod: Object, runtime: str, started: list[ContainerStarted], now: floa
         containers.append(container)
     state = PodState(pod, containers, "0.0.0.0", runtime, now, address="0.0.0.0")  # noqa: S104 - replaced by the pod's own
     status = pod_status(state, now)
-    return _First(pod["status"], specs, status, tuple(status["containerStatuses"]))
+    stored = pod["status"]
+    kept = None
+    if stored.keys() <= status.keys():
+        kept = frozenset(field for field, value in stored.items() if status[field] == value)
+        kept -= _OWN
+    return _First(stored, specs, status, tuple(status["containerStatuses"]), kept)
 
 
 class NodePods:
@@ -181,14 +192,21 @@ class NodePods:
         name = around.config.name
         run = runtime.run
         started = [run(_of((name, uid, spec["name"], 0)), address) for spec in specs]
-        status = self._first.of(pod, runtime.name, started, now)
+        status, kept = self._first.of(pod, runtime.name, started, now)
         status.update(self._host)
         status["podIP"] = address
         status["podIPs"] = [{"ip": address}]
         entry = self.entries[uid] = NodePod(pod)
         entry.proposed = status
         around.outbox.put(
-            _proposal((uid, metadata["namespace"], metadata["name"], status, pod["status"], False))
+            Proposal(
+                uid,
+                metadata["namespace"],
+                metadata["name"],
+                status,
+                pod["status"],
+                kept=kept,
+            )
         )
         if around.config.events:
             for spec in specs:

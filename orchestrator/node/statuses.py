@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from itertools import count
 
@@ -11,6 +11,7 @@ from orchestrator.node.states import ContainerState, Phase, PodState
 from orchestrator.node.support import unsupported_debugger
 from orchestrator.resources.objects import Object, is_deleting, status_of
 from orchestrator.resources.timestamps import format_time
+from orchestrator.store.operations import Changed, KnownChange
 
 OWN_CONDITIONS = frozenset(
     ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -275,19 +276,26 @@ def _dated(wanted: Object, old: Object | None, now: str, generation: int | None)
     return old if old is not None and new == old else new
 
 
-def status_change(status: Object, seen: Object | None) -> Callable[[Object], Object | None]:
+def status_change(
+    status: Object, seen: Object | None, kept: Container[str] | None = None
+) -> KnownChange:
     """Return the function that puts ``status`` into the stored pod.
 
     Args:
         status: From `pod_status`.
         seen: The stored status that ``status`` was computed from; where the store has another
             one by now, conditions that are not the node's are taken from there.
+        kept: Fields of ``status`` that are as in ``seen``, of which it has all; None: unknown.
     """
 
-    def change(current: Object) -> Object | None:
+    def change(current: Object) -> Object | Changed | None:
         present = current.get("status")
         if present is seen or not present:
-            return {**current, "status": status}
+            after = {**current, "status": status}
+            if kept is None or not present:
+                return after
+            fields = {field: value for field, value in status.items() if field not in kept}
+            return Changed(after, {"status": fields})
         if present == status or is_terminal(current):
             # What was over, by whoever's word, keeps its phase; the containers' ends are news.
             if present == status:

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.resources.conditions import set_condition
 from orchestrator.resources.objects import Object, is_deleting, status_of
+from orchestrator.store import Changed
 
 SCHEDULED = "PodScheduled"
 NOMINATED = "nominatedNodeName"
@@ -29,9 +30,9 @@ class Binder:
         self._now = now
         # Values begin with the original, so that its identity stays its own meanwhile.
         self._specs: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {}
-        self._statuses: dict[tuple[int, Any], tuple[Any, dict[str, Any]]] = {}
+        self._statuses: dict[tuple[int, Any], tuple[Any, dict[str, Any], bool]] = {}
 
-    def bind(self, node: str, current: Object) -> Object | None:
+    def bind(self, node: str, current: Object) -> Object | Changed | None:
         """Return the pod on ``node``, with PodScheduled True; None when it may not be bound.
 
         A pod is bound at most once: one that has a node, is being deleted or is gated is left.
@@ -57,9 +58,16 @@ class Binder:
                 observedGeneration=generation,
             )
             # Upstream's API server ends a nomination with the binding.
-            rest = _without_nomination(status) if NOMINATED in status else status
-            scheduled = self._statuses[alike] = (status, {**rest, "conditions": conditions})
-        return {**current, "spec": bound[1], "status": scheduled[1]}
+            nominated = NOMINATED in status
+            rest = _without_nomination(status) if nominated else status
+            wanted = {**rest, "conditions": conditions}
+            scheduled = self._statuses[alike] = (status, wanted, not nominated)
+        _, after, only_added = scheduled
+        pod = {**current, "spec": bound[1], "status": after}
+        if only_added and "status" in current:
+            conditions = after["conditions"]
+            return Changed(pod, {"spec": {"nodeName": node}, "status": {"conditions": conditions}})
+        return pod
 
 
 def describe_binding(pod: Object) -> str:

@@ -8,6 +8,7 @@ from orchestrator.store.housekeeping import CompactionPolicy
 from orchestrator.store.listing import ListPage
 from orchestrator.store.operations import (
     Change,
+    Changed,
     Create,
     Delete,
     DeleteOptions,
@@ -22,6 +23,7 @@ from orchestrator.store.window import Expired, WindowLimits
 
 __all__ = [
     "Change",
+    "Changed",
     "CompactionPolicy",
     "Create",
     "Delete",

@@ -21,7 +21,7 @@ from orchestrator.store.allocation import ServiceAllocator
 from orchestrator.store.codec import DELETED, Delta, Encoder, diff_objects, pack_key
 from orchestrator.store.events import EventType, ObjectEvent
 from orchestrator.store.identities import Identities
-from orchestrator.store.operations import Create, Delete, Modify, Operation, Raced
+from orchestrator.store.operations import Changed, Create, Delete, Modify, Operation, Raced
 from orchestrator.store.overlay import Overlay
 from orchestrator.store.quotas import QUOTAS, Charge, QuotaLedger
 from orchestrator.store.rules import (
@@ -226,8 +226,13 @@ class Decider:
         if uid is not None and uid != current["metadata"]["uid"]:
             check_identity(key, current, uid)
         wanted = change(current)
+        if type(wanted) is Changed:
+            changed, fields = wanted
+            assert changed["metadata"] is current["metadata"]
+            return self._update(key, current, changed, (fields, {}, []))
         if wanted is None or wanted is current:
             return current
+        assert type(wanted) is dict
         if not subresource:
             strategy = strategy_of(self._kind(resource))
             wanted = strategy.prepare_update(wanted, current)
@@ -238,10 +243,13 @@ class Decider:
             wanted = decide_metadata(current, wanted)
         return self._update(key, current, wanted)
 
-    def _update(self, key: Key, current: Object, wanted: Object) -> Object:
-        delta = diff_objects(current, wanted)
+    def _update(
+        self, key: Key, current: Object, wanted: Object, delta: Delta | None = None
+    ) -> Object:
         if delta is None:
-            return current
+            delta = diff_objects(current, wanted)
+            if delta is None:
+                return current
         if "deletionTimestamp" in wanted["metadata"] and is_finished(key, wanted):
             self._remove(key, current)
             return wanted

@@ -12,6 +12,25 @@ Change: TypeAlias = Callable[[Object], Object | None]
 """From the current object to the wanted one; None or the same object means: leave it."""
 
 
+class Changed(NamedTuple):
+    """What a `Modify.change` may return: the object, and where it differs from the one before.
+
+    To find that out by comparing takes as long as all else about such a write.
+
+    Attributes:
+        object: The wanted object, which has the metadata of the one before.
+        fields: Part -> field -> value for every field that was set; some may be as they were, but
+            nothing else may be different, and no field gone. Used up by whoever gets it.
+    """
+
+    object: Object
+    fields: dict[str, dict[str, Any]]
+
+
+KnownChange: TypeAlias = Callable[[Object], Object | Changed | None]
+"""A `Change` that may know what it changed; for those who write by the thousand."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
     """What ``DeleteOptions`` of the API asks for.
@@ -74,7 +93,7 @@ class Modify(NamedTuple):
     resource: str
     namespace: str
     name: str
-    change: Change
+    change: KnownChange
     subresource: str = ""
     uid: str | None = None
 

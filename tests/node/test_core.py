@@ -187,7 +187,7 @@ def test_a_phase_that_is_over_is_never_taken_back() -> None:
     change = status_change(pod_status(one, NOW), None)
     stored = {**one.pod, "status": {"phase": "Failed", "reason": "Evicted"}}
     changed = change(stored)
-    assert changed is not None
+    assert isinstance(changed, dict)
     assert (changed["status"]["phase"], changed["status"]["reason"]) == ("Failed", "Evicted")
 
 

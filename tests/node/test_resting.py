@@ -10,7 +10,9 @@ from actors.testing import virtual
 from orchestrator.node import SimulatedRuntime, simulated_node
 from orchestrator.node.resting import FirstStatuses
 from orchestrator.node.runtime import ContainerOf, ContainerStarted
-from orchestrator.store import DeleteOptions
+from orchestrator.node.statuses import status_change
+from orchestrator.store import Changed, DeleteOptions
+from orchestrator.store.codec import apply_delta, diff_objects
 
 SCHEDULED = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 
@@ -201,7 +203,8 @@ def test_pods_that_come_together_share_what_is_alike() -> None:
         started = ContainerStarted(f"id-of-{name}", ContainerOf("n", name, "web", 0), now)
         metadata = {"name": name, "namespace": "default", "uid": name, "generation": 1}
         pod = {"metadata": metadata, "spec": {"containers": containers}, "status": stored}
-        return first.of(pod, "simulated", [started], now)
+        found, _ = first.of(pod, "simulated", [started], now)
+        return found
 
     one, two, later = status("a", 1000.5), status("b", 1000.9), status("c", 1001.5)
     assert one["conditions"] is two["conditions"]
@@ -209,3 +212,36 @@ def test_pods_that_come_together_share_what_is_alike() -> None:
     assert ids == ["simulated://id-of-a", "simulated://id-of-b"]
     assert later["conditions"] != one["conditions"]
     assert later["startTime"] != one["startTime"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"phase": "Pending", "conditions": [SCHEDULED]},
+        {"phase": "Pending", "qosClass": "Burstable", "conditions": [SCHEDULED]},
+        {"phase": "Pending", "hostIP": "10.0.0.1", "observedGeneration": 1, "conditions": []},
+        {"phase": "Pending", "unheard": "of", "conditions": [SCHEDULED]},
+    ],
+)
+def test_what_a_first_status_says_it_changed_is_what_comparing_finds(
+    stored: dict[str, Any],
+) -> None:
+    """The log gets the very same, and nothing that goes is forgotten."""
+    containers = [{"name": "web", "image": "image"}]
+    started = ContainerStarted("id", ContainerOf("n", "u", "web", 0), 1000.0)
+    metadata = {"name": "a", "namespace": "default", "uid": "u", "generation": 1}
+    pod = {"metadata": metadata, "spec": {"containers": containers}, "status": stored}
+    status, kept = FirstStatuses().of(pod, "simulated", [started], 1000.0)
+    status = {**status, "hostIP": "10.0.0.1", "podIP": "10.1.0.2"}
+    changed = status_change(status, stored, kept)(pod)
+    if "unheard" in stored:
+        assert not isinstance(changed, Changed)
+        return
+    assert isinstance(changed, Changed)
+    assert changed.object == {**pod, "status": status}
+    found = diff_objects(pod, changed.object)
+    assert found is not None
+    merged, replaced, removed = found
+    assert (replaced, removed) == ({}, [])
+    assert merged["status"].items() <= changed.fields["status"].items()
+    assert apply_delta(pod, (changed.fields, {}, []), 7)["status"] == status

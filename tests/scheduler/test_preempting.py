@@ -128,6 +128,6 @@ def test_a_refused_pod_is_told_together_with_its_nomination() -> None:
     assert cleared is not None
     assert "nominatedNodeName" not in cleared["status"]
     bound = Binder(NOW).bind("n", marked)
-    assert bound is not None
+    assert isinstance(bound, dict)
     assert "nominatedNodeName" not in bound["status"]
     assert bound["status"]["phase"] == "Pending"

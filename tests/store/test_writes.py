@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from actors.log import MemoryLog
 from actors.testing import virtual
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import with_meta
-from orchestrator.store import Create, Delete, DeleteOptions, Modify
+from orchestrator.store import Changed, Create, Delete, DeleteOptions, Modify
 
 
 @virtual
@@ -398,3 +399,32 @@ async def test_a_new_default_priority_reaches_pods_of_a_known_template(kit: Any)
         await store.write([Create("pods", kit.pod("b"))])
         found = [store.get("pods", "default", name)["spec"]["priority"] for name in "ab"]
         assert found == [0, 7]
+
+
+@virtual
+async def test_a_change_that_says_what_it_changed_is_written_as_if_compared(kit: Any) -> None:
+    """What is stored, what followers see and what a restart finds are the same."""
+    log = MemoryLog()
+    async with kit.opened(log) as store:
+        pods = [
+            await store.create(kit.pod(name), resource="pods", namespace="default")
+            for name in ("compared", "said")
+        ]
+
+        def after(pod: Any) -> Any:
+            return {**pod, "status": {**pod["status"], "phase": "Running", "podIP": "10.0.0.1"}}
+
+        def say(pod: Any) -> Any:
+            return Changed(after(pod), {"status": {"phase": "Running", "podIP": "10.0.0.1"}})
+
+        results = await store.write(
+            [
+                Modify("pods", "default", pod["metadata"]["name"], change, "status")
+                for pod, change in zip(pods, (after, say), strict=True)
+            ]
+        )
+        statuses = [store.get("pods", "default", name)["status"] for name in ("compared", "said")]
+        assert statuses[0] == statuses[1] == {**pods[0]["status"], **statuses[0]}
+        assert [result["status"] for result in results] == statuses
+        written = [record.data async for chunk in log.read() for record in chunk][-2:]
+        assert written[0] == written[1]

@@ -13,7 +13,7 @@ from orchestrator.resources.objects import Object
 from orchestrator.store.admission.chain import Admission, validated
 from orchestrator.store.admission.hooks import AdmissionOperation, Attributes, Caller
 from orchestrator.store.admission.patient import decided
-from orchestrator.store.operations import Create, Delete, Modify, Operation, Raced
+from orchestrator.store.operations import Changed, Create, Delete, Modify, Operation, Raced
 
 AT_ONCE: Final = 64
 """Objects of one batch about which hooks are asked at the same time."""
@@ -113,6 +113,8 @@ async def _ask_modify(store: Asked, operation: Modify, kind: Kind, caller: Calle
         return operation
     seen = store.get(operation.resource, operation.namespace, operation.name)
     wanted = operation.change(seen) if seen is not None else None
+    if isinstance(wanted, Changed):
+        wanted = wanted.object
     if seen is None or wanted is None or wanted is seen:
         return operation  # the sequencer tells its caller what became of it
     attributes = _attributes("UPDATE", kind, operation, caller, subresource)

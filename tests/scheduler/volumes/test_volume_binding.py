@@ -49,7 +49,7 @@ class Objects:
         for write in self.binder.begin(uid, reservation, now, timeout):
             current = self.found[write.resource, write.namespace, write.name]
             try:
-                changed = write.change(current)
+                changed: Any = write.change(current)
             except StatusError as error:
                 results.append(error)
                 continue
