@@ -21,6 +21,7 @@ from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.nominations import Nominations
 from orchestrator.scheduler.core.pods import PodState
+from orchestrator.scheduler.core.terms import HOSTNAME
 from orchestrator.scheduler.core.topology import Topology
 from orchestrator.scheduler.core.volumes import VolumeBook
 
@@ -37,6 +38,8 @@ class Cluster:
     def __init__(self) -> None:
         self.nodes: list[NodeState | None] = []  # an index is never used twice
         self.by_name: dict[str, NodeState] = {}
+        self.by_host: dict[str, dict[str, NodeState]] = {}
+        """Nodes by name, by their host name label: as a rule one for each."""
         self.namespaces: dict[str, Mapping[str, str]] = {}
         """Labels of the namespaces; one that is not known has none."""
         self.image_nodes: dict[str, int] = {}
@@ -71,6 +74,7 @@ class Cluster:
             state = NodeState(node, len(self.nodes))
             self.nodes.append(state)
             self.by_name[state.name] = state
+            self._note_host(state, 1)
             self._count_images(state, 1)
             for pod in self._homeless.pop(state.name, {}).values():
                 state.add(pod)
@@ -88,8 +92,10 @@ class Cluster:
             regrouped = changed & (ClusterEvent.NODE_LABELS | ClusterEvent.NODE_TAINTS)
             if regrouped:
                 self._touch(state.index, self.topology.detach(state))
+                self._note_host(state, -1)
             state.describe(node)
             if regrouped:
+                self._note_host(state, 1)
                 self._touch(state.index, self.topology.attach(state))
             self._touch(state.index)
         return changed
@@ -100,6 +106,7 @@ class Cluster:
         if state is None:
             return
         self._touch(state.index, self.topology.detach(state))
+        self._note_host(state, -1)
         self._count_images(state, -1)
         self.nodes[state.index] = None
         if state.pods:
@@ -213,6 +220,18 @@ class Cluster:
         if start < 0:
             return None
         return dict.fromkeys(self.journal[start:])
+
+    def _note_host(self, node: NodeState, sign: int) -> None:
+        host = node.labels.get(HOSTNAME)
+        if host is None:
+            return
+        nodes = self.by_host.setdefault(host, {})
+        if sign > 0:
+            nodes[node.name] = node
+        else:
+            nodes.pop(node.name, None)
+            if not nodes:
+                del self.by_host[host]
 
     def _count_images(self, node: NodeState, sign: int) -> None:
         if not node.images:

@@ -460,7 +460,7 @@ class Placer:
             return known[1].find_best(excluded)
         if pod.unsupported or self.framework.reject_pod(pod, self._cluster) is not None:
             return None
-        if self.framework.needs_everything(pod) or pod.selection.names is not None:
+        if self.framework.needs_everything(pod) or self._named(pod) is not None:
             return self._ask_everyone(pod, excluded)
         return self._index(pod).find_best(excluded)
 
@@ -507,15 +507,15 @@ class Placer:
     def _ask_everyone(self, pod: PodClass, excluded: Collection[str]) -> NodeState | None:
         """Ask every plugin about the nodes that come into question, until enough are feasible."""
         cluster, framework = self._cluster, self.framework
-        names = pod.selection.names
-        if names is None:
+        named = self._named(pod)
+        if named is None:
             nodes: Iterable[NodeState] = self._in_turn()
             enough = enough_nodes(
                 len(cluster.by_name), framework.profile.percentage_of_nodes_to_score
             )
         else:
-            nodes = [cluster.by_name[name] for name in sorted(names) if name in cluster.by_name]
-            enough = len(names)
+            nodes = named
+            enough = len(named)
         checks = [plugin.check for plugin in framework.filters if plugin.applies(pod)]
         feasible: list[NodeState] = []
         for node in nodes:
@@ -531,6 +531,16 @@ class Placer:
         best = max(totals)
         equal = [node for node, total in zip(feasible, totals, strict=True) if total == best]
         return equal[int(self._random() * len(equal))]
+
+    def _named(self, pod: PodClass) -> list[NodeState] | None:
+        """Return the nodes that a class names, or that its volumes are on; None for any node."""
+        cluster, names = self._cluster, pod.selection.names
+        if names is not None:
+            return [cluster.by_name[name] for name in sorted(names) if name in cluster.by_name]
+        hosts = None if pod.volumes is None else pod.volumes.hosts
+        if hosts is None or len(hosts) > _SMALL:
+            return None
+        return [node for host in sorted(hosts) for node in cluster.by_host.get(host, {}).values()]
 
     def _in_turn(self) -> Iterator[NodeState]:
         """Yield all nodes, beginning behind those that were asked the last time."""

@@ -102,7 +102,9 @@ def places(seed: int) -> Places:
         source = {"csi": {"driver": EBS, "volumeHandle": f"h{index}"}}
         made.put(volume(f"free-{index}", size, "static", affinity=reach, source=source))
     for index in range(3):
-        made.put(volume(f"pv-{index}", labels={ZONE: chance.choice(["a", "b", "a__b"])}))
+        reach = chance.choice([None, within(HOST, *chance.sample(NODES, 2)), within(HOST, "n1")])
+        where = {ZONE: chance.choice(["a", "b", "a__b"])}
+        made.put(volume(f"pv-{index}", labels=where, affinity=reach))
         modes = (chance.choice(["ReadWriteOnce", "ReadWriteOncePod"]),)
         made.put(claim(f"bound-{index}", to=f"pv-{index}", modes=modes))
         made.put(claim(f"static-{index}", f"{chance.randint(1, 2)}Gi", "static"))
@@ -122,6 +124,7 @@ CLAIMS = [f"{kind}-{index}" for kind in ("bound", "static", "waits") for index i
             st.tuples(st.just("write"), st.integers(0, 9)),
             st.tuples(st.just("limit"), st.integers(0, 3)),
             st.tuples(st.just("bind"), st.sampled_from(CLAIMS)),
+            st.tuples(st.just("rename"), st.tuples(st.sampled_from(NODES), st.sampled_from(NODES))),
         ),
         max_size=14,
     ),
@@ -141,6 +144,8 @@ def test_the_fast_path_finds_nodes_exactly_where_a_loop_does(
         elif step == "limit":
             (change,) = world.put(csi_node("n1", {EBS: value}))
             world.cluster.touch(change.nodes)
+        elif step == "rename":  # another host name, perhaps that of another node
+            world.node(value[0], **{HOST: value[1]}, zone="a")
         elif step == "bind":
             key, made = next(k for k in world.book.claims if k.name == value), f"made-{value}"
             if not world.book.claims[key].volume:

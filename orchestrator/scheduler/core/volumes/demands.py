@@ -9,7 +9,7 @@ from typing import NamedTuple
 from orchestrator.scheduler.core.volumes.claims import Wanted
 from orchestrator.scheduler.core.volumes.disks import Disk
 from orchestrator.scheduler.core.volumes.migration import Attachment
-from orchestrator.scheduler.core.volumes.persistent import Affinity, ClaimKey, Zones
+from orchestrator.scheduler.core.volumes.persistent import HOSTNAME, Affinity, ClaimKey, Zones
 
 
 class Depends(enum.Flag):
@@ -64,9 +64,11 @@ class VolumeDemand:
     Attributes:
         parts: The content.
         depends: What a verdict depends on that changes without the node changing.
+        hosts: No node without one of these host names comes into question: that is where the
+            bound volumes are. None where they do not say it so.
     """
 
-    __slots__ = ("_hash", "_refusals", "depends", "parts")
+    __slots__ = ("_hash", "_refusals", "depends", "hosts", "parts")
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -75,6 +77,14 @@ class VolumeDemand:
             self.depends |= Depends.NODE_PODS
         if parts.exclusive or parts.unbound:
             self.depends |= Depends.SUPPLY
+        local = [
+            affinity.locality[1]
+            for affinity in parts.bound
+            if affinity is not None
+            and affinity.locality is not None
+            and affinity.locality[0] == HOSTNAME
+        ]
+        self.hosts = frozenset.intersection(*local) if local else None
         self._hash = hash(parts)
         self._refusals: Mapping[str, str] = dict(parts.refusals)
 

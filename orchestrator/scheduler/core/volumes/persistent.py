@@ -16,6 +16,7 @@ from orchestrator.scheduler.core.affinities import Term, selection_of
 from orchestrator.scheduler.core.volumes.migration import Attachment, in_tree_attachment
 
 CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
+HOSTNAME: Final = "kubernetes.io/hostname"
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 
 _STABLE: Final = {

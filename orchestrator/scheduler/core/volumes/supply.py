@@ -12,6 +12,7 @@ from orchestrator.resources.objects import name_of
 from orchestrator.scheduler.core.volumes.claims import Wanted
 from orchestrator.scheduler.core.volumes.migration import Attachment
 from orchestrator.scheduler.core.volumes.persistent import (
+    HOSTNAME,
     ClaimKey,
     Places,
     Reference,
@@ -25,8 +26,6 @@ from orchestrator.scheduler.core.volumes.provisioning import (
     storage_class,
 )
 from orchestrator.scheduler.core.volumes.shelves import Shelf, fits
-
-_HOSTNAME = "kubernetes.io/hostname"
 
 
 class Supply:
@@ -81,7 +80,7 @@ class Supply:
     def _touch_around(self, volume: Volume) -> None:
         """Note that a volume has come to the shelf, or left it."""
         locality = None if volume.affinity is None else volume.affinity.locality
-        if locality is not None and locality[0] == _HOSTNAME and len(locality[1]) == 1:
+        if locality is not None and locality[0] == HOSTNAME and len(locality[1]) == 1:
             return
         name = volume.storage_class
         shelf = self._shelves.get(name)
