@@ -28,7 +28,7 @@ class Progress:
 
         Args:
             what: Is being counted, in a few words.
-            total: How many there will be.
+            total: How many there will be; 0 when that is not known.
         """
         del what, total
         yield _Silent()
@@ -67,7 +67,9 @@ class Bars(Progress):
     @contextlib.contextmanager
     def meter(self, what: str, total: int) -> Iterator[Meter]:
         """Show a bar while the block runs."""
-        task = self._bars.add_task(f"{self._title}: {what}" if self._title else what, total=total)
+        task = self._bars.add_task(
+            f"{self._title}: {what}" if self._title else what, total=total or None
+        )
         try:
             yield _Bar(self._bars, task)
         finally:

@@ -198,13 +198,17 @@ class CoreDriver:
     def changes(self) -> list[Change]:
         """Return all that happened so far, in order."""
         found = []
+        specs: dict[tuple[int, str], Any] = {}  # by the identity of what the log keeps
         for what, made, node, begun, ended in self._log:
             if what != "bound":
                 found.append(Change(what, made, ended))
                 continue
             found.append(Change("created", made, begun))
-            bound = {**made, "spec": {**made["spec"], "nodeName": node}}  # as a store has it
-            found.append(Change("bound", bound, ended))
+            spec = specs.get((id(made["spec"]), node))
+            if spec is None:
+                spec = {**made["spec"], "nodeName": node}
+                specs[id(made["spec"]), node] = spec
+            found.append(Change("bound", {**made, "spec": spec}, ended))
         return found
 
     def around(self) -> Surroundings:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import resource
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,9 @@ from orchestrator.bench.scheduling._core_driver import CoreDriver
 from orchestrator.bench.scheduling._store_driver import PATIENCE, whole_path
 from orchestrator.bench.scheduling.baseline import MOST, Bare, create_and_bind
 from orchestrator.bench.scheduling.checking import Violation, check
-from orchestrator.bench.scheduling.history import digest, percentile, timing
+from orchestrator.bench.scheduling.history import Change, digest, percentile, timing
 from orchestrator.bench.scheduling.making import Maker
-from orchestrator.bench.scheduling.running import Driver, Run, Watch
+from orchestrator.bench.scheduling.running import Driver, Meter, Run, Watch
 from orchestrator.bench.scheduling.workloads import Workload, WorkloadError
 
 PathName: TypeAlias = Literal["core", "store"]
@@ -28,6 +28,7 @@ Tuning: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 TIMES_FLOOR = 20.0
 SHARE_OF_BARE = 0.6
+_PORTION = 1000
 """A target is so many times the floor, or this share of the bare loop: whichever is less."""
 
 
@@ -144,8 +145,8 @@ async def _measure(
             measured = await Run(workload, driver, progress, settings.watch).run()
         around = driver.around()
     changes = driver.changes()
-    with progress.meter("checking the placements", len(changes)):
-        violations = check(changes, around)
+    with progress.meter("checking the placements", len(changes)) as meter:
+        violations = check(_metered(changes, meter), around)
     if violations:
         raise PlacementsWrong(violations)
     times = timing(changes, measured.pods, measured.began, measured.ended)
@@ -179,6 +180,12 @@ async def _measure(
             "window_seconds": times.window,
         },
     )
+
+
+def _metered(changes: Sequence[Change], meter: Meter) -> Iterator[Change]:
+    for start in range(0, len(changes), _PORTION):
+        yield from changes[start : start + _PORTION]
+        meter.advance(_PORTION)
 
 
 def target(workload: Workload, path: PathName, bare: float) -> float | None:
