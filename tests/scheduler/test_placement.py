@@ -192,3 +192,61 @@ def test_many_classes_in_turn_still_fill_every_node() -> None:
         cluster.place(PodState(f"p{step}", Key("pods", "default", f"p{step}"), pod), chosen.name)
     assert placed > 1000
     assert all(state.used_cpu <= state.cpu for state in cluster.by_name.values())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_node_is_found_however_much_happened_since_the_class_was_asked(seed: int) -> None:
+    """What is put off, or set aside for others, may be the only node there is."""
+    chance = random.Random(seed)
+    cluster = Cluster()
+    for index in range(150):
+        cluster.put_node(node(f"n{index}", None), None)
+    placer = Placer(cluster, chance.random)
+    classes = [PodClass(spec_of(cpu)) for cpu in ("1", "2", "4")]
+    for index in range(150):
+        cluster.place(
+            PodState(f"p{index}", Key("pods", "ns", f"p{index}"), classes[2]), f"n{index}"
+        )
+    found = missed = 0
+    for _ in range(100):
+        if chance.random() < 0.4:
+            for index in range(150):
+                if f"p{index}" not in cluster.pods:
+                    uid = f"p{index}"
+                    cluster.place(PodState(uid, Key("pods", "ns", uid), classes[2]), f"n{index}")
+        for _ in range(chance.choice([0, 1, 12, 30])):  # most nodes stay full
+            index = chance.randrange(150)
+            uid, name = f"p{index}", f"n{index}"
+            if cluster.displace(uid) is None or chance.random() < 0.98:
+                cluster.place(PodState(uid, Key("pods", "ns", uid), classes[2]), name)
+        pod = chance.choice(classes)
+        feasible = {
+            state.name
+            for state in cluster.by_name.values()
+            if DEFAULT_FRAMEWORK.reject(pod, state, cluster) is None
+        }
+        excluded = set(chance.sample(sorted(feasible), k=len(feasible) // 2))
+        best = placer.find_best(pod, excluded)
+        assert (best is None) == (not feasible - excluded)
+        assert best is None or best.name in feasible - excluded
+        found += best is not None
+        missed += best is None
+    assert found > 20
+    assert missed > 5
+
+
+def test_nodes_set_aside_do_not_hide_the_others() -> None:
+    """Were the first hundred that are known all kept for others, one of the rest is found."""
+    cluster = Cluster()
+    for index in range(400):
+        cluster.put_node(node(f"n{index}", None), None)
+    placer = Placer(cluster, random.Random(1).random)
+    excluded = {f"n{index}" for index in range(400)} - {"n77", "n333"}
+    best = placer.find_best(PodClass(spec_of("1")), excluded)
+    assert best is not None
+    assert best.name in {"n77", "n333"}
+
+
+def spec_of(cpu: str) -> Object:
+    """Make a pod spec."""
+    return {"containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]}

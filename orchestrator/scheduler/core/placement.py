@@ -139,7 +139,7 @@ class ClassIndex:
         if self._tastes.elsewhere(self._cluster) != self._elsewhere:
             self._reset()
         if self._unseen or self._queue or self._behind:
-            feasible = self._widen()
+            feasible = self._widen(len(excluded))
         elif self._demands is None and len(self._buckets) == 1:
             (bucket,) = self._buckets.values()
             feasible = [bucket]
@@ -153,7 +153,7 @@ class ClassIndex:
                 best = self._weigh(feasible, excluded)
             if moved == self._moved:
                 return None if best is None else self._cluster.nodes[best[2]]
-            feasible = self._widen()
+            feasible = self._widen(len(excluded))
 
     # ---- knowing enough nodes
 
@@ -213,26 +213,34 @@ class ClassIndex:
         self._waiting |= new
         self._queue.extend(new)
 
-    def _widen(self) -> list[_Bucket]:
-        """Return the feasible buckets, after looking at as many nodes as it takes."""
+    def _widen(self, besides: int = 0) -> list[_Bucket]:
+        """Return the feasible buckets, after looking at as many nodes as it takes.
+
+        Args:
+            besides: So many of the feasible nodes may be excluded, and are not enough.
+        """
         cluster = self._cluster
-        if self._counted != len(cluster.by_name):
-            self._counted = len(cluster.by_name)
-            self._enough = self._framework.enough_nodes(self._counted, self._demands is not None)
-        feasible = self._feasible()
         more = self._spare  # a class that is asked often soon knows all nodes
         while True:
-            lacking = self._enough - sum([bucket.size for bucket in feasible])
+            if self._counted != len(cluster.by_name):
+                self._counted = len(cluster.by_name)
+                looks_around = self._demands is not None
+                self._enough = self._framework.enough_nodes(self._counted, looks_around)
+            feasible = self._feasible()
+            lacking = self._enough + besides - sum([bucket.size for bucket in feasible])
             look = max(more, lacking)
             if look <= 0:
                 return feasible
             more = 0
             for _ in range(look):
                 index = self._next()
-                if index is None:
+                if index is not None:
+                    self._look_at(index)
+                elif self._behind:  # what was put off may be what is lacking
+                    self._take_in_changes()
+                    break
+                else:
                     return self._feasible()
-                self._look_at(index)
-            feasible = self._feasible()
 
     def _next(self) -> int | None:
         """Return the node to look at next; None when all are known."""
