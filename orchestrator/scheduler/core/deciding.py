@@ -42,7 +42,11 @@ class Refusal(NamedTuple):
 
 
 class Decider:
-    """Decides for the pods of one profile, in passes: within one, room only shrinks."""
+    """Decides for the pods of one profile, in passes.
+
+    Pods come by priority, so that room only shrinks within a pass, but for what was kept for pods
+    that go elsewhere.
+    """
 
     def __init__(
         self,
@@ -105,10 +109,24 @@ class Decider:
             return None
         found = self.placer.find_best(pod_class, self._kept.keep_from(pod_class, priority))
         self._chosen += found is not None
+        if found is not None and nominations.node_of(pod.uid):
+            self.begin()  # it goes elsewhere: the room that was kept for it is free
         return found
 
     def refuse(self, pod: PodState) -> Refusal:
         """Say what becomes of a pod that `choose` found no node for."""
+        # What is kept for the pod is not in its own way, and not known to what is remembered.
+        nominations = self._cluster.nominations
+        nominated = nominations.remove(pod.uid)
+        if nominated:
+            self.begin()
+        refusal = self._refuse(pod, nominated)
+        if nominated and refusal.nomination is None:
+            nominations.add(pod, nominated)
+            self.begin()
+        return refusal
+
+    def _refuse(self, pod: PodState, nominated: str) -> Refusal:
         pod_class, priority, cluster = pod.pod_class, pod.priority, self._cluster
         key = (pod_class, priority)
         diagnosis = self._refusal_of(pod)
@@ -116,12 +134,11 @@ class Decider:
             diagnosis = self._diagnoser.diagnose(pod_class, priority)
             self._refused[key] = (self._chosen, diagnosis)
             self._hopeless.pop(key, None)
-        preemptor, nominations = self._preemptor, cluster.nominations
+        preemptor = self._preemptor
         if diagnosis.final:
             return Refusal(diagnosis.message, diagnosis)
         if preemptor is None:
             return Refusal(diagnosis.words, diagnosis)
-        nominated = nominations.node_of(pod.uid)
         why = why_ineligible(
             pod_class,
             priority,
@@ -132,7 +149,6 @@ class Decider:
         )
         if why is not None:
             return Refusal(diagnosis.explain(why), diagnosis)
-        nominations.remove(pod.uid)
         hopeless = self._hopeless.get(key)
         if hopeless is None or self._framework.asks_each_pod:
             found = preemptor.find(pod_class, priority)
