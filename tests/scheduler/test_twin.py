@@ -8,13 +8,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from hypothesis import Phase, event, given, note, settings
+from hypothesis import event, given, note
 from hypothesis import strategies as st
 
 from orchestrator.scheduler.core import Placer
 from orchestrator.scheduler.core.explaining import Explanation, explain
 from tests.scheduler.twin import Profile, filter_all, fit_error, score_all
 from tests.scheduler.twin.builders import Object
+from tests.scheduler.twin.looking import look_at
 from tests.scheduler.twin.profiles import DEFAULT, BothProfiles, profiles
 from tests.scheduler.twin.scoring import TOTAL
 from tests.scheduler.twin.storage import Storage, storages
@@ -28,16 +29,6 @@ from tests.scheduler.twin.strategies import (
     steps,
 )
 from tests.scheduler.twin.worlds import World
-
-
-def look_at(hundreds: int) -> settings:
-    """Look at so many hundreds of clusters, or thousands in the thorough profile."""
-    return settings(
-        max_examples=hundreds * settings().max_examples,
-        report_multiple_bugs=False,
-        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    )
-
 
 ON_NODES = FEATURES[:9]
 TOPOLOGY = (*FEATURES[:9:4], "spread", "soft spread", "affinity", "anti-affinity")

@@ -15,6 +15,7 @@ from orchestrator.scheduler.core.owners import Kinships
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.volumes import VolumeDemand
 from tests.scheduler.twin.builders import ZONE, Object, thing
+from tests.scheduler.twin.preempting import is_being_preempted
 from tests.scheduler.twin.snapshot import Snapshot, labels, namespace
 from tests.scheduler.twin.snapshot import name as name_of
 from tests.scheduler.twin.storage import (
@@ -250,6 +251,7 @@ class World:
             priority=spec.get("priority") or 0,
             start=float(started[14:16]) if started else None,
             terminating="deletionTimestamp" in metadata,
+            preempted=is_being_preempted(pod),
             preempts=spec.get("preemptionPolicy") != "Never",
         )
 
