@@ -476,6 +476,12 @@ def test_changes_help_whom_they_concern() -> None:
     assert [change.helps(bound) for change in helpful] == [False, False, False]
     (same,) = world.put(volume("new", storage_class="waits"))
     assert not same.event
+    less, more = world.put(
+        capacity("x", "waits", "500Mi", selector=ANYWHERE),
+        capacity("x", "waits", "2Gi", selector=ANYWHERE),
+    )
+    assert not less.event
+    assert more.helps(waiting)
     (other,) = world.put(volume("else", storage_class="static"))
     assert not other.helps(waiting)
 

@@ -157,6 +157,19 @@ def test_volume_attachments_count_once_beside_the_pods_that_use_them() -> None:
     assert not found.book.usage.nodes["n1"].count(EBS)
 
 
+def test_a_volume_attachment_counts_once_its_volume_is_known() -> None:
+    """Objects come in any order, and verdicts about the node are void when they do."""
+    found = world(1)
+    found.put(attachment("va", "n1", "late"))
+    assert found.why_not("n1", uses("b")) is None
+    (change,) = found.put(volume("late"))
+    assert change.nodes == ("n1",)
+    assert found.why_not("n1", uses("b")) == FULL
+    (change,) = found.remove(volume("late"))
+    assert change.nodes == ("n1",)
+    assert found.why_not("n1", uses("b")) is None
+
+
 def test_raising_a_limit_helps_pods_with_volumes_of_that_driver() -> None:
     """Lowering it, or saying the same again, helps nobody."""
     found = world(1)

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from orchestrator.resources.objects import name_of, namespace_of
 from orchestrator.scheduler.core.events import ClusterEvent
+from orchestrator.scheduler.core.volumes.attaching import Attaching
 from orchestrator.scheduler.core.volumes.changes import NO_CHANGE, VolumeChange
 from orchestrator.scheduler.core.volumes.claims import Claim, claim_of
 from orchestrator.scheduler.core.volumes.demands import Parts, VolumeDemand
@@ -75,10 +76,7 @@ class VolumeBook:
         self._stale: dict[str, None] = {}
         self._simple: dict[Any, VolumeDemand] = {}
         self._demands: dict[VolumeDemand, VolumeDemand] = {}
-        # VolumeAttachments: node, driver and volume by name; what of them is counted; and by volume
-        self._attachments: dict[str, tuple[str, str, str]] = {}
-        self._counted: dict[str, tuple[str, Attachment]] = {}
-        self._attachments_of: dict[str, dict[str, None]] = {}
+        self._attaching = Attaching(self.supply.volumes, self.usage)
 
     # ---- pods
 
@@ -216,10 +214,12 @@ class VolumeBook:
                 tracked = bool((obj.get("spec") or {}).get("storageCapacity"))
                 return self._track(name_of(obj), tracked=tracked)
             case "csistoragecapacities.storage.k8s.io":
-                name = self.supply.put_capacity(obj)
-                return VolumeChange(ClusterEvent.CSI_CAPACITY, classes=frozenset((name,)))
+                grown = self.supply.put_capacity(obj)
+                if grown is None:
+                    return NO_CHANGE
+                return VolumeChange(ClusterEvent.CSI_CAPACITY, classes=frozenset((grown,)))
             case "volumeattachments.storage.k8s.io":
-                return self._put_attachment(obj)
+                return self._attaching.put(obj)
             case _:
                 raise ValueError(f"{resource} is not one of {RESOURCES}")
 
@@ -238,9 +238,9 @@ class VolumeBook:
                 known = self.supply.remove_volume(name)
                 if known is not None:
                     self._spread(name, known.attachment)
-                    self._recount(name)
                     if known.reference is not None:
                         self._invalidate(known.reference.claim)
+                    return VolumeChange(nodes=self._attaching.recount(name))
             case "storageclasses.storage.k8s.io":
                 self.supply.remove_class(name)
                 self._invalidate_class(name)
@@ -251,7 +251,7 @@ class VolumeBook:
             case "csistoragecapacities.storage.k8s.io":
                 self.supply.remove_capacity((namespace_of(obj), name))
             case "volumeattachments.storage.k8s.io":
-                return self._remove_attachment(name)
+                return self._attaching.remove(name)
             case _:
                 raise ValueError(f"{resource} is not one of {RESOURCES}")
         return NO_CHANGE
@@ -341,14 +341,13 @@ class VolumeBook:
         self._spread(volume.name, volume.attachment)
         if known is not None and not same:
             self._spread(volume.name, known.attachment)
-        if not same:
-            self._recount(volume.name)
+        nodes = () if same else self._attaching.recount(volume.name)
         before = None if known is None else known.reference
         if before != volume.reference:
             for reference in (before, volume.reference):
                 if reference is not None:
                     self._invalidate(reference.claim)
-        return VolumeChange(ClusterEvent.VOLUME, classes=frozenset((volume.storage_class,)))
+        return VolumeChange(ClusterEvent.VOLUME, nodes, classes=frozenset((volume.storage_class,)))
 
     def _spread(self, name: str, attachment: Attachment | None) -> None:
         """Look anew at the claims of a volume, and of others of the same handle."""
@@ -396,53 +395,6 @@ class VolumeBook:
         self.usage.tidy(name)
         event = ClusterEvent.CSI_NODE if drivers else ClusterEvent(0)
         return VolumeChange(event, (name,), drivers=frozenset(drivers))
-
-    # ---- VolumeAttachments
-
-    def _put_attachment(self, obj: Mapping[str, Any]) -> VolumeChange:
-        name, spec = name_of(obj), obj.get("spec") or {}
-        volume = (spec.get("source") or {}).get("persistentVolumeName") or ""
-        found = (spec.get("nodeName") or "", spec.get("attacher") or "", volume)
-        if self._attachments.get(name) == found:
-            return NO_CHANGE
-        change = self._remove_attachment(name)
-        self._attachments[name] = found
-        self._attachments_of.setdefault(volume, {})[name] = None
-        self._count_attachment(name)
-        return change._replace(nodes=(*change.nodes, found[0]))
-
-    def _remove_attachment(self, name: str) -> VolumeChange:
-        known = self._attachments.pop(name, None)
-        if known is None:
-            return NO_CHANGE
-        self._uncount_attachment(name)
-        others = self._attachments_of[known[2]]
-        del others[name]
-        if not others:
-            del self._attachments_of[known[2]]
-        node, driver, _ = known
-        return VolumeChange(ClusterEvent.VOLUME_ATTACHMENT, (node,), drivers=frozenset((driver,)))
-
-    def _recount(self, volume: str) -> None:
-        """Count the VolumeAttachments of a volume anew: only those of a CSI volume count."""
-        for name in self._attachments_of.get(volume, ()):
-            self._uncount_attachment(name)
-            self._count_attachment(name)
-
-    def _count_attachment(self, name: str) -> None:
-        node, driver, volume = self._attachments[name]
-        found = self.supply.volumes.get(volume)
-        attachment = None if found is None else found.attachment
-        if attachment is not None and attachment.driver not in DRIVERS:
-            counted = Attachment(driver, attachment.handle)
-            self._counted[name] = node, counted
-            self.usage.node(node).put_other(counted)
-
-    def _uncount_attachment(self, name: str) -> None:
-        counted = self._counted.pop(name, None)
-        if counted is not None:
-            self.usage.node(counted[0]).remove_other(counted[1])
-            self.usage.tidy(counted[0])
 
 
 def _simple_demand(driver: Any, affinity: Any, zones: Any) -> VolumeDemand:

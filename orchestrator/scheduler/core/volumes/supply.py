@@ -55,6 +55,7 @@ class Supply:
         self._chosen: dict[ClaimKey, str] = {}  # the reserved ones, by claim
         self._holders: dict[str | ClaimKey, int] = {}  # pods that may share what is spoken for
         self._capacity_classes: dict[tuple[str, str], str] = {}
+        self._limits: dict[tuple[str, str], int] = {}
         self._revisions: dict[str, int] = {}
         self._twin_revisions: dict[str, int] = {}
 
@@ -164,17 +165,20 @@ class Supply:
             self.touch(name)
         return names
 
-    def put_capacity(self, obj: Mapping[str, Any]) -> str:
-        """Take over a CSIStorageCapacity; return its class."""
+    def put_capacity(self, obj: Mapping[str, Any]) -> str | None:
+        """Take over a CSIStorageCapacity; return its class, if larger volumes can be made now."""
         capacity = capacity_of(obj)
+        before = self._limits.get(capacity.key, -1)
         self.remove_capacity(capacity.key)
         self._capacity_classes[capacity.key] = capacity.storage_class
+        self._limits[capacity.key] = capacity.limit
         self.capacities.setdefault(capacity.storage_class, Capacities()).put(capacity)
         self.touch(capacity.storage_class)
-        return capacity.storage_class
+        return capacity.storage_class if capacity.limit > before else None
 
     def remove_capacity(self, key: tuple[str, str]) -> None:
         """Forget a CSIStorageCapacity."""
+        self._limits.pop(key, None)
         name = self._capacity_classes.pop(key, None)
         if name is None:
             return
