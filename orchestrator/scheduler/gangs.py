@@ -24,7 +24,6 @@ from orchestrator.scheduler.extending.plugins import (
     Reject,
     Verdict,
     Wait,
-    WaitingPod,
 )
 from orchestrator.scheduler.extending.views import NodeView, PodView
 
@@ -33,7 +32,7 @@ MIN_MEMBER: Final = "scheduling.x-k8s.io/min-member"
 POD_GROUPS: Final = "podgroups.scheduling.x-k8s.io"
 
 _PERMIT_SECONDS: Final = 60
-_GROUPS_KEPT: Final = 256
+_GROUPS_KEPT: Final = 4096
 _LONGEST_REST: Final = 10.0
 _DOUBLINGS: Final = 10  # more make no difference
 _FINISHED: Final = frozenset({"Succeeded", "Failed"})
@@ -57,8 +56,39 @@ class Group(NamedTuple):
     min_member: int
     seconds: float
 
+    @property
+    def key(self) -> _GroupKey:
+        """What tells it from other groups."""
+        return self.namespace, self.name
+
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class _Turn(NamedTuple):
+    """A group whose pods are taking their places; others have to wait.
+
+    Attributes:
+        group: Which.
+        priority: Of its first pod.
+    """
+
+    group: Group
+    priority: int
+
+
+class _Members(NamedTuple):
+    """The pods of a group.
+
+    Attributes:
+        revision: When they were listed.
+        uids: Of those that run or could be placed, in order.
+        bound: How many of them have a node, without those that the plugin itself counts.
+    """
+
+    revision: int
+    uids: dict[str, None]
+    bound: int
 
 
 class _Rest:
@@ -97,42 +127,42 @@ class Coscheduling(Plugin):
         if unknown := sorted(args.keys() - known):
             raise ValueError(f'strict decoding error: unknown field "{unknown[0]}"')
         self._rests: dict[_GroupKey, _Rest] = {}
-        self._current: Group | None = None  # whose pods are taking their places
+        self._turn: _Turn | None = None
+        self._held: dict[_GroupKey, dict[str, None]] = {}  # uids of pods with a place, not bound
         self._turned_away: dict[str, None] = {}  # uids of pods of other groups, in order
-        self._known: dict[_GroupKey, tuple[int, list[Object]]] = {}
+        self._known: dict[_GroupKey, _Members] = {}
 
     def pre_filter(self, pod: PodView) -> Verdict:
         """Refuse a pod whose group rests, or lacks pods."""
         group = self._group_of(pod)
         if group is None or not group.min_member:
             return None
-        members = self._members(group)
-        rest = self._rests.get(group[:2])
+        members = self._enough(group, pod.uid)
+        rest = self._rests.get(group.key)
         left = 0.0 if rest is None else rest.until - self.handle.monotonic()
         if rest is not None and left > 0:
             if not rest.called:
                 rest.called = True
-                self.handle.activate([_uid(one) for one in members], after=left)
+                self.handle.activate(list(members.uids), after=left)
             return Reject(f"podGroup {group} failed recently", resolvable=False)
-        count = len(members)
+        count = len(members.uids)
         if count < group.min_member:
             return Reject(
                 f"pre-filter pod {pod.name} cannot find enough sibling pods, current pods number: "
                 f"{count}, minMember of group: {group.min_member}",
                 resolvable=False,
             )
-        current = self._current
-        if current is None or current[:2] == group[:2]:
+        turn = self._turn
+        if turn is None or turn.group.key == group.key:
             return None
-        if sum(map(self._is_placed, members)) >= group.min_member:
+        if members.bound + len(self._held.get(group.key, ())) >= group.min_member:
             return None
-        waiting = self._waiting(current)
-        if waiting and max(one.pod.priority for one in waiting) >= pod.priority:
+        if self._held.get(turn.group.key) and turn.priority >= pod.priority:
             self._turned_away[pod.uid] = None
             return Reject(
-                f"podGroup {group} waits for podGroup {current} to be placed", resolvable=False
+                f"podGroup {group} waits for podGroup {turn.group} to be placed", resolvable=False
             )
-        self._give_up(current, f"podGroup {group} of a higher priority goes first")
+        self._give_up(turn.group, f"podGroup {group} of a higher priority goes first")
         return None
 
     def permit(self, pod: PodView, node: NodeView) -> Verdict | Wait:
@@ -143,17 +173,18 @@ class Coscheduling(Plugin):
             return None
         if not group.min_member:
             return Reject("PodGroup not found", resolvable=False)
-        siblings = [one for one in self._members(group) if _uid(one) != pod.uid]
-        placed = sum(map(self._is_placed, siblings))
-        if placed + 1 >= group.min_member:
-            for waiting in self._waiting(group):
-                self.handle.allow(waiting.pod.uid, self.name)
-            self._rests.pop(group[:2], None)
+        members = self._members(group)
+        held = self._held.setdefault(group.key, {})
+        held[pod.uid] = None
+        if members.bound + len(held) >= group.min_member:
+            for uid in held:
+                self.handle.allow(uid, self.name)
+            self._rests.pop(group.key, None)
             self._end_turn(group)
             return None
-        if not placed:
-            self._current = group
-            self.handle.activate([_uid(one) for one in siblings])
+        if len(held) == 1:
+            self._turn = _Turn(group, pod.priority)
+            self.handle.activate([uid for uid in members.uids if uid != pod.uid])
         return Wait(group.seconds)
 
     def unreserve(self, pod: PodView, node: NodeView | None) -> None:
@@ -161,42 +192,57 @@ class Coscheduling(Plugin):
         del node
         group = self._group_of(pod)
         if group is not None:
+            self._release(group, pod.uid)
             self._give_up(group, f"pod {pod.name} of its group lost its place")
 
     def post_filter(self, pod: PodView, message: str) -> None:
         """Give up the group when one of its pods fits nowhere."""
         del message
         group = self._group_of(pod)
-        if group is None:
+        if group is None or not self._held.get(group.key):
             return
-        waiting = {one.pod.uid for one in self._waiting(group)}
-        members = [one for one in self._members(group) if _uid(one) not in waiting]
-        if sum(map(self._is_placed, members)) < group.min_member:
+        if self._members(group).bound < group.min_member:
             why = f"PodGroup {group} gets rejected due to Pod {pod.name} is unschedulable"
             self._give_up(group, why)
 
+    def post_bind(self, pod: PodView, node: NodeView) -> None:
+        """Count a pod among those that are bound from now on."""
+        del node
+        group = self._group_of(pod)
+        if group is not None:
+            self._release(group, pod.uid)
+
+    def _release(self, group: Group, uid: str) -> None:
+        held = self._held.get(group.key)
+        if held is not None:
+            held.pop(uid, None)
+            if not held:
+                del self._held[group.key]
+
     def _give_up(self, group: Group, why: str) -> None:
-        waiting = self._waiting(group)
-        if waiting:
+        """Give back the places of those of a group's pods that wait for a permit."""
+        waiting = {one.pod.uid for one in self.handle.waiting()}
+        lost = [uid for uid in self._held.get(group.key, ()) if uid in waiting]
+        if lost:
             self._begin_rest(group)
-        for one in waiting:
-            self.handle.reject(one.pod.uid, self.name, why)
+        for uid in lost:
+            self.handle.reject(uid, self.name, why)
         self._end_turn(group)
 
     def _begin_rest(self, group: Group) -> None:
         """Let no pod of the group come up for a while, or it would go on failing without pause."""
         now = self.handle.monotonic()
-        last = self._rests.get(group[:2])
+        last = self._rests.get(group.key)
         times = 0 if last is None else last.times + 1
         if len(self._rests) >= _GROUPS_KEPT:
             self._rests = {key: rest for key, rest in self._rests.items() if rest.until > now}
         seconds = self._backoff or min(_LONGEST_REST, 2.0**times)
-        self._rests[group[:2]] = _Rest(now + seconds, min(times, _DOUBLINGS))
+        self._rests[group.key] = _Rest(now + seconds, min(times, _DOUBLINGS))
 
     def _end_turn(self, group: Group) -> None:
         """Let the other groups go on."""
-        if self._current is not None and self._current[:2] == group[:2]:
-            self._current = None
+        if self._turn is not None and self._turn.group.key == group.key:
+            self._turn = None
             turned_away, self._turned_away = self._turned_away, {}
             self.handle.activate(list(turned_away))
 
@@ -212,27 +258,35 @@ class Coscheduling(Plugin):
         seconds = spec.get("scheduleTimeoutSeconds") or self._seconds
         return Group(pod.namespace, name, _count(least), min(float(seconds), MAX_WAIT))
 
-    def _members(self, group: Group) -> list[Object]:
+    def _enough(self, group: Group, uid: str) -> _Members:
+        """Return a group's pods; only as many as were seen, while those are too few.
+
+        Listing them all for each pod of a group that comes up would take a minute for thousands.
+        The last one that is tried has seen the others.
+        """
+        known = self._known.get(group.key)
+        if known is not None and len(known.uids) + 1 < group.min_member:
+            known.uids[uid] = None
+            return known
+        return self._members(group)
+
+    def _members(self, group: Group) -> _Members:
         """Return the pods of a group that run or could be placed."""
         revision = self.handle.revision
-        known = self._known.get(group[:2])
-        if known is None or known[0] != revision:
+        known = self._known.get(group.key)
+        if known is None or known.revision != revision:
             if len(self._known) >= _GROUPS_KEPT:
                 self._known.clear()
-            pods = self.handle.list("pods", group.namespace, {GROUP_LABEL: group.name})
-            known = self._known[group[:2]] = revision, [pod for pod in pods if _counts(pod)]
-        return known[1]
-
-    def _is_placed(self, pod: Object) -> bool:
-        return bool(self.handle.place_of(_uid(pod)))
-
-    def _waiting(self, group: Group) -> list[WaitingPod]:
-        return [
-            one
-            for one in self.handle.waiting()
-            if one.pod.namespace == group.namespace
-            and one.pod.labels.get(GROUP_LABEL) == group.name
-        ]
+            found = self.handle.list("pods", group.namespace, {GROUP_LABEL: group.name})
+            pods = [pod for pod in found if _counts(pod)]
+            held = self._held.get(group.key, {})
+            uids = dict.fromkeys(_uid(pod) for pod in pods)
+            bound = sum(
+                bool(pod["spec"].get("nodeName")) and uid not in held
+                for pod, uid in zip(pods, uids, strict=True)
+            )
+            known = self._known[group.key] = _Members(revision, uids, bound)
+        return known
 
 
 def _counts(pod: Object) -> bool:

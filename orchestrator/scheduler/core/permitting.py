@@ -6,9 +6,11 @@ Source of the rules and words: ``pkg/scheduler/framework/runtime/waiting_pods_ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Generic, NamedTuple, TypeVar
+from heapq import heappop, heappush
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 PodT = TypeVar("PodT")
+_Due: TypeAlias = tuple[float, int, str, str, float]  # deadline, order, uid, plugin, seconds
 
 
 class Refused(NamedTuple):
@@ -31,11 +33,12 @@ class Decided(NamedTuple, Generic[PodT]):
 
 
 class _Waiting(Generic[PodT]):
-    __slots__ = ("deadlines", "pod")
+    __slots__ = ("lacking", "order", "pod")
 
-    def __init__(self, pod: PodT, deadlines: dict[str, tuple[float, float]]) -> None:
+    def __init__(self, pod: PodT, lacking: set[str], order: int) -> None:
         self.pod = pod
-        self.deadlines = deadlines
+        self.lacking = lacking
+        self.order = order
 
 
 class WaitingPods(Generic[PodT]):
@@ -43,6 +46,8 @@ class WaitingPods(Generic[PodT]):
 
     def __init__(self) -> None:
         self._waiting: dict[str, _Waiting[PodT]] = {}
+        self._due: list[_Due] = []
+        self._order = 0
         self._decided: list[Decided[PodT]] = []
 
     def __len__(self) -> int:
@@ -64,15 +69,18 @@ class WaitingPods(Generic[PodT]):
             waits: Seconds by plugin.
             now: The time.
         """
-        deadlines = {plugin: (now + seconds, seconds) for plugin, seconds in waits.items()}
-        self._waiting[uid] = _Waiting(pod, deadlines)
+        self._order += 1
+        self._waiting[uid] = _Waiting(pod, set(waits), self._order)
+        for plugin, seconds in waits.items():
+            heappush(self._due, (now + seconds, self._order, uid, plugin, seconds))
 
     def allow(self, uid: str, plugin: str) -> None:
         """Give a permit; nothing happens where none is lacking."""
         one = self._waiting.get(uid)
-        if one is None or one.deadlines.pop(plugin, None) is None:
+        if one is None:
             return
-        if not one.deadlines:
+        one.lacking.discard(plugin)
+        if not one.lacking:
             del self._waiting[uid]
             self._decided.append(Decided(one.pod, None))
 
@@ -89,23 +97,26 @@ class WaitingPods(Generic[PodT]):
 
     def advance(self, now: float) -> None:
         """Refuse what has waited too long."""
-        late = [
-            (uid, plugin, seconds)
-            for uid, one in self._waiting.items()
-            for plugin, (deadline, seconds) in one.deadlines.items()
-            if deadline <= now
-        ]
-        for uid, plugin, seconds in late:
+        while (due := self._first_due()) is not None and due[0] <= now:
+            _, _, uid, plugin, seconds = heappop(self._due)
             waited = go_duration(seconds)
             reason = f"rejected due to timeout after waiting {waited} at plugin {plugin}"
             self.reject(uid, plugin, reason)
 
     def next_time(self) -> float | None:
         """Return when `advance` will have something to do; None when nobody waits."""
-        return min(
-            (deadline for one in self._waiting.values() for deadline, _ in one.deadlines.values()),
-            default=None,
-        )
+        due = self._first_due()
+        return None if due is None else due[0]
+
+    def _first_due(self) -> _Due | None:
+        """Return the next end of a wait, dropping those of pods that wait no longer."""
+        while self._due:
+            _, order, uid, plugin, _ = self._due[0]
+            one = self._waiting.get(uid)
+            if one is not None and one.order == order and plugin in one.lacking:
+                return self._due[0]
+            heappop(self._due)
+        return None
 
     def has_decided(self) -> bool:
         """Tell whether `take` would return something."""

@@ -166,7 +166,10 @@ class Scheduling:
     def _carry_out(self, outcome: Bind | Refuse) -> None:
         candidate = outcome.placement.pod
         if isinstance(outcome, Bind):
-            self.bound[candidate.key.name] = outcome.placement.node
+            node = outcome.placement.node
+            self.bound[candidate.key.name] = node
+            obj = self.objects.get(*candidate.key) or {}
+            self.objects.put("pods", {**obj, "spec": {**obj["spec"], "nodeName": node}})
             self.refused.pop(candidate.key.name, None)
             self.cycle.bound(outcome.placement)
         else:
