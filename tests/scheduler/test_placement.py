@@ -250,3 +250,30 @@ def test_nodes_set_aside_do_not_hide_the_others() -> None:
 def spec_of(cpu: str) -> Object:
     """Make a pod spec."""
     return {"containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]}
+
+
+def test_a_class_that_is_behind_hears_of_room_before_it_gives_up() -> None:
+    """Among more nodes than are looked at, when the only room came with a burst of changes."""
+    cluster = Cluster()
+    for index in range(200):
+        cluster.put_node(node(f"n{index}", "a", cpu=1), None)
+    placer = Placer(cluster, random.Random(1).random)
+    pod = PodClass({"containers": [{"resources": {"requests": {"cpu": "1"}}}]})
+
+    def state(name: str) -> PodState:
+        return PodState(name, Key("pods", "default", name), pod)
+
+    for index in range(200):
+        chosen = placer.find_best(pod)
+        assert chosen is not None
+        cluster.place(state(f"p{index}"), chosen.name)
+    assert placer.find_best(pod) is None
+    freed = cluster.pods["p77"].node
+    cluster.displace("p77")
+    for _ in range(20):  # more than are looked at at once
+        home = cluster.pods["p1"].node
+        cluster.displace("p1")
+        cluster.place(state("p1"), home)
+    chosen = placer.find_best(pod)
+    assert chosen is not None
+    assert chosen.name == freed

@@ -43,7 +43,7 @@ from orchestrator.scheduler.core.plugins import (
     taint_toleration,
 )
 
-_SPARE = 2
+_SPARE = 1
 """So many nodes more than needed are looked at for each choice, until all are known."""
 
 _EAGER = 8
@@ -138,6 +138,13 @@ class ClassIndex:
             self._catch_up()
         if self._tastes.elsewhere(self._cluster) != self._elsewhere:
             self._reset()
+        if (lone := self._lone) is not None and lone.size > self._enough + len(excluded):
+            # Enough is known of nodes that are alike in all but their own score.
+            if self._spare:
+                self._look_further()
+            best = self._top(lone, excluded)
+            if best is not None and self._lone is lone:
+                return self._cluster.nodes[best[2]]
         if self._unseen or self._queue or self._behind:
             feasible = self._widen(len(excluded))
         elif self._demands is None and len(self._buckets) == 1:
@@ -160,6 +167,7 @@ class ClassIndex:
     def _reset(self) -> None:
         self._buckets: dict[tuple[Taste, Place | None], _Bucket] = {}
         self._plain: _Bucket | None = None
+        self._lone: _Bucket | None = None
         self._homes: dict[int, tuple[int, _Bucket | None]] = {}  # by node index: version, bucket
         self._entries: dict[int, _Entry] = {}  # node index: its valid entry
         self._known = len(self._cluster.nodes)  # later ones are told of as changes
@@ -173,15 +181,20 @@ class ClassIndex:
         self._behind = False  # changes since the revision have not been taken in
         self._moved = 0  # how often an entry at the top turned out to be stale
         self._elsewhere = self._tastes.elsewhere(self._cluster)
-        self._enough = 0
-        self._counted = -1
+        self._count_nodes()
         self._spare = _SPARE
+
+    def _count_nodes(self) -> None:
+        self._counted = len(self._cluster.by_name)
+        self._enough = self._framework.enough_nodes(self._counted, self._demands is not None)
 
     def _catch_up(self) -> None:
         """Take note of what has changed since somebody last asked, at once if it is little."""
         cluster = self._cluster
         recent = cluster.revision - self._asked
         self._asked = cluster.revision
+        if self._counted != len(cluster.by_name):
+            self._count_nodes()
         if recent > _EAGER and len(cluster.by_name) > _SMALL:
             self._behind = True
             # More would be to look at more often; the next ones take their turn in time.
@@ -219,13 +232,8 @@ class ClassIndex:
         Args:
             besides: So many of the feasible nodes may be excluded, and are not enough.
         """
-        cluster = self._cluster
         more = self._spare  # a class that is asked often soon knows all nodes
         while True:
-            if self._counted != len(cluster.by_name):
-                self._counted = len(cluster.by_name)
-                looks_around = self._demands is not None
-                self._enough = self._framework.enough_nodes(self._counted, looks_around)
             feasible = self._feasible()
             lacking = self._enough + besides - sum([bucket.size for bucket in feasible])
             look = max(more, lacking)
@@ -241,6 +249,13 @@ class ClassIndex:
                     break
                 else:
                     return self._feasible()
+
+    def _look_further(self) -> None:
+        """Look at a node or two that are not known yet."""
+        for _ in range(self._spare):
+            index = self._next()
+            if index is not None:
+                self._look_at(index)
 
     def _next(self) -> int | None:
         """Return the node to look at next; None when all are known."""
@@ -316,6 +331,7 @@ class ClassIndex:
         if bucket is None:
             self._sweep()
             bucket = self._buckets[taste, place] = _Bucket(taste, place)
+            self._find_lone()
             if taste is PLAIN and place is None:
                 self._plain = bucket
         return bucket
@@ -326,6 +342,12 @@ class ClassIndex:
             self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.size}
             self._plain = self._buckets.get((PLAIN, None))
             self._homes.clear()
+            self._find_lone()
+
+    def _find_lone(self) -> None:
+        """Note the only bucket there is, if other pods do not matter to the class."""
+        one = self._demands is None and len(self._buckets) == 1
+        self._lone = next(iter(self._buckets.values())) if one else None
 
     def _drop_stale(self) -> None:
         """Take out of the heaps what is stale and `_top` never came to."""
