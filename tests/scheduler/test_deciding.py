@@ -192,3 +192,25 @@ def test_a_nominated_pod_waits_as_long_as_there_is_something_to_wait_for() -> No
     assert released() == ["me"]
     scene.cluster.displace("third")
     assert released() == ["me"]
+
+
+@pytest.mark.parametrize(("nodes", "asked"), [(100, 10), (101, 1)])
+def test_a_large_cluster_is_not_asked_again_after_every_placement(nodes: int, asked: int) -> None:
+    """A pod that looks for others is tried again, and told what was said before in this pass."""
+    scene = Scene(*(node(f"n{index}") for index in range(nodes)))
+    rule = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"a": "b"}}}
+    terms = {"requiredDuringSchedulingIgnoredDuringExecution": [rule]}
+    lonely = PodClass({"containers": [], "affinity": {"podAffinity": terms}})
+    times = 0
+    ask = scene.decider._diagnoser.diagnose
+
+    def count(*args: Any) -> Any:
+        nonlocal times
+        times += 1
+        return ask(*args)
+
+    scene.decider._diagnoser.diagnose = count  # type: ignore[method-assign, assignment] # counts
+    for number in range(10):
+        scene.refuse(PodState(f"lonely-{number}", Key("pods", "default", "lonely"), lonely))
+        assert scene.place(pod(f"p{number}", "1")) is not None
+    assert times == asked

@@ -22,6 +22,10 @@ from orchestrator.scheduler.core.preemption import Preemption, Preemptor, why_in
 PREEMPTION = "DefaultPreemption"
 _Key = tuple[object, int]
 
+_EXACT = 100
+"""In larger clusters a pod that looks around, and still fits nowhere, is told what another one of
+its class was told earlier in the pass: to ask all nodes again after every placement is too slow."""
+
 
 class Refusal(NamedTuple):
     """A pod that no node takes now.
@@ -129,7 +133,8 @@ class Decider:
     def _refuse(self, pod: PodState, nominated: str) -> Refusal:
         pod_class, priority, cluster = pod.pod_class, pod.priority, self._cluster
         key = (pod_class, priority)
-        diagnosis = self._refusal_of(pod)
+        exact = len(cluster.by_name) <= _EXACT
+        diagnosis = self._refusal_of(pod, exact=exact)
         if diagnosis is None:
             diagnosis = self._diagnoser.diagnose(pod_class, priority)
             self._refused[key] = (self._chosen, diagnosis)
@@ -157,16 +162,23 @@ class Decider:
             hopeless = self._hopeless[key] = preemptor.explain(pod_class, priority)
         return Refusal(diagnosis.explain(hopeless), diagnosis, "" if nominated else None)
 
-    def _refusal_of(self, pod: PodState) -> Diagnosis | None:
-        """Return what was said in this pass to a pod like this one, as far as it still holds."""
+    def _refusal_of(self, pod: PodState, *, exact: bool = True) -> Diagnosis | None:
+        """Return what was said in this pass to a pod like this one, as far as it still holds.
+
+        Args:
+            pod: The pod.
+            exact: It does not hold when a placement since may have helped.
+        """
         known = self._refused.get((pod.pod_class, pod.priority))
         if known is None:
             return None
         framework, (chosen, diagnosis) = self._framework, known
         if framework.asks_each_pod:
             return None
-        if chosen != self._chosen and (
-            self._cluster.demands(pod.pod_class, framework.settings) is not None
+        if (
+            exact
+            and chosen != self._chosen
+            and (self._cluster.demands(pod.pod_class, framework.settings) is not None)
         ):
             return None  # pods that were placed since may help one that looks around
         return diagnosis
