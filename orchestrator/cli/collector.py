@@ -25,6 +25,10 @@ QUIET: Final = 0.25
 WORTHWHILE: Final = 20_000
 """Net allocations since the last collection below which a quiet moment is left alone."""
 
+BURST: Final = 50_000
+"""Net allocations between two looks that are a burst, however little of a core the process was
+given for it: on a machine that others keep busy a share says nothing."""
+
 
 def spare_start() -> None:
     """Collect little while modules load: what they define stays, and that takes 1,000 walks."""
@@ -50,6 +54,7 @@ class QuietCollector:
         """Begin to look; costs some microseconds a second."""
         self._loop = loop
         self._used = time.process_time()
+        self._count = gc.get_count()[0]
         self._timer = loop.call_later(INTERVAL, self._look)
 
     def stop(self) -> None:
@@ -58,9 +63,10 @@ class QuietCollector:
 
     def _look(self) -> None:
         used = time.process_time()
-        is_quiet = used - self._used < QUIET * INTERVAL
-        if is_quiet and gc.get_count()[0] >= WORTHWHILE:
+        count = gc.get_count()[0]
+        is_quiet = used - self._used < QUIET * INTERVAL and count - self._count < BURST
+        if is_quiet and count >= WORTHWHILE:
             gc.collect(1)
-            used = time.process_time()
-        self._used = used
+            used, count = time.process_time(), gc.get_count()[0]
+        self._used, self._count = used, count
         self._timer = self._loop.call_later(INTERVAL, self._look)

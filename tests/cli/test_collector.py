@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from actors.testing import virtual
-from orchestrator.cli.collector import INTERVAL, WORTHWHILE, QuietCollector, tune_collector
+from orchestrator.cli.collector import BURST, INTERVAL, WORTHWHILE, QuietCollector, tune_collector
 
 
 class Knot:
@@ -54,6 +54,26 @@ async def test_a_busy_process_is_not_interrupted(monkeypatch: pytest.MonkeyPatch
     await asyncio.sleep(INTERVAL * 3.5)
     collector.stop()
     assert lost() is not None
+    del kept
+
+
+@virtual
+async def test_a_burst_on_a_busy_machine_is_not_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that gets little of a core is not quiet while objects gather; then it is."""
+    monkeypatch.setattr("time.process_time", lambda: 0.0)
+    gc.set_threshold(10_000_000, 20, 100)
+    lost = weakref.ref(Knot())
+    kept: list[list[int]] = []
+    collector = QuietCollector(asyncio.get_running_loop())
+    for _ in range(3):
+        kept += [[] for _ in range(2 * BURST)]
+        await asyncio.sleep(INTERVAL)
+    assert lost() is not None
+    await asyncio.sleep(INTERVAL * 1.5)
+    collector.stop()
+    assert lost() is None
     del kept
 
 
