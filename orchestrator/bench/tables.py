@@ -19,8 +19,19 @@ class Cell(NamedTuple):
 class Table:
     """Rows under a heading; columns are aligned to the right but for some."""
 
-    def __init__(self, heading: Sequence[str], left: Iterable[int]) -> None:
+    def __init__(
+        self, heading: Sequence[str], left: Iterable[int], dispensable: Sequence[int] = ()
+    ) -> None:
+        """Begin with the heading alone.
+
+        Args:
+            heading: A title for each column.
+            left: The numbers of the columns that are aligned to the left.
+            dispensable: Of those that may be left out where there is no room, least useful first;
+                when that is not enough, columns at the right end are.
+        """
         self._left = frozenset(left)
+        self._dispensable = dispensable
         self._rows: list[list[Cell]] = [[Cell(text, "dim") for text in heading]]
 
     def add(self, *cells: str | Cell) -> None:
@@ -32,24 +43,23 @@ class Table:
 
         Args:
             coloured: Whether to mark styles with a terminal's codes.
-            width: Columns of the terminal: cells at the right end that do not fit are left out.
+            width: Of the terminal: columns that do not fit are left out; None for no bound.
         """
-        filled = [any(row[i].text for row in self._rows[1:]) for i in range(len(self._rows[0]))]
         columns = list(zip(*self._rows, strict=True))
         widths = [max(len(cell.text) for cell in column) for column in columns]
-        shown = len(widths)
-        widths = [size if full else -2 for size, full in zip(widths, filled, strict=True)]
-        while width and shown > 6 and sum(widths[:shown]) + 2 * (shown - 1) > width:
-            shown -= 1
+        shown = [i for i, column in enumerate(columns) if any(cell.text for cell in column[1:])]
+        spare = [*self._dispensable, *range(len(columns) - 1, 5, -1)]
+        for index in spare:
+            if not width or sum(widths[i] + 2 for i in shown) - 2 <= width:
+                break
+            shown = [i for i in shown if i != index]
         lines = []
         for row in self._rows:
             parts = []
-            for index, cell in enumerate(row[:shown]):
-                if not filled[index]:
-                    continue
-                last = index == shown - 1 and index in self._left
-                size = 0 if last else widths[index]
-                text = cell.text.ljust(size) if index in self._left else cell.text.rjust(size)
+            for index in shown:
+                cell, is_left = row[index], index in self._left
+                size = 0 if is_left and index == shown[-1] else widths[index]
+                text = cell.text.ljust(size) if is_left else cell.text.rjust(size)
                 parts.append(_styled(text, cell.style) if coloured else text)
             lines.append("  ".join(parts).rstrip())
         return "\n".join(lines)

@@ -28,6 +28,7 @@ def as_table(results: Sequence[Result]) -> Table:
         ["workload", "nodes", "pods", "path", "pods/s", "p50 ms", "p90 ms", "p99 ms",
          "per CPU s", "floor", "of floor", "bare/s", "of bare", "target", "", "placements"],
         left={0, 3, 14, 15},
+        dispensable=(15, 6, 11, 5, 8, 12, 13, 9),
     )  # fmt: skip
     for result in results:
         rate, bare = result.pods_per_second, result.baseline_pods_per_second
