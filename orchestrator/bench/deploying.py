@@ -70,8 +70,11 @@ class Result:
         p50_ms: From a pod's creation to its being Running, each in the store; also the next ones.
         baseline_pods_per_second: Of the bare loop in the same run, see `bare_rate`.
         processor_seconds: Of this process, of all cores.
+        loop_seconds: Of them, the event loop's thread.
         memory_bytes_per_pod: By which the process grew.
         log_bytes_per_pod: By which the log on disk grew.
+        events: Whether the nodes recorded Events.
+        events_written: How many Events there were at the end, whoever recorded them.
     """
 
     workload: str
@@ -86,9 +89,11 @@ class Result:
     start_seconds: float
     seconds: float
     processor_seconds: float
+    loop_seconds: float
     memory_bytes_per_pod: float
     log_bytes_per_pod: float
     events: bool
+    events_written: int
 
 
 def measure(settings: Settings, progress: Progress) -> Result:
@@ -129,15 +134,17 @@ async def _measure(settings: Settings, progress: Progress, bare: float) -> Resul
             watcher = _Watcher(cluster.store)
             with settings.tune(), progress.meter("pods running", settings.pods) as meter:
                 log, memory = _size(Path(directory)), resident()
-                begun, used = time.perf_counter(), time.process_time()
+                begun, used, loop = time.perf_counter(), time.process_time(), time.thread_time()
                 await cluster.store.create(
                     deployment(settings.pods), resource="deployments.apps", namespace="default"
                 )
                 await watcher.all_running(settings.pods, meter)
                 seconds, used = time.perf_counter() - begun, time.process_time() - used
+                loop = time.thread_time() - loop
                 gc.collect()
                 memory, log = resident() - memory, _size(Path(directory)) - log
             _check(cluster.store, settings.pods)
+            events = len(cluster.store.list("events"))
     waits = sorted(watcher.waits)
     p50, p90, p99 = (
         1000 * waits[min(len(waits) - 1, int(share * len(waits)))] for share in (0.5, 0.9, 0.99)
@@ -155,9 +162,11 @@ async def _measure(settings: Settings, progress: Progress, bare: float) -> Resul
         start_seconds=started,
         seconds=seconds,
         processor_seconds=used,
+        loop_seconds=loop,
         memory_bytes_per_pod=memory / settings.pods,
         log_bytes_per_pod=log / settings.pods,
         events=settings.events,
+        events_written=events,
     )
 
 
