@@ -26,8 +26,10 @@ _SPEC_FIELDS = (
     "resourceClaims",
     "resources",
     "schedulerName",
+    "schedulingGroup",
     "tolerations",
     "topologySpreadConstraints",
+    "workloadRef",
 )
 _CONTAINER_FIELDS = ("image", "resources", "ports", "restartPolicy")
 
@@ -184,8 +186,9 @@ class PodClasses:
 
 
 def _find_unsupported(spec: Mapping[str, Any]) -> Iterator[str]:
-    if spec.get("resourceClaims"):
-        yield "spec.resourceClaims"
+    for field in ("resourceClaims", "schedulingGroup", "workloadRef"):
+        if spec.get(field):
+            yield f"spec.{field}"
 
 
 def _full_name(image: str) -> str:

@@ -255,6 +255,21 @@ async def test_pod_groups_of_a_custom_kind_are_heeded() -> None:
 
 
 @virtual
+async def test_a_group_of_kubernetes_own_form_is_not_taken_for_single_pods() -> None:
+    """Its kind is not served; what cannot be kept is not ignored."""
+    async with Cluster(config(scheduler=with_gangs())) as cluster:
+        container = {"name": "main", "image": "web"}
+        spec = {"workloadRef": {"name": "w", "podGroup": "g"}, "containers": [container]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+        await cluster.store.create(pod, resource="pods", namespace="default")
+        await asyncio.sleep(1)
+        assert refusal(get(cluster, "p")) == (
+            "Unschedulable",
+            "not supported by this scheduler yet: spec.workloadRef",
+        )
+
+
+@virtual
 async def test_many_groups_come_up_one_after_another() -> None:
     """Ten groups of two, room for two groups at a time, each gone when it is up."""
     async with Cluster(config(scheduler=with_gangs())) as cluster:
