@@ -118,6 +118,10 @@ class Simulation:
         }
         self._first = next(iter(self._frameworks))
         self._has_storage = False
+        # What fitted nowhere is not looked at again before there is more room. Only pods that want
+        # other pods near them, and plugins that nothing is known of, can be helped by less room.
+        self._is_sociable = bool(any(self._plugins.values()))
+        self._may_fit_now = True
         frameworks = self._frameworks.values()
         self._queue = SchedulingQueue(
             registrations_of(plugin for framework in frameworks for plugin in framework.filters),
@@ -195,6 +199,7 @@ class Simulation:
 
     def put_objects(self, objects: Mapping[str, Iterable[Object]]) -> None:
         """Take over what scheduling looks at beside nodes and pods, by kind."""
+        self._may_fit_now = True
         for namespace in objects.get("Namespace", ()):
             self._cluster.put_namespace(name_of(namespace), labels_of(namespace))
         for budget in objects.get("PodDisruptionBudget", ()):
@@ -207,6 +212,7 @@ class Simulation:
 
     def put_node(self, node: Object) -> None:
         """Add a node, or change it."""
+        self._may_fit_now = True
         name = name_of(node)
         previous = self._objects.get(name)
         changed = self._cluster.put_node(node, previous)
@@ -217,6 +223,7 @@ class Simulation:
 
     def remove_node(self, name: str) -> list[str]:
         """Remove a node and its pods; return their uids."""
+        self._may_fit_now = True
         lost = list(self.pods_on(name))
         self._objects.pop(name, None)
         self._known.remove("nodes", "", name)
@@ -231,6 +238,7 @@ class Simulation:
 
     def place(self, uid: str, pod: Object, node: str) -> None:
         """Count a pod that is on a node already, whether it fits there or not."""
+        self._may_fit_now = True
         self._meet(uid, pod)
         self._cluster.place(self._state(uid, pod), node)
 
@@ -254,11 +262,14 @@ class Simulation:
         """Let a pod wait for a node, since ``now``."""
         spec = spec_of(pod)
         self._meet(uid, pod)
+        pod_class = self._classes.of(pod)
+        if pod_class.affinity.attracted or pod_class.spreads:
+            self._is_sociable = self._may_fit_now = True
         self._queue.add(
             WaitingPod(
                 uid,
                 _key(pod),
-                self._classes.of(pod),
+                pod_class,
                 spec.get("priority") or 0,
                 preempts=spec.get("preemptionPolicy") != "Never",
             ),
@@ -268,7 +279,8 @@ class Simulation:
     def withdraw(self, uid: str) -> None:
         """Remove a pod, whether it waits or is on a node."""
         self._queue.remove(uid)
-        self._cluster.nominations.remove(uid)
+        if self._cluster.nominations.remove(uid):
+            self._may_fit_now = True
         self._lose(uid)
         self._displace(uid)
         if self._has_storage:
@@ -293,7 +305,8 @@ class Simulation:
         outcome: Outcome = []
         self._now = now
         while pods := self._queue.take(_BATCH, now):
-            self._begin_pass()
+            if self._may_fit_now:
+                self._begin_pass()
             for pod in pods:
                 self._try(pod, now, outcome)
         return outcome
@@ -324,6 +337,8 @@ class Simulation:
                 last = True
 
     def _begin_pass(self) -> None:
+        """Let what fitted nowhere be looked at again."""
+        self._may_fit_now = self._is_sociable
         for decider in self._deciders.values():
             decider.begin()
 
@@ -390,6 +405,7 @@ class Simulation:
     def _displace(self, uid: str) -> None:
         pod = self._cluster.pods.get(uid)
         if pod is not None:
+            self._may_fit_now = True
             node = self._cluster.displace(uid)
             self._queue.happened(PodChange(ClusterEvent.POD_REMOVED, pod, node))
 

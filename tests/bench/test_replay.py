@@ -79,6 +79,25 @@ def test_what_waits_for_months_is_tried_when_something_helps() -> None:
     assert len(result.moments) < 12
 
 
+def test_a_pod_that_wants_company_is_helped_by_another_that_comes() -> None:
+    """Though there is less room then than when it was refused."""
+    company = {
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "topologyKey": "kubernetes.io/hostname",
+                "labelSelector": {"matchLabels": {"app": "host"}},
+            }
+        ]
+    }
+    guest = pod("guest", 1)
+    guest.pod["spec"]["affinity"] = {"podAffinity": company}
+    host = pod("host", 9)
+    host.pod["metadata"]["labels"] = {"app": "host"}
+    result = play(node("n"), guest, pod("other", 2, cpu="9"), host)
+    assert result.placements == 2
+    assert result.pending == [0, 7, 8]
+
+
 def test_an_important_pod_takes_the_place_of_another() -> None:
     """Which waits anew, and runs for its whole duration once there is room again."""
     important = pod("b", 5, duration=20, cpu="3")
