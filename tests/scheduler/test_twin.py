@@ -31,7 +31,10 @@ from tests.scheduler.twin.strategies import (
 from tests.scheduler.twin.worlds import World
 
 ON_NODES = FEATURES[:9]
-TOPOLOGY = (*FEATURES[:9:4], "spread", "soft spread", "affinity", "anti-affinity")
+TOPOLOGY = (
+    "requests", "tolerations", "selector", "images", "spread", "soft spread", "affinity",
+    "anti-affinity", "preferred pods", "owner",
+)  # fmt: skip
 ALL = tuple(feature for feature in FEATURES if feature != "priority")
 
 

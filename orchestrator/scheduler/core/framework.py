@@ -143,13 +143,10 @@ class Framework:
         self._pod_checks = tuple(plugin for plugin in self.filters if plugin.check_pod is not None)
         self._asks_all_pods = any(plugin.applies is not has_demand for plugin in self._pod_checks)
         # Asked about without a call, since it is asked for every pod.
-        self._named_nodes = next(
-            (
-                Verdict(plugin.name, node_affinity.CONFLICT, plugin.events)
-                for plugin in self.filters
-                if plugin.name == node_affinity.NAME
-            ),
-            None,
+        self._named_nodes = (
+            Verdict(node_affinity.NAME, node_affinity.CONFLICT, node_affinity.FILTER.events)
+            if node_affinity.NAME in profile.pre_filters
+            else None
         )
         self._boundless = tuple(
             plugin for plugin in self.filters if plugin.depends is Depends.EVERYTHING

@@ -62,6 +62,7 @@ MEMORIES = st.sampled_from(["100Mi", "1Gi", "0", "500M", "1", "2Gi"])
 LABEL_SETS: SearchStrategy[dict[str, str]] = st.sampled_from(
     [
         {"app": "a"},
+        {"app": "a"},
         {"app": "b"},
         {},
         {"app": "a", "rev": "1"},
@@ -72,20 +73,21 @@ LABEL_SETS: SearchStrategy[dict[str, str]] = st.sampled_from(
 SELECTORS: SearchStrategy[Object] = st.sampled_from(
     [
         {"matchLabels": {"app": "a"}},
-        {"matchLabels": {"app": "b"}},
         {},
+        {"matchLabels": {"app": "b"}},
+        {"matchLabels": {"app": "a"}},
         {"matchExpressions": [{"key": "rev", "operator": "Exists"}]},
         {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["a"]}]},
         {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]},
     ]
 )
-KEYS = st.sampled_from([ZONE, HOST, ZONE, RACK])
+KEYS = st.sampled_from([ZONE, HOST, ZONE, HOST, RACK])
 TAINTS = st.lists(
     st.builds(
         lambda key, value, effect: {"key": key, "value": value, "effect": effect},
         st.sampled_from(["k", "l"]),
         st.sampled_from(["", "v"]),
-        st.sampled_from(["PreferNoSchedule", "NoSchedule", "NoExecute"]),
+        st.sampled_from(["PreferNoSchedule", "NoSchedule", "PreferNoSchedule", "NoExecute"]),
     ),
     max_size=2,
     unique_by=lambda taint: (taint["key"], taint["effect"]),
@@ -226,7 +228,7 @@ def constraints(draw: st.DrawFn, hard: bool) -> Object:
     if hard and draw(_some(st.just(True), False)):
         form["minDomains"] = draw(st.integers(1, 4))
     for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-        value = draw(_some(st.sampled_from(["Honor", "Ignore"]), None))
+        value = draw(st.sampled_from([None, "Honor", "Ignore"]))
         if value:
             form[policy] = value
     if draw(_some(st.just(True), False)):
@@ -291,12 +293,13 @@ REQUESTS = st.builds(_requests, CPUS, MEMORIES)
 
 @st.composite
 def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRecipe:
-    """Draw a template of pods with up to three of the features."""
+    """Draw a template of pods with up to four of the features."""
     chosen = set(
         draw(
             st.lists(
                 st.sampled_from([one for one in FEATURES if one in features]),
-                max_size=3,
+                min_size=1,
+                max_size=4,
                 unique=True,
             )
         )
