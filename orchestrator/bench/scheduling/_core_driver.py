@@ -16,7 +16,6 @@ from orchestrator.bench.scheduling.history import Change, ChangeType, PodName
 from orchestrator.bench.scheduling.running import Companions, Meter
 from orchestrator.bench.scheduling.workloads import WorkloadError
 from orchestrator.resources.objects import Key, Object
-from orchestrator.resources.selectors import NOTHING, LabelSelector, label_selector
 from orchestrator.scheduler.core import (
     Cluster,
     Placer,
@@ -27,6 +26,7 @@ from orchestrator.scheduler.core import (
 )
 from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.owners import SERVICES, Kinships
 from orchestrator.scheduler.core.preemption import Preemptor
 from orchestrator.scheduler.core.volumes import RESOURCES
 
@@ -55,11 +55,13 @@ class CoreDriver:
             pace: Pods that count as a second.
         """
         self._cluster = Cluster()
-        self._classes = PodClasses(default_selector=self._default_selector, volumes=self._demand)
+        self._kinships = Kinships()
+        self._classes = PodClasses(
+            default_selector=self._kinships.selector_of, volumes=self._demand
+        )
         chance = random.Random(seed).random  # noqa: S311 - repeats on purpose
         self._placer = Placer(self._cluster, chance)
         self._preemptor = Preemptor(self._cluster, Budgets(), chance)
-        self._services: dict[str, dict[str, Mapping[str, str]]] = {}
         self._pace = pace
         self._objects: dict[tuple[str, str, str], Object] = {}
         # What happened to which object; of a pod that was placed, its node, when and until when.
@@ -79,9 +81,10 @@ class CoreDriver:
                 self._note("node", made)
             elif resource == "namespaces":
                 self._cluster.put_namespace(metadata["name"], metadata.get("labels") or {})
-            elif resource == "services":
-                selector = made["spec"].get("selector") or {}
-                self._services.setdefault(metadata["namespace"], {})[metadata["name"]] = selector
+            elif resource == SERVICES:
+                self._kinships.put(
+                    Key(resource, metadata["namespace"], metadata["name"]), made, None
+                )
             elif resource in RESOURCES:
                 self._cluster.volumes.put(resource, made)
 
@@ -135,18 +138,6 @@ class CoreDriver:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         return self._cluster.volumes.resolve(pod["spec"], namespace, name, _uid(namespace, name))
 
-    def _default_selector(self, pod: Mapping[str, Any]) -> LabelSelector:
-        """Return the selector for the default spread constraints: of the pod's Services."""
-        services = self._services.get(pod["metadata"]["namespace"])
-        if not services:
-            return NOTHING
-        labels = (pod["metadata"].get("labels") or {}).items()
-        wanted: dict[str, str] = {}
-        for selector in services.values():
-            if selector and selector.items() <= labels:
-                wanted |= selector
-        return label_selector({"matchLabels": wanted}) if wanted else NOTHING
-
     async def settle(self, pods: Sequence[PodName], *, attempted: bool, progress: Meter) -> None:
         """Make sure that all these pods are placed."""
         placed = self._cluster.pods
@@ -169,8 +160,8 @@ class CoreDriver:
                 self._note("node gone", node)
             else:
                 gone = self._objects.pop((resource, namespace, name), None)
-                if resource == "services":
-                    self._services.get(namespace, {}).pop(name, None)
+                if gone is not None and resource == SERVICES:
+                    self._kinships.remove(Key(resource, namespace, name), gone)
                 elif gone is not None and resource in RESOURCES:
                     self._cluster.volumes.remove(resource, gone)
 
