@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from orchestrator.bench.compare.amounts import Amounts, gpu_milli
 from orchestrator.bench.failures import UserError
 from orchestrator.bench.known import KnownObjects
+from orchestrator.bench.planning.observed import OWNERS, STORAGE, TELLS_OF_CLAIMS
 from orchestrator.resources.objects import Key, Object, labels_of, name_of, namespace_of, spec_of
 from orchestrator.scheduler.configuration import (
     DEFAULT_CONFIGURATION,
@@ -34,6 +35,7 @@ from orchestrator.scheduler.core.disruptions import Budgets
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.framework import Framework
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.owners import Kinships
 from orchestrator.scheduler.core.queue import QueueSettings
 from orchestrator.scheduler.core.rejected import registrations_of
 from orchestrator.scheduler.core.volumes.demands import VolumeDemand
@@ -42,12 +44,6 @@ from orchestrator.scheduler.extending.cycle import ExtensionCycle
 from orchestrator.scheduler.extending.registry import NO_PLUGINS, Plugins
 
 _BATCH: Final = 500
-_STORAGE: Final = {
-    "PersistentVolumeClaim": "persistentvolumeclaims",
-    "PersistentVolume": "persistentvolumes",
-    "StorageClass": "storageclasses.storage.k8s.io",
-    "CSINode": "csinodes.storage.k8s.io",
-}
 _NEVER: Final = float("inf")
 """A cluster's scheduler tries a waiting pod again after five minutes even if nothing happened that
 could help it. Months of a full cluster are mostly such attempts, and no verdict depends on time: so
@@ -95,7 +91,8 @@ class Simulation:
         """
         self._random = Random(seed)  # noqa: S311 - a repeatable tie-break, no secret
         self._cluster = Cluster()
-        self._classes = PodClasses(volumes=self._volumes_of)
+        self._kin = Kinships()
+        self._classes = PodClasses(default_selector=self._kin.selector_of, volumes=self._volumes_of)
         self._budgets = Budgets()
         self._now = 0.0
         self._known = KnownObjects()
@@ -205,10 +202,13 @@ class Simulation:
         for budget in objects.get("PodDisruptionBudget", ()):
             key = Key("poddisruptionbudgets.policy", namespace_of(budget), name_of(budget))
             self._budgets.put(key, budget)
-        for kind, resource in _STORAGE.items():
+        for kind, resource in OWNERS.items():
+            for obj in objects.get(kind, ()):
+                self._kin.put(Key(resource, namespace_of(obj), name_of(obj)), obj, None)
+        for kind, resource in STORAGE.items():
             for obj in objects.get(kind, ()):
                 self._cluster.volumes.put(resource, obj)
-                self._has_storage = True
+                self._has_storage = self._has_storage or kind in TELLS_OF_CLAIMS
 
     def put_node(self, node: Object) -> None:
         """Add a node, or change it."""

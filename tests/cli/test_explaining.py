@@ -80,6 +80,32 @@ def test_a_pod_that_fits_nowhere_gets_its_message(tmp_path: Path) -> None:
     )
 
 
+def test_pods_of_one_service_are_spread_by_default(tmp_path: Path) -> None:
+    """So the Services count in the scores, as they do for the scheduler."""
+    labelled = pod("new")
+    labelled["metadata"]["labels"] = {"app": "web"}
+    other = pod("other", "a", cpu="100m")
+    other["metadata"]["labels"] = {"app": "web"}
+    balance = pod("balance", "b", cpu="100m")
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "team"},
+        "spec": {"selector": {"app": "web"}},
+    }
+    path = str(dump(tmp_path, node("a"), node("b"), labelled, other, balance, service))
+    result = explain("new", "-n", "team", "--kubeconfig", path, "--json")
+    told = json.loads(result.stdout)
+    assert told["best"] == ["b"]
+    spread = [
+        one["normalised"]
+        for each in told["nodes"]
+        for one in each["scores"]
+        if one["plugin"] == "PodTopologySpread"
+    ]
+    assert spread[0] == 100 > spread[1]
+
+
 def configuration(directory: Path, profiles: list[Any]) -> str:
     """Write a scheduler's configuration."""
     path = directory / "scheduler.yaml"

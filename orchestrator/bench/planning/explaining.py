@@ -9,7 +9,13 @@ from typing import Any, Final, NamedTuple
 
 from orchestrator.bench.failures import UserError
 from orchestrator.bench.known import KnownObjects
-from orchestrator.bench.planning.observed import USED, Observed, label_of
+from orchestrator.bench.planning.observed import (
+    OWNERS,
+    STORAGE,
+    TELLS_OF_CLAIMS,
+    Observed,
+    label_of,
+)
 from orchestrator.bench.tables import Cell, Table
 from orchestrator.resources.objects import (
     Key,
@@ -28,6 +34,7 @@ from orchestrator.scheduler.core.classes import PodClasses
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.explaining import Explanation, explain
 from orchestrator.scheduler.core.framework import Framework
+from orchestrator.scheduler.core.owners import Kinships
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.volumes import VolumeDemand
 from orchestrator.scheduler.extending.adapting import PluginFailed
@@ -40,14 +47,9 @@ _RESOURCES: Final[Mapping[str, str]] = {
     "Namespace": "namespaces",
     "PriorityClass": "priorityclasses.scheduling.k8s.io",
     "PodDisruptionBudget": "poddisruptionbudgets.policy",
-    "PersistentVolumeClaim": "persistentvolumeclaims",
-    "PersistentVolume": "persistentvolumes",
-    "StorageClass": "storageclasses.storage.k8s.io",
-    "CSINode": "csinodes.storage.k8s.io",
+    **STORAGE,
+    **OWNERS,
 }
-_STORAGE: Final = frozenset(
-    {"PersistentVolumeClaim", "PersistentVolume", "StorageClass", "CSINode"}
-)
 
 
 class Explained(NamedTuple):
@@ -137,13 +139,19 @@ def _picture(observed: Observed, asked: Object) -> tuple[Cluster, PodClasses]:
     for namespace in observed.objects["Namespace"]:
         cluster.put_namespace(name_of(namespace), labels_of(namespace))
     has_storage = False
-    for kind in USED:
-        for obj in observed.objects[kind] if kind in _STORAGE else ():
-            cluster.volumes.put(_RESOURCES[kind], obj)
-            has_storage = True
+    for kind, resource in STORAGE.items():
+        for obj in observed.objects[kind]:
+            cluster.volumes.put(resource, obj)
+            has_storage = has_storage or kind in TELLS_OF_CLAIMS
+    kin = Kinships()
+    for kind, resource in OWNERS.items():
+        for obj in observed.objects[kind]:
+            kin.put(Key(resource, namespace_of(obj), name_of(obj)), obj, None)
     for node in observed.nodes:
         cluster.put_node(node, None)
-    classes = PodClasses(volumes=_volumes(cluster) if has_storage else None)
+    classes = PodClasses(
+        default_selector=kin.selector_of, volumes=_volumes(cluster) if has_storage else None
+    )
     for pod in observed.running:
         if pod is asked:
             continue

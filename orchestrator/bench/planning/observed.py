@@ -10,15 +10,31 @@ from orchestrator.bench.failures import UserError
 from orchestrator.resources.objects import Object, annotations_of, controller_of, name_of, spec_of
 
 NEEDED: Final = ("Node", "Pod")
-USED: Final = (
-    "Namespace",
-    "PriorityClass",
-    "PodDisruptionBudget",
-    "PersistentVolumeClaim",
-    "PersistentVolume",
-    "StorageClass",
-    "CSINode",
+STORAGE: Final[Mapping[str, str]] = {
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "PersistentVolume": "persistentvolumes",
+    "StorageClass": "storageclasses.storage.k8s.io",
+    "CSINode": "csinodes.storage.k8s.io",
+    "CSIDriver": "csidrivers.storage.k8s.io",
+    "CSIStorageCapacity": "csistoragecapacities.storage.k8s.io",
+    "VolumeAttachment": "volumeattachments.storage.k8s.io",
+}
+"""What volumes need: kinds and their resources."""
+
+TELLS_OF_CLAIMS: Final = frozenset(
+    {"PersistentVolumeClaim", "PersistentVolume", "StorageClass", "CSINode"}
 )
+"""Where there is none of these, nothing is known of claims, and pods are placed without them."""
+
+OWNERS: Final[Mapping[str, str]] = {
+    "Service": "services",
+    "ReplicationController": "replicationcontrollers",
+    "ReplicaSet": "replicasets.apps",
+    "StatefulSet": "statefulsets.apps",
+}
+"""What tells which pods belong together, and so are spread by default."""
+
+USED: Final = ("Namespace", "PriorityClass", "PodDisruptionBudget", *STORAGE, *OWNERS)
 """Kinds that make the answers better where they are there."""
 
 MIRROR: Final = "kubernetes.io/config.mirror"
@@ -98,6 +114,9 @@ def collect(items: Iterable[Any], where: str) -> Observed:
 def _with_uid(kind: str, item: Object) -> Object:
     """Make sure that pods can be told apart: a dump may have been stripped of uids."""
     metadata = item["metadata"]
+    if kind in OWNERS and not metadata.get("uid"):
+        name = f"{metadata.get('namespace') or 'default'}/{metadata['name']}"
+        return {**item, "metadata": {**metadata, "uid": name}}
     if kind != "Pod":
         return item
     if not isinstance(item.get("spec"), Mapping):
