@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -77,13 +77,21 @@ class Witness:
             told, found = self.history[event.sequence - 1], line_of(event)
             self.require(told == found, f"what was published as {told} is {found} after a restart")
         projection = store._projection
-        apply = projection.apply
+        apply, apply_all = projection.apply, projection.apply_all
 
         def seen(event: ObjectEvent) -> None:
             apply(event)
             self.see(event)
 
-        projection.apply = seen  # type: ignore[method-assign] # the one place all events pass
+        def seen_all(events: Sequence[ObjectEvent]) -> None:
+            projection.apply = apply  # type: ignore[method-assign] # each event is seen once
+            apply_all(events)
+            projection.apply = seen  # type: ignore[method-assign] # as before
+            for event in events:
+                self.see(event)
+
+        projection.apply = seen  # type: ignore[method-assign] # all events pass here, or below
+        projection.apply_all = seen_all  # type: ignore[method-assign] # see above
         self.compare(store)
 
     def compare(self, store: Store) -> None:
