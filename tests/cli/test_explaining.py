@@ -51,6 +51,22 @@ def test_every_node_gets_a_verdict_and_every_plugin_a_score(cluster: str) -> Non
     ]
 
 
+def test_pods_of_one_service_are_seen_to_belong_together(tmp_path: Path) -> None:
+    """The default spread constraints count them, as they do in the scheduler."""
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "team", "uid": "service"},
+        "spec": {"selector": {"app": "web"}},
+    }
+    old, new, other = pod("old", "one"), pod("new"), pod("other", "two")
+    for each in (old, new):
+        each["metadata"]["labels"] = {"app": "web"}
+    path = dump(tmp_path, node("one"), node("two"), old, new, other, service)
+    told = json.loads(explain("new", "-n", "team", "--kubeconfig", str(path), "--json").stdout)
+    assert told["best"] == ["two"]
+
+
 def test_json_has_it_all(cluster: str) -> None:
     """For programs."""
     result = explain("new", "-n", "team", "--kubeconfig", cluster, "--json")
