@@ -145,7 +145,7 @@ def _labels(volume: Volume) -> Iterator[_Label | None]:
         yield None
     else:
         key, values = locality
-        yield from ((key, value) for value in values)
+        yield from ((key, value) for value in sorted(values))
 
 
 def _drop(entries: list[_Entry], volume: Volume) -> None:

@@ -66,8 +66,9 @@ class Usage:
     def __init__(self) -> None:
         self.pods: dict[str, PodVolumes] = {}
         self.nodes: dict[str, NodeVolumes] = {}
-        # A claim has one user as a rule, and then no set of its own.
-        self._users: dict[ClaimKey, str | set[str]] = {}
+        # A claim has one user as a rule, and then no dictionary of its own. Sets would not do:
+        # the order of users shows in the order in which they are tried again.
+        self._users: dict[ClaimKey, str | dict[str, None]] = {}
         self._placed: dict[ClaimKey, int] = {}
         self._revisions: dict[ClaimKey, int] = {}
         self._count = 0
@@ -92,10 +93,10 @@ class Usage:
             users = self._users.get(key)
             if users is None:
                 self._users[key] = pod.uid
-            elif isinstance(users, set):
-                users.add(pod.uid)
+            elif isinstance(users, dict):
+                users[pod.uid] = None
             elif users != pod.uid:
-                self._users[key] = {users, pod.uid}
+                self._users[key] = {users: None, pod.uid: None}
                 # From now on there may be kept answers for pods that share it, also for those that
                 # come when it is no longer shared.
                 self._touch(key)
@@ -106,10 +107,10 @@ class Usage:
         pod = self.pods.pop(uid, None)
         for key, _ in () if pod is None else pod.claims:
             users = self._users.get(key)
-            if isinstance(users, set):
-                users.discard(uid)
+            if isinstance(users, dict):
+                users.pop(uid, None)
                 if len(users) == 1:
-                    self._users[key] = users.pop()
+                    self._users[key] = next(iter(users))
             elif users == uid:
                 del self._users[key]
 
@@ -120,7 +121,7 @@ class Usage:
 
     def is_shared(self, key: ClaimKey) -> bool:
         """Tell whether more than one pod names a claim."""
-        return isinstance(self._users.get(key), set)
+        return isinstance(self._users.get(key), dict)
 
     def is_placed(self, key: ClaimKey) -> bool:
         """Tell whether a pod on a node names a claim."""
