@@ -93,7 +93,7 @@ def parse_configuration(document: Any, others: Registry = _NO_OTHERS) -> Schedul
         ),
         initial_backoff=float(config.get("podInitialBackoffSeconds", 1)),
         max_backoff=float(config.get("podMaxBackoffSeconds", 10)),
-        without_effect=tuple(_without_effect(config)),
+        without_effect=(*_without_effect(config), *_kept_anyway(expanded)),
     )
 
 
@@ -118,6 +118,13 @@ def _without_effect(config: Mapping[str, Any]) -> Iterator[str]:
                 if point != "score" and one.get("weight"):
                     at = f"profiles[{index}].plugins.{point}.enabled[{number}].weight"
                     yield f"{at}: only plugins that score have a weight"
+
+
+def _kept_anyway(expanded: list[Expanded]) -> Iterator[str]:
+    for index, one in enumerate(expanded):
+        if "SchedulingGates" not in one.plugins["preEnqueue"]:
+            at = f"profiles[{index}].plugins.preEnqueue"
+            yield f"{at}: SchedulingGates stays: the API binds no pod that has gates"
 
 
 def _profile(given: Mapping[str, Any], plugins: Expanded, name: str, percentage: int) -> Profile:

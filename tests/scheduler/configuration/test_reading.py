@@ -179,7 +179,9 @@ def test_what_is_about_the_process_is_accepted_and_told() -> None:
         clientConnection: {kubeconfig: /etc/kubernetes/scheduler.conf, qps: 100, burst: 200}
         enableProfiling: false
         profiles:
-        - plugins: {filter: {enabled: [{name: NodePorts, weight: 4}]}}
+        - plugins:
+            filter: {enabled: [{name: NodePorts, weight: 4}]}
+            preEnqueue: {disabled: [{name: SchedulingGates}]}
     """)
     assert [note.partition(":")[0] for note in config.without_effect] == [
         "parallelism",
@@ -187,6 +189,7 @@ def test_what_is_about_the_process_is_accepted_and_told() -> None:
         "clientConnection",
         "enableProfiling",
         "profiles[0].plugins.filter.enabled[0].weight",
+        "profiles[0].plugins.preEnqueue",
     ]
 
 
