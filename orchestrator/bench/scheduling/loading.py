@@ -7,7 +7,7 @@ templates are files beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -51,8 +51,13 @@ def built_in() -> list[Workload]:
     return load(text, "workloads.yaml", Path())
 
 
-def read(file: Path) -> list[Workload]:
+def read(file: Path, names: Sequence[str] = ()) -> list[Workload]:
     """Return the workloads of a file.
+
+    Args:
+        file: Where they are.
+        names: As for `select`: when all of them are there, other cases are not even read, so that
+            they may have operations that are unknown here.
 
     Raises:
         WorkloadError: It cannot be read, or says something that is not understood.
@@ -62,16 +67,17 @@ def read(file: Path) -> list[Workload]:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise WorkloadError(f"cannot read {file}: {why}") from error
-    return load(text, file.name, file.parent)
+    return load(text, file.name, file.parent, names)
 
 
-def load(text: str, name: str, directory: Path) -> list[Workload]:
+def load(text: str, name: str, directory: Path, names: Sequence[str] = ()) -> list[Workload]:
     """Return the workloads that a YAML text describes.
 
     Args:
         text: The YAML.
         name: What complaints call it.
         directory: Where paths of templates start.
+        names: See `read`.
 
     Raises:
         WorkloadError: It says something that is not understood.
@@ -85,12 +91,16 @@ def load(text: str, name: str, directory: Path) -> list[Workload]:
         templates = top.take("templates", dict)
     reader = _Reader(name, directory, templates)
     found: list[Workload] = []
-    for case in top.items("workloads"):
+    cases = list(top.items("workloads"))
+    wanted = {wanted.partition("/")[0].lower() for wanted in names}
+    if wanted <= {case.take("name", str).lower() for case in cases}:
+        cases = [case for case in cases if not wanted or case.take("name", str).lower() in wanted]
+    for case in cases:
         found += reader.case(case)
     top.finish()
-    names = [workload.full_name for workload in found]
+    full_names = [workload.full_name for workload in found]
     for workload in found:
-        if names.count(workload.full_name) > 1:
+        if full_names.count(workload.full_name) > 1:
             raise WorkloadError(
                 f"{name}: two workloads are called {workload.full_name}; rename one of them"
             )

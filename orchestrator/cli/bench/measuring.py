@@ -149,7 +149,7 @@ def _run_one(
 
 
 def _wanted(options: Options) -> list[Workload]:
-    there_are = built_in() if options.file is None else read(options.file)
+    there_are = built_in() if options.file is None else read(options.file, options.workloads)
     chosen = select(there_are, list(options.workloads))
     return [workload.resized(options.nodes, options.pods) for workload in chosen]
 

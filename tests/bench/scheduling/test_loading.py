@@ -173,8 +173,11 @@ def test_files_of_scheduler_perf_are_read_as_they_are(tmp_path: Path) -> None:
         "workloads": [{"name": "5Nodes", "labels": ["short"], "threshold": 35, "params": {"n": 5}}],
     }
     file = tmp_path / "performance-config.yaml"
-    file.write_text(yaml.safe_dump([case]))
-    (workload,) = read(file)
+    strange = {**case, "name": "Strange", "workloadTemplate": [{"opcode": "createClaims"}]}
+    file.write_text(yaml.safe_dump([case, strange]))
+    with pytest.raises(WorkloadError, match="'createClaims' is unknown"):
+        read(file)
+    (workload,) = read(file, ["upstream/5Nodes"])
     _, sets, churn, delete, barrier, sleep, _ = workload.steps
     assert workload.floor == 35
     assert isinstance(sets, CreatePodSets)
