@@ -223,7 +223,7 @@ def check_scheduler(world: Bench) -> None:
             ), found["metadata"]["name"]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 @virtual
 async def test_whatever_happens_no_volume_is_given_twice_and_all_that_can_be_is_placed(
     seed: int,
@@ -232,7 +232,7 @@ async def test_whatever_happens_no_volume_is_given_twice_and_all_that_can_be_is_
     limits: list[Object] = [csi_node(name, {EBS: LIMIT}) for name in NODES]
     async with bench(*map(node, NODES), *limits, STATIC, WAITS) as world:
         chaos = Chaos(world, seed)
-        for _ in range(6):
+        for _ in range(60):
             await chaos.step()
             check_bound(world, chaos.gone)
         for name in NODES:
