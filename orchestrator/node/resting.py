@@ -33,6 +33,9 @@ _DECIDED: frozenset[str] = COURSE | {
 """Fields of a spec whose pod has something to decide."""
 # What named tuples' own constructors do, in half the time.
 _of: Callable[[tuple[str, str, str, int]], ContainerOf] = partial(tuple.__new__, ContainerOf)
+_proposal: Callable[
+    [tuple[str, str, str, Object, Object, bool, frozenset[str] | None]], Proposal
+] = partial(tuple.__new__, Proposal)
 _OWN = frozenset(("containerStatuses", "hostIP", "hostIPs", "podIP", "podIPs"))
 """Fields of a status that are one pod's own."""
 _FIRST_LIMIT = 64
@@ -199,13 +202,8 @@ class NodePods:
         entry = self.entries[uid] = NodePod(pod)
         entry.proposed = status
         around.outbox.put(
-            Proposal(
-                uid,
-                metadata["namespace"],
-                metadata["name"],
-                status,
-                pod["status"],
-                kept=kept,
+            _proposal(
+                (uid, metadata["namespace"], metadata["name"], status, pod["status"], False, kept)
             )
         )
         if around.config.events:
