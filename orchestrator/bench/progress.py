@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+
+T = TypeVar("T")
 
 
 class Meter(Protocol):
@@ -17,6 +20,13 @@ class Meter(Protocol):
 
     def advance(self, count: int) -> None:
         """Say that so much more is done."""
+
+
+def counted(items: Iterable[T], meter: Meter) -> Iterator[T]:
+    """Hand items on, and count them."""
+    for item in items:
+        yield item
+        meter.advance(1)
 
 
 class Progress:

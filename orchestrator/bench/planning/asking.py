@@ -77,7 +77,7 @@ def answer(ask: Ask, progress: Progress) -> Answer:
     assert observed is not None
     if ask.fit is not None:
         return _fit(ask, ask.fit, policy, observed, progress)
-    return _leave(ask, policy, observed)
+    return _leave(ask, policy, observed, progress)
 
 
 # ---- how many more fit
@@ -85,7 +85,8 @@ def answer(ask: Ask, progress: Progress) -> Answer:
 
 def _fit(ask: Ask, path: Path, policy: Policy, observed: Observed, progress: Progress) -> Answer:
     pod = read_template(path, observed.objects["PriorityClass"])
-    situation = begin(observed, policy, ask.seed)
+    with progress.meter("placing what is there", 0):
+        situation = begin(observed, policy, ask.seed)
     with progress.meter(f"fitting {name_of(pod)}", 0) as meter:
         found = fitting.fit(situation, pod, meter, ask.limit)
 
@@ -109,9 +110,11 @@ def _fit(ask: Ask, path: Path, policy: Policy, observed: Observed, progress: Pro
 # ---- what if nodes go
 
 
-def _leave(ask: Ask, policy: Policy, observed: Observed) -> Answer:
-    situation = begin(observed, policy, ask.seed)
-    found = leaving.leave(situation, ask.without)
+def _leave(ask: Ask, policy: Policy, observed: Observed, progress: Progress) -> Answer:
+    with progress.meter("placing what is there", 0):
+        situation = begin(observed, policy, ask.seed)
+    with progress.meter("moving pods", 0):
+        found = leaving.leave(situation, ask.without)
     moved = [move for move in found.moves if move.target is not None]
     stuck = [move for move in found.moves if move.target is None]
 

@@ -51,20 +51,23 @@ def import_(
     of 2019 (instance_events, machine_events, collection_events) and Azure's trace for packing of
     2020 (its SQLite file, or vm and vmType as CSV).
     """
+    from orchestrator.bench.progress import counted, progress
     from orchestrator.bench.traces.files import write_trace
     from orchestrator.bench.traces.importers.formats import import_trace
 
     if gpu_shares not in {"milli", "whole"}:
         raise typer.BadParameter("milli or whole", param_hint="--gpu-shares")
-    with failing_plainly():
-        imported = import_trace(
-            files,
-            format_,
-            shares="whole" if gpu_shares == "whole" else "milli",
-            nodes=nodes,
-            machine=machine,
-        )
-        count = write_trace(imported.records, output)
+    with failing_plainly(), progress() as shown:
+        with shown.meter("reading", 0):
+            imported = import_trace(
+                files,
+                format_,
+                shares="whole" if gpu_shares == "whole" else "milli",
+                nodes=nodes,
+                machine=machine,
+            )
+        with shown.meter("writing records", len(imported.records)) as meter:
+            count = write_trace(counted(imported.records, meter), output)
     for note in imported.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"{output}: {count:,} records")
@@ -89,6 +92,7 @@ def generate(
     ] = None,
 ) -> None:
     """Draw a trace: arrivals at random (Poisson) of a mix of pods that run for random times."""
+    from orchestrator.bench.progress import counted, progress
     from orchestrator.bench.traces.files import write_trace
     from orchestrator.bench.traces.synthetic import (
         DEFAULT_NODE,
@@ -106,8 +110,9 @@ def generate(
         nodes=({**DEFAULT_NODE, "count": nodes},) if nodes else (),
         shapes=DEFAULT_SHAPES,
     )
-    with failing_plainly():
+    with failing_plainly(), progress() as shown:
         if mix is not None:
             made = read_mix(mix, made)
-        count = write_trace(generate_trace(made, seed), output)
+        with shown.meter("drawing records", pods) as meter:
+            count = write_trace(counted(generate_trace(made, seed), meter), output)
     typer.echo(f"{output}: {count:,} records")
