@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,6 +17,7 @@ from orchestrator.cli.app import app
 from tests.bench.clusters import dump, node, pod, pod_file
 from tests.bench.test_importers import NODES, PODS
 
+NO_PODS = "there are no pods in it, so all nodes are taken to be empty"
 PACKED = Path(__file__).resolve().parents[2] / "docs" / "examples" / "planning" / "packed.yaml"
 
 
@@ -146,6 +150,23 @@ def test_what_cannot_be_done_is_told_in_a_line(
     assert complaint in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.output
     assert done.stdout == ""
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
+    """As with ``| head``: no complaint, no traceback."""
+    nodes = (node(f"n{number}") for number in range(40))
+    command = [sys.executable, "-m", "orchestrator.cli", "bench", "plan"]
+    command += ["--from-cluster", str(dump(tmp_path, *nodes)), "--fit", str(pod_file(tmp_path))]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr == f"note: {tmp_path / 'dump.json'}: {NO_PODS}\n"
 
 
 def test_figures_are_written_as_people_read_them() -> None:

@@ -21,6 +21,9 @@ from orchestrator.bench.traces.records import Record, sort_records
 from orchestrator.bench.words import amount
 from orchestrator.resources.objects import Object, controller_of, name_of
 
+_NAMES: Final = 5
+"""Nodes that a headline names."""
+
 _ROWS: Final = 30
 """Rows of a table before it is cut; ``--json`` has all of them."""
 
@@ -130,7 +133,7 @@ def _leave(ask: Ask, policy: Policy, observed: Observed, progress: Progress) -> 
         lines.append(f"lost, since no controller makes them again: {_list(found.lost)}")
     return Answer(
         record={"question": "without", **asdict(found)},
-        headline=f"without {', '.join(found.nodes)}: {len(moved):,} pods move, "
+        headline=f"without {_few(found.nodes)}: {len(moved):,} pods move, "
         f"{len(stuck):,} fit nowhere, {len(found.lost):,} are lost, "
         f"{len(found.with_node):,} end with their node",
         table=table if rows else None,
@@ -193,7 +196,8 @@ def _needed(found: needing.Need, template: Object, notes: list[str]) -> Answer:
             f"{found.nodes:,} {nodes} needed for {found.pods:,} pods{beside}, "
             f"each like {kind} ({size})"
         )
-    table = Table(["", "requested", "of one node", "nodes by the sum alone"], left=(0,))
+    sum_alone = "nodes, were those full" if found.present else "nodes by the sum alone"
+    table = Table(["", "requested", "of one node", sum_alone], left=(0,))
     for index, resource in enumerate(RESOURCES):
         if found.requested[index] or found.size[index]:
             table.add(
@@ -285,6 +289,12 @@ def _amounts(amounts: Amounts) -> str:
 def _list(names: list[str]) -> str:
     more = f" and {len(names) - _ROWS:,} more" if len(names) > _ROWS else ""
     return ", ".join(names[:_ROWS]) + more
+
+
+def _few(names: tuple[str, ...]) -> str:
+    if len(names) <= _NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES:,} more nodes"
 
 
 def _cut(count: int, what: str) -> list[str]:

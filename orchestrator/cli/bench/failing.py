@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +21,10 @@ def failing_plainly() -> Iterator[None]:
     except (UserError, PlotError) as error:
         typer.echo(f"orchestrator bench: {error}", err=True)
         raise typer.Exit(2) from None
+    except BrokenPipeError:
+        # Who read it has enough. The rest of the buffer must not fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         typer.echo(f"orchestrator bench: {where}{error.strerror or error}", err=True)
