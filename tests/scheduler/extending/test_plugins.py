@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
@@ -313,6 +314,16 @@ def test_what_cannot_be_a_plugin_is_refused(plugins: list[type[Plugin]], message
     """With the reason."""
     with pytest.raises(PluginError, match=message):
         find_plugins(plugins)
+
+
+def test_an_installed_plugin_that_cannot_be_loaded_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may be somebody else's."""
+    point = EntryPoint("Theirs", "no_such_package:Plugin", "")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [point])
+    with pytest.raises(PluginError, match="entry point Theirs = no_such_package:Plugin: ModuleNot"):
+        find_plugins()
 
 
 def test_a_function_must_take_what_it_is_given() -> None:
