@@ -176,3 +176,32 @@ def test_the_core_places_by_profiles_as_the_twin_would(
 ) -> None:
     """Other strategies and weights, default constraints, added affinity, plugins turned off."""
     play(World(nodes, pods), happenings, seed, profile)
+
+
+@look_at(0.4)
+@given(
+    nodes=st.lists(node_recipes(), min_size=2, max_size=6),
+    pods=st.lists(pod_recipes(set(ALL) - {"claims", "disk"}), min_size=2, max_size=6),
+    happenings=steps(most=10),
+    seed=SEEDS,
+)
+def test_a_pod_finds_a_node_among_many_if_there_is_one(
+    nodes: list[NodeRecipe], pods: list[PodRecipe], happenings: list[Step], seed: int
+) -> None:
+    """Of more than a hundred nodes, enough are looked at, and all before a pod is refused."""
+    world = World([nodes[index % len(nodes)] for index in range(104)], pods)
+    placer = Placer(world.cluster, random.Random(seed).random, limit=3)
+    for step in happenings:
+        if step.what != "place":
+            world.apply(step)
+            continue
+        pod = world.next_pod(step)
+        verdicts = filter_all(world.snapshot, pod)
+        chosen = placer.find_best(world.class_of(pod))
+        if chosen is None:
+            assert None not in verdicts.values()
+            event("fits nowhere")
+        else:
+            assert verdicts[chosen.name] is None
+            world.place(pod, chosen.name)
+            event("placed")
