@@ -44,6 +44,7 @@ from orchestrator.scheduler.extending.cycle import ExtensionCycle
 from orchestrator.scheduler.extending.registry import NO_PLUGINS, Plugins
 
 _BATCH: Final = 500
+_GATED: Final = "Scheduling is blocked due to non-empty scheduling gates"
 _NEVER: Final = float("inf")
 """A cluster's scheduler tries a waiting pod again after five minutes even if nothing happened that
 could help it. Months of a full cluster are mostly such attempts, and no verdict depends on time: so
@@ -155,7 +156,9 @@ class Simulation:
     def refusal(self, uid: str) -> str:
         """Return why a waiting pod has no node, in the words of its last attempt."""
         pod = self._queue.get(uid)
-        return "" if pod is None else pod.message
+        if pod is None:
+            return ""
+        return _GATED if pod.place == "gated" else pod.message
 
     def holds(self, uid: str) -> str | None:
         """Return the node a pod is on, or None."""
@@ -274,6 +277,7 @@ class Simulation:
                 preempts=spec.get("preemptionPolicy") != "Never",
             ),
             now,
+            gated=bool(spec.get("schedulingGates")),
         )
 
     def withdraw(self, uid: str) -> None:

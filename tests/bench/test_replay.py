@@ -98,6 +98,18 @@ def test_a_pod_that_wants_company_is_helped_by_another_that_comes() -> None:
     assert result.pending == [0, 7, 8]
 
 
+def test_why_pods_are_left_over_is_told() -> None:
+    """In the scheduler's words, the most frequent reason first; a gate is one, too."""
+    gated = pod("g", 3)
+    gated.pod["spec"]["schedulingGates"] = [{"name": "wait"}]
+    result = play(node("n"), pod("a", cpu="9"), pod("b", cpu="9"), gated)
+    (cpu, twice), gate = result.reasons.items()
+    assert cpu.startswith("0/1 nodes are available: 1 Insufficient cpu.")
+    assert twice == 2
+    assert gate == ("Scheduling is blocked due to non-empty scheduling gates", 1)
+    assert result.unplaced == 3
+
+
 def test_an_important_pod_takes_the_place_of_another() -> None:
     """Which waits anew, and runs for its whole duration once there is room again."""
     important = pod("b", 5, duration=20, cpu="3")

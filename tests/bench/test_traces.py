@@ -134,6 +134,10 @@ def test_pods_that_say_the_same_share_their_spec(tmp_path: Path) -> None:
         ('{"kind": "pod", "name": "p", "labels": "a=b"}', "labels: 'a=b' must be names with"),
         ('{"kind": "node", "name": "n", "taints": ["x"]}', "taints: 'x' must be key=value:Effect"),
         (
+            '{"kind": "pod", "name": "p", "spec": {"nodeName": "n"}}',
+            "spec.nodeName: a pod of a trace",
+        ),
+        (
             '{"kind": "pod", "name": "p", "cpu": 1, "spec": {"containers": [{"name": "c"}]}}',
             "a pod has either cpu, memory, ... or spec.containers, not both",
         ),

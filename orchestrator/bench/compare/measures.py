@@ -35,6 +35,8 @@ class Result:
         nodes: The highest number of nodes.
         end: When nothing happened any more, in seconds.
         moments: What was seen over time.
+        reasons: Why pods had no node at the end, in the scheduler's words, with how many pods; the
+            most frequent first.
     """
 
     policy: str
@@ -53,6 +55,7 @@ class Result:
     nodes: int
     end: float
     moments: list[Moment]
+    reasons: dict[str, int]
 
 
 def percentile(ordered: list[float], share: float) -> float | None:

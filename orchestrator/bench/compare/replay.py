@@ -7,6 +7,7 @@ evicted, or whose node goes, waits anew and runs for its whole duration again, a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 
@@ -93,8 +94,10 @@ class Replay:
                 self._look()
         self._look()
         end = self._changed_at  # after it, pods waited in vain
-        for live in self._live.values():
+        reasons: Counter[str] = Counter()
+        for uid, live in self._live.items():
             if not live.node:
+                reasons[self._simulation.refusal(uid)] += 1
                 self._give_up(live, end)
         used, nodes_used = self._meter.means()
         return Result(
@@ -114,6 +117,7 @@ class Replay:
             nodes=self._meter.nodes_peak,
             end=end,
             moments=self._series.moments,
+            reasons=dict(reasons.most_common()),
         )
 
     def _next_time(self) -> float | None:

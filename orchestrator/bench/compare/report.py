@@ -11,6 +11,9 @@ from orchestrator.bench.compare.series import Moment
 from orchestrator.bench.tables import Table
 from orchestrator.bench.words import duration, percent
 
+_REASONS: Final = 3
+"""Reasons that are printed for a policy; JSON has all of them."""
+
 _PERCENTILES: Final = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
 
 
@@ -20,6 +23,15 @@ def as_table(results: Sequence[Result]) -> Table:
     for row in _rows(results):
         table.add(*row)
     return table
+
+
+def reasons_of(results: Sequence[Result]) -> list[str]:
+    """Return why pods had no node at the end: for each policy its most frequent reasons."""
+    return [
+        f"{result.policy}: {count:,} without a node at the end: {reason}"
+        for result in results
+        for reason, count in list(result.reasons.items())[:_REASONS]
+    ]
 
 
 def _rows(results: Sequence[Result]) -> list[list[str]]:
@@ -88,6 +100,7 @@ def _result(result: Result) -> dict[str, Any]:
         "nodes_used_mean": result.nodes_used,
         "nodes_used_peak": result.nodes_used_peak,
         "end_seconds": result.end,
+        "reasons": result.reasons,
         "moments": [_moment(moment) for moment in result.moments],
     }
 

@@ -226,6 +226,8 @@ def _node(name: str, line: Mapping[str, Any], place: Place) -> Object:
 
 def _pod_spec(line: Mapping[str, Any], place: Place) -> Object:
     spec = dict(_object(line, "spec", place))
+    if spec.get("nodeName"):
+        raise place.complain("spec.nodeName: a pod of a trace is to be scheduled; leave it out")
     amounts = _amounts(line, place)
     if amounts and spec.get("containers"):
         raise place.complain("a pod has either cpu, memory, ... or spec.containers, not both")

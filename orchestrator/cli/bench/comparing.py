@@ -48,7 +48,7 @@ def compare(
     Time is virtual: a month passes in seconds. Each policy gets the same trace and the same seed.
     """
     from orchestrator.bench.compare.plots import draw
-    from orchestrator.bench.compare.report import as_json, as_table
+    from orchestrator.bench.compare.report import as_json, as_table, reasons_of
     from orchestrator.bench.compare.running import Trace
     from orchestrator.bench.compare.running import compare as compare_policies
     from orchestrator.bench.planning.sources import read_cluster
@@ -78,6 +78,8 @@ def compare(
         names = ", ".join(path.name for path in trace)
         typer.echo(f"{names}: {records.count:,} records, seed {seed}\n", err=to_error)
         show(as_table(results), to_error=to_error)
+        for reason in reasons_of(results):
+            typer.echo(reason, err=to_error)
         if plot is not None:
             for path in draw(results, plot):
                 typer.echo(f"drawn: {path}", err=to_error)
