@@ -22,9 +22,10 @@ from orchestrator.scheduler.core import (
     PodClass,
     PodClasses,
     PodState,
-    diagnose,
 )
+from orchestrator.scheduler.core.diagnosis import Diagnoser
 from orchestrator.scheduler.core.disruptions import Budgets
+from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.owners import SERVICES, Kinships
 from orchestrator.scheduler.core.preemption import Preemptor
@@ -62,6 +63,7 @@ class CoreDriver:
         chance = random.Random(seed).random  # noqa: S311 - repeats on purpose
         self._placer = Placer(self._cluster, chance)
         self._preemptor = Preemptor(self._cluster, Budgets(), chance)
+        self._diagnoser = Diagnoser(self._cluster, DEFAULT_FRAMEWORK)
         self._pace = pace
         self._objects: dict[tuple[str, str, str], Object] = {}
         # What happened to which object; of a pod that was placed, its node, when and until when.
@@ -116,9 +118,10 @@ class CoreDriver:
 
     def _make_room(self, pod: Object, pod_class: PodClass) -> NodeState | None:
         """Remove pods of lower priority from a node; note why not when it would not help."""
-        found = self._preemptor.find(pod_class, pod["spec"].get("priority") or 0)
+        priority = pod["spec"].get("priority") or 0
+        found = self._preemptor.find(pod_class, priority)
         if found is None:
-            self._why = diagnose(pod_class, self._cluster).message
+            self._why = self._diagnoser.diagnose(pod_class, priority).message
             return None
         for victim in found.victims:
             self._remove(victim.key.namespace, victim.key.name)
