@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._report import Report, options, show
 from orchestrator.bench.progress import Progress
+from orchestrator.bench.scheduling.cases import DEFAULT_NODE
 from orchestrator.bench.scheduling.curves import measure_curve
-from orchestrator.bench.scheduling.loading import DEFAULT_NODE
 from orchestrator.bench.scheduling.making import Maker
 from orchestrator.bench.scheduling.measuring import Settings
 from orchestrator.bench.scheduling.workloads import CreateNodes

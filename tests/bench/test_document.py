@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.bench.scheduling.loading import _OPCODES
+from orchestrator.bench.scheduling.cases import OPCODES
 from orchestrator.cli.app import app
 from tests.project.documents import Command, commands, differences
 
@@ -46,4 +46,4 @@ def test_the_shown_commands_print_what_the_document_says(directory: Path) -> Non
 def test_every_operation_is_explained() -> None:
     """By a row of the table."""
     text = DOCUMENT.read_text()
-    assert all(f"| `{opcode}` |" in text for opcode in _OPCODES)
+    assert all(f"| `{opcode}` |" in text for opcode in OPCODES)

@@ -10,9 +10,9 @@ from typing import Literal, TypeAlias
 
 from orchestrator.bench.progress import Progress
 from orchestrator.bench.scheduling._core_driver import CoreDriver
+from orchestrator.bench.scheduling.cases import DEFAULT_NODE
 from orchestrator.bench.scheduling.checking import check
 from orchestrator.bench.scheduling.history import name_of_pod
-from orchestrator.bench.scheduling.loading import DEFAULT_NODE
 from orchestrator.bench.scheduling.making import Maker
 from orchestrator.bench.scheduling.measuring import PlacementsWrong, Settings
 from orchestrator.bench.scheduling.workloads import DEFAULT_PACE, CreateNodes

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+import yaml
+
 from orchestrator.bench.scheduling.workloads import WorkloadError
 
 T = TypeVar("T")
@@ -17,6 +19,21 @@ _WORDS = {
     dict: "a mapping",
     float: "a number",
 }
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Return what a YAML text says.
+
+    Raises:
+        WorkloadError: It is no YAML; the message says where.
+    """
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it does not parse"
+        raise WorkloadError(f"{name}: not YAML{where}: {problem}") from error
 
 
 def resembling(word: str, known: Iterable[str]) -> str:
