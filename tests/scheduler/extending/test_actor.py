@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from actors import _lifecycle as lifecycle
 from actors.testing import virtual
 from orchestrator.cluster import Cluster, ClusterConfig, ClusterError
 from orchestrator.resources.conditions import find_condition
@@ -61,15 +62,24 @@ def with_gangs(**args: Any) -> dict[str, Any]:
     }
 
 
-async def create(cluster: Cluster, name: str, cpu: str = "1", **metadata: Any) -> None:
+def member(group: str, least: int) -> dict[str, Any]:
+    """Return the metadata of a pod of a group."""
+    return {"labels": {GROUP_LABEL: group}, "annotations": {MIN_MEMBER: str(least)}}
+
+
+async def create(
+    cluster: Cluster, name: str, cpu: str = "1", scheduler: str = "", **metadata: Any
+) -> None:
     """Create a pod."""
     container = {"name": "main", "image": "web", "resources": {"requests": {"cpu": cpu}}}
-    pod = {
+    pod: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, **metadata},
         "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
     }
+    if scheduler:
+        pod["spec"]["schedulerName"] = scheduler
     await cluster.store.create(pod, resource="pods", namespace="default")
 
 
@@ -199,7 +209,7 @@ async def test_a_group_begins_when_its_last_pod_is_there() -> None:
         for number in range(4):
             await cluster.store.delete("pods", "default", f"single-{number}")
         last = {"labels": {GROUP_LABEL: "a"}, "annotations": {MIN_MEMBER: "3"}}
-        await create(cluster, "a-2", "1", **last)
+        await create(cluster, "a-2", "1", "", **last)
         await asyncio.sleep(5)
         assert places(cluster).keys() == {"a-0", "a-1", "a-2"}
 
@@ -287,6 +297,34 @@ async def test_many_groups_come_up_one_after_another() -> None:
             if len(through) == 10:
                 break
         assert len(through) == 10
+
+
+class CrashError(Exception):
+    """Something that went wrong elsewhere."""
+
+
+@virtual
+async def test_a_group_survives_a_scheduler_that_does_not() -> None:
+    """What it held is void; its successor begins anew, and counts no room twice."""
+    args = {"permitWaitingTimeSeconds": 600}
+    async with Cluster(config(scheduler=with_gangs(**args))) as cluster:
+        await create(cluster, "elsewhere", scheduler="other", **member("a", 3))
+        await create(cluster, "a-0", **member("a", 3))
+        await create(cluster, "a-1", **member("a", 3))
+        await asyncio.sleep(5)
+        assert places(cluster) == {}  # two have a place, and wait for the one that never comes
+        await create(cluster, "single", cpu="2")
+        await asyncio.sleep(5)
+        assert "single" not in places(cluster)
+        await cluster.store.delete("pods", "default", "single")
+        cell = cluster.system.guardian.rare().children["scheduler"]
+        first = cell.actor
+        lifecycle.fail(cell, CrashError())
+        await asyncio.sleep(30)
+        assert cell.actor is not first
+        await create(cluster, "a-2", **member("a", 3))
+        await asyncio.sleep(30)
+        assert places(cluster).keys() == {"a-0", "a-1", "a-2"}
 
 
 @virtual
