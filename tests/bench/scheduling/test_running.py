@@ -24,6 +24,7 @@ from orchestrator.bench.scheduling.measuring import (
     target,
 )
 from orchestrator.bench.scheduling.workloads import Workload, WorkloadError
+from orchestrator.scheduler.core import Placer
 
 NODES = 12
 TINY = {w.name: w.resized(NODES, None) for w in built_in()}
@@ -69,6 +70,25 @@ def test_wrong_placements_have_no_figures(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(measuring, "check", lambda *_: [wrong])
     with pytest.raises(PlacementsWrong, match="pod default/p breaks NodeAffinity"):
         measure(TINY["SchedulingBasic"], "core", SETTINGS, Progress(), BARE)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("SchedulingBasic", "NodeResourcesFit"),
+        ("SchedulingPodAntiAffinity", "InterPodAffinity"),
+        ("TopologySpreading", "PodTopologySpread"),
+        ("SchedulingDaemonset", "NodeAffinity"),
+    ],
+)
+def test_a_scheduler_that_heeds_nothing_is_found_out(
+    name: str, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that puts all pods on the last node that joined."""
+    monkeypatch.setattr(Placer, "find_best", lambda self, _: self._cluster.nodes[-1])
+    with pytest.raises(PlacementsWrong) as raised:
+        measure(TINY[name].resized(NODES, 50), "core", SETTINGS, Progress(), BARE)
+    assert rule in {violation.rule for violation in raised.value.violations}
 
 
 @pytest.mark.parametrize("path", ["core", "store"])
