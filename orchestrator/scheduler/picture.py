@@ -129,6 +129,8 @@ class Picture:
                 present = store.get(*assumed.key)
                 gone = present is None or present["metadata"]["uid"] != uid or is_deleting(present)
                 if gone and self._gives_up(uid):
+                    if uid in earlier.placements:
+                        self._cycle.lost(earlier.placements[uid])
                     continue
                 if present is not None and assumed.pod_class.volumes is not None:
                     self.classes.of(present)  # whose volumes the new book has to know
@@ -240,9 +242,11 @@ class Picture:
                 state.start = _seconds(status["startTime"])
         elif is_deleting(pod):
             self._give_up_waiting(uid)
-        elif (
-            spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME
-        ) in self.lanes and uid not in self.assumed:
+        elif uid in self.assumed or uid in self.cluster.pods:
+            # Its binding is on its way, or was answered before this older event came to be read.
+            if previous is not None and not _looks_alike(previous, pod):
+                self._recount(uid, pod)
+        elif (spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME) in self.lanes:
             self._put_waiting(key, pod, previous)
 
     def _put_placed(self, key: Key, pod: Object, node: str) -> None:
@@ -270,6 +274,19 @@ class Picture:
         elif before.pod_class is not state.pod_class:
             kind = ClusterEvent.POD_LABELS | ClusterEvent.POD_RESOURCES
             self.queue.happened(PodChange(kind, state, where, before.pod_class))
+
+    def _recount(self, uid: str, pod: Object) -> None:
+        """Count a pod as another one that changed between its placement and its binding."""
+        self._update(uid, pod)
+        state, now = self.cluster.pods.get(uid), self.classes.of(pod)
+        if state is None or state.pod_class is now:
+            return
+        node, before = state.node, state.pod_class
+        self.cluster.displace(uid)
+        state.pod_class = now
+        self.cluster.place(state, node)
+        kind = ClusterEvent.POD_LABELS | ClusterEvent.POD_RESOURCES
+        self.queue.happened(PodChange(kind, state, self.cluster.by_name.get(node), before))
 
     def _put_terminating(self, state: PodState, pod: Object) -> None:
         state.preempted = state.preempted or is_preempted(pod)

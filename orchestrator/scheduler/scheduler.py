@@ -462,11 +462,9 @@ class Scheduler(Actor[Command]):
         return False
 
     def _set_timer(self) -> None:
-        times = (
-            self._known.queue.next_time(),
-            self._storage.next_deadline(),
-            self._cycle.next_time(),
-        )
+        times = [self._known.queue.next_time(), self._storage.next_deadline()]
+        if self._writes < _WRITES:  # else `_schedule` has it wait for an answer, whatever is due
+            times.append(self._cycle.next_time())
         due = min((time for time in times if time is not None), default=None)
         if due is None or (self._timer is not None and self._timer_due <= due):
             return
