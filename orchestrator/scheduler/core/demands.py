@@ -131,6 +131,7 @@ class Demands:
 
     def __init__(self, pod: PodClass, topology: Topology, settings: TopologySettings) -> None:
         self._held: list[Counter] = []
+        self._era = topology.era
         spreads, system = _spreads(pod, settings)
         self.soft_keys: tuple[str, ...] = ()
         spreads = [
@@ -260,6 +261,7 @@ class Demands:
             tuple(map(id, self.repelling)),
             tuple((id(counter), weight) for counter, weight in self.scored),
             tuple(domains.coarse for domains in self._all_domains),
+            self._era,
         )
 
     # ---- node by node

@@ -311,7 +311,10 @@ class _Lookup:
         self._place(counter)[id(counter)] = counter
 
     def remove(self, counter: Counter) -> None:
-        self._place(counter).pop(id(counter), None)
+        place = self._place(counter)
+        place.pop(id(counter), None)
+        if not place and place is not self._others:
+            del self._by_label[next(iter(counter.equalities().items()))]
 
     def find(self, labels: Mapping[str, str]) -> Iterator[Counter]:
         """Yield the counters that may be about a pod with these labels."""
@@ -333,12 +336,15 @@ class Topology:
     Attributes:
         version: Grows whenever another counter is to be looked at by somebody, or one changes
             between fine and coarse: views of pod classes are made anew then.
+        era: Grows when counts changed, or will change, without nodes being told of as touched: what
+            was cached of nodes before says nothing any more.
         spaces: Labels of the namespaces.
         uses_spaces: Some term looks at them.
     """
 
     def __init__(self, spaces: Mapping[str, Mapping[str, str]]) -> None:
         self.version = 0
+        self.era = 0
         self.spaces = spaces
         self._nodes: dict[int, NodeState] = {}
         self._domains: dict[str, Domains] = {}
@@ -506,6 +512,7 @@ class Topology:
                 counter.reset()
         self._effects.clear()
         self.version += 1
+        self.era += 1
         for node in self._nodes.values():
             for spread in self._spreading.values():
                 spread.attach(node)
@@ -522,6 +529,7 @@ class Topology:
             if coarse != domains.coarse:
                 domains.coarse = coarse
                 self.version += 1
+                self.era += 1
 
     def _size(self) -> int:
         return len(self._matching) + len(self._spreading) + len(self._owned)
