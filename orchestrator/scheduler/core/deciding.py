@@ -6,9 +6,10 @@ of the same pass finds the room taken. The caller counts placements, and writes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from orchestrator.scheduler.core.alike import Alike
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import Diagnoser, Diagnosis
 from orchestrator.scheduler.core.disruptions import Budgets
@@ -83,6 +84,7 @@ class Decider:
                 framework=framework,
             )
         self._diagnoser = Diagnoser(cluster, framework)
+        self._alike = Alike(cluster, framework)
         self._chosen = 0
         self._refused: dict[_Key, tuple[int, Diagnosis]] = {}  # how many were chosen before
         self._hopeless: dict[_Key, str] = {}
@@ -111,7 +113,10 @@ class Decider:
                 return node
         if self._refusal_of(pod) is not None:
             return None
-        found = self.placer.find_best(pod_class, self._kept.keep_from(pod_class, priority))
+        kept: Collection[str] = ()
+        if nominations:
+            kept = self._kept.keep_from(self._alike.of(pod_class), priority)
+        found = self.placer.find_best(pod_class, kept)
         self._chosen += found is not None
         if found is not None and nominations.node_of(pod.uid):
             self.begin()  # it goes elsewhere: the room that was kept for it is free
@@ -131,7 +136,8 @@ class Decider:
         return refusal
 
     def _refuse(self, pod: PodState, nominated: str) -> Refusal:
-        pod_class, priority, cluster = pod.pod_class, pod.priority, self._cluster
+        priority, cluster = pod.priority, self._cluster
+        pod_class = self._alike.of(pod.pod_class)
         key = (pod_class, priority)
         exact = len(cluster.by_name) <= _EXACT
         diagnosis = self._refusal_of(pod, exact=exact)
@@ -169,18 +175,19 @@ class Decider:
             pod: The pod.
             exact: It does not hold when a placement since may have helped.
         """
-        known = self._refused.get((pod.pod_class, pod.priority))
+        if not self._refused:
+            return None
+        pod_class = self._alike.of(pod.pod_class)
+        known = self._refused.get((pod_class, pod.priority))
         if known is None:
             return None
         framework, (chosen, diagnosis) = self._framework, known
         if framework.asks_each_pod:
             return None
-        if (
-            exact
-            and chosen != self._chosen
-            and (self._cluster.demands(pod.pod_class, framework.settings) is not None)
-        ):
-            return None  # pods that were placed since may help one that looks around
+        if exact and chosen != self._chosen:
+            demands = self._cluster.demands(pod_class, framework.settings)
+            if demands is not None and (demands.hard or demands.attracted):
+                return None  # pods that were placed since may help one that looks around
         return diagnosis
 
     def _nominate(self, pod: PodState, found: Preemption, diagnosis: Diagnosis) -> Refusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from orchestrator.resources.selectors import NOTHING
@@ -121,6 +121,7 @@ class Framework:
         """
         self.profile = profile
         self.settings = settings_of(profile)
+        self._is_extended = bool(filters) or bool(scores)
         known_filters = {**_built_in_filters(profile.arguments, self.settings), **(filters or {})}
         known_scores = {**_built_in_scores(profile.arguments, self.settings), **(scores or {})}
         self.asks_each_pod = any(
@@ -175,6 +176,13 @@ class Framework:
         if percentage or looks_around:
             return enough_nodes(nodes, percentage)
         return min(nodes, _SMALL)
+
+    def identity(self, pod: PodClass) -> Hashable:
+        """Return what classes have in common that the plugins cannot tell apart by themselves.
+
+        Plugins from elsewhere may look at labels and namespaces; built-in ones do by counters only.
+        """
+        return pod if self._is_extended else pod.shape
 
     def needs_everything(self, pod: PodClass) -> bool:
         """Tell whether some plugin's answer for a class cannot be kept from pod to pod."""

@@ -56,9 +56,11 @@ class Tastes:
         self._known: dict[int, tuple[int, int, Taste | None]] = {}
 
     @staticmethod
-    def key(pod: PodClass) -> Hashable:
+    def key(pod: PodClass, framework: Framework) -> Hashable:
         """Return what classes must have in common to share one of these."""
-        shape = pod.shape
+        shape, identity = pod.shape, framework.identity(pod)
+        if identity is not shape:
+            return identity
         return (
             shape.tolerations, shape.selection, shape.preferences, shape.images, pod.volumes,
         )  # fmt: skip

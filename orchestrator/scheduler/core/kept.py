@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
+from typing import TypeAlias
 
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.framework import DEFAULT_FRAMEWORK, Framework, Verdict
 from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.scopes import Scope, scope_of
 from orchestrator.scheduler.core.trials import reject_beside
+
+_Known: TypeAlias = tuple[int, int, dict[str, None]]
+"""The versions of the counters and of the cluster, and the nodes."""
 
 
 class KeptNodes:
@@ -32,7 +37,7 @@ class KeptNodes:
         self._cluster = cluster
         self._framework = framework
         self._limit = limit
-        self._known: OrderedDict[tuple[PodClass, int], tuple[int, dict[str, None]]] = OrderedDict()
+        self._known: OrderedDict[tuple[PodClass, int], _Known] = OrderedDict()
 
     def keep_from(self, pod: PodClass, priority: int) -> Collection[str]:
         """Return the nodes on which a pod does not fit beside those nominated there.
@@ -44,11 +49,12 @@ class KeptNodes:
             return ()
         key = (pod, priority)
         known = self._known.get(key)
+        version = cluster.topology.version
         changed: Iterable[int] | None = None
         kept: dict[str, None] = {}
-        if known is not None and not self._looks_around(pod):
-            changed = cluster.changes_since(known[0])
-            kept = known[1]
+        if known is not None and known[0] == version and not self._looks_around(pod):
+            changed = cluster.changes_since(known[1])
+            kept = known[2]
         if changed is None:
             kept = {}
             nodes = (cluster.by_name.get(name) for name in cluster.nominations.nodes)
@@ -64,7 +70,7 @@ class KeptNodes:
                     kept[node.name] = None
                 else:
                     kept.pop(node.name, None)
-        self._known[key] = (cluster.revision, kept)
+        self._known[key] = (version, cluster.revision, kept)
         self._known.move_to_end(key)
         if len(self._known) > self._limit:
             self._known.popitem(last=False)
@@ -92,6 +98,4 @@ class KeptNodes:
 
     def _looks_around(self, pod: PodClass) -> bool:
         """Tell whether a verdict may change on nodes that nothing happened to."""
-        if pod.volumes is not None or self._framework.needs_everything(pod):
-            return True
-        return self._cluster.demands(pod, self._framework.settings) is not None
+        return scope_of(pod, self._cluster, self._framework) is Scope.CLUSTER

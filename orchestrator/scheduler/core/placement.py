@@ -498,7 +498,7 @@ class Placer:
         """Return the index of a class, which other classes may share."""
         demands = self._cluster.demands(pod, self.framework.settings)
         signature = None if demands is None else demands.signature()
-        key = (pod.shape, pod.volumes, signature)
+        key = (self.framework.identity(pod), pod.volumes, signature)
         index = self._indexes.get(key)
         if index is None:
             if len(self._indexes) >= self._limit:
@@ -526,7 +526,7 @@ class Placer:
         self._by_class.clear()
 
     def _tastes_of(self, pod: PodClass) -> Tastes:
-        key = Tastes.key(pod)
+        key = Tastes.key(pod, self.framework)
         tastes = self._tastes.get(key)
         if tastes is None:
             if len(self._tastes) >= self._limit:
