@@ -16,6 +16,7 @@ from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.objects import Object
 from orchestrator.scheduler.explanations import ANSWER, ASK
 from orchestrator.scheduler.extending import (
+    ClusterEvent,
     Depends,
     NodeView,
     Plugin,
@@ -173,6 +174,52 @@ async def test_a_plugin_that_fails_costs_a_pod_its_attempt_only() -> None:
         failing = False
         await asyncio.sleep(20)
         assert "p" in places(cluster)
+
+
+@virtual
+async def test_a_hint_spares_a_pod_tries_in_vain() -> None:
+    """It is asked about the events that the plugin declared, and no others."""
+    asked: list[str] = []
+    tried: list[str] = []
+
+    class Ready(Plugin):
+        depends_on = Depends.NODE
+        events = ClusterEvent.NODE_LABELS
+
+        def pre_filter(self, pod: PodView) -> Verdict:
+            tried.append(pod.name)
+            return None
+
+        def filter(self, pod: PodView, node: NodeView) -> Verdict:
+            del pod
+            return None if "ready" in node.labels else "node(s) were not ready"
+
+        def hint(self, pod: PodView, event: ClusterEvent, node: NodeView | None) -> bool:
+            del pod
+            assert node is not None
+            asked.append(f"{event.name} {node.name}")
+            return "ready" in node.labels
+
+    async with Cluster(config(Ready)) as cluster:
+        await create(cluster, "p")
+        await asyncio.sleep(1)
+        tried.clear()
+        await label(cluster, "node-1", "colour")
+        await asyncio.sleep(20)
+        assert asked == ["NODE_LABELS node-1"]
+        assert tried == []
+        await label(cluster, "node-2", "ready")
+        await asyncio.sleep(20)
+        assert asked[1:] == ["NODE_LABELS node-2"]
+        assert places(cluster) == {"p": "node-2"}
+
+
+async def label(cluster: Cluster, name: str, key: str) -> None:
+    """Label a node."""
+    node = cluster.store.get("nodes", "", name)
+    assert node is not None
+    metadata = {**node["metadata"], "labels": {**node["metadata"]["labels"], key: "yes"}}
+    await cluster.store.update({**node, "metadata": metadata}, resource="nodes", name=name)
 
 
 @virtual
