@@ -296,6 +296,16 @@ def test_a_trace_needs_fewer_nodes_when_pods_may_wait(
     assert said.record["requested"]["cpu"] == 6000
 
 
+def test_a_trace_that_no_number_of_nodes_takes_says_why(tmp_path: Path) -> None:
+    """In the scheduler's words: the kind of node lacks something."""
+    path = trace_file(tmp_path)
+    path.write_text(path.read_text() + '{"kind": "pod", "time": 30, "name": "g", "gpu": 1}\n')
+    said = ask(None, load=path)
+    assert said.code == 1
+    (reason,) = said.record["unplaced"]
+    assert "Insufficient nvidia.com/gpu" in reason
+
+
 def test_a_template_must_be_one_node(tmp_path: Path) -> None:
     """A name of the cluster's, or a file with a Node; without either, it is asked for."""
     load = workload(tmp_path, 1)

@@ -107,8 +107,9 @@ def need_for_trace(
         simulation = _with_nodes(question, count)
         result = Replay(pods, simulation).run("")
         late = sum(waited > patience for waited in result.pending)
-        missing = max(late, result.unplaced)
-        return ["waited for too long"] * missing
+        left = [reason for reason, count in result.reasons.items() for _ in range(count)]
+        more = max(late, result.unplaced) - len(left)
+        return left + [f"had to wait for more than {patience:g} s"] * more
 
     sizes = question.policy.simulate(question.seed)
     return _search(question, attempt, len(pods), _busiest(pods, sizes), at_once=patience == 0)
