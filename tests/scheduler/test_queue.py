@@ -485,6 +485,19 @@ def test_pods_that_may_preempt_try_one_after_another(nodes: Nodes) -> None:
     assert names(nodes.queue.take(3, 40.0)) == ["a"]
 
 
+def test_pods_that_wait_for_their_victims_do_not_wake_one_another(nodes: Nodes) -> None:
+    """One that was woken for room, and goes on waiting, hands on nothing."""
+    large = pod_class("1")
+    for name in ("a", "b"):
+        nodes.queue.add(waiting(name, large, 10, preempts=True), 0.0)
+    for pod in nodes.queue.take(2, 0.0):
+        nodes.queue.reject(pod, "no", FIT, 0.0, nominated=True)
+    nodes.free("one")
+    (woken,) = nodes.queue.take(2, 20.0)
+    nodes.queue.reject(woken, "no", FIT, 20.0, nominated=True)
+    assert nodes.queue.take(2, 40.0) == []
+
+
 def test_another_plugin_that_stands_in_the_way_is_listened_to(nodes: Nodes) -> None:
     """Room on a cordoned node is no help, until the node is no longer cordoned."""
     nodes.queue.add(waiting("a"), 0.0)

@@ -300,7 +300,9 @@ class SchedulingQueue:
         attempts.pending = pending
         attempts.nominated = nominated
         if attempts.scout is not None:
-            if plugins != attempts.scout[3] or nominated:  # the next one may find victims too
+            # One that found victims just now: the next one may find some too.
+            found_victims = nominated and attempts.scout[2]
+            if plugins != attempts.scout[3] or found_victims:
                 self._relieve(pod)
             attempts.scout = None
         group = self._rejected.group_of(pod, plugins, pending)
