@@ -16,9 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from orchestrator.resources.selectors import NOTHING
 from orchestrator.scheduler.core.classes import PodClass
-from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.terms import HOSTNAME, ZONE, Spread, Term
-from orchestrator.scheduler.core.topology import (
+from orchestrator.scheduler.core.counters import (
     ATTRACTS,
     NODE,
     PREFERS,
@@ -28,10 +26,12 @@ from orchestrator.scheduler.core.topology import (
     MatchCounter,
     OwnerCounter,
     SpreadCounter,
-    Topology,
     matches_all,
     spread_part,
 )
+from orchestrator.scheduler.core.nodes import NodeState
+from orchestrator.scheduler.core.terms import HOSTNAME, ZONE, Spread, Term
+from orchestrator.scheduler.core.topology import Topology
 
 Place: TypeAlias = tuple[Any, ...]
 
