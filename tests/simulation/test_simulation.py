@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.scheduler.core import placement
+from orchestrator.scheduler.core import class_index
 from orchestrator.scheduler.core.judging import INFEASIBLE
 from tests.simulation import world
 from tests.simulation.disks import Disk, Mount
@@ -62,7 +62,7 @@ def test_a_history_does_not_depend_on_the_process() -> None:
 def test_a_scheduler_that_overcommits_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks bite: a broken filter does not go unseen."""
     monkeypatch.setattr(
-        placement, "make_rating", lambda *_: lambda node: 0 if node.index == 0 else INFEASIBLE
+        class_index, "make_rating", lambda *_: lambda node: 0 if node.index == 0 else INFEASIBLE
     )
     monkeypatch.setattr(world, "CAPACITY", {"cpu": "500m", "memory": "8Gi", "pods": "3"})
     monkeypatch.setattr(world, "CONVERGES_WITHIN", 0.0)
