@@ -57,10 +57,9 @@ def test_policies_are_compared(tmp_path: Path, trace: Path) -> None:
     assert spread["moments"][-1]["used"] == {"cpu": 0.0, "memory": 0.0, "gpu": None}
 
 
-def test_plots_are_drawn_and_are_the_same_again(tmp_path: Path, trace: Path) -> None:
+def test_plots_are_drawn(tmp_path: Path, trace: Path) -> None:
     """Six SVG files with the policies' names in them."""
     done = bench("compare", "--trace", trace, "--policy", "a=default", "--plot", tmp_path / "p")
-    bench("compare", "--trace", trace, "--policy", "a=default", "--plot", tmp_path / "q")
     drawn = sorted((tmp_path / "p").iterdir())
     assert [path.stem for path in drawn] == [
         "fragmentation", "nodes", "pending", "unplaced", "utilisation", "waiting",
@@ -69,7 +68,6 @@ def test_plots_are_drawn_and_are_the_same_again(tmp_path: Path, trace: Path) -> 
         assert f"drawn: {path}" in done.output
         assert ET.fromstring(path.read_text()).tag.endswith("svg")
         assert ">a</text>" in path.read_text()
-        assert path.read_bytes() == (tmp_path / "q" / path.name).read_bytes()
 
 
 def test_json_on_the_output_is_alone_there(trace: Path) -> None:
