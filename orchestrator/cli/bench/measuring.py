@@ -187,10 +187,15 @@ def run_curve(options: Options, over: Literal["nodes", "classes"]) -> None:
     with progress() as bars:
         curve = measure_curve(over, settings, bars, pods=options.pods, nodes=options.nodes)
     heading = {"nodes": ["nodes"], "classes": ["classes", "nodes"]}[over]
-    table = Table([*heading, "pods", "pods/s"], left=())
+    table = Table([*heading, "pods", "pods/s", "per CPU s"], left=())
     for point in curve.points:
         sizes = [f"{point.size:,}", f"{point.nodes:,}"][: len(heading)]
-        table.add(*sizes, f"{point.pods:,}", Cell(number(point.pods_per_second), "bold"))
+        table.add(
+            *sizes,
+            f"{point.pods:,}",
+            Cell(number(point.pods_per_second), "bold"),
+            number(point.pods_per_processor_second),
+        )
     known = about(seed=options.seed)
     if options.json_file is not None:
         points = [
