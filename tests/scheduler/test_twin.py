@@ -35,6 +35,11 @@ TOPOLOGY = (
     "requests", "tolerations", "selector", "images", "spread", "soft spread", "affinity",
     "anti-affinity", "preferred pods", "owner",
 )  # fmt: skip
+MIXTURES = (
+    TOPOLOGY, ("spread", "tolerations"), ("spread", "selector"), ("soft spread", "tolerations"),
+    ("affinity", "anti-affinity"), ("preferred pods", "anti-affinity"), ("owner", "images"),
+)  # fmt: skip
+"""Few features at once show faults that need many pods of one kind."""
 ALL = tuple(feature for feature in FEATURES if feature != "priority")
 
 
@@ -109,8 +114,10 @@ def test_the_core_places_by_nodes_as_the_twin_would(
 
 @look_at(2)
 @given(
-    nodes=NODES,
-    pods=st.lists(pod_recipes(TOPOLOGY), min_size=1, max_size=4),
+    nodes=st.lists(node_recipes(), min_size=2, max_size=7),
+    pods=st.sampled_from(MIXTURES).flatmap(
+        lambda features: st.lists(pod_recipes(features), min_size=1, max_size=3)
+    ),
     happenings=steps(),
     seed=SEEDS,
 )
