@@ -172,7 +172,7 @@ def node_recipes(draw: st.DrawFn) -> NodeRecipe:
     rack = draw(st.sampled_from([None, "r1", "r2"]))
     if rack is not None:
         labels[RACK] = rack
-    use = draw(st.sampled_from([None, "1", "2", "x"]))
+    use = draw(st.sampled_from(["1", None, "2", "x", "1"]))
     if use is not None:
         labels[USE] = use
     allocatable = {
@@ -197,7 +197,7 @@ def node_recipes(draw: st.DrawFn) -> NodeRecipe:
 def terms(draw: st.DrawFn) -> Object:
     """Draw a pod affinity term."""
     form: dict[str, Any] = {"topologyKey": draw(KEYS), "labelSelector": draw(SELECTORS)}
-    match draw(st.sampled_from(["own", "own", "own", "named", "all", "labelled"])):
+    match draw(st.sampled_from(["own", "own", "labelled", "named", "all", "labelled"])):
         case "named":
             form["namespaces"] = ["other"]
         case "all":
@@ -336,7 +336,7 @@ def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRec
                 spec["tolerations"] = draw(TOLERATIONS)
             case "selector":
                 spec["nodeSelector"] = draw(
-                    st.sampled_from([{USE: "1"}, {ZONE: "z1"}, {USE: "x", ZONE: "z2"}])
+                    st.sampled_from([{USE: "1"}, {ZONE: "z1"}, {USE: "1", ZONE: "z2"}])
                 )
             case "node affinity" | "named nodes":
                 kind = NODE_TERMS if feature == "node affinity" else NAMED_TERMS
@@ -382,7 +382,7 @@ def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRec
     if affinity:
         spec["affinity"] = affinity
     return PodRecipe(
-        draw(st.sampled_from(["default", "default", "default", "other"])),
+        draw(st.sampled_from(["default", "default", "other"])),
         draw(LABEL_SETS),
         [
             container(
@@ -400,7 +400,7 @@ def pod_recipes(draw: st.DrawFn, features: Collection[str] = FEATURES) -> PodRec
 
 STEPS = (
     *["place"] * 8, "remove", "terminate", "relabel pod", "change node", "relabel node",
-    "cordon", "remove node", "label namespace", "serve",
+    "cordon", "remove node", "label namespace", "label namespace", "serve",
 )  # fmt: skip
 """What happens, by how often: placements of a template's next pod most of all."""
 
