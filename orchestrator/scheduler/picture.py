@@ -178,6 +178,7 @@ class Picture:
         self._classify_anew(self._storage.take_stale())
         if spaces := self._kin.take_changed():
             self._classify_anew(self.queue.uids_in(spaces))
+        self.tell_of_room()
 
     def _apply_node(self, event: ObjectEvent) -> None:
         name = event.key.name
@@ -391,6 +392,13 @@ class Picture:
             self.queue.happened(PodChange(ClusterEvent.POD_REMOVED, pod, node))
             if node is not None and self.cluster.nominations:
                 self.release(find_released(node, self.cluster, self._framework_of))
+
+    def tell_of_room(self) -> None:
+        """Let pods be tried again that could have a place which is no longer kept for another."""
+        for pod, name in self.cluster.nominations.take_ended():
+            node = self.cluster.by_name.get(name)
+            if node is not None and self.cluster.holds(pod.uid) != name:
+                self.queue.happened(PodChange(ClusterEvent.POD_REMOVED, pod, node))
 
     def release(self, pods: Iterable[PodState]) -> None:
         """Let pods be tried again that waited for others to leave a node for them."""

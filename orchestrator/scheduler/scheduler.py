@@ -320,6 +320,7 @@ class Scheduler(Actor[Command]):
         attempt.try_all(pods)
         for outcome in self._cycle.take():  # a pod of this pass may have given others their permits
             attempt.end(outcome)
+        picture.tell_of_room()
         seconds = self.context.clock.monotonic() - now
         self._metrics.decided(len(pods), seconds)
         for (result, profile), count in attempt.results.items():

@@ -45,3 +45,18 @@ def test_a_pod_is_nominated_to_one_node_at_most_and_every_change_is_told() -> No
     assert nominations.remove("one") == ""
     assert nominations.node_of("one") == ""
     assert told == ["a", "a", "b", "b"]
+
+
+def test_what_has_ended_is_told_once_unless_it_was_made_anew() -> None:
+    """So that those who wait for room hear of it."""
+    nominations = Nominations(lambda _: None)
+    one, two = pod("one"), pod("two")
+    nominations.add(one, "a")
+    nominations.add(two, "b")
+    nominations.remove("one")
+    nominations.remove("two")
+    nominations.add(two, "b")
+    assert nominations.take_ended() == [(one, "a")]
+    assert nominations.take_ended() == []
+    nominations.add(two, "a")
+    assert nominations.take_ended() == [(two, "b")]

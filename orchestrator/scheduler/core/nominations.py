@@ -6,9 +6,12 @@ of higher priority pays no heed to them, and may take their place.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
 from orchestrator.scheduler.core.pods import PodState
+
+_ENDED = 4096
 
 
 class Nominations:
@@ -27,6 +30,7 @@ class Nominations:
         self._changed = changed
         self._pods: dict[str, tuple[PodState, str]] = {}
         self._nodes: dict[str, dict[str, PodState]] = {}
+        self._ended: deque[tuple[PodState, str]] = deque(maxlen=_ENDED)
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -49,11 +53,20 @@ class Nominations:
             return ""
         node = known[1]
         pods = self._nodes[node]
-        del pods[uid]
+        self._ended.append((pods.pop(uid), node))
         if not pods:
             del self._nodes[node]
         self._changed(node)
         return node
+
+    def take_ended(self) -> list[tuple[PodState, str]]:
+        """Return the nominations that have ended since the last time, as far as remembered.
+
+        Some of them may have been made anew, and some of the pods may be on the node now.
+        """
+        ended = list(self._ended)
+        self._ended.clear()
+        return [(pod, node) for pod, node in ended if self.node_of(pod.uid) != node]
 
     @property
     def nodes(self) -> Collection[str]:
