@@ -11,9 +11,11 @@ import orjson
 
 from orchestrator.resources.objects import Key, Object
 from orchestrator.scheduler.core.requests import amount, request_of
+from orchestrator.scheduler.preempting import is_preempted
 from orchestrator.store import ObjectEvent, Store
 
 FINISHED = frozenset({"Succeeded", "Failed"})
+_URGENT = 2_000_001_000
 HOLD = "simulation.example.com/hold"
 """The finalizer of the workload; only the workload clears it."""
 
@@ -189,8 +191,13 @@ class Witness:
             self.require(first == node, f"{key} was bound to {first} and then to {node}")
             if event.previous is None or not event.previous["spec"].get("nodeName"):
                 self._check_room(node)
+                self._check_company(event)
         else:
             self.require(uid not in self._bound, f"{key} lost its node")
+        self.require(
+            not is_preempted(pod) or pod["spec"]["priority"] < _URGENT,
+            f"{key} was preempted, and nobody is more important",
+        )
         previous = event.previous
         if previous is not None:
             phase = (previous.get("status") or {}).get("phase")
@@ -219,6 +226,23 @@ class Witness:
         for resource, value in used.items():
             limit = amount(resource, limits.get(resource, "0"))
             self.require(value <= limit, f"{name} has {value} {resource} bound, room for {limit}")
+
+    def _check_company(self, event: ObjectEvent) -> None:
+        """No two shy pods of a namespace are bound to one node."""
+        if event.object["metadata"].get("labels", {}).get("kind") != "shy":
+            return
+        node = event.object["spec"]["nodeName"]
+        others = [
+            str(key)
+            for key, pod in self.objects.items()
+            if key[0] == "pods"
+            and key != event.key
+            and key[1] == event.key[1]
+            and pod["spec"].get("nodeName") == node
+            and (pod["metadata"].get("labels") or {}).get("kind") == "shy"
+            and (pod.get("status") or {}).get("phase") not in FINISHED
+        ]
+        self.require(not others, f"{event.key} was bound to {node}, beside {others}")
 
     def _check_service(self, event: ObjectEvent) -> None:
         """No two services have one address or one node port."""

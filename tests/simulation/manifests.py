@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.resources.objects import Object
 
 SCRIPT = "simulation.orchestrator/"
+HOSTNAME = "kubernetes.io/hostname"
 
 
 def template(app: str, image: str, script: dict[str, str], *, cpu: int, grace: int) -> Object:
@@ -52,11 +53,31 @@ def service(name: str, app: str, **spec: str) -> Object:
     }
 
 
-def pod(name: str, policy: str, script: dict[str, str], *, cpu: int) -> Object:
-    """Return a pod of nobody."""
+def pod(name: str, policy: str, script: dict[str, str], *, cpu: int, kind: str = "plain") -> Object:
+    """Return a pod of nobody.
+
+    Args:
+        name: Its name.
+        policy: Whether it restarts.
+        script: What its container does.
+        cpu: In millicores.
+        kind: ``shy`` for one that shares its node with no other shy one of its namespace,
+            ``urgent`` for one that preempts others, ``spread`` for one whose like are on all nodes.
+    """
     made = template(name, "one", script, cpu=cpu, grace=1)
     made["metadata"]["name"] = name
-    made["spec"]["restartPolicy"] = policy
+    made["metadata"]["labels"]["kind"] = kind
+    spec = made["spec"]
+    spec["restartPolicy"] = policy
+    alike = {"labelSelector": {"matchLabels": {"kind": kind}}, "topologyKey": HOSTNAME}
+    if kind == "shy":
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": [alike]}
+        spec["affinity"] = {"podAntiAffinity": required}
+    elif kind == "spread":
+        constraint = {**alike, "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+        spec["topologySpreadConstraints"] = [constraint]
+    elif kind == "urgent":
+        spec["priorityClassName"] = "system-node-critical"
     return {"apiVersion": "v1", "kind": "Pod", **made}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.scheduler.core import class_index
+from orchestrator.scheduler.core.demands import Demands
 from orchestrator.scheduler.core.judging import INFEASIBLE
 from tests.simulation import world
 from tests.simulation.disks import Disk, Mount
@@ -68,6 +69,18 @@ def test_a_scheduler_that_overcommits_is_found_out(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(world, "CONVERGES_WITHIN", 0.0)
     report = simulate(1, FEW, CALM)
     assert any("bound, room for" in failure for failure in report.failures)
+
+
+def test_a_scheduler_that_puts_pods_together_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Required anti-affinity that nobody heeds does not go unseen."""
+    monkeypatch.setattr(Demands, "admits", lambda *_: True)
+    monkeypatch.setattr(Demands, "locate", Demands.place_of)
+    monkeypatch.setattr(
+        class_index, "make_rating", lambda *_: lambda node: 0 if node.index == 0 else INFEASIBLE
+    )
+    monkeypatch.setattr(world, "CONVERGES_WITHIN", 0.0)
+    report = simulate(1, 2 * FEW, CALM)
+    assert any("was bound to" in failure for failure in report.failures)
 
 
 def test_a_disk_that_forgets_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,7 +309,10 @@ class Client:
         script = {"run-seconds": str(chance.choice([1, 5, 60, 400]))}
         script["exit-code"] = chance.choice(["0", "0", "1"])
         policy = chance.choice(["Never", "OnFailure"])
-        made = manifests.pod(self._fresh("p"), policy, script, cpu=chance.choice([100, 400]))
+        cpu, kind = chance.choice([100, 400]), chance.choice(["plain", "shy", "shy", "spread"])
+        if self.world.profile.disruptions and chance.random() < 0.3:
+            cpu, kind = 3700, "urgent"  # there is no such room unless others leave
+        made = manifests.pod(self._fresh("p"), policy, script, cpu=cpu, kind=kind)
         await self._create("pods", self._namespace(), made)
 
     async def _delete_bare_pod(self) -> None:

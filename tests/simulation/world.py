@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+from actors import AskTimeout
 from actors.log import EventLog
 from actors.testing import run_virtual
 from orchestrator.cluster import Cluster, ClusterConfig
@@ -170,7 +171,10 @@ class World:
 
     async def revive(self, name: str) -> None:
         """Bring a dead node back."""
-        await self.cluster.nodes.add(self.config_of(name))
+        while True:
+            with contextlib.suppress(AskTimeout):  # a disk may stall for longer than one waits
+                await self.cluster.nodes.add(self.config_of(name))
+                return
 
     # -- the run
 
