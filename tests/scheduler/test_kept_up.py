@@ -217,3 +217,18 @@ def test_a_filter_of_ones_own_may_look_at_labels() -> None:
     )
     assert placer.find_best(good) is not None
     assert placer.find_best(bad) is None
+
+
+def test_nodes_that_come_and_go_leave_nothing_behind() -> None:
+    """A cluster whose nodes are replaced every day remembers those of today."""
+    cluster = Cluster()
+    placer = Placer(cluster, random.Random(1).random)
+    wanted = PodClass(pod("p")["spec"], "default")
+    for number in range(50):
+        cluster.put_node(node(f"n{number}"), None)
+        assert placer.find_best(wanted) is not None
+        if number >= 3:
+            cluster.remove_node(f"n{number - 3}")
+    placer.find_best(wanted)
+    (index,) = placer._indexes.values()
+    assert len(index._homes) == len(index._tastes._known) == len(index._entries) == 3

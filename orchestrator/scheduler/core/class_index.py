@@ -292,6 +292,9 @@ class ClassIndex:
         if known is not None:
             known[3].size -= 1
         node = self._cluster.nodes[index]
+        if node is None:  # it never comes back under this index
+            self._homes.pop(index, None)
+            self._tastes.forget(index)
         score = INFEASIBLE if node is None else self._rate(node)
         if score >= 0:
             assert node is not None

@@ -75,6 +75,10 @@ class Tastes:
         self._known[node.index] = (node.version, elsewhere, taste)
         return taste
 
+    def forget(self, index: int) -> None:
+        """Forget a node that is gone."""
+        self._known.pop(index, None)
+
     def elsewhere(self, cluster: Cluster) -> int:
         """Return what grows when something changes that the answers for all nodes depend on."""
         revision = cluster.images_version if self.likes_images else 0
