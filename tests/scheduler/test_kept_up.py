@@ -11,6 +11,7 @@ from typing import Any
 from actors.testing import virtual
 from orchestrator.resources.objects import Key, with_meta
 from orchestrator.scheduler.configuration import DEFAULT_PROFILE
+from orchestrator.scheduler.core.alike import Alike
 from orchestrator.scheduler.core.classes import PodClass, PodClasses, PodShape
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.deciding import Decider
@@ -232,3 +233,18 @@ def test_nodes_that_come_and_go_leave_nothing_behind() -> None:
     placer.find_best(wanted)
     (index,) = placer._indexes.values()
     assert len(index._homes) == len(index._tastes._known) == len(index._entries) == 3
+
+
+def test_a_plugin_of_ones_own_makes_no_classes_alike() -> None:
+    """It may look at labels; what built-in plugins say of volumes holds for all that want them."""
+    cluster = Cluster()
+    cluster.put_node(node("n1"), None)
+    own = Filter("Own", lambda *_: None, ClusterEvent.NODE_ADDED)
+    shape = PodShape(pod("p")["spec"])
+    one, other = (
+        PodClass(shape.spec, "default", {"index": index}, shape=shape) for index in ("0", "1")
+    )
+    alike, apart = Alike(cluster, Framework()), Alike(cluster, Framework(filters={"Own": own}))
+    assert alike.of(one) is alike.of(other) is one
+    assert apart.of(one) is one
+    assert apart.of(other) is other

@@ -39,8 +39,6 @@ class Alike:
             known = self._known.get(pod)
             if known is not None:
                 return known
-        if self._framework.asks(pod) or self._framework.needs_everything(pod):
-            return pod  # plugins from elsewhere may look at anything
         demands = self._cluster.demands(pod, self._framework.settings)
         if self._version != topology.version or len(self._known) >= _REMEMBERED:
             self._first.clear()
