@@ -17,6 +17,10 @@ _FEW: Final = 100
 """Up to so many nodes that a class names are asked one by one, without an index."""
 
 
+_SMALL: Final = 100
+"""Among so few nodes, one that is kept for others must not sway how the rest are weighed."""
+
+
 class Placer:
     """Finds nodes for pods, with an index for each of the classes asked for lately."""
 
@@ -52,12 +56,13 @@ class Placer:
             pod: The class.
             excluded: Names of nodes that do not come into question.
         """
+        few = bool(excluded) and len(self._cluster.by_name) <= _SMALL
         known = self._by_class.get(pod)
-        if known is not None and known[0] == self._cluster.topology.version:
+        if known is not None and known[0] == self._cluster.topology.version and not few:
             return known[1].find_best(excluded)
         if pod.unsupported or self.framework.reject_pod(pod, self._cluster) is not None:
             return None
-        if self.framework.needs_everything(pod) or self._named(pod) is not None:
+        if few or self.framework.needs_everything(pod) or self._named(pod) is not None:
             return self._ask_everyone(pod, excluded)
         return self._index(pod).find_best(excluded)
 
