@@ -24,11 +24,12 @@ class Lane:
     Attributes:
         profile: Which one.
         framework: All plugins that look at nodes.
-        plugins: Those from elsewhere; false where there are none.
+        plugins: Those from elsewhere.
+        is_plain: There are none of those.
         decider: Finds nodes, and pods to preempt.
     """
 
-    __slots__ = ("_cluster", "decider", "framework", "plugins", "profile")
+    __slots__ = ("_cluster", "decider", "framework", "is_plain", "plugins", "profile")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Lane:
     ) -> None:
         self.profile = profile
         self.plugins = plugins
+        self.is_plain = not plugins
         self.framework = Framework(profile, plugins.filters, plugins.scores)
         self._cluster = cluster
         self.decider = Decider(cluster, budgets, random, self.framework)
@@ -54,14 +56,14 @@ class Lane:
         Raises:
             PluginFailed: One of those failed.
         """
-        if not self.plugins:
+        if self.is_plain:
             return self.decider.choose(pod)
         with self.plugins.about(pod.pod_class, obj()):
             return self.decider.choose(pod)
 
     def refuse(self, pod: WaitingPod, obj: Callable[[], Object | None]) -> Refusal:
         """Say what becomes of a pod that fits nowhere, and tell those plugins that want to know."""
-        if not self.plugins:
+        if self.is_plain:
             return self.decider.refuse(pod)
         with self.plugins.about(pod.pod_class, obj()) as view:
             refusal = self.decider.refuse(pod)

@@ -34,7 +34,7 @@ UNSCHEDULABLE, ERROR = "Unschedulable", "SchedulerError"
 Report: TypeAlias = Callable[[WaitingPod, str], None]
 """Tells of a pod why it has no node."""
 
-Result: TypeAlias = Literal["scheduled", "unschedulable", "error"]
+Result: TypeAlias = Literal["unschedulable", "error"]
 
 
 class Pass:
@@ -42,8 +42,7 @@ class Pass:
 
     Attributes:
         draft: What is to be written.
-        results: How many attempts ended in which way, by scheduler name; those that are
-            ``scheduled`` may fail yet.
+        results: How many attempts ended without a binding to write, by scheduler name.
         victims: How many pods have to make room, for each that preempts.
     """
 
@@ -83,24 +82,36 @@ class Pass:
     def try_all(self, pods: Sequence[WaitingPod]) -> None:
         """Decide for pods, in their order."""
         picture = self._picture
+        lanes, asking = picture.lanes, picture.asking
         for pod in pods:
-            lane = picture.lane_of(pod)
-            if pod.uid in picture.asking:
-                self._explain(pod, lane)
-            get = partial(self._get, *pod.key)
-            if lane.plugins and not self._is_there(pod):
-                picture.queue.retry(pod, self._now)  # its deletion is yet to be heard of
+            lane = lanes[pod.pod_class.shape.scheduler_name]
+            if not lane.is_plain or pod.uid in asking:
+                self._try_asking(pod, lane)
                 continue
-            try:
-                node = lane.choose(pod, get)
-                refusal = lane.refuse(pod, get) if node is None else None
-            except PluginFailed as error:
-                self.fail(pod, str(error))
-                continue
+            node = lane.decider.choose(pod)
             if node is not None:
                 self._place(pod, node, lane)
-            elif refusal is not None:
-                self._refuse(pod, refusal)
+            else:
+                self._refuse(pod, lane.decider.refuse(pod))
+
+    def _try_asking(self, pod: WaitingPod, lane: Lane) -> None:
+        """Decide for a pod about which plugins from elsewhere are asked, or that asks why."""
+        if pod.uid in self._picture.asking:
+            self._explain(pod, lane)
+        get = partial(self._get, *pod.key)
+        if not lane.is_plain and not self._is_there(pod):
+            self._picture.queue.retry(pod, self._now)  # its deletion is yet to be heard of
+            return
+        try:
+            node = lane.choose(pod, get)
+            refusal = lane.refuse(pod, get) if node is None else None
+        except PluginFailed as error:
+            self.fail(pod, str(error))
+            return
+        if node is not None:
+            self._place(pod, node, lane)
+        elif refusal is not None:
+            self._refuse(pod, refusal)
 
     def _is_there(self, pod: WaitingPod) -> bool:
         present = self._get(*pod.key)
@@ -109,7 +120,6 @@ class Pass:
     def bind(self, pod: WaitingPod, placement: Placement | None = None) -> None:
         """Bind a pod that has waited on its place for volumes or permits."""
         self.draft.bind(pod, pod.node, placement)
-        self._count("scheduled", pod)
 
     def end(self, outcome: Bind | Refuse) -> None:
         """Bind, or take away, a place that waited for permits."""
@@ -132,8 +142,11 @@ class Pass:
         if picture.cluster.nominations:
             picture.cluster.nominations.remove(pod.uid)
         picture.assumed[pod.uid] = pod
-        if not lane.plugins:
-            self._hold_or_bind(pod, None)
+        if lane.is_plain:
+            if pod.pod_class.volumes is None:
+                self.draft.bind(pod, node.name)
+            else:
+                self._hold_or_bind(pod, None)
             return
         if self._storage.reserve(pod, node) is not None:
             self._look_again(pod, None)

@@ -324,9 +324,8 @@ class Scheduler(Actor[Command]):
         seconds = self.context.clock.monotonic() - now
         self._metrics.decided(len(pods), seconds)
         for (result, profile), count in attempt.results.items():
-            if result != "scheduled":
-                self._rejected += count
-                self._metrics.attempted(result, count, seconds, profile)
+            self._rejected += count
+            self._metrics.attempted(result, count, seconds, profile)
         for victims in attempt.victims:
             self._metrics.preempted(victims)
         proposal = attempt.draft.propose(self._store.clock.now(), now)

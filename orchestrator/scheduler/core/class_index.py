@@ -209,6 +209,11 @@ class ClassIndex:
     def _take_in_changes(self) -> None:
         """Look at the nodes that changed, or put them off when they are many."""
         cluster = self._cluster
+        if cluster.revision == self._revision + 1:  # as after each placement of a lone class
+            self._revision, self._behind = cluster.revision, False
+            self._spare = _SPARE
+            self._look_at(cluster.journal[-1])
+            return
         changed = cluster.changes_since(self._revision)
         if changed is None:
             self._reset()

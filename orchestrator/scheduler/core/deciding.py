@@ -101,7 +101,8 @@ class Decider:
         """
         cluster, pod_class, priority = self._cluster, pod.pod_class, pod.priority
         nominations = cluster.nominations
-        if nominations:
+        some_nominated = bool(nominations)
+        if some_nominated:
             node = cluster.by_name.get(nominations.node_of(pod.uid))
             if (
                 node is not None
@@ -114,11 +115,11 @@ class Decider:
         if self._refusal_of(pod) is not None:
             return None
         kept: Collection[str] = ()
-        if nominations:
+        if some_nominated:
             kept = self._kept.keep_from(self._alike.of(pod_class), priority)
         found = self.placer.find_best(pod_class, kept)
         self._chosen += found is not None
-        if found is not None and nominations.node_of(pod.uid):
+        if some_nominated and found is not None and nominations.node_of(pod.uid):
             self.begin()  # it goes elsewhere: the room that was kept for it is free
         return found
 
