@@ -99,7 +99,7 @@ class LabelSelector:
         equalities: Labels that a match has exactly, for lookups in an index.
     """
 
-    __slots__ = ("_equal", "_nothing", "_rest", "equalities", "requirements")
+    __slots__ = ("_equal", "_hash", "_nothing", "_rest", "equalities", "requirements")
 
     def __init__(self, requirements: Iterable[Requirement] = (), *, nothing: bool = False) -> None:
         """Combine requirements; ``nothing`` makes a selector that never matches."""
@@ -115,6 +115,7 @@ class LabelSelector:
         self._equal = tuple(self.equalities.items())
         self._rest = tuple(rest)
         self._nothing = nothing
+        self._hash = hash((self.requirements, nothing))
 
     @property
     def empty(self) -> bool:
@@ -150,7 +151,7 @@ class LabelSelector:
         )
 
     def __hash__(self) -> int:
-        return hash((self.requirements, self._nothing))
+        return self._hash
 
 
 EVERYTHING: Final = LabelSelector()

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Collection
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import TypeAlias
 
 from orchestrator.scheduler.core.classes import PodClass
@@ -134,9 +134,10 @@ class ClassIndex:
         Args:
             excluded: Names of nodes that do not come into question.
         """
-        if self._cluster.revision != self._asked:
+        cluster = self._cluster
+        if cluster.revision != self._asked:
             self._catch_up()
-        if self._tastes.elsewhere(self._cluster) != self._elsewhere:
+        if self._tastes.looks_elsewhere and self._tastes.elsewhere(cluster) != self._elsewhere:
             self._reset()
         if (lone := self._lone) is not None and lone.size > self._enough + len(excluded):
             # Enough is known of nodes that are alike in all but their own score.
@@ -144,7 +145,7 @@ class ClassIndex:
                 self._look_further()
             best = self._top(lone, excluded)
             if best is not None and self._lone is lone:
-                return self._cluster.nodes[best[2]]
+                return cluster.nodes[best[2]]
         if self._unseen or self._queue or self._behind:
             feasible = self._widen(len(excluded))
         elif self._demands is None and len(self._buckets) == 1:
@@ -198,9 +199,11 @@ class ClassIndex:
         if recent > _EAGER and len(cluster.by_name) > _SMALL:
             self._behind = True
             # More would be to look at more often; the next ones take their turn in time.
-            self._spare = int(len(self._entries) < 2 * self._enough)
+            self._spare = int(4 * len(self._entries) < 5 * self._enough)
             if cluster.revision - self._revision > max(_LAG, 2 * len(cluster.by_name)):
-                self._take_in_changes()
+                # Most has changed by now: begin with other nodes.
+                self._start = self._cursor
+                self._reset()
         else:
             self._take_in_changes()
         if self._pushed > 3 * len(self._entries) + 64:
@@ -281,7 +284,7 @@ class ClassIndex:
 
     def _feasible(self) -> list[_Bucket]:
         demands = self._demands
-        if demands is None:
+        if demands is None or demands.admits_all:
             return [bucket for bucket in self._buckets.values() if bucket.size]
         admits = demands.admits
         return [
@@ -385,9 +388,10 @@ class ClassIndex:
                 continue
             node = nodes[index]
             if node is None or node.generation != entry[4]:
-                heappop(heap)
                 self._moved += 1
-                self._look_at(index)
+                if node is None or not self._renew(entry, node):
+                    heappop(heap)
+                    self._look_at(index)
                 continue
             if excluded and node.name in excluded:
                 aside.append(heappop(heap))
@@ -397,6 +401,22 @@ class ClassIndex:
         for entry in aside:
             heappush(heap, entry)
         return best
+
+    def _renew(self, entry: _Entry, node: NodeState) -> bool:
+        """Score anew a node that is at the top of its bucket and remains in it.
+
+        What most stale entries come to, and half the work of taking them out and in.
+        """
+        _, _, index, bucket, _ = entry
+        if not self._simple or self._homes.get(index) != (node.version, bucket):
+            return False
+        score = self._rate(node)
+        if score < 0:
+            return False
+        fresh = (-score, self._random(), index, bucket, node.generation)
+        self._entries[index] = fresh
+        heapreplace(bucket.heap, fresh)
+        return True
 
     def _weigh(self, feasible: list[_Bucket], excluded: Collection[str]) -> _Entry | None:
         """Choose among buckets: normalise what they add, and take the best."""

@@ -143,6 +143,7 @@ class PodClasses:
         self._by_identity: dict[int, tuple[Mapping[str, Any], PodShape]] = {}
         self._by_content: dict[bytes, PodShape] = {}
         self._classes: dict[Any, PodClass] = {}
+        self._last: PodClass | None = None
 
     def of(self, pod: Mapping[str, Any]) -> PodClass:
         """Return the class of a pod, whose parts must not change afterwards."""
@@ -157,12 +158,23 @@ class PodClasses:
         if self._volumes is not None and spec.get("volumes"):
             demand = self._volumes(pod)
         namespace = metadata.get("namespace") or ""
+        # Pods of one kind come one after another.
+        last = self._last
+        if (
+            last is not None
+            and last.shape is shape
+            and last.default_selector is selector
+            and last.volumes is demand
+            and last.namespace == namespace
+            and last.labels == labels
+        ):
+            return last
         key = (shape, namespace, tuple(labels.items()), selector, demand)
-        pod_class = self._classes.get(key)
+        pod_class = self._last = self._classes.get(key)
         if pod_class is None:
             if len(self._classes) >= self._limit:
                 self._classes.clear()
-            pod_class = self._classes[key] = PodClass(
+            pod_class = self._last = self._classes[key] = PodClass(
                 shape.spec,
                 namespace,
                 labels,

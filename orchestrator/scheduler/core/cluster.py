@@ -48,6 +48,8 @@ class Cluster:
         self.topology = Topology(self.namespaces)
         self.journal: list[int] = []
         self.journal_start = 0  # how many entries were dropped from the front
+        self.revision = 0
+        """Grows with every change of the picture: the length of the journal, had it all."""
         self.pods: dict[str, PodState] = {}
         """Pods that count on a node, by uid."""
         self.volumes = VolumeBook()
@@ -56,11 +58,6 @@ class Cluster:
         """Pods that have a place kept for them."""
         self._homeless: dict[str, dict[str, PodState]] = {}
         self._demands: dict[tuple[PodClass, TopologySettings], tuple[int, Demands | None]] = {}
-
-    @property
-    def revision(self) -> int:
-        """Grows with every change of the picture."""
-        return self.journal_start + len(self.journal)
 
     def put_node(self, node: Mapping[str, Any], previous: Mapping[str, Any] | None) -> ClusterEvent:
         """Take over a new or changed node; tell what about it matters to waiting pods.
@@ -251,18 +248,21 @@ class Cluster:
 
     def _touch(self, index: int, others: Iterable[int] = ()) -> None:
         """Note that nodes have changed."""
-        self.journal.append(index)
-        node = self.nodes[index]
+        journal, nodes = self.journal, self.nodes
+        journal.append(index)
+        self.revision += 1
+        node = nodes[index]
         if node is not None:
             node.generation += 1
         for other in others:
-            self.journal.append(other)
-            node = self.nodes[other]
+            journal.append(other)
+            self.revision += 1
+            node = nodes[other]
             if node is not None:
                 node.generation += 1
-        if len(self.journal) > _JOURNAL_LIMIT:
+        if len(journal) > _JOURNAL_LIMIT:
             dropped = _JOURNAL_LIMIT // 2
-            del self.journal[:dropped]
+            del journal[:dropped]
             self.journal_start += dropped
 
 

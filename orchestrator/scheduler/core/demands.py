@@ -127,6 +127,7 @@ class Demands:
         repelled: Counters of pods that the class stays away from.
         repelling: Counters of pods that stay away from the class.
         scored: What attracts it to a node, or repels it, without being required.
+        admits_all: Whatever a place is, nothing in it keeps the class away.
     """
 
     def __init__(self, pod: PodClass, topology: Topology, settings: TopologySettings) -> None:
@@ -346,6 +347,8 @@ class Demands:
             )
         )
         self._score_at = len(coarse) + len(self._fine)
+        self._fine_tables = tuple((counter.domains.key, counter.counts) for counter in self._fine)
+        self.admits_all = not (self._coarse_repelled or self._hard_readers or self._company_readers)
 
     def locate(self, node: NodeState) -> Place | None:
         """Return a node's place; None where the class cannot go whatever else changes.
@@ -364,15 +367,16 @@ class Demands:
 
     def place_of(self, node: NodeState) -> Place:
         """Return the place of a node that is known to be feasible."""
+        labels = node.labels
         place: list[Any] = [domains.value(node) for domains in self._coarse]
-        for counter in self._fine:
-            domain = counter.domains.value(node)
-            place.append(None if domain is None else counter.counts.get(domain, 0))
+        for key, counts in self._fine_tables:
+            domain = (node.name if HOSTNAME in labels else None) if key == NODE else labels.get(key)
+            place.append(None if domain is None else counts.get(domain, 0))
         if self._fine_scored:
             place.append(sum(counter.on(node) * weight for counter, weight in self._fine_scored))
         else:
             place.append(0)
-        place.append(all(key in node.labels for key in self.soft_keys))
+        place.append(not self.soft_keys or all(key in labels for key in self.soft_keys))
         return tuple(place)
 
     def admits(self, place: Place) -> bool:

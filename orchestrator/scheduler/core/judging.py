@@ -37,6 +37,7 @@ class Tastes:
 
     Attributes:
         likes_images: Whether the images of the cluster's nodes can matter.
+        looks_elsewhere: Whether anything can matter that is no node's own.
     """
 
     def __init__(self, pod: PodClass, framework: Framework) -> None:
@@ -53,6 +54,7 @@ class Tastes:
         demand = pod.volumes
         supplied = demand is not None and demand.depends & volumes.Depends.SUPPLY
         self._supplied = demand if supplied else None
+        self.looks_elsewhere = self.likes_images or self._supplied is not None
         self._known: dict[int, tuple[int, int, Taste | None]] = {}
 
     @staticmethod

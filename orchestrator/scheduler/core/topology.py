@@ -122,7 +122,8 @@ class Topology:
 
     def add(self, pod: PodState, node: NodeState) -> Iterable[int]:
         """Count a pod; return the other nodes whose fine counts changed with it."""
-        return self._count(pod, node, 1)
+        # Nobody counts most pods, and this runs for every placement.
+        return () if self._effects.get(pod.pod_class) == () else self._count(pod, node, 1)
 
     def remove(self, pod: PodState, node: NodeState) -> Iterable[int]:
         """Uncount a pod; return the other nodes whose fine counts changed with it."""
