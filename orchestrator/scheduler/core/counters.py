@@ -7,6 +7,7 @@ it (anti-affinity holds in both directions). `orchestrator.scheduler.core.topolo
 
 from __future__ import annotations
 
+from collections import Counter as Frequencies
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -154,7 +155,7 @@ class SpreadCounter(Counter):
         nodes: How many nodes of each domain take part.
     """
 
-    __slots__ = ("_frequencies", "_lowest", "_takes_part", "nodes", "part")
+    __slots__ = ("_domain_of", "_frequencies", "_lowest", "nodes", "part")
 
     alive_only = True
 
@@ -162,8 +163,10 @@ class SpreadCounter(Counter):
         super().__init__(domains)
         self.part = part
         self.nodes: dict[str, int] = {}
-        self._takes_part: dict[int, bool] = {}
-        self._frequencies: dict[int, int] = {}  # how many domains have a count
+        self._domain_of: dict[int, str] = {}  # of the nodes that take part, by index
+        # How many domains have a count; None until somebody asks for the lowest one, which the
+        # constraints that only score never do.
+        self._frequencies: dict[int, int] | None = None
         self._lowest = 0
 
     def weigh(self, pod: PodClass, _spaces: Mapping[str, Mapping[str, str]]) -> int:
@@ -173,6 +176,8 @@ class SpreadCounter(Counter):
 
     def lowest(self) -> int:
         """Return the smallest count of any domain; 0 when there is no domain."""
+        if self._frequencies is None:
+            self._frequencies = dict(Frequencies(self.counts.values()))
         if not self._frequencies:
             return 0
         if self._lowest not in self._frequencies:
@@ -181,24 +186,22 @@ class SpreadCounter(Counter):
 
     def add(self, node: NodeState, amount: int) -> str | None:
         """Count something on a node, if it takes part."""
-        if not self._takes_part.get(node.index):
+        domain = self._domain_of.get(node.index)
+        if domain is None:
             return None
-        domain = self.domains.value(node)
-        assert domain is not None
         before = self.counts[domain]
         self.counts[domain] = after = before + amount
         self.total += amount
-        self._move(before, after)
+        if self._frequencies is not None:
+            self._move(before, after)
         return domain
 
     def attach(self, node: NodeState) -> None:
         """Take a node in, if it takes part."""
         domain = self.domains.value(node)
-        takes_part = domain is not None and self.part.admits(node)
-        self._takes_part[node.index] = takes_part
-        if not takes_part:
+        if domain is None or not self.part.admits(node):
             return
-        assert domain is not None
+        self._domain_of[node.index] = domain
         self.nodes[domain] = self.nodes.get(domain, 0) + 1
         if domain not in self.counts:
             self.counts[domain] = 0
@@ -206,10 +209,9 @@ class SpreadCounter(Counter):
 
     def detach(self, node: NodeState) -> None:
         """Forget a node; with the last of a domain the domain goes."""
-        if not self._takes_part.pop(node.index, False):
+        domain = self._domain_of.pop(node.index, None)
+        if domain is None:
             return
-        domain = self.domains.value(node)
-        assert domain is not None
         self.nodes[domain] -= 1
         if not self.nodes[domain]:
             del self.nodes[domain]
@@ -219,12 +221,14 @@ class SpreadCounter(Counter):
         """Count from nothing again, without any node."""
         super().reset()
         self.nodes.clear()
-        self._takes_part.clear()
-        self._frequencies.clear()
+        self._domain_of.clear()
+        self._frequencies = None
         self._lowest = 0
 
     def _move(self, before: int | None, after: int | None) -> None:
         frequencies = self._frequencies
+        if frequencies is None:
+            return
         if before is not None:
             left = frequencies[before] - 1
             if left:
