@@ -7,6 +7,7 @@ that are placed and not written yet are carried over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from orchestrator.resources.objects import Key, Object, is_deleting, status_of
@@ -436,5 +437,6 @@ def _looks_alike(previous: Object, pod: Object) -> bool:
     )
 
 
+@lru_cache(maxsize=256)  # pods of a burst begin in the same second
 def _seconds(time: str | None) -> float | None:
     return None if not time else parse_time(time)

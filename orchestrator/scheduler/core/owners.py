@@ -28,6 +28,7 @@ class Kinships:
         self._services: dict[str, dict[str, Mapping[str, str]]] = {}
         self._owners: dict[str, tuple[Mapping[str, str], LabelSelector | None]] = {}
         self._known: dict[Any, LabelSelector] = {}
+        self._last: tuple[str, str, Mapping[str, str], LabelSelector] | None = None
 
     def put(self, key: Key, obj: Mapping[str, Any], previous: Mapping[str, Any] | None) -> None:
         """Take over a new or changed object of one of `RESOURCES`."""
@@ -45,7 +46,7 @@ class Kinships:
             self._owners[obj["metadata"]["uid"]] = (selector, None)
         else:
             self._owners[obj["metadata"]["uid"]] = ({}, label_selector(selector))
-        self._known.clear()
+        self._forget()
 
     def remove(self, key: Key, obj: Mapping[str, Any]) -> None:
         """Forget an object that is gone."""
@@ -54,7 +55,7 @@ class Kinships:
             self._changed.add(key.namespace)
         else:
             self._owners.pop(obj["metadata"]["uid"], None)
-        self._known.clear()
+        self._forget()
 
     def take_changed(self) -> set[str]:
         """Return, once, the namespaces whose Services have changed.
@@ -83,13 +84,22 @@ class Kinships:
         if not services and found is None:
             return NOTHING
         labels = metadata.get("labels") or {}
+        # Pods of one owner come one after another.
+        last = self._last
+        if last is not None and last[0] == owner and last[1] == namespace and last[2] == labels:
+            return last[3]
         key = (namespace, owner, tuple(labels.items()))
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             known = self._known[key] = _combine(labels, services or {}, found)
+        self._last = (owner, namespace, labels, known)
         return known
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._last = None
 
 
 def _combine(
