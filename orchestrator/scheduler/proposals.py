@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -163,13 +163,6 @@ def sort_results(proposal: Proposal, results: Sequence[Object | StatusError]) ->
 def is_bound(pod: Object, node: str) -> bool:
     """Tell whether a pod has become bound to the node that was meant."""
     return bool(pod["spec"].get("nodeName") == node)
-
-
-def iterate_bindings(
-    proposal: Proposal, results: Results
-) -> Iterator[tuple[Binding, Object | StatusError]]:
-    """Yield bindings with the store's answers."""
-    return zip(proposal.bindings, results.bindings, strict=True)
 
 
 def _mark(

@@ -32,7 +32,6 @@ from orchestrator.scheduler.picture import FOLLOWED, Picture
 from orchestrator.scheduler.proposals import (
     Proposal,
     is_bound,
-    iterate_bindings,
     sort_results,
 )
 from orchestrator.scheduler.storage import Ended, Storage
@@ -390,7 +389,7 @@ class Scheduler(Actor[Command]):
                 (self._ready if ended.failure is None else self._failed).append(ended)
         bound: list[WaitingPod] = []
         written: list[Object] = []
-        for binding, result in iterate_bindings(proposal, sorted_results):
+        for binding, result in zip(proposal.bindings, sorted_results.bindings, strict=True):
             picture.assumed.pop(binding.pod.uid, None)
             if not isinstance(result, StatusError) and is_bound(result, binding.node):
                 bound.append(binding.pod)

@@ -277,3 +277,50 @@ def test_a_class_that_is_behind_hears_of_room_before_it_gives_up() -> None:
     chosen = placer.find_best(pod)
     assert chosen is not None
     assert chosen.name == freed
+
+
+@pytest.mark.parametrize(("policy", "fits"), [("Honor", True), ("Ignore", False)])
+def test_nodes_that_a_pod_does_not_select_count_for_spread_if_its_policy_says_so(
+    policy: str, fits: bool
+) -> None:
+    """The empty zone is out of the pod's reach: it is the lowest one only under Ignore."""
+    cluster = Cluster()
+    for name, zone in (("a", "a"), ("b", "b")):
+        cluster.put_node(node(name, zone), None)
+    constraint = {
+        "topologyKey": ZONE,
+        "maxSkew": 1,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        "nodeAffinityPolicy": policy,
+    }
+    spec = {"nodeSelector": {ZONE: "a"}, "topologySpreadConstraints": [constraint]}
+    pod = PodClass(spec, "default", {"app": "web"})
+    cluster.place(PodState("there", Key("pods", "default", "there"), pod), "a")
+    assert (Placer(cluster, random.Random(1).random).find_best(pod) is not None) is fits
+    assert (DEFAULT_FRAMEWORK.reject(pod, cluster.by_name["a"], cluster) is None) is fits
+
+
+def test_what_scores_are_measured_by_is_the_worst_of_the_feasible_nodes() -> None:
+    """A node with many unwelcome taints in a zone that is closed makes no other look better."""
+    cluster = Cluster()
+    taints = [{"key": f"k{n}", "effect": "PreferNoSchedule"} for n in range(4)]
+    for name, zone, count in (("disliked", "a", 1), ("loaded", "a", 0), ("closed", "b", 4)):
+        made = node(name, zone)
+        cluster.put_node({**made, "spec": {"taints": taints[:count]}}, None)
+    away = {"requiredDuringSchedulingIgnoredDuringExecution": [term(ZONE, "rival")]}
+
+    def sized(cpu: str, app: str, **more: Any) -> PodClass:
+        requests = {"cpu": cpu, "memory": "100Mi"}
+        spec = {"containers": [{"resources": {"requests": requests}}], **more}
+        return PodClass(spec, "default", {"app": app})
+
+    for name, home, pod in (
+        ("load", "loaded", sized("3500m", "load")),
+        ("rival", "closed", sized("100m", "rival")),
+    ):
+        cluster.place(PodState(name, Key("pods", "default", name), pod), home)
+    pod = sized("100m", "web", affinity={"podAntiAffinity": away})
+    chosen = Placer(cluster, random.Random(1).random).find_best(pod)
+    assert chosen is not None
+    assert {chosen.name} == plain_best(pod, cluster) == {"loaded"}

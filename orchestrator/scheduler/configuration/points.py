@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 Point: TypeAlias = Literal[
     "preEnqueue",
@@ -27,20 +27,7 @@ Point: TypeAlias = Literal[
 Registry: TypeAlias = Mapping[str, frozenset[Point]]
 """Name of a plugin → what it extends."""
 
-POINTS: Final[tuple[Point, ...]] = (
-    "preEnqueue",
-    "queueSort",
-    "preFilter",
-    "filter",
-    "postFilter",
-    "preScore",
-    "score",
-    "reserve",
-    "permit",
-    "preBind",
-    "bind",
-    "postBind",
-)
+POINTS: Final[tuple[Point, ...]] = get_args(Point)
 
 
 def interface(point: Point) -> str:

@@ -246,10 +246,6 @@ class Demands:
         """Whether other pods do not matter at all."""
         return not self._held
 
-    def same_as(self, other: Demands) -> bool:
-        """Tell whether two demands look at the same counters in the same way."""
-        return self.signature() == other.signature()
-
     def signature(self) -> tuple[Any, ...]:
         """Return what tells demands apart; equal for demands that always get equal answers."""
         return (

@@ -46,7 +46,6 @@ class Placer:
         self._indexes: OrderedDict[Hashable, ClassIndex] = OrderedDict()
         self._by_class: dict[PodClass, tuple[int, ClassIndex]] = {}
         self._tastes: dict[Hashable, Tastes] = {}
-        self._start = 0
         self._turn = 0
 
     def find_best(self, pod: PodClass, excluded: Collection[str] = ()) -> NodeState | None:
