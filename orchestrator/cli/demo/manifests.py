@@ -73,7 +73,8 @@ def web_deployment(
         "metadata": {"name": "web", "labels": {"app": "web"}},
         "spec": {
             "replicas": replicas,
-            "minReadySeconds": 1,
+            # A server takes a moment until it listens, and times of conditions are whole seconds.
+            "minReadySeconds": 2,
             "selector": {"matchLabels": {"app": "web"}},
             "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod_spec},
         },
