@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.controllers._orphans import Orphans
 from orchestrator.controllers._owners import controller_uid
 from orchestrator.controllers.controller import Controller
 from orchestrator.controllers.deployment.core import REPLICA_SETS, RESOURCE, decide_deployment
@@ -22,7 +23,7 @@ class DeploymentController(Controller[Key]):
 
     def reset(self) -> None:
         """Forget which ReplicaSets have no controller."""
-        self._orphans: dict[str, set[str]] = {}
+        self._orphans = Orphans()
 
     def observe(self, event: ObjectEvent) -> None:
         """Mark the Deployment, or those that a ReplicaSet belongs or may belong to."""
@@ -30,15 +31,12 @@ class DeploymentController(Controller[Key]):
         if key.resource == RESOURCE:
             self.queue.mark(key)
             return
-        controller = controller_uid(event.object)
-        orphans = self._orphans.setdefault(key.namespace, set())
-        if controller is None and event.type != "DELETED":
-            orphans.add(key.name)
+        if self._orphans.observe(event):
             self._mark_namespace(key.namespace)
-        else:
-            orphans.discard(key.name)
         self._mark_owner(event.object)
-        if event.previous is not None and controller_uid(event.previous) != controller:
+        if event.previous is not None and controller_uid(event.previous) != controller_uid(
+            event.object
+        ):
             self._mark_owner(event.previous)
 
     def _mark_owner(self, replica_set: Object) -> None:
@@ -61,10 +59,7 @@ class DeploymentController(Controller[Key]):
             for rs in self.store.by_owner(uid_of(deployment), REPLICA_SETS)
             if controller_uid(rs) == uid_of(deployment)
         ]
-        for name in sorted(self._orphans.get(key.namespace, ())):
-            orphan = self.store.get(REPLICA_SETS, key.namespace, name)
-            if orphan is not None and controller_uid(orphan) is None:
-                candidates.append(orphan)
+        candidates += self._orphans.of(key.namespace)
         return decide_deployment(
             deployment,
             candidates,

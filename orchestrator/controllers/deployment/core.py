@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchestrator.controllers._owners import adopted, controller_uid, released
+from orchestrator.controllers._claims import claim
 from orchestrator.controllers.deployment import progress, revisions, sizes
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.resources.objects import (
     Object,
     annotations_of,
     is_deleting,
-    labels_of,
     name_of,
     spec_of,
     status_of,
-    uid_of,
     with_meta,
 )
 from orchestrator.resources.selectors import LabelSelector
@@ -54,29 +52,10 @@ def decide_deployment(
             "This deployment is selecting all pods. A non-empty selector is required.",
         )
         return Plan(events=[warning])
-    mine, claims = _claim(deployment, candidates, selector)
+    mine, claims = claim(deployment, candidates, selector, REPLICA_SETS)
     if claims:
         return Plan(update=claims)
     return _Decision(deployment, mine, now, is_taken).decide()
-
-
-def _claim(
-    deployment: Object, candidates: Sequence[Object], selector: LabelSelector
-) -> tuple[list[Object], list[Update]]:
-    """Return the ReplicaSets it controls, and the adoptions and releases to make first."""
-    mine: list[Object] = []
-    claims: list[Update] = []
-    for rs in candidates:
-        controller = controller_uid(rs)
-        matches = selector.matches(labels_of(rs))
-        if controller == uid_of(deployment):
-            if matches:
-                mine.append(rs)
-            elif not is_deleting(deployment):
-                claims.append(Update(REPLICA_SETS, rs, released(rs, deployment)))
-        elif controller is None and matches and not is_deleting(deployment) and not is_deleting(rs):
-            claims.append(Update(REPLICA_SETS, rs, adopted(rs, deployment)))
-    return mine, claims
 
 
 class _Decision:

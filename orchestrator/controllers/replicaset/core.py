@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.controllers._owners import adopted, controller_reference, released
+from orchestrator.controllers._owners import adopted, released
+from orchestrator.controllers._templates import pod_from_template, with_name
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.controllers.replicaset.census import Counts
 from orchestrator.controllers.replicaset.ranking import rank_for_deletion
 from orchestrator.resources.conditions import Condition, find_condition, remove_condition
-from orchestrator.resources.objects import Object, is_deleting, meta, name_of, spec_of, status_of
+from orchestrator.resources.objects import Object, is_deleting, name_of, spec_of, status_of
 from orchestrator.resources.timestamps import format_time
 
 RESOURCE: Final = "replicasets.apps"
@@ -90,35 +91,13 @@ def _claim(replica_set: Object, observed: Observed, plan: Plan) -> None:
 
 def _create(replica_set: Object, names: Sequence[str], plan: Plan) -> None:
     """Add pods that share everything but their names and the dictionaries around them."""
-    pod = pod_template(replica_set)
-    shared = pod["metadata"]
+    pod = pod_from_template(replica_set, spec_of(replica_set).get("template") or {})
     create = plan.create
     for at, name in enumerate(names):
         event = None
         if at < EVENTS:
             event = Emit(replica_set, "Normal", "SuccessfulCreate", f"Created pod: {name}")
-        create.append(Creation(PODS, {**pod, "metadata": {**shared, "name": name}}, event))
-
-
-def pod_template(replica_set: Object) -> Object:
-    """Return a pod of the ReplicaSet's template, without its name."""
-    template = spec_of(replica_set).get("template") or {}
-    given = meta(template)
-    name = name_of(replica_set)
-    metadata: Object = {
-        "generateName": f"{name}-",
-        "namespace": replica_set["metadata"]["namespace"],
-        "ownerReferences": [controller_reference(replica_set)],
-    }
-    for field in ("labels", "annotations", "finalizers"):
-        if given.get(field):
-            metadata[field] = given[field]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "spec": template.get("spec") or {},
-    }
+        create.append(Creation(PODS, with_name(pod, name), event))
 
 
 def _delete(replica_set: Object, observed: Observed, excess: int, now: float, plan: Plan) -> None:
