@@ -1,60 +1,23 @@
 """What to do with a pod: pure decisions over its state, carried out by the pod's actor.
 
-Rules and numbers are the kubelet's (``kuberuntime_manager``, ``kubelet_pods``, ``flowcontrol``).
+Rules are the kubelet's (``computePodActions``); see `restarting` for delays and `ending` for ends.
+https://kubernetes.io/docs/concepts/workloads/pods/init-containers/
+https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from orchestrator.node.states import ContainerState, Phase, PodState
-from orchestrator.resources.objects import Object, meta, name_of, namespace_of, spec_of, uid_of
+from orchestrator.node.ending import end, end_all, grace_for, grace_of, remaining_grace
+from orchestrator.node.plans import FINISHED, NOTHING, Draft, Plan
+from orchestrator.node.restarting import is_due, restart_due, restarts
+from orchestrator.node.states import ContainerState, Phase, PodState, Role
+from orchestrator.resources.objects import Object
 from orchestrator.resources.timestamps import parse_time
 
-BACKOFF_INITIAL = 10.0
-"""Seconds before the second restart; the first one is immediate."""
-BACKOFF_LIMIT = 300.0
-"""Seconds the delay doubles up to."""
-BACKOFF_RESET = 600.0
-"""Seconds a container must have run for its delay to start anew: twice the limit."""
-DEFAULT_GRACE = 30
-_CLOCK_SLACK = 1.0
-"""Seconds by which the clock may seem to lie before a container's end without having been set."""
 DEADLINE_EXCEEDED = (
     "DeadlineExceeded",
     "Pod was active on the node longer than the specified deadline",
 )
-
-
-class Stop(NamedTuple):
-    """End a container within ``grace`` seconds."""
-
-    container: ContainerState
-    grace: float
-
-
-class Plan(NamedTuple):
-    """What a pod needs now; carried out by ``PodActor`` in the order of the fields.
-
-    Attributes:
-        stop: Containers to end.
-        start: Containers to start now.
-        hold: Containers whose crash-loop delay runs, to be shown as waiting.
-        wake_at: When to decide again, seconds since the epoch, or None.
-        finished: Whether the pod is to be deleted and nothing of it runs any more.
-        fail: Why the pod is over though its containers are not, as (reason, message), or None.
-    """
-
-    stop: tuple[Stop, ...] = ()
-    start: tuple[ContainerState, ...] = ()
-    hold: tuple[ContainerState, ...] = ()
-    wake_at: float | None = None
-    finished: bool = False
-    fail: tuple[str, str] | None = None
-
-
-NOTHING = Plan()
-_FINISHED = Plan(finished=True)
 
 
 def decide_pod(state: PodState, now: float) -> Plan:
@@ -66,37 +29,133 @@ def decide_pod(state: PodState, now: float) -> Plan:
     """
     pod = state.pod
     if state.gone or "deletionTimestamp" in pod["metadata"]:
-        return _decide_end(state, now)
-    if state.failed or is_terminal(pod):
-        return _decide_halt(state)
-    wake_at = deadline_of(state) if "activeDeadlineSeconds" in pod["spec"] else None
-    if wake_at is not None and now >= wake_at:
-        return Plan(stop=_end_all(state), fail=DEADLINE_EXCEEDED)
+        return _decide_deletion(state, now)
+    draft = Draft()
+    if state.failed or is_terminal(pod) or is_over(state):
+        end_all(draft, state, grace_of(pod), now)
+        return draft.plan()
+    if "activeDeadlineSeconds" in pod["spec"]:
+        deadline = deadline_of(state)
+        if deadline is not None:
+            if now >= deadline:
+                end_all(draft, state, grace_of(pod), now)
+                return draft.plan(DEADLINE_EXCEEDED)
+            draft.wake(deadline)
     if state.unsupported or state.waiting:
-        return NOTHING if wake_at is None else Plan(wake_at=wake_at)
-    policy = pod["spec"].get("restartPolicy") or "Always"
-    start: list[ContainerState] = []
-    hold: list[ContainerState] = []
-    stop: list[Stop] = []
+        return NOTHING if draft.wake_at is None else Plan(wake_at=draft.wake_at)
+    if not state.inits or _decide_inits(draft, state, now):
+        _decide_mains(draft, state, now)
+    return draft.plan()
+
+
+def _decide_deletion(state: PodState, now: float) -> Plan:
+    if not state.has_live:
+        return FINISHED
+    draft = Draft()
+    end_all(draft, state, 0.0 if state.gone else remaining_grace(state.pod, now), now)
+    return draft.plan()
+
+
+def _decide_inits(draft: Draft, state: PodState, now: float) -> bool:
+    """Decide about init containers and sidecars; tell whether main containers may start.
+
+    Only the newest one that has begun matters for what comes next; sidecars before it are kept
+    running whatever becomes of it.
+    """
+    inits = state.inits
+    begun = any(map(_has_begun, state.containers))
+    newest = max((item.index for item in inits if _has_begun(item)), default=-1)
+    for container in inits if begun else inits[: newest + 1]:
+        if container.role is Role.SIDECAR:
+            _keep(draft, state, container, now)
+    if begun:
+        return True
+    if newest >= 0:
+        container = inits[newest]
+        if container.role is Role.INIT and container.phase is not Phase.EXITED:
+            if container.phase is Phase.NEW:
+                draft.start.append(container)
+            return False
+        if not container.is_done:
+            if container.role is Role.INIT:
+                _restart(draft, container, now)
+            return False
+        if newest == len(inits) - 1:
+            return True
+    draft.start.append(inits[newest + 1])
+    return False
+
+
+def _has_begun(container: ContainerState) -> bool:
+    return container.phase is not Phase.NEW or container.last is not None
+
+
+def _decide_mains(draft: Draft, state: PodState, now: float) -> None:
+    """Keep main containers running; one with a ``postStart`` hook holds up those after it."""
+    blocked = False
     for container in state.containers:
-        if container.phase is Phase.NEW:
-            start.append(container)
-        elif container.changed:
-            # Upstream restarts it whatever the policy is, and without a delay.
-            if container.phase is Phase.EXITED:
-                start.append(container)
-            elif not container.stopping:
-                stop.append(Stop(container, _grace_of(pod)))
-        elif container.phase is Phase.EXITED and should_restart(policy, container.exit_code):
-            due = restart_due(container)
-            if now >= due or now < container.finished_at - _CLOCK_SLACK:  # it was set back
-                start.append(container)
-            else:
-                hold.append(container)
-                wake_at = due if wake_at is None else min(wake_at, due)
-    if not start and not hold and not stop and wake_at is None:
-        return NOTHING
-    return Plan(tuple(stop), tuple(start), tuple(hold), wake_at)
+        if not blocked or container.is_live:
+            _keep(draft, state, container, now)
+        starts = container.phase in _BEGINNING or container in draft.start
+        blocked = blocked or (starts and has_post_start(state.spec(container)))
+
+
+_BEGINNING = frozenset((Phase.STARTING, Phase.HOOKED))
+
+
+def has_post_start(spec: Object) -> bool:
+    """Whether a container has a ``postStart`` hook."""
+    return "lifecycle" in spec and bool((spec["lifecycle"] or {}).get("postStart"))
+
+
+def _keep(draft: Draft, state: PodState, container: ContainerState, now: float) -> None:
+    """Decide about one container of a pod that goes on."""
+    if container.is_live:
+        # One whose image changed is restarted whatever the policy is, and without a delay.
+        if container.stopping or container.changed or container.condemned:
+            end(draft, state, container, grace_for(state, container), now)
+    elif container.phase is Phase.NEW or container.changed:
+        draft.start.append(container)
+    elif restarts(state.spec(container), policy_of(state.pod), container.exit_code):
+        _restart(draft, container, now)
+
+
+def _restart(draft: Draft, container: ContainerState, now: float) -> None:
+    if is_due(container, now):
+        draft.start.append(container)
+    else:
+        draft.hold.append(container)
+        draft.wake(restart_due(container))
+
+
+def is_over(state: PodState) -> bool:
+    """Whether the pod has done what it was for, or cannot any more: sidecars need not go on."""
+    policy = policy_of(state.pod)
+    for container in state.containers:
+        if (
+            container.phase is not Phase.EXITED
+            or container.changed
+            or restarts(state.spec(container), policy, container.exit_code)
+        ):
+            return bool(state.inits) and has_failed_init(state)
+    return True
+
+
+def has_failed_init(state: PodState) -> bool:
+    """Whether an init container failed that is not started again."""
+    policy = policy_of(state.pod)
+    return any(
+        item.role is Role.INIT
+        and item.phase is Phase.EXITED
+        and item.exit_code != 0
+        and not restarts(state.spec(item), policy, item.exit_code)
+        for item in state.inits
+    )
+
+
+def policy_of(pod: Object) -> str:
+    """Return a pod's ``restartPolicy``."""
+    return pod["spec"].get("restartPolicy") or "Always"
 
 
 def deadline_of(state: PodState) -> float | None:
@@ -114,78 +173,6 @@ def deadline_of(state: PodState) -> float | None:
         return state.started_at + float(seconds)
 
 
-def _grace_of(pod: Object) -> float:
-    grace = spec_of(pod).get("terminationGracePeriodSeconds")
-    return float(DEFAULT_GRACE if grace is None else grace)
-
-
-def _end_all(state: PodState) -> tuple[Stop, ...]:
-    grace = _grace_of(state.pod)
-    return tuple(Stop(item, grace) for item in state.containers if item.is_live)
-
-
-def _decide_end(state: PodState, now: float) -> Plan:
-    grace = 0.0 if state.gone else remaining_grace(state.pod, now)
-    stop = tuple(Stop(item, grace) for item in state.containers if item.is_live)
-    return Plan(stop=stop) if stop else _FINISHED
-
-
-def _decide_halt(state: PodState) -> Plan:
-    """A pod that is over, by whoever's word, has nothing running."""
-    return Plan(stop=_end_all(state))
-
-
 def is_terminal(pod: Object) -> bool:
     """Whether the stored phase says that the pod is over; that is never taken back."""
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-
-
-def remaining_grace(pod: Object, now: float) -> float:
-    """Seconds a pod's containers still have from now, when its deletion was asked for."""
-    metadata = meta(pod)
-    grace = metadata.get("deletionGracePeriodSeconds")
-    if grace == 0:
-        return 0.0
-    try:
-        # The stamp is when the grace ends, cut to a whole second.
-        left = parse_time(metadata["deletionTimestamp"]) + 1 - now
-    except ValueError:
-        left = 0.0
-    return max(0.0, min(left, float(DEFAULT_GRACE if grace is None else grace)))
-
-
-def should_restart(policy: str, exit_code: int) -> bool:
-    """Whether an ended container is started again under ``restartPolicy``."""
-    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
-
-
-def restart_due(container: ContainerState) -> float:
-    """When an ended container may start again, seconds since the epoch; may lie in the past."""
-    if _is_expired(container):
-        return container.finished_at
-    return container.finished_at + container.backoff
-
-
-def next_backoff(container: ContainerState) -> float:
-    """Return the delay to hold against the restart after the one that happens now."""
-    if _is_expired(container):
-        return BACKOFF_INITIAL
-    return min(container.backoff * 2, BACKOFF_LIMIT)
-
-
-def _is_expired(container: ContainerState) -> bool:
-    return not container.backoff or (container.finished_at - container.backoff_at > BACKOFF_RESET)
-
-
-def describe_backoff(pod: Object, container: ContainerState) -> str:
-    """Return the kubelet's sentence for a running crash-loop delay."""
-    return (
-        f"back-off {_duration(container.backoff)} restarting failed container={container.name} "
-        f"pod={name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})"
-    )
-
-
-def _duration(seconds: float) -> str:
-    """Format as Go does: ``10s``, ``1m20s``, ``5m0s``."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

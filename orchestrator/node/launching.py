@@ -1,4 +1,4 @@
-"""From a container's entry in a pod to something a runtime can start, and back to its state."""
+"""From a container's entry in a pod to something a runtime can start, and what became of it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from orchestrator.node.environment import (
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
-    ContainerRecord,
     ContainerSpec,
     Identity,
 )
-from orchestrator.node.states import ContainerState, Phase, PodState
-from orchestrator.node.statuses import terminated_record
+from orchestrator.node.states import ContainerState, Phase, PodState, Role, specs_of
 from orchestrator.node.support import COURSE, Unsupported, find_unsupported
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of
 from orchestrator.resources.service_environment import service_environment
-from orchestrator.resources.timestamps import parse_time
 
 START_ERROR = 128
 """Exit code of a container that could not be started, as containerd has it."""
+_MAIN = Role.MAIN
 NO_COMMAND = "NoCommand"
 """Reason a container without ``command`` waits with."""
 
@@ -44,29 +42,25 @@ class WaitingError(Exception):
 def unsupported_of(pod: Object, executes: bool, user: int) -> tuple[Unsupported, ...]:
     """List what the node cannot honour; quick for a simulated pod without specialities."""
     if not executes and COURSE.isdisjoint(pod["spec"]):
-        for container in pod["spec"]["containers"]:
-            if "restartPolicy" in container:
-                break
-        else:
-            return ()
+        return ()
     return find_unsupported(pod, executes=executes, user=user)
 
 
 def prepare(
-    around: Surroundings, state: PodState, container: Object, identity: str, of: ContainerOf
+    around: Surroundings, state: PodState, which: ContainerState, identity: str, of: ContainerOf
 ) -> ContainerSpec:
     """Compute everything a process needs.
 
     Raises:
         WaitingError: No command, a reference that leads nowhere, or a user it must not be.
     """
-    pod = state.pod
+    pod, container = state.pod, state.spec(which)
     if not container.get("command"):
-        index = pod["spec"]["containers"].index(container)
         raise WaitingError(
             NO_COMMAND,
             f'container "{container["name"]}" has no command: a process node has no images, so '
-            f"there is no image entrypoint to fall back on; set spec.containers[{index}].command",
+            "there is no image entrypoint to fall back on; "
+            f"set spec.{specs_of(which.role)}[{which.index}].command",
         )
     facts = PodFacts(
         address=state.address,
@@ -98,6 +92,7 @@ def prepare(
         env=variables,
         working_directory=container.get("workingDir") or "",
         identity=identified,
+        init=which.role is Role.INIT,
     )
 
 
@@ -134,7 +129,7 @@ def _identity(pod: Object, container: Object, user: int) -> Identity:
     )
 
 
-def tell_started(around: Surroundings, pod: Object, container: str) -> None:
+def tell_started(around: Surroundings, pod: Object, container: str, role: Role = _MAIN) -> None:
     """Record what a kubelet tells of a container that runs."""
     for reason, message in (
         ("Created", f"Created container: {container}"),
@@ -145,91 +140,9 @@ def tell_started(around: Surroundings, pod: Object, container: str) -> None:
             "Normal",
             reason,
             message,
-            field_path=f"spec.containers{{{container}}}",
+            field_path=f"spec.{specs_of(role)}{{{container}}}",
             instance=around.config.name,
         )
-
-
-def adopt(container: ContainerState, record: ContainerRecord, runtime: str) -> None:
-    """Take over one attempt; to be called in the order of attempts."""
-    if container.id:
-        container.last = terminated_record(container, runtime)
-        container.older = container.id
-    container.id = record.started.id
-    container.attempt = record.started.of.attempt
-    container.started_at = record.started.started_at
-    container.phase = Phase.RUNNING
-    container.reason = container.message = ""
-    if record.exited is not None:
-        end(container, record.exited)
-
-
-def restore(state: PodState) -> None:
-    """Rebuild containers from the stored status, where the runtime knows nothing of them.
-
-    What was running then is lost: the kubelet's ``ContainerStatusUnknown``.
-    """
-    stored = {item["name"]: item for item in state.pod["status"]["containerStatuses"]}
-    for container in state.containers:
-        status = stored.get(container.name)
-        if status is None:
-            continue
-        container.attempt = int(status.get("restartCount") or 0)
-        container.image = status.get("image") or ""
-        shown, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
-        if "running" in shown:
-            container.phase = Phase.EXITED
-            container.exit_code = 137
-            container.reason = "ContainerStatusUnknown"
-            container.message = "The container could not be located when the node was started again"
-            container.started_at = _seconds(shown["running"].get("startedAt"))
-            container.finished_at = container.started_at
-            container.last = last
-            container.id = _id_of(status)
-        elif ended := shown.get("terminated") or last:
-            container.phase = Phase.EXITED
-            container.exit_code = int(ended.get("exitCode") or 0)
-            container.signal = int(ended.get("signal") or 0)
-            container.reason = ended.get("reason") or ""
-            container.message = ended.get("message") or ""
-            container.started_at = _seconds(ended.get("startedAt"))
-            container.finished_at = _seconds(ended.get("finishedAt"))
-            container.id = _id_of(ended) or _id_of(status)
-
-
-def resume(state: PodState, around: Surroundings) -> None:
-    """Let simulated containers run on that ran before the daemon was restarted.
-
-    They have no processes that could have been lost, so nothing has to change for anyone.
-    """
-    pod = state.pod
-    stored = {item["name"]: item for item in pod["status"]["containerStatuses"]}
-    for container, spec in zip(state.containers, pod["spec"]["containers"], strict=True):
-        status = stored.get(container.name)
-        running = ((status or {}).get("state") or {}).get("running")
-        if status is None or running is None:
-            continue
-        of = ContainerOf(
-            around.config.name, pod["metadata"]["uid"], container.name, container.attempt
-        )
-        container.id = _id_of(status)
-        launch = ContainerSpec(container.id, of, pod, spec, state.address)
-        container.phase = Phase.STARTING
-        container.reason = container.message = ""
-        container.exit_code = 0
-        if around.runtime.start(launch) is not None:
-            container.phase = Phase.RUNNING
-
-
-def _id_of(status: Object) -> str:
-    return str(status.get("containerID") or "").rpartition("/")[2]
-
-
-def _seconds(text: str | None) -> float:
-    try:
-        return parse_time(text) if text else 0.0
-    except ValueError:
-        return 0.0
 
 
 def end(container: ContainerState, exited: ContainerExited) -> None:

@@ -11,6 +11,7 @@ from actors import Clock
 from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time
 from orchestrator.node.process.runtime import pod_log_directory
 from orchestrator.node.runtime import ContainerRecord
+from orchestrator.node.states import Role, specs_of, statuses_of
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, status_of, uid_of
 
@@ -77,16 +78,10 @@ class NodeLogs:
     async def open(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
         """Open a container's log; see `PodLogs.open`."""
         name = container or _only_container(pod)
-        if all(spec["name"] != name for spec in spec_of(pod).get("containers") or ()):
+        if all(item["name"] != name for role in Role for item in _listed(pod, role)):
             raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
-        status: Object = next(
-            (
-                item
-                for item in status_of(pod).get("containerStatuses") or ()
-                if item["name"] == name
-            ),
-            {},
-        )
+        statuses = (item for role in Role for item in status_of(pod).get(statuses_of(role)) or ())
+        status: Object = next((item for item in statuses if item["name"] == name), {})
         if str(status.get("containerID") or "").startswith("simulated:"):
             return _nothing()
         record = self._choose(pod, name, status, previous=options.previous)
@@ -137,6 +132,11 @@ class NodeLogs:
             return any(item.started.id == identity and item.exited is None for item in known)
 
         return runs
+
+
+def _listed(pod: Object, role: Role) -> Sequence[Object]:
+    listed: Sequence[Object] = spec_of(pod).get(specs_of(role)) or ()
+    return listed
 
 
 def _only_container(pod: Object) -> str:

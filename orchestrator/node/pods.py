@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, assert_never
 
 from actors import Actor, Timer
-from orchestrator.node import core, launching
+from orchestrator.node import core, launching, restarting
 from orchestrator.node.addresses import AddressesExhaustedError
+from orchestrator.node.adopting import take_over
 from orchestrator.node.core import decide_pod
+from orchestrator.node.ending import is_forced
 from orchestrator.node.outbox import Proposal
+from orchestrator.node.plans import Plan
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
-    ContainerRecord,
     ContainerRefused,
     ContainerSpec,
     ContainerStarted,
 )
-from orchestrator.node.states import ContainerState, Phase, PodState
+from orchestrator.node.states import (
+    ContainerState,
+    Phase,
+    PodState,
+    Role,
+    containers_of,
+    inits_of,
+    specs_of,
+)
 from orchestrator.node.statuses import pod_status, terminated_record
 from orchestrator.node.support import limits_of, unsupported_debugger
 from orchestrator.node.surroundings import PodEntry, Surroundings
 from orchestrator.resources.objects import name_of, namespace_of, uid_of
 
+POST_START = "postStart hook"
+"""Why a container is condemned whose ``postStart`` hook failed."""
 _ADDRESS_RETRY = 10.0
 """Seconds until a pod without an address asks again."""
 
@@ -61,6 +73,7 @@ class PodActor(Actor[Command]):
     """
 
     __slots__ = (
+        "_again",
         "_around",
         "_cleared",
         "_compared",
@@ -90,6 +103,7 @@ class PodActor(Actor[Command]):
         self._waking_at: float | None = None
         self._compared: object = None
         self._debuggers = 0
+        self._again = False
 
     # -- start and adoption
 
@@ -100,7 +114,8 @@ class PodActor(Actor[Command]):
         now = self.context.clock.now()
         self._state = state = PodState(
             pod=pod,
-            containers=[ContainerState(spec["name"]) for spec in pod["spec"]["containers"]],
+            containers=containers_of(pod["spec"]),
+            inits=inits_of(pod["spec"]),
             host=around.config.address,
             runtime=around.runtime.name,
             started_at=now,
@@ -109,13 +124,10 @@ class PodActor(Actor[Command]):
             gone=self._entry.removed,
         )
         records = around.runtime.known(pod["metadata"]["uid"])
-        if records:
-            self._adopt(records)
-        elif pod["status"].get("containerStatuses"):
-            launching.restore(state)
-            if not (around.runtime.executes or core.is_terminal(pod) or state.gone):
-                state.address = pod["status"].get("podIP") or ""
-                launching.resume(state, around)
+        if records or pod["status"].get("containerStatuses"):
+            take_over(state, around, records)
+            for container in state.all():
+                self._hear_last_words(container)
         if state.unsupported:
             for item in state.unsupported:
                 self._event("Warning", "UnsupportedField", str(item))
@@ -123,22 +135,18 @@ class PodActor(Actor[Command]):
             for path in limits_of(pod):
                 text = f"{path}: limits count for scheduling but are not enforced on processes"
                 self._event("Warning", "LimitsNotEnforced", text)
-        self._settle_address(records[0].address if records else "")
+        self._prepare(records[0].address if records else "")
         self._compare()
         self._reconcile()
 
-    def _adopt(self, records: Sequence[ContainerRecord]) -> None:
-        statuses = self._state.pod["status"].get("containerStatuses") or ()
-        images = {item["name"]: item.get("image") or "" for item in statuses}
-        for container in self._state.containers:
-            container.image = images.get(container.name, "")
-            mine = [item for item in records if item.started.of.container == container.name]
-            mine.sort(key=lambda item: item.started.of.attempt)
-            for record in mine:
-                launching.adopt(container, record, self._state.runtime)
-            for record in mine[:-2]:
-                self._around.runtime.remove(record.started.id)
-            self._hear_last_words(container)
+    def _prepare(self, known: str = "") -> None:
+        """Get what a pod needs before its first container; without it ``state.waiting`` says why.
+
+        Called at first and whenever the pod is reconsidered, until nothing is missing. This is
+        the place for whatever else containers have to wait for.
+        """
+        if not self._state.address:
+            self._settle_address(known)
 
     def _settle_address(self, known: str) -> None:
         """Keep the address the pod has, or take one."""
@@ -172,8 +180,7 @@ class PodActor(Actor[Command]):
                 self._reconcile()
             case Reconsider():
                 self._waking_at = None
-                if not self._state.address:
-                    self._settle_address("")
+                self._prepare()
                 self._reconcile()
             case RuntimeTold(event=event):
                 self._hear(event)
@@ -188,16 +195,17 @@ class PodActor(Actor[Command]):
 
     def _compare(self) -> None:
         """Note which containers run another image than the spec has by now, and which are new."""
-        spec = self._state.pod["spec"]
+        state = self._state
+        spec = state.pod["spec"]
         if "ephemeralContainers" in spec:
             self._refuse_debuggers(len(spec["ephemeralContainers"]))
-        specs = spec["containers"]
-        if specs is self._compared:
+        if spec is self._compared:
             return
-        self._compared = specs
-        for container, spec in zip(self._state.containers, specs, strict=True):
-            if container.is_live and not container.stopping and container.image:
-                container.changed = container.image != spec.get("image")
+        self._compared = spec
+        for container in state.all():
+            live = container.is_live and not container.stopping and container.image
+            if live and container.role is not Role.INIT:
+                container.changed = container.image != state.spec(container).get("image")
 
     def _refuse_debuggers(self, given: int) -> None:
         for index in range(self._debuggers, given):
@@ -205,7 +213,7 @@ class PodActor(Actor[Command]):
         self._debuggers = max(self._debuggers, given)
 
     def _hear(self, event: ContainerStarted | ContainerRefused | ContainerExited) -> None:
-        for container in self._state.containers:
+        for container in self._state.all():
             if container.id == event.id:
                 break
         else:
@@ -232,7 +240,7 @@ class PodActor(Actor[Command]):
         if container.phase is not Phase.EXITED or not container.exit_code or container.message:
             return
         state = self._state
-        spec = state.pod["spec"]["containers"][state.containers.index(container)]
+        spec = state.spec(container)
         if spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
             uid = uid_of(state.pod)
             of = ContainerOf(self._around.config.name, uid, container.name, container.attempt)
@@ -241,27 +249,33 @@ class PodActor(Actor[Command]):
     # -- the plan and its execution
 
     def _reconcile(self) -> None:
-        state = self._state
-        now = self.context.clock.now()
-        plan = decide_pod(state, now)
-        if plan.fail is not None:
-            state.failed = plan.fail
-            self._event("Normal", *plan.fail)
-        for container, grace in plan.stop:
-            self._stop(container, grace)
-        if any(container.phase is Phase.EXITED for container, _ in plan.stop):
-            self._reconcile()  # one that had not begun has ended at once, and nobody will tell
-            return
-        for container in plan.start:
-            self._start(container)
-        for container in plan.hold:
-            self._hold(container)
+        """Decide and act until nothing is left that has come true at once."""
+        while True:
+            now = self.context.clock.now()
+            plan = decide_pod(self._state, now)
+            self._again = False
+            self._carry_out(plan, now)
+            if not self._again:
+                break
         if plan.wake_at is not None:
             self._wake(plan.wake_at)
         if plan.finished:
             self._finish(now)
         else:
             self._report(now)
+
+    def _carry_out(self, plan: Plan, now: float) -> None:
+        if plan.fail is not None:
+            self._state.failed = plan.fail
+            self._event("Normal", *plan.fail)
+        for container, grace in plan.stop:
+            self._stop(container, grace, now)
+        for container, grace in plan.signal:
+            self._signal(container, grace, now)
+        for container in plan.start:
+            self._start(container)
+        for container in plan.hold:
+            self._hold(container)
 
     def _wake(self, at: float) -> None:
         if self._waking_at is not None and self._waking_at <= at:
@@ -271,20 +285,34 @@ class PodActor(Actor[Command]):
         self._waking_at = at
         self._timer = self.context.after(max(0.0, at - self.context.clock.now()), Reconsider())
 
-    def _stop(self, container: ContainerState, grace: float) -> None:
-        if not container.stopping:
-            container.stopping = True
-            text = f"Stopping container {container.name}"
-            if container.changed:
-                text = f"Container {container.name} definition changed, will be restarted"
-            self._event("Normal", "Killing", text, container)
+    def _stop(self, container: ContainerState, grace: float, now: float) -> None:
+        container.stopping = True
+        container.stop_by = now + grace
+        self._event("Normal", "Killing", self._why_stopped(container), container)
+
+    def _why_stopped(self, container: ContainerState) -> str:
+        if container.condemned == POST_START:
+            return "FailedPostStartHook"
+        why = "definition changed" if container.changed else f"failed {container.condemned}"
+        if not container.changed and not container.condemned:
+            return f"Stopping container {container.name}"
+        if container.role is Role.SIDECAR:
+            return f"Init container {container.name} {why}"
+        again = container.changed or core.policy_of(self._state.pod) != "Never"
+        return f"Container {container.name} {why}{', will be restarted' if again else ''}"
+
+    def _signal(self, container: ContainerState, grace: float, now: float) -> None:
+        container.signalled = now + grace
+        if is_forced(self._state) and not container.stopping:
+            self._stop(container, grace, now)
         self._around.runtime.stop(container.id, grace)
         if container.phase is Phase.STARTING and not self._around.runtime.executes:
-            launching.give_up(container, self.context.clock.now())
+            launching.give_up(container, now)
+            self._again = True  # it has ended at once, and nobody will tell
 
     def _start(self, container: ContainerState) -> None:
         around, state = self._around, self._state
-        spec = state.pod["spec"]["containers"][state.containers.index(container)]
+        spec = state.spec(container)
         uid = state.pod["metadata"]["uid"]
         again = container.phase is Phase.EXITED
         attempt = container.attempt + 1 if again else container.attempt
@@ -292,12 +320,13 @@ class PodActor(Actor[Command]):
         identity = around.runtime.identify()
         if around.runtime.executes:
             try:
-                launch = launching.prepare(around, state, spec, identity, of)
+                launch = launching.prepare(around, state, container, identity, of)
             except launching.WaitingError as error:
                 self._wait(container, error)
                 return
         else:
-            launch = ContainerSpec(identity, of, state.pod, spec, state.address)
+            init = container.role is Role.INIT
+            launch = ContainerSpec(identity, of, state.pod, spec, state.address, init=init)
         if again:
             self._advance(container)
         container.id = identity
@@ -309,6 +338,7 @@ class PodActor(Actor[Command]):
         started = around.runtime.start(launch)
         if started is not None:
             self._running(container, started)
+            self._again = bool(state.inits)  # what waits for it may start
 
     def _advance(self, container: ContainerState) -> None:
         """Make room for the next attempt: what ended becomes the last state."""
@@ -316,9 +346,11 @@ class PodActor(Actor[Command]):
             self._around.runtime.remove(container.older)
         container.older = container.id
         container.last = terminated_record(container, self._state.runtime)
-        container.backoff = 0.0 if container.changed else core.next_backoff(container)
+        container.backoff = 0.0 if container.changed else restarting.next_backoff(container)
         container.backoff_at = self.context.clock.now()
-        container.held = container.stopping = False
+        container.held = container.stopping = container.hooking = False
+        container.condemned = ""
+        container.signalled = None
 
     def _wait(self, container: ContainerState, error: launching.WaitingError) -> None:
         self._around.unconfigured.add(uid_of(self._state.pod))
@@ -336,7 +368,8 @@ class PodActor(Actor[Command]):
         container.started_at = event.started_at
         container.exit_code = container.signal = 0
         if self._around.config.events:
-            launching.tell_started(self._around, self._state.pod, container.name)
+            pod = self._state.pod
+            launching.tell_started(self._around, pod, container.name, container.role)
 
     def _refused(self, container: ContainerState, message: str) -> None:
         launching.refuse(container, message, self.context.clock.now())
@@ -407,6 +440,6 @@ class PodActor(Actor[Command]):
             kind,
             reason,
             message,
-            field_path=f"spec.containers{{{container.name}}}" if container else "",
+            field_path=f"spec.{specs_of(container.role)}{{{container.name}}}" if container else "",
             instance=self._around.config.name,
         )

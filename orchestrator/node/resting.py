@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, TypeAlias
 from actors import ActorRef, Clock
 from orchestrator.node import launching
 from orchestrator.node.addresses import AddressesExhaustedError
+from orchestrator.node.conditions import OWN_CONDITIONS
 from orchestrator.node.outbox import Proposal
 from orchestrator.node.runtime import ContainerOf, ContainerSpec, ContainerStarted
-from orchestrator.node.states import ContainerState, Phase, PodState
-from orchestrator.node.statuses import OWN_CONDITIONS, pod_status
+from orchestrator.node.states import Phase, PodState, containers_of
+from orchestrator.node.statuses import pod_status
 from orchestrator.node.support import COURSE
 from orchestrator.node.surroundings import PodEntry, Surroundings
 from orchestrator.resources.objects import Object
@@ -28,6 +29,7 @@ from orchestrator.store import ObjectEvent
 _DECIDED: frozenset[str] = COURSE | {
     "activeDeadlineSeconds",
     "ephemeralContainers",
+    "initContainers",
     "readinessGates",
 }
 """Fields of a spec whose pod has something to decide."""
@@ -108,13 +110,11 @@ class FirstStatuses:
 def _first(pod: Object, runtime: str, started: list[ContainerStarted], now: float) -> _First:
     """Let the status be computed as for a pod with an actor, so that there is one rule."""
     specs = pod["spec"]["containers"]
-    containers = []
-    for spec, start in zip(specs, started, strict=True):
-        container = ContainerState(spec["name"])
+    containers = containers_of(pod["spec"])
+    for container, start in zip(containers, started, strict=True):
         container.phase = Phase.RUNNING
         container.id = start.id
         container.started_at = start.started_at
-        containers.append(container)
     state = PodState(pod, containers, "0.0.0.0", runtime, now, address="0.0.0.0")  # noqa: S104 - replaced by the pod's own
     status = pod_status(state, now)
     stored = pod["status"]

@@ -57,12 +57,13 @@ class ContainerSpec(NamedTuple):
         id: From `Runtime.identify`; part of ``containerID``.
         of: Whose it is.
         pod: The pod as it is now; runtimes read names and annotations from it.
-        container: Its entry in ``spec.containers``.
+        container: Its entry in the pod's spec.
         address: The pod's IP.
         argv: Command and arguments after expansion; empty for runtimes that execute nothing.
         env: The whole environment.
         working_directory: Or ``""``.
         identity: User and rights.
+        init: Whether it is an init container that has to end, not a sidecar.
     """
 
     id: str
@@ -74,6 +75,7 @@ class ContainerSpec(NamedTuple):
     env: Mapping[str, str] = _NOTHING
     working_directory: str = ""
     identity: Identity = _SAME
+    init: bool = False
 
 
 class ContainerStarted(NamedTuple):

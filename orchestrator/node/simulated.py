@@ -19,11 +19,12 @@ from orchestrator.node.runtime import (
     Listener,
     RuntimeEvent,
 )
-from orchestrator.resources.objects import Object, annotations_of
+from orchestrator.resources.objects import Object, annotations_of, spec_of
 
 PREFIX = "simulation.orchestrator/"
-"""Annotations under it script a pod's containers: ``start-seconds``, ``run-seconds``,
-``exit-code``, ``stop-seconds``, ``refuse``."""
+"""Annotations under it script a pod's main containers: ``start-seconds``, ``run-seconds``,
+``exit-code``, ``stop-seconds``, ``refuse``. With a container's name before it (``NAME.exit-code``)
+one scripts that container, which may be an init container or a sidecar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Behaviour:
 
 
 RUNS_ON = Behaviour()
+ENDS = Behaviour(run_seconds=0.0)
+"""What an init container does."""
 # What named tuples' own constructors do, in half the time.
 _started: Callable[[tuple[str, ContainerOf, float]], ContainerStarted] = partial(
     tuple.__new__, ContainerStarted
@@ -65,12 +68,19 @@ def behaviour_of(spec: ContainerSpec, default: Behaviour = RUNS_ON) -> Behaviour
     Raises:
         ValueError: An annotation is not a number.
     """
+    whose = f"{PREFIX}{spec.of.container}."
     annotations = annotations_of(spec.pod)
-    found = {
-        key.removeprefix(PREFIX): value
-        for key, value in annotations.items()
-        if key.startswith(PREFIX)
-    }
+    found = {}
+    inits = spec_of(spec.pod).get("initContainers") or ()
+    if not any(item is spec.container for item in inits):
+        found = {
+            key.removeprefix(PREFIX): value
+            for key, value in annotations.items()
+            if key.startswith(PREFIX)
+        }
+    for key, value in annotations.items():
+        if key.startswith(whose):
+            found[key.removeprefix(whose)] = value
     if not found:
         return default
     stop = found.get("stop-seconds")
@@ -176,13 +186,12 @@ class SimulatedRuntime:
         """Start a container; without start seconds it runs at once."""
         behaviour = self._script(spec) if self._script else None
         if behaviour is None:
+            behaviour = ENDS if spec.init else self._default
             if spec.pod["metadata"].get("annotations"):
                 try:
-                    behaviour = behaviour_of(spec, self._default)
+                    behaviour = behaviour_of(spec, behaviour)
                 except ValueError as error:
                     behaviour = Behaviour(refuse=f"annotation under {PREFIX}: {error}")
-            else:
-                behaviour = self._default
         if behaviour is RUNS_ON:
             return self._begin(spec, behaviour)
         if behaviour.refuse:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.node.support import Unsupported
 from orchestrator.resources.objects import Object
+
+
+class Role(enum.Enum):
+    """What a container is to its pod."""
+
+    MAIN = "main"
+    INIT = "init"
+    """Has to end well before what follows it is started."""
+    SIDECAR = "sidecar"
+    """An init container with ``restartPolicy: Always``: runs as long as the pod does."""
 
 
 class Phase(enum.Enum):
@@ -16,9 +27,14 @@ class Phase(enum.Enum):
     """Not started yet, or not startable for now: see ``reason``."""
     STARTING = "starting"
     """The runtime was asked to start it."""
+    HOOKED = "hooked"
+    """It runs, and its ``postStart`` hook has not ended: nobody is told that it runs."""
     RUNNING = "running"
     EXITED = "exited"
     """Ended, or refused by the runtime."""
+
+
+_LIVE = frozenset((Phase.STARTING, Phase.HOOKED, Phase.RUNNING))
 
 
 class ContainerState:
@@ -26,6 +42,8 @@ class ContainerState:
 
     Attributes:
         name: As in the spec.
+        role: What it is to its pod.
+        index: Place in its list of the spec.
         phase: Where it stands.
         id: Runtime's id of the newest attempt, or ``""``.
         attempt: Restart count; of the newest attempt, or of the next one in `Phase.NEW`.
@@ -40,7 +58,15 @@ class ContainerState:
         backoff: Seconds of the present crash-loop delay, 0 before the first restart.
         backoff_at: When that delay was last raised, seconds since the epoch.
         held: Whether a crash-loop delay is running.
+        started: While it runs: whether its startup probe has succeeded, if it has one.
+        ready: While it runs and has started: what its readiness probe says, True without one.
+        condemned: Why the node ends this attempt (``liveness probe``, ``startup probe``,
+            ``postStart hook``), or ``""``.
         stopping: Whether it was asked to end.
+        stop_by: When its grace ends, seconds since the epoch; counts while ``stopping``.
+        hooking: Whether its ``preStop`` hook runs.
+        signalled: For when the runtime was told to kill it, seconds since the epoch, or None
+            before it was told anything.
         image: Image of the newest attempt, ``""`` before the first.
         changed: Whether the newest attempt runs another image than the spec has by now.
     """
@@ -50,24 +76,34 @@ class ContainerState:
         "backoff",
         "backoff_at",
         "changed",
+        "condemned",
         "exit_code",
         "finished_at",
         "held",
+        "hooking",
         "id",
         "image",
+        "index",
         "last",
         "message",
         "name",
         "older",
         "phase",
+        "ready",
         "reason",
+        "role",
         "signal",
+        "signalled",
+        "started",
         "started_at",
+        "stop_by",
         "stopping",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, role: Role = Role.MAIN, index: int = 0) -> None:
         self.name = name
+        self.role = role
+        self.index = index
         self.phase = Phase.NEW
         self.id = ""
         self.attempt = 0
@@ -82,14 +118,27 @@ class ContainerState:
         self.backoff = 0.0
         self.backoff_at = 0.0
         self.held = False
+        self.started = True
+        self.ready = True
+        self.condemned = ""
         self.stopping = False
+        self.stop_by = 0.0
+        self.hooking = False
+        self.signalled: float | None = None
         self.image = ""
         self.changed = False
 
     @property
     def is_live(self) -> bool:
         """Whether the runtime may have processes of it."""
-        return self.phase is Phase.RUNNING or self.phase is Phase.STARTING
+        return self.phase in _LIVE
+
+    @property
+    def is_done(self) -> bool:
+        """Whether an init container or a sidecar lets what follows it start."""
+        if self.role is Role.SIDECAR:
+            return self.phase is Phase.RUNNING and self.started
+        return self.phase is Phase.EXITED and self.exit_code == 0
 
 
 @dataclass(slots=True)
@@ -98,11 +147,12 @@ class PodState:
 
     Attributes:
         pod: Latest object seen.
-        containers: In the order of the spec.
+        containers: The main ones, in the order of the spec.
         address: The pod's IP, ``""`` until it has one.
         host: The node's IP.
         runtime: Prefix of container ids.
         started_at: Seconds since the epoch when the node first saw the pod.
+        inits: Init containers and sidecars, in the order of the spec.
         unsupported: Fields that keep it waiting.
         waiting: Why no container may start yet, as (reason, message), or None.
         status: The status last proposed, None before the first.
@@ -116,6 +166,7 @@ class PodState:
     host: str
     runtime: str
     started_at: float
+    inits: Sequence[ContainerState] = ()
     address: str = ""
     unsupported: tuple[Unsupported, ...] = ()
     waiting: tuple[str, str] | None = None
@@ -123,3 +174,48 @@ class PodState:
     gone: bool = False
     confirmed: bool = False
     failed: tuple[str, str] | None = None
+
+    def all(self) -> Iterator[ContainerState]:
+        """All containers, in the order in which they are started first."""
+        yield from self.inits
+        yield from self.containers
+
+    def spec(self, container: ContainerState) -> Object:
+        """A container's entry in the pod."""
+        found: Object = self.pod["spec"][specs_of(container.role)][container.index]
+        return found
+
+    @property
+    def has_live(self) -> bool:
+        """Whether anything of the pod may run."""
+        return any(item.is_live for item in self.all())
+
+
+def specs_of(role: Role) -> str:
+    """Return the field of a pod's spec that lists containers of a role."""
+    return "containers" if role is Role.MAIN else "initContainers"
+
+
+def statuses_of(role: Role) -> str:
+    """Return the field of a pod's status that lists containers of a role."""
+    return "containerStatuses" if role is Role.MAIN else "initContainerStatuses"
+
+
+def containers_of(spec: Object) -> list[ContainerState]:
+    """Make the states of a pod's main containers."""
+    return [
+        ContainerState(item["name"], Role.MAIN, index)
+        for index, item in enumerate(spec["containers"])
+    ]
+
+
+def inits_of(spec: Object) -> Sequence[ContainerState]:
+    """Make the states of a pod's init containers and sidecars."""
+    return tuple(
+        ContainerState(
+            item["name"],
+            Role.SIDECAR if item.get("restartPolicy") == "Always" else Role.INIT,
+            index,
+        )
+        for index, item in enumerate(spec.get("initContainers") or ())
+    )

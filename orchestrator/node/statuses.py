@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container
 from functools import lru_cache
 from itertools import count
 
-from orchestrator.node.core import describe_backoff, is_terminal
-from orchestrator.node.states import ContainerState, Phase, PodState
+from orchestrator.node.conditions import OWN_CONDITIONS, pod_conditions
+from orchestrator.node.core import is_terminal
+from orchestrator.node.phases import pod_phase
+from orchestrator.node.restarting import describe_backoff
+from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.node.support import unsupported_debugger
 from orchestrator.resources.objects import Object, is_deleting, status_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.operations import Changed, KnownChange
 
-OWN_CONDITIONS = frozenset(
-    ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
-)
-"""Condition types the node writes; others on the pod are kept as they are."""
 _KEPT = ("qosClass", "reason", "message", "nominatedNodeName", "resourceClaimStatuses")
 _NO_STATE: Object = {}
 _NEVER = "1970-01-01T00:00:00Z"
@@ -38,7 +37,7 @@ def terminated_record(container: ContainerState, runtime: str) -> Object:
     return record
 
 
-def _container_status(container: ContainerState, spec: Object, state: PodState) -> Object:
+def _container_status(container: ContainerState, state: PodState) -> Object:
     running = container.phase is Phase.RUNNING
     last = container.last
     # What is not started again does not wait: a pod on its way out shows how its containers ended.
@@ -55,15 +54,22 @@ def _container_status(container: ContainerState, spec: Object, state: PodState) 
         "name": container.name,
         "state": shown,
         "lastState": {"terminated": last} if last else _NO_STATE,
-        "ready": running,
+        "ready": is_ready(container),
         "restartCount": container.attempt,
-        "image": container.image or spec.get("image") or "",
+        "image": container.image or state.spec(container).get("image") or "",
         "imageID": "",
-        "started": running,
+        "started": running and container.started,
     }
     if container.id:
         status["containerID"] = f"{state.runtime}://{container.id}"
     return status
+
+
+def is_ready(container: ContainerState) -> bool:
+    """Whether a container counts as ready; an init container does when it has ended well."""
+    if container.role is Role.INIT:
+        return container.is_done
+    return container.phase is Phase.RUNNING and container.started and container.ready
 
 
 def _debugger_status(index: int, spec: Object) -> Object:
@@ -95,8 +101,6 @@ def _waiting(container: ContainerState, state: PodState) -> Object:
     if state.unsupported:
         text = "; ".join(str(item) for item in state.unsupported)
         return {"reason": "UnsupportedField", "message": text}
-    if state.waiting:
-        return {"reason": state.waiting[0], "message": state.waiting[1]}
     if container.held:
         return {
             "reason": "CrashLoopBackOff",
@@ -104,46 +108,10 @@ def _waiting(container: ContainerState, state: PodState) -> Object:
         }
     if container.phase is Phase.NEW and container.reason:
         return {"reason": container.reason, "message": container.message}
-    return {"reason": "ContainerCreating"}
-
-
-def pod_phase(state: PodState) -> str:
-    """Return the phase by the kubelet's rules (``getPhase``)."""
-    if is_terminal(state.pod):
-        return str(state.pod["status"]["phase"])
-    if state.failed:
-        return "Failed"
-    waiting = running = stopped = succeeded = 0
-    for container in state.containers:
-        if container.phase is Phase.RUNNING:
-            running += 1
-        elif container.phase is Phase.EXITED:
-            stopped += 1
-            succeeded += container.exit_code == 0 and not container.held
-        elif container.last:
-            stopped += 1
-        else:
-            waiting += 1
-    if waiting:
-        return "Pending"
-    if running:
-        return "Running"
-    policy = state.pod["spec"].get("restartPolicy") or "Always"
-    ended = all(item.phase is Phase.EXITED for item in state.containers)
-    if not ended:
-        return "Running"
-    if policy == "Always":
-        return _ended_by_deletion(state, stopped, succeeded)
-    if stopped == succeeded:
-        return "Succeeded"
-    return "Failed" if policy == "Never" else _ended_by_deletion(state, stopped, succeeded)
-
-
-def _ended_by_deletion(state: PodState, stopped: int, succeeded: int) -> str:
-    """A pod that would restart its containers is over only when it is being deleted."""
-    if "deletionTimestamp" not in state.pod["metadata"]:
-        return "Running"
-    return "Succeeded" if stopped == succeeded else "Failed"
+    if state.waiting:
+        reason, message = state.waiting
+        return {"reason": "PodInitializing" if state.inits else reason, "message": message}
+    return {"reason": "PodInitializing" if state.inits else "ContainerCreating"}
 
 
 def pod_status(state: PodState, now: float) -> Object:
@@ -156,32 +124,29 @@ def pod_status(state: PodState, now: float) -> Object:
     stored = status_of(pod)
     present = state.status or stored
     phase = pod_phase(state)
-    specs = pod["spec"]["containers"]
-    statuses = [
-        _container_status(container, spec, state)
-        for container, spec in zip(state.containers, specs, strict=True)
-    ]
     generation = pod["metadata"].get("generation")
     status: Object = {
-        "conditions": _conditions(state, present, stored, phase, format_time(now), generation),
-        "containerStatuses": statuses,
+        "conditions": pod_conditions(state, present, stored, phase, format_time(now)),
+        "containerStatuses": [_container_status(item, state) for item in state.containers],
         "hostIP": state.host,
         "hostIPs": _host_addresses(state.host),
         "phase": phase,
         "startTime": present.get("startTime") or format_time(state.started_at),
     }
+    if state.inits:
+        status["initContainerStatuses"] = [_container_status(item, state) for item in state.inits]
     if debuggers := pod["spec"].get("ephemeralContainers"):
         status["ephemeralContainerStatuses"] = list(map(_debugger_status, count(), debuggers))
     if generation is not None:
         status["observedGeneration"] = generation
-    if state.failed:
+    for kept in _KEPT:
+        if kept in stored:
+            status[kept] = stored[kept]
+    if state.failed and phase == "Failed":
         status["reason"], status["message"] = state.failed
     if state.address:
         status["podIP"] = state.address
         status["podIPs"] = [{"ip": state.address}]
-    for kept in _KEPT:
-        if kept in stored:
-            status[kept] = stored[kept]
     return status
 
 
@@ -189,91 +154,6 @@ def pod_status(state: PodState, now: float) -> Object:
 def _host_addresses(host: str) -> list[Object]:
     """One list for all pods of a node: objects share what is alike."""
     return [{"ip": host}]
-
-
-def _conditions(
-    state: PodState, present: Object, stored: Object, phase: str, now: str, generation: int | None
-) -> list[Object]:
-    """Return own conditions, dated by the last ones proposed, then others' as they are stored."""
-    old = present.get("conditions") or ()
-    sandbox = bool(state.address) and (
-        phase not in ("Succeeded", "Failed") or any(item.is_live for item in state.containers)
-    )
-    unready = [item.name for item in state.containers if item.phase is not Phase.RUNNING]
-    if not unready and sandbox and _is_fresh(old) and not state.pod["spec"].get("readinessGates"):
-        return [*_ready_conditions(now, generation), *old]
-    foreign = stored.get("conditions") or ()
-    reason, message = _unready(phase, unready)
-    wanted = [
-        _condition("PodReadyToStartContainers", sandbox),
-        _condition("Initialized", True, "PodCompleted" if phase == "Succeeded" else ""),
-        _ready(state, reason, message, foreign),
-        _condition("ContainersReady", not reason, reason, message),
-        _condition("PodScheduled", True),
-    ]
-    by_type = {item["type"]: item for item in (*foreign, *old)}
-    conditions = [_dated(item, by_type.get(item["type"]), now, generation) for item in wanted[:-1]]
-    scheduled = by_type.get("PodScheduled")
-    conditions.append(scheduled or _dated(wanted[-1], None, now, generation))
-    return conditions + [item for item in foreign if item["type"] not in OWN_CONDITIONS]
-
-
-def _is_fresh(old: Sequence[Object]) -> bool:
-    """Whether no node has written conditions yet: the scheduler's only."""
-    return len(old) == 1 and old[0]["type"] == "PodScheduled"
-
-
-@lru_cache(maxsize=16)
-def _ready_conditions(now: str, generation: int | None) -> tuple[Object, ...]:
-    """All conditions of a pod that is ready at its first status; shared by all of that second."""
-    types = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
-    return tuple(_dated(_condition(kind, True), None, now, generation) for kind in types)
-
-
-def _unready(phase: str, unready: list[str]) -> tuple[str, str]:
-    if phase == "Succeeded":
-        return "PodCompleted", ""
-    if phase == "Failed":
-        return "PodFailed", ""
-    if unready:
-        return "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
-    return "", ""
-
-
-def _ready(state: PodState, reason: str, message: str, old: Iterable[Object]) -> Object:
-    gates = state.pod["spec"].get("readinessGates") or ()
-    if gates and not reason:
-        states = {item["type"]: item["status"] for item in old}
-        for gate in gates:
-            kind = gate["conditionType"]
-            if kind not in states:
-                text = f'corresponding condition of pod readiness gate "{kind}" does not exist.'
-                return _condition("Ready", False, "ReadinessGatesNotReady", text)
-            if states[kind] != "True":
-                text = (
-                    f'the status of pod readiness gate "{kind}" is not "True", but {states[kind]}'
-                )
-                return _condition("Ready", False, "ReadinessGatesNotReady", text)
-    return _condition("Ready", not reason, reason, message)
-
-
-def _condition(kind: str, holds: bool, reason: str = "", message: str = "") -> Object:
-    condition: Object = {"type": kind, "status": "True" if holds else "False"}
-    if reason:
-        condition["reason"] = reason
-    if message:
-        condition["message"] = message
-    return condition
-
-
-def _dated(wanted: Object, old: Object | None, now: str, generation: int | None) -> Object:
-    """Add the times; the old condition itself comes back when nothing changed."""
-    moved = old is None or old.get("status") != wanted["status"]
-    since = now if old is None or moved else old.get("lastTransitionTime", now)
-    new: Object = {"lastProbeTime": None, "lastTransitionTime": since, **wanted}
-    if generation is not None:
-        new["observedGeneration"] = generation
-    return old if old is not None and new == old else new
 
 
 def status_change(

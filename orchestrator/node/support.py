@@ -29,12 +29,12 @@ class Unsupported(NamedTuple):
 
 
 _LATER = "is not supported by this node"
-COURSE = frozenset(("initContainers", "resourceClaims"))
+COURSE = frozenset(("resourceClaims",))
 """Fields of the pod that change its course whatever runs it."""
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
 _POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
-_CONTAINER = ("volumeDevices", "stdin", "tty", "restartPolicy", "restartPolicyRules")
+_CONTAINER = ("volumeDevices", "stdin", "tty")
 _POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
 _SECURITY = ("privileged", "readOnlyRootFilesystem", "seLinuxOptions", "windowsOptions")
 
@@ -54,13 +54,15 @@ def find_unsupported(pod: Object, *, executes: bool, user: int) -> tuple[Unsuppo
         tokens = {
             volume.get("name") for volume in spec.get("volumes") or () if is_token_volume(volume)
         }
-        for index, container in enumerate(spec.get("containers") or ()):
-            found += _container_level(container, f"spec.containers[{index}]", user, tokens)
-    else:
-        for index, container in enumerate(spec.get("containers") or ()):
-            if container.get("restartPolicy"):
-                found.append(Unsupported(f"spec.containers[{index}].restartPolicy", _LATER))
+        for path, container in _containers(spec):
+            found += _container_level(container, path, user, tokens)
     return tuple(found)
+
+
+def _containers(spec: Object) -> Iterator[tuple[str, Object]]:
+    for field in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(field) or ()):
+            yield f"spec.{field}[{index}]", container
 
 
 def unsupported_debugger(index: int) -> Unsupported:
@@ -137,7 +139,7 @@ def _users(security: Object, path: str, user: int) -> Iterator[Unsupported]:
 def limits_of(pod: Object) -> list[str]:
     """Paths of resource limits, which a process node counts but does not enforce."""
     return [
-        f"spec.containers[{index}].resources.limits"
-        for index, container in enumerate(spec_of(pod).get("containers") or ())
+        f"{path}.resources.limits"
+        for path, container in _containers(spec_of(pod))
         if (container.get("resources") or {}).get("limits")
     ]

@@ -4,10 +4,17 @@ from typing import Any
 
 import pytest
 
-from orchestrator.node import core
-from orchestrator.node.core import decide_pod, describe_backoff, next_backoff, restart_due
+from orchestrator.node.core import decide_pod
+from orchestrator.node.ending import remaining_grace
+from orchestrator.node.phases import pod_phase
+from orchestrator.node.restarting import (
+    BACKOFF_RESET,
+    describe_backoff,
+    next_backoff,
+    restart_due,
+)
 from orchestrator.node.states import ContainerState, Phase, PodState
-from orchestrator.node.statuses import pod_phase, pod_status, status_change
+from orchestrator.node.statuses import pod_status, status_change
 from orchestrator.resources.timestamps import format_time
 
 NOW = 1_000_000.0
@@ -24,6 +31,8 @@ def container(phase: Phase = Phase.NEW, **values: Any) -> ContainerState:
 
 def state(*containers: ContainerState, policy: str = "Always", **metadata: Any) -> PodState:
     """Build a pod's state."""
+    for index, item in enumerate(containers):
+        item.index = index
     pod = {
         "metadata": {"name": "p", "namespace": "ns", "uid": "u-1", **metadata},
         "spec": {
@@ -74,7 +83,7 @@ def test_delays_double_up_to_five_minutes_and_start_anew_after_ten() -> None:
         delays.append(one.backoff)
         one.finished_at += 1
     assert delays == [10, 20, 40, 80, 160, 300, 300]
-    one.finished_at = one.backoff_at + core.BACKOFF_RESET + 1
+    one.finished_at = one.backoff_at + BACKOFF_RESET + 1
     assert restart_due(one) == one.finished_at
     assert next_backoff(one) == 10
 
@@ -108,6 +117,7 @@ def test_a_deleted_pod_stops_what_runs_and_is_finished_when_nothing_does() -> No
     running = container(Phase.RUNNING)
     plan = decide_pod(state(running, container(Phase.EXITED), **metadata), NOW)
     assert [(item.container, item.grace) for item in plan.stop] == [(running, 21.0)]
+    assert [(item.container, item.grace) for item in plan.signal] == [(running, 21.0)]
     assert not plan.start
     assert decide_pod(state(container(Phase.EXITED), **metadata), NOW).finished
     assert decide_pod(state(container(), **metadata), NOW).finished
@@ -122,14 +132,14 @@ def test_the_grace_is_bounded_by_the_deletion_and_by_what_was_asked(
         "deletionTimestamp": format_time(NOW + left),
         "deletionGracePeriodSeconds": grace,
     }
-    assert core.remaining_grace({"metadata": metadata}, NOW) == expected
+    assert remaining_grace({"metadata": metadata}, NOW) == expected
 
 
 def test_a_removed_pod_is_killed_at_once() -> None:
     """Forced deletion leaves no grace."""
     gone = state(container(Phase.RUNNING))
     gone.gone = True
-    assert [item.grace for item in decide_pod(gone, NOW).stop] == [0.0]
+    assert [item.grace for item in decide_pod(gone, NOW).signal] == [0.0]
 
 
 @pytest.mark.parametrize(

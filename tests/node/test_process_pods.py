@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from orchestrator.node import LogOptions, NodeLogs
 from orchestrator.node.process.supervisor import processes as known_processes
 
 
-async def output(cluster: Any, name: str, **options: Any) -> str:
+async def output(cluster: Any, name: str, container: str = "c", **options: Any) -> str:
     """Read a pod's log."""
     reader = NodeLogs(cluster.manager._runtimes["process"], cluster.system.clock)
-    stream = await reader.open(cluster.pod(name), "c", LogOptions(**options))
+    stream = await reader.open(cluster.pod(name), container, LogOptions(**options))
     return b"".join([chunk async for chunk in stream]).decode()
 
 
@@ -197,3 +198,36 @@ async def test_the_last_words_of_a_failed_container_are_its_message(processes: A
     await processes.until(lambda: processes.state("long")[0] == "terminated")
     message = processes.state("long")[1]["message"]
     assert (len(message), message[-1]) == (2048, "7")
+
+
+async def test_init_containers_run_before_and_sidecars_beside_a_pods_processes(
+    processes: Any, tmp_path: Path
+) -> None:
+    """In order; the sidecar is restarted when it ends, and ended last."""
+    told = tmp_path / "told"
+
+    def say(name: str, then: str = "", **more: Any) -> dict[str, Any]:
+        script = f"echo {name} | tee -a {told}; {then}"
+        return {"name": name, "image": "i", "command": ["sh", "-c", script], **more}
+
+    last = f"trap 'echo over >> {told}; exit 0' TERM; while :; do sleep 0.05; done"
+    mains = [say("main", f"while [ $(grep -c side {told}) -lt 2 ]; do sleep 0.05; done; echo end")]
+    once = f"[ $(grep -c side {told}) -lt 2 ] || {{ {last}; }}; exit 3"
+    inits = [say("first", "sleep 0.2"), say("side", once, restartPolicy="Always"), say("second")]
+    await processes.run("job", containers=mains, initContainers=inits, restartPolicy="Never")
+    await processes.until(lambda: processes.pod("job")["status"]["phase"] == "Succeeded")
+    lines = told.read_text().split()
+    assert lines[:2] == ["first", "side"]
+    assert sorted(lines[2:5]) == ["main", "second", "side"]
+    assert lines.index("second") < lines.index("main")
+    assert lines[5:] == ["over"]
+    assert await output(processes, "job", "first") == "first\n"
+    statuses = {
+        item["name"]: item for item in processes.pod("job")["status"]["initContainerStatuses"]
+    }
+    assert {name: item["restartCount"] for name, item in statuses.items()} == {
+        "first": 0,
+        "side": 1,
+        "second": 0,
+    }
+    assert statuses["side"]["lastState"]["terminated"]["exitCode"] == 3

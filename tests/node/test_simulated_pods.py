@@ -202,15 +202,16 @@ def test_a_refused_container_ends_with_a_start_error(one: Any) -> None:
     scenario()
 
 
-def test_an_init_container_keeps_a_pod_waiting_and_is_named(one: Any) -> None:
+def test_an_unsupported_field_keeps_a_pod_waiting_and_is_named(one: Any) -> None:
     """In the status and in an event."""
 
     @virtual
     async def scenario() -> None:
         async with one() as cluster:
-            await cluster.run("web", initContainers=[{"name": "i", "image": "i"}])
+            claims = [{"name": "gpu", "resourceClaimName": "gpu"}]
+            await cluster.run("web", resourceClaims=claims)
             await cluster.until(lambda: cluster.state("web")[0] == "waiting")
-            text = "spec.initContainers: is not supported by this node"
+            text = "spec.resourceClaims: is not supported by this node"
             assert cluster.state("web")[1] == {"reason": "UnsupportedField", "message": text}
             assert cluster.events.messages("web", "UnsupportedField") == [text]
             await cluster.store.delete("pods", "default", "web")

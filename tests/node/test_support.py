@@ -19,7 +19,8 @@ def paths(spec: dict[str, Any], *, executes: bool = True, user: int = 1000) -> l
     ("spec", "path"),
     [
         ({"volumes": [{"name": "v", "emptyDir": {}}]}, "spec.volumes[0]"),
-        ({"initContainers": [{"name": "i"}]}, "spec.initContainers"),
+        ({"initContainers": [{"name": "i", "tty": True}]}, "spec.initContainers[0].tty"),
+        ({"resourceClaims": [{"name": "i"}]}, "spec.resourceClaims"),
         ({"hostNetwork": True}, "spec.hostNetwork"),
         ({"shareProcessNamespace": True}, "spec.shareProcessNamespace"),
         ({"hostAliases": [{"ip": "1.2.3.4"}]}, "spec.hostAliases"),
@@ -97,13 +98,13 @@ def test_root_can_become_anyone_and_others_only_themselves() -> None:
 
 
 def test_a_simulated_node_refuses_only_what_changes_a_pods_course() -> None:
-    """It executes nothing, so volumes and users hold trivially; init containers do not."""
+    """It executes nothing, so volumes and users hold trivially; devices do not."""
     spec = {
         "volumes": [{"name": "v", "emptyDir": {}}],
         "hostNetwork": True,
-        "initContainers": [{"name": "i"}],
+        "resourceClaims": [{"name": "i"}],
     }
-    assert paths(spec, executes=False) == ["spec.initContainers"]
+    assert paths(spec, executes=False) == ["spec.resourceClaims"]
 
 
 def test_limits_are_listed_for_the_note_that_they_are_not_enforced() -> None:

@@ -1,0 +1,113 @@
+"""A pod's containers as they were: from the runtime's records, else from the stored status.
+
+What has been done is not done again: init containers that have ended, and hooks of what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.node.core import is_terminal
+from orchestrator.node.launching import end
+from orchestrator.node.runtime import ContainerOf, ContainerRecord, ContainerSpec
+from orchestrator.node.states import ContainerState, Phase, PodState, Role, statuses_of
+from orchestrator.node.statuses import terminated_record
+from orchestrator.node.surroundings import Surroundings
+from orchestrator.resources.objects import Object
+from orchestrator.resources.timestamps import parse_time
+
+
+def take_over(state: PodState, around: Surroundings, records: Sequence[ContainerRecord]) -> None:
+    """Put every container of a pod where it stands.
+
+    Simulated containers that nobody knows of run on, if they ran: they have no processes that
+    could have been lost, so nothing has to change for anyone.
+    """
+    status = state.pod.get("status") or {}
+    resumes = not (records or around.runtime.executes or is_terminal(state.pod) or state.gone)
+    if resumes:
+        state.address = status.get("podIP") or ""
+    stored = {
+        item["name"]: item
+        for role in (Role.INIT, Role.MAIN)
+        for item in status.get(statuses_of(role)) or ()
+    }
+    for container in state.all():
+        known = stored.get(container.name)
+        mine = [item for item in records if item.started.of.container == container.name]
+        mine.sort(key=lambda item: item.started.of.attempt)
+        if mine:
+            container.image = (known or {}).get("image") or ""
+            for record in mine:
+                adopt(container, record, state.runtime)
+            for record in mine[:-2]:
+                around.runtime.remove(record.started.id)
+        elif known is not None:
+            restore(container, known)
+            if resumes and "running" in (known.get("state") or {}):
+                _resume(container, state, around)
+
+
+def adopt(container: ContainerState, record: ContainerRecord, runtime: str) -> None:
+    """Take over one attempt; to be called in the order of attempts."""
+    if container.id:
+        container.last = terminated_record(container, runtime)
+        container.older = container.id
+    container.id = record.started.id
+    container.attempt = record.started.of.attempt
+    container.started_at = record.started.started_at
+    container.phase = Phase.RUNNING
+    container.reason = container.message = ""
+    if record.exited is not None:
+        end(container, record.exited)
+
+
+def restore(container: ContainerState, status: Object) -> None:
+    """Rebuild a container from its stored status, where the runtime knows nothing of it.
+
+    What was running then is lost: the kubelet's ``ContainerStatusUnknown``.
+    """
+    container.attempt = int(status.get("restartCount") or 0)
+    container.image = status.get("image") or ""
+    shown, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
+    if "running" in shown:
+        container.phase = Phase.EXITED
+        container.exit_code = 137
+        container.reason = "ContainerStatusUnknown"
+        container.message = "The container could not be located when the node was started again"
+        container.started_at = _seconds(shown["running"].get("startedAt"))
+        container.finished_at = container.started_at
+        container.last = last
+        container.id = _id_of(status)
+    elif ended := shown.get("terminated") or last:
+        container.phase = Phase.EXITED
+        container.exit_code = int(ended.get("exitCode") or 0)
+        container.signal = int(ended.get("signal") or 0)
+        container.reason = ended.get("reason") or ""
+        container.message = ended.get("message") or ""
+        container.started_at = _seconds(ended.get("startedAt"))
+        container.finished_at = _seconds(ended.get("finishedAt"))
+        container.id = _id_of(ended) or _id_of(status)
+
+
+def _resume(container: ContainerState, state: PodState, around: Surroundings) -> None:
+    pod = state.pod
+    of = ContainerOf(around.config.name, pod["metadata"]["uid"], container.name, container.attempt)
+    init = container.role is Role.INIT
+    launch = ContainerSpec(container.id, of, pod, state.spec(container), state.address, init=init)
+    container.phase = Phase.STARTING
+    container.reason = container.message = ""
+    container.exit_code = 0
+    if around.runtime.start(launch) is not None:
+        container.phase = Phase.RUNNING
+
+
+def _id_of(status: Object) -> str:
+    return str(status.get("containerID") or "").rpartition("/")[2]
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return parse_time(text) if text else 0.0
+    except ValueError:
+        return 0.0
