@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
+from orchestrator.node.sessions import AttachRequest, ExecRequest, Session
 from orchestrator.resources.objects import Object
 
 
@@ -204,6 +205,25 @@ class Runtime(Protocol):
         """End a container, at once when ``grace`` seconds are 0; answered by `ContainerExited`.
 
         May be repeated: a shorter grace replaces a longer one. Unknown ids are ignored.
+        """
+
+    async def execute(self, id: str, request: ExecRequest) -> Session:  # noqa: A002 - the protocol's word
+        """Start a command in a running container, with the container's environment and rights.
+
+        It ends with the container. Returns once it runs.
+
+        Raises:
+            NotRunningError: There is no such container, or it does not run.
+            CommandNotStartedError: With the reason.
+            SessionError: Whatever else is in the way.
+        """
+
+    async def attach_streams(self, id: str, request: AttachRequest) -> Session:  # noqa: A002 - the protocol's word
+        """Take part in the streams of a running container's main process.
+
+        Raises:
+            NotRunningError: There is no such container, or it does not run.
+            SessionError: Whatever else is in the way.
         """
 
     def last_words(self, pod: Object, of: ContainerOf) -> str:

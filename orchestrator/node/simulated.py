@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,14 @@ from orchestrator.node.runtime import (
     Listener,
     RuntimeEvent,
 )
+from orchestrator.node.sessions import (
+    AttachRequest,
+    ExecRequest,
+    NotRunningError,
+    Session,
+    UnsupportedSessionError,
+)
+from orchestrator.node.simulated_commands import Invocation, Program
 from orchestrator.resources.objects import Object, annotations_of, spec_of
 
 PREFIX = "simulation.orchestrator/"
@@ -110,6 +119,7 @@ class SimulatedRuntime:
         default: Behaviour = RUNS_ON,
         jitter: float = 0.0,
         script: Script | None = None,
+        program: Program | None = None,
     ) -> None:
         """Simulate on ``clock``.
 
@@ -119,7 +129,11 @@ class SimulatedRuntime:
             default: What containers do that nothing else is said of.
             jitter: Part by which start seconds vary, 0.1 for ten percent up or down.
             script: Asked first for every container.
+            program: Answers commands in containers (``exec``); what it leaves, and all without
+                it, is answered by the few built-in ones of `simulated_commands`.
         """
+        self._program = program
+        self._commands: dict[str, set[asyncio.Task[int]]] = {}
         self._clock = clock
         self._chance = chance
         self._default = default
@@ -139,6 +153,8 @@ class SimulatedRuntime:
         """End everything at once; with ``grace`` None too, since nothing could outlive it."""
         for timer in self._timers.values():
             timer.cancel()
+        for container in list(self._commands):
+            self._end_commands(container)
         self._timers.clear()
         self._listeners.clear()
 
@@ -234,6 +250,7 @@ class SimulatedRuntime:
             container, started.of, exit_code, signal, started.started_at, self._clock.now()
         )
         self._records.put(record._replace(exited=exited))
+        self._end_commands(container)
         self._tell(exited)
 
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
@@ -254,6 +271,41 @@ class SimulatedRuntime:
             self._end_after(id, seconds, 143, 15)
         else:
             self.end(id, 143, 15)
+
+    async def execute(self, id: str, request: ExecRequest) -> Session:  # noqa: A002 - the protocol's word
+        """Let a function answer a command; it ends with the container."""
+        record = self._records.get(id)
+        if record is None or record.exited is not None:
+            raise NotRunningError("the container does not run")
+        # Few clusters of simulated nodes ever need it.
+        from orchestrator.node.simulated_sessions import SimulatedSession, invocation_pipes
+
+        pipes = invocation_pipes(stdin=request.stdin, tty=request.tty)
+        asked = Invocation(
+            request.command, record.started.of, request.pod or {}, *pipes, self._clock, request.tty
+        )
+        session = SimulatedSession(
+            asked, self._program, stdout=request.stdout, stderr=request.stderr
+        )
+        running = self._commands.setdefault(id, set())
+        running.add(session.task)
+        session.task.add_done_callback(lambda task: self._forget_command(id, task))
+        return session
+
+    async def attach_streams(self, id: str, request: AttachRequest) -> Session:  # noqa: A002, ARG002 - the protocol's
+        """Refuse: not yet."""
+        raise UnsupportedSessionError("attaching to simulated containers is not supported")
+
+    def _forget_command(self, container: str, task: asyncio.Task[int]) -> None:
+        running = self._commands.get(container)
+        if running is not None:
+            running.discard(task)
+            if not running:
+                del self._commands[container]
+
+    def _end_commands(self, container: str) -> None:
+        for task in tuple(self._commands.get(container, ())):
+            task.cancel()
 
     def last_words(self, pod: Object, of: ContainerOf) -> str:  # noqa: ARG002 - the protocol's
         """Say nothing: a simulated container has no log."""

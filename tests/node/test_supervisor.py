@@ -209,9 +209,7 @@ async def test_a_descendant_that_hides_is_ended_with_its_container(
 def test_a_zombie_is_not_waited_for() -> None:
     """Whoever has to reap it may take its time; recovery must not."""
     launch = processes.Launch(["sleep", "300"], {"PATH": os.environ["PATH"]}, "", None, None, False)
-    null = os.open(os.devnull, os.O_WRONLY)
-    pid = processes.spawn(launch._replace(tag=processes.tag_of("zombie")), null, null)
-    os.close(null)
+    pid = processes.spawn(launch._replace(tag=processes.tag_of("zombie")), processes.Streams())
     assert processes.marked("zombie") == [pid]
     os.kill(pid, signal.SIGKILL)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)

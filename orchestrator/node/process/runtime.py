@@ -14,6 +14,7 @@ import structlog
 from actors import Clock
 from orchestrator.node._index import RecordIndex
 from orchestrator.node._logfiles import read_last_words
+from orchestrator.node.process import sessions
 from orchestrator.node.process.client import DisconnectedError, RefusedError, SupervisorClient
 from orchestrator.node.runtime import (
     ContainerExited,
@@ -25,6 +26,13 @@ from orchestrator.node.runtime import (
     Listener,
     RuntimeEvent,
     RuntimeUnavailableError,
+)
+from orchestrator.node.sessions import (
+    AttachRequest,
+    ExecRequest,
+    NotRunningError,
+    Session,
+    UnsupportedSessionError,
 )
 from orchestrator.resources.objects import Object, name_of, namespace_of
 
@@ -239,6 +247,21 @@ class ProcessRuntime:
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
         """Ask for a container's end."""
         self._run(self._ask_quietly({"op": "stop", "container": id, "grace": grace}))
+
+    async def execute(self, id: str, request: ExecRequest) -> Session:  # noqa: A002 - the protocol's word
+        """Start a command in a running container."""
+        self._check_running(id)
+        return await sessions.execute(self._config.directory, id, request)
+
+    async def attach_streams(self, id: str, request: AttachRequest) -> Session:  # noqa: A002, ARG002 - the protocol's
+        """Refuse: not yet."""
+        self._check_running(id)
+        raise UnsupportedSessionError("attaching to processes is not supported by this node")
+
+    def _check_running(self, container: str) -> None:
+        record = self._records.get(container)
+        if record is None or record.exited is not None:
+            raise NotRunningError("the container does not run")
 
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
         """Forget an ended container and remove its logs."""

@@ -18,16 +18,19 @@ class Container:
 
     Attributes:
         record: What is known of it; saved by the caller after each change.
+        launch: How it was started: what a command in it starts from. Only here, never on disk,
+            since environments have secrets.
         pipes: Open read ends and where their bytes go.
         status: Wait status of the main process, or None while it runs.
         kill_at: Monotonic seconds of the SIGKILL that follows a stop, or None.
         overdue_at: Monotonic seconds after which survivors of SIGKILL are no longer waited for.
     """
 
-    __slots__ = ("_log", "kill_at", "overdue_at", "pipes", "record", "status")
+    __slots__ = ("_log", "kill_at", "launch", "overdue_at", "pipes", "record", "status")
 
     def __init__(self, record: records.Record, log_limit: int, log_files: int) -> None:
         self.record = record
+        self.launch: processes.Launch | None = None
         self.status: int | None = None
         self.kill_at: float | None = None
         self.overdue_at: float | None = None
@@ -46,7 +49,7 @@ class Container:
             for _ in range(2):
                 opened += os.pipe()
             out_read, out_write, err_read, err_write = opened
-            pid = processes.spawn(launch, out_write, err_write)
+            pid = processes.spawn(launch, processes.Streams(stdout=out_write, stderr=err_write))
         except (processes.StartError, OSError):
             for descriptor in opened:
                 os.close(descriptor)
@@ -54,6 +57,7 @@ class Container:
             raise
         os.close(out_write)
         os.close(err_write)
+        self.launch = launch
         self.pipes = {
             out_read: LineWriter(self._log, "stdout"),
             err_read: LineWriter(self._log, "stderr"),

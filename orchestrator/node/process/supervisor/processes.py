@@ -9,15 +9,17 @@ container's own (`tag_of`).
 """
 
 # pathlib would cost a megabyte of a process that is to be small:
-# ruff: noqa: PTH123, PTH208
+# ruff: noqa: PTH116, PTH123, PTH208
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import signal
+import termios
 import warnings  # noqa: F401 - os.execvpe wants it when no file may be opened any more
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,6 +29,8 @@ MARKER = "ORCHESTRATOR_CONTAINER"
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWUSER = 0x10000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -45,6 +49,7 @@ class Launch(NamedTuple):
         gid: Group to become, or None to stay.
         no_new_privileges: Set the kernel flag that makes setuid programs harmless.
         tag: From `tag_of`, or 0 for none.
+        enter: Process whose user and mount namespaces to enter where they are others, or 0.
     """
 
     argv: list[str]
@@ -54,6 +59,23 @@ class Launch(NamedTuple):
     gid: int | None
     no_new_privileges: bool
     tag: int = 0
+    enter: int = 0
+
+
+class Streams(NamedTuple):
+    """Descriptors that become a program's standard streams.
+
+    Attributes:
+        stdin: Or -1, to read nothing.
+        stdout: Or -1, to discard what is written.
+        stderr: The same.
+        is_terminal: Whether ``stdin`` is a terminal that becomes the session's own.
+    """
+
+    stdin: int = -1
+    stdout: int = -1
+    stderr: int = -1
+    is_terminal: bool = False
 
 
 _files = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -169,7 +191,7 @@ def send(pid: int, number: int, *, group: bool = False) -> None:
         return
 
 
-def spawn(launch: Launch, stdout: int, stderr: int) -> int:
+def spawn(launch: Launch, streams: Streams) -> int:
     """Start ``launch`` as leader of a new session and return its pid.
 
     Blocks until the new program has replaced the fork, which tells success from failure.
@@ -180,7 +202,7 @@ def spawn(launch: Launch, stdout: int, stderr: int) -> int:
     failure, report = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become(launch, stdout, stderr, report)
+        _become(launch, streams, report)
     os.close(report)
     with os.fdopen(failure, "rb") as file:
         text = file.read().decode(errors="replace")
@@ -190,7 +212,20 @@ def spawn(launch: Launch, stdout: int, stderr: int) -> int:
     return pid
 
 
-def _become(launch: Launch, stdout: int, stderr: int, report: int) -> None:
+def _enter_namespaces(pid: int) -> None:
+    """Enter the user and mount namespaces of a process, as far as they are not this one's."""
+    entered = []
+    for name, flag in (("user", _CLONE_NEWUSER), ("mnt", _CLONE_NEWNS)):
+        descriptor = os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY)
+        if not os.path.samestat(os.fstat(descriptor), os.stat(f"/proc/self/ns/{name}")):
+            entered.append((descriptor, flag))
+    for descriptor, flag in entered:
+        if _libc.setns(descriptor, flag) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+def _become(launch: Launch, streams: Streams, report: int) -> None:
     """Turn the fork into the container; never returns."""
     what = ""
     try:
@@ -198,15 +233,19 @@ def _become(launch: Launch, stdout: int, stderr: int, report: int) -> None:
         for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        null = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(stdout, 1)
-        os.dup2(stderr, 2)
+        if streams.is_terminal:
+            fcntl.ioctl(streams.stdin, termios.TIOCSCTTY, 0)
+        null = os.open("/dev/null", os.O_RDWR)
+        for standard, descriptor in enumerate(streams[:3]):
+            os.dup2(null if descriptor < 0 else descriptor, standard)
         os.umask(0o022)
         resource.setrlimit(resource.RLIMIT_NOFILE, _files)
         if launch.tag:
             with contextlib.suppress(ValueError, OSError):  # a lower limit is in force already
                 resource.setrlimit(resource.RLIMIT_RTTIME, (launch.tag, launch.tag))
+        if launch.enter:
+            what = "enter the container's namespaces"
+            _enter_namespaces(launch.enter)
         if launch.gid is not None:
             what = f"setgid {launch.gid}"
             os.setgroups([])

@@ -4,6 +4,10 @@ Requests are ``{"id": n, "op": ...}``, answered by ``{"id": n, "ok": ...}`` or
 ``{"id": n, "error": text}``; a container's end is told to every client as
 ``{"event": "exited", "container": record}``. Records stay until ``remove``, so a client that
 was away learns from ``list`` what it missed.
+
+A connection whose first request is ``exec`` is that command's from then on: the answer carries the
+descriptors of its streams, ``kill`` is the only request that follows, and the one event is
+``{"event": "ended", "exit_code": n}``.
 """
 
 # pathlib would cost a megabyte of a process that is to be small:
@@ -19,8 +23,9 @@ import struct
 import sys
 import time
 
-from . import processes, records, recovery, wire
+from . import executions, processes, records, recovery, wire
 from .containers import Container
+from .executions import Execution
 
 PROTOCOL = 1
 """Raised when a daemon of another version could not work with this supervisor."""
@@ -38,13 +43,15 @@ _OVERDUE = 10.0
 
 
 class _Client:
-    __slots__ = ("decoder", "out", "socket")
+    __slots__ = ("decoder", "execution", "fresh", "out", "socket")
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         self.socket = connection
         self.decoder = wire.Decoder()
         self.out = bytearray()
+        self.fresh = True
+        self.execution: Execution | None = None
 
 
 class Supervisor:
@@ -65,6 +72,7 @@ class Supervisor:
         self._records = recovery.recover(directory, self._boot)
         self._live: dict[str, Container] = {}
         self._readers: dict[int, Container] = {}
+        self._executions: dict[int, tuple[Execution, _Client]] = {}
         self._clients: dict[int, _Client] = {}
         self._poll = select.epoll()
         self._listener = _listen(directory)
@@ -116,6 +124,7 @@ class Supervisor:
         deadlines = [
             at for item in self._live.values() for at in (item.kill_at, item.overdue_at) if at
         ]
+        deadlines += [one.kill_at for one, _ in self._executions.values() if one.kill_at]
         if not self._clients and not self._live:
             deadlines.append(self._alone_since + self._lonely)
         if not deadlines:
@@ -157,6 +166,8 @@ class Supervisor:
         if self._clients.pop(descriptor, None):
             self._poll.unregister(descriptor)
             client.socket.close()
+            if client.execution is not None and client.execution.pid in self._executions:
+                client.execution.hang_up()
         if not self._clients:
             self._alone_since = time.monotonic()
 
@@ -177,7 +188,11 @@ class Supervisor:
             self._drop(client)
             return
         for request in requests:
-            self._send(client, {"id": request.get("id"), **self._answer(request)})
+            if client.execution is not None or request.get("op") == "exec":
+                self._serve_execution(client, request)
+            else:
+                self._send(client, {"id": request.get("id"), **self._answer(request)})
+            client.fresh = False
 
     def _send(self, client: _Client, message: wire.Message) -> None:
         client.out += wire.encode(message)
@@ -210,7 +225,52 @@ class Supervisor:
 
     def _tell_exited(self, record: records.Record) -> None:
         for client in list(self._clients.values()):
-            self._send(client, {"event": "exited", "container": record})
+            if client.execution is None:
+                self._send(client, {"event": "exited", "container": record})
+
+    # -- commands in containers
+
+    def _serve_execution(self, client: _Client, request: wire.Message) -> None:
+        if client.execution is not None:
+            if request.get("op") == "kill" and client.execution.pid in self._executions:
+                client.execution.kill()
+            return
+        descriptors: list[int] = []
+        try:
+            container = self._live.get(request["container"])
+            if not client.fresh:
+                answer: wire.Message = {"error": "a command needs a connection of its own"}
+            elif container is None or container.status is not None or self._leaving:
+                answer = {"error": "the container does not run", "kind": "gone"}
+            else:
+                client.execution, descriptors = executions.execute(
+                    container,
+                    [str(word) for word in request["argv"]],
+                    [str(name) for name in request["streams"]],
+                    tty=bool(request["tty"]),
+                )
+                self._executions[client.execution.pid] = client.execution, client
+                answer = {"ok": {"pid": client.execution.pid}}
+        except processes.StartError as error:
+            answer = {"error": str(error), "kind": "refused"}
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            answer = {"error": str(error) or repr(error), "kind": "failed"}
+        frame = wire.encode({"id": request.get("id"), **answer})
+        try:
+            # The first bytes of a connection: its buffer has room for them.
+            socket.send_fds(client.socket, [frame], descriptors)
+        except OSError:
+            self._drop(client)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _end_execution(self, pid: int, status: int) -> None:
+        _, client = self._executions.pop(pid)
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        code = 128 + number if number else os.WEXITSTATUS(status)
+        if client.socket.fileno() in self._clients:
+            self._send(client, {"event": "ended", "exit_code": code})
 
     # -- requests
 
@@ -333,7 +393,9 @@ class Supervisor:
             if pid == 0:
                 break
             reaped = True
-            if pid in leaders:
+            if pid in self._executions:
+                self._end_execution(pid, status)
+            elif pid in leaders:
                 leader = leaders[pid]
                 leader.status = status
                 leader.overdue_at = time.monotonic() + _OVERDUE
@@ -400,6 +462,9 @@ class Supervisor:
         for container in list(self._live.values()):
             if container.kill_at is not None and now >= container.kill_at:
                 container.kill()
+        for execution, _ in list(self._executions.values()):
+            if execution.kill_at is not None and now >= execution.kill_at:
+                execution.kill()
         if any(item.overdue_at and now >= item.overdue_at for item in self._live.values()):
             self._settle()
         if not self._clients and not os.path.exists(f"{self._directory}/containers"):
@@ -446,7 +511,7 @@ def _listen(directory: str) -> socket.socket:
             listener.bind(path)
         finally:
             os.umask(previous)
-        listener.listen(16)
+        listener.listen(128)
     finally:
         os.close(descriptor)
     return listener
