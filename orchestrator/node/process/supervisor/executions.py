@@ -13,7 +13,6 @@ import os
 import signal
 import struct
 import termios
-import time
 
 from . import processes
 from .containers import Container
@@ -38,11 +37,15 @@ class Execution:
         self.container = container
         self.kill_at: float | None = None
 
-    def hang_up(self) -> None:
-        """Tell it that nobody listens any more, and give it `HANG_UP` seconds to end."""
+    def hang_up(self, now: float) -> None:
+        """Tell it that nobody listens any more, and give it `HANG_UP` seconds to end.
+
+        Args:
+            now: Monotonic seconds.
+        """
         processes.send(self.pid, signal.SIGHUP, group=True)
         processes.send(self.pid, signal.SIGCONT, group=True)
-        self.kill_at = time.monotonic() + HANG_UP
+        self.kill_at = now + HANG_UP
 
     def kill(self) -> None:
         """SIGKILL the process and its group."""

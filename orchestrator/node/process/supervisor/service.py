@@ -167,7 +167,7 @@ class Supervisor:
             self._poll.unregister(descriptor)
             client.socket.close()
             if client.execution is not None and client.execution.pid in self._executions:
-                client.execution.hang_up()
+                client.execution.hang_up(time.monotonic())
         if not self._clients:
             self._alone_since = time.monotonic()
 
