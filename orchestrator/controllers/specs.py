@@ -16,6 +16,7 @@ from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.endpoints import EndpointsController
 from orchestrator.controllers.garbage import GarbageCollector
+from orchestrator.controllers.job import JobController
 from orchestrator.controllers.namespaces import NamespaceController, NamespaceDefaults
 from orchestrator.controllers.nodes import (
     NodeLifecycleController,
@@ -66,6 +67,7 @@ def controller_specs(
         ControllerSpec(
             "replicaset", lambda: ReplicaSetController(store, voice("replicaset-controller"))
         ),
+        ControllerSpec("job", lambda: JobController(store, voice("job-controller"))),
         ControllerSpec(
             "endpoints", lambda: EndpointsController(store, voice("endpoint-slice-controller"))
         ),

@@ -1,0 +1,266 @@
+"""The Job controller: gathers pods, decides, applies."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from orchestrator.controllers._claims import claim
+from orchestrator.controllers._names import random_suffix
+from orchestrator.controllers._orphans import Orphans
+from orchestrator.controllers._owners import controller_uid
+from orchestrator.controllers._pods import is_terminal
+from orchestrator.controllers.controller import Controller
+from orchestrator.controllers.job.backoff import Backoff
+from orchestrator.controllers.job.census import Observed
+from orchestrator.controllers.job.core import decide_job
+from orchestrator.controllers.job.pods import (
+    PODS,
+    RESOURCE,
+    finished_condition,
+    has_finalizer,
+    is_foreign,
+    with_finalizer,
+    without_finalizer,
+)
+from orchestrator.controllers.job.sizing import BURST
+from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.job_selectors import UID_LABEL
+from orchestrator.resources.objects import (
+    Key,
+    Object,
+    controller_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    spec_of,
+    uid_of,
+)
+from orchestrator.resources.selectors import label_selector
+from orchestrator.store import ObjectEvent
+
+_BATCH_FROM: Final = 250
+"""Pods that are not settled from which a Job's pods are looked at together."""
+_BATCH_SECONDS: Final = 1.0
+"""How long such a Job waits for more of them; upstream's SyncJobBatchPeriod, for any Job."""
+
+
+class JobController(Controller[Key]):
+    """Runs the pods of every Job and counts them; lets go of pods whose Job is gone.
+
+    Its keys are Jobs, and pods that hold a finalizer for nobody.
+    """
+
+    resources = (RESOURCE, PODS)
+
+    def reset(self) -> None:
+        """Forget the Jobs, and what was remembered of each."""
+        self._jobs: dict[str, Key] = {}
+        self._manual: dict[str, set[str]] = {}
+        self._orphans = Orphans()
+        self._labelled: dict[str, dict[str, None]] = {}
+        self._backoffs: dict[str, Backoff] = {}
+        self._sizes: dict[str, int] = {}
+        self._refused: set[Key] = set()
+        self._bursts: dict[Key, int] = {}
+        self._references: Any = None
+        self._controller: str | None = None
+
+    # -- events ----------------------------------------------------------------------------
+
+    def observe(self, event: ObjectEvent) -> None:
+        """Mark a Job, the Job of a pod, or a pod that nobody waits for."""
+        if event.key[0] == RESOURCE:
+            self._observe_job(event)
+        else:
+            self._observe_pod(event)
+
+    def _observe_job(self, event: ObjectEvent) -> None:
+        key, job = event.key, event.object
+        uid = uid_of(job)
+        self.queue.mark(key)
+        if event.type == "DELETED":
+            self._forget(uid, key)
+            self._mark_held(uid)
+            return
+        self._jobs[uid] = key
+        if spec_of(job).get("manualSelector"):
+            self._manual.setdefault(key.namespace, set()).add(key.name)
+        if finished_condition(job) is not None:
+            before = event.previous
+            if before is not None and finished_condition(before) is None:
+                self._mark_held(uid)
+
+    def _forget(self, uid: str, key: Key) -> None:
+        self._jobs.pop(uid, None)
+        self._backoffs.pop(uid, None)
+        self._sizes.pop(uid, None)
+        self._bursts.pop(key, None)
+        self._refused.discard(key)
+        self._manual.get(key.namespace, set()).discard(key.name)
+
+    def _mark_held(self, uid: str) -> None:
+        """Mark the pods that wait for a Job that is over or gone."""
+        for pod in self.store.by_owner(uid, PODS):
+            if has_finalizer(pod):
+                self.queue.mark(Key(PODS, namespace_of(pod), name_of(pod)))
+
+    def _observe_pod(self, event: ObjectEvent) -> None:
+        pod, previous = event.object, event.previous
+        metadata = pod["metadata"]
+        references = metadata.get("ownerReferences")
+        if previous is not None:
+            earlier = previous["metadata"]
+            before = earlier.get("ownerReferences")
+            if (
+                event.type == "MODIFIED"
+                and before is references
+                and previous.get("status") is pod.get("status")
+                and earlier.get("labels") is metadata.get("labels")
+                and earlier.get("finalizers") is metadata.get("finalizers")
+                and ("deletionTimestamp" in earlier) == ("deletionTimestamp" in metadata)
+            ):
+                return  # nothing that counts: it was bound, or annotated
+            if before is not references and before != references:
+                self._mark_job_of(controller_uid(previous))
+        if references is not self._references:
+            # Pods of one owner share their references: one look is enough for a burst.
+            self._references, self._controller = references, controller_uid(pod)
+        if self._controller is None or event.type == "DELETED":
+            self._observe_orphan(event)
+        if has_finalizer(pod) and event.type != "DELETED" and not self._is_awaited():
+            self.queue.mark(event.key)
+        else:
+            self._mark_job_of(self._controller)
+
+    def _is_awaited(self) -> bool:
+        """Tell whether the last pod's Job is known to go on, so that it will let go of the pod."""
+        key = self._jobs.get(self._controller) if self._controller is not None else None
+        job = self.store.get(*key) if key is not None else None
+        return job is not None and uid_of(job) == self._controller and _goes_on(job)
+
+    def _mark_job_of(self, uid: str | None) -> None:
+        key = self._jobs.get(uid) if uid is not None else None
+        if key is None or uid is None:
+            return
+        if self._sizes.get(uid, 0) < _BATCH_FROM:
+            self.queue.mark(key)
+        else:
+            self.queue.after(key, self.context.clock.monotonic() + _BATCH_SECONDS)
+
+    def _observe_orphan(self, event: ObjectEvent) -> None:
+        key = event.key
+        uid = labels_of(event.object).get(UID_LABEL, "")
+        before = labels_of(event.previous).get(UID_LABEL, "") if event.previous else ""
+        for label in {uid, before} - {""}:
+            names = self._labelled.get(label)
+            if names is not None:
+                names.pop(key.name, None)
+                if not names:
+                    del self._labelled[label]
+        if not self._orphans.observe(event):
+            return
+        if uid:
+            self._labelled.setdefault(uid, {})[key.name] = None
+            self._mark_job_of(uid)
+        for name in sorted(self._manual.get(key.namespace, ())):
+            self.queue.mark(Key(RESOURCE, key.namespace, name))
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def reconcile(self, key: Key, now: float) -> Plan | None:
+        """Decide about one Job, or about one pod that nobody waits for."""
+        if key.resource == PODS:
+            return self._let_go(key)
+        job = self.store.get(*key)
+        if job is None or not _goes_on(job):
+            if job is not None:
+                self._backoffs.pop(uid_of(job), None)
+            return None
+        uid = uid_of(job)
+        owned = [pod for pod in self.store.by_owner(uid, PODS) if controller_uid(pod) == uid]
+        pods = [pod for pod in owned if has_finalizer(pod) or not is_terminal(pod)]
+        self._sizes[uid] = len(pods)
+        selector = label_selector(spec_of(job).get("selector"))
+        claimed = claim(job, [*pods, *self._candidates(job, key.namespace)], selector, PODS)
+        if claimed.updates:
+            return Plan(update=[_tracked(update, uid) for update in claimed.updates])
+        record = self._backoffs.get(uid)
+        if record is None:
+            record = Backoff.recovered(job, owned)
+        else:
+            record = record.after(job, claimed.mine)
+        self._backoffs[uid] = record
+        refused = key in self._refused
+        self._refused.discard(key)
+        burst = 1 if refused else min(self._bursts.get(key, BURST) * 2, BURST)
+        self._bursts[key] = burst
+        observed = Observed(
+            pods=claimed.mine,
+            backoff=record,
+            suffix=partial(random_suffix, self.context.random),
+            burst=burst,
+            refused=refused,
+        )
+        return decide_job(job, observed, now)
+
+    def _candidates(self, job: Object, namespace: str) -> list[Object]:
+        """Return pods without a controller that may be the Job's."""
+        names = list(self._labelled.get(uid_of(job), ()))
+        if spec_of(job).get("manualSelector"):
+            names = [name_of(pod) for pod in self._orphans.of(namespace)]
+        # As they are now: not every event of theirs is taken note of.
+        found = (self.store.get(PODS, namespace, name) for name in names)
+        return [pod for pod in found if pod is not None and controller_uid(pod) is None]
+
+    def _let_go(self, key: Key) -> Plan | None:
+        """Remove the finalizer of a pod, unless there is a Job that has yet to count it."""
+        pod = self.store.get(*key)
+        if pod is None or not has_finalizer(pod):
+            return None
+        owner = controller_of(pod)
+        if owner is not None and owner.get("kind") == "Job":
+            job = self.store.get(RESOURCE, key.namespace, owner["name"])
+            if job is not None and uid_of(job) == owner["uid"]:
+                if is_foreign(job):
+                    return None
+                if finished_condition(job) is None:
+                    self.queue.mark(Key(RESOURCE, key.namespace, owner["name"]))
+                    return None
+        return Plan(update=[Update(PODS, pod, without_finalizer(pod))])
+
+    # -- refusals --------------------------------------------------------------------------
+
+    def failed(self, key: Key, item: Creation | Update | Deletion, error: StatusError) -> None:
+        """Report pods that could not be created or deleted."""
+        if item.resource != PODS or isinstance(item, Update) or error.reason == "AlreadyExists":
+            return
+        creating = isinstance(item, Creation)
+        if creating and key in self._refused:
+            return  # one Event says it for all of a plan
+        if creating:
+            self._refused.add(key)
+        job = self.store.get(*key)
+        if job is None or _is_ending(error):
+            return
+        reason, verb = ("FailedCreate", "creating") if creating else ("FailedDelete", "deleting")
+        self._record(Emit(job, "Warning", reason, f"Error {verb}: {error.message}"))
+
+
+def _goes_on(job: Object) -> bool:
+    """Tell whether this controller has a Job still to bring to its end."""
+    return finished_condition(job) is None and not is_foreign(job)
+
+
+def _tracked(update: Update, uid: str) -> Update:
+    """Have a pod that is adopted held until it is counted, and one that is released let go."""
+    mine = controller_uid(update.new) == uid
+    new = with_finalizer(update.new) if mine else without_finalizer(update.new)
+    return Update(update.resource, update.base, new, strict=update.strict)
+
+
+def _is_ending(error: StatusError) -> bool:
+    """Tell whether a creation was refused since the namespace goes away: nobody need hear."""
+    causes = (error.details or {}).get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
