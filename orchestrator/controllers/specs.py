@@ -12,6 +12,7 @@ from orchestrator.controllers.certificates import SigningController
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
+from orchestrator.controllers.cronjob import CronJobController
 from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.endpoints import EndpointsController
@@ -27,6 +28,7 @@ from orchestrator.controllers.policies import PolicyStatusController
 from orchestrator.controllers.protection import ProtectionController
 from orchestrator.controllers.quotas import QuotaController
 from orchestrator.controllers.replicaset import ReplicaSetController
+from orchestrator.controllers.ttl import FinishedJobController
 from orchestrator.store import EventRecorder, Store
 
 
@@ -68,6 +70,11 @@ def controller_specs(
             "replicaset", lambda: ReplicaSetController(store, voice("replicaset-controller"))
         ),
         ControllerSpec("job", lambda: JobController(store, voice("job-controller"))),
+        ControllerSpec("cronjob", lambda: CronJobController(store, voice("cronjob-controller"))),
+        ControllerSpec(
+            "ttl-after-finished",
+            lambda: FinishedJobController(store, voice("ttl-after-finished-controller")),
+        ),
         ControllerSpec(
             "endpoints", lambda: EndpointsController(store, voice("endpoint-slice-controller"))
         ),

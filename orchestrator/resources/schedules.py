@@ -6,6 +6,7 @@ Source of grammar and words: github.com/robfig/cron/v3, which upstream parses sc
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _MACROS: Final = {
@@ -86,6 +87,7 @@ class Schedule(NamedTuple):
     zone: str = ""
 
 
+@lru_cache(maxsize=1024)
 def parse_schedule(text: str) -> Schedule:
     """Take a schedule apart: five fields, a macro, or ``@every`` and a duration.
 
@@ -121,7 +123,12 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def _is_open(text: str) -> bool:
-    return any(part.split("/")[0] in {"*", "?"} for part in dict.fromkeys(text.split(",")))
+    """Tell whether a field that was read leaves its value open: by a star, but not with a step."""
+    for part in dict.fromkeys(text.split(",")):
+        span, *steps = part.split("/")
+        if span.split("-")[0] in {"*", "?"} and not (steps and int(steps[0]) > 1):
+            return True
+    return False
 
 
 def _values(text: str, field: _Field) -> frozenset[int]:

@@ -18,6 +18,7 @@ LOADED_BY_OTHERS = {
     "httptools": "uvicorn's parser",
     "wsproto": "uvicorn's WebSockets",
     "kubernetes-validate": "its data files are read, its code is not imported",
+    "tzdata": "the database of zoneinfo",
 }
 NOT_IMPORTED = {"import-linter", "mypy", "pytest-asyncio", "ruff", "types-psutil", "types-pyyaml"}
 """Tools and plugins."""
