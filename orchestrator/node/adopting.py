@@ -5,7 +5,7 @@ What has been done is not done again: init containers that have ended, and hooks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestrator.node.core import is_terminal
 from orchestrator.node.launching import end
@@ -17,13 +17,24 @@ from orchestrator.resources.objects import Object
 from orchestrator.resources.timestamps import parse_time
 
 
-def take_over(state: PodState, around: Surroundings, records: Sequence[ContainerRecord]) -> None:
+def take_over(
+    state: PodState,
+    around: Surroundings,
+    records: Sequence[ContainerRecord],
+    begin: Callable[[ContainerState], None],
+) -> None:
     """Put every container of a pod where it stands.
 
     Simulated containers that nobody knows of run on, if they ran: they have no processes that
     could have been lost, so nothing has to change for anyone.
+
+    Args:
+        state: The pod.
+        around: What the node's pods share.
+        records: What the runtime knows of it.
+        begin: Sets what holds for a container of which no probe has told anything.
     """
-    status = state.pod.get("status") or {}
+    status = state.status or state.pod.get("status") or {}
     resumes = not (records or around.runtime.executes or is_terminal(state.pod) or state.gone)
     if resumes:
         state.address = status.get("podIP") or ""
@@ -46,6 +57,19 @@ def take_over(state: PodState, around: Surroundings, records: Sequence[Container
             restore(container, known)
             if resumes and "running" in (known.get("state") or {}):
                 _resume(container, state, around)
+        if container.phase is Phase.RUNNING:
+            begin(container)
+            if known is not None:
+                _recall(container, known)
+
+
+def _recall(container: ContainerState, status: Object) -> None:
+    """Keep what probes have told of a container, and when it was started."""
+    running = (status.get("state") or {}).get("running")
+    if running is None or _id_of(status) != container.id:
+        return
+    container.started = container.started or bool(status.get("started"))
+    container.ready = container.ready or bool(status.get("ready"))
 
 
 def adopt(container: ContainerState, record: ContainerRecord, runtime: str) -> None:

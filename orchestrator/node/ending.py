@@ -110,7 +110,7 @@ def end(
 
 
 def has_hook(state: PodState, container: ContainerState) -> bool:
-    """Whether a container has a ``preStop`` hook to run: not one that has not begun."""
-    if container.phase is Phase.STARTING:
+    """Whether a container has a ``preStop`` hook to run: one that has begun, and not the hook."""
+    if container.phase is Phase.STARTING or container.hooked:
         return False
     return bool((state.spec(container).get("lifecycle") or {}).get("preStop"))

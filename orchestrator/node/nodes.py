@@ -15,7 +15,7 @@ from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.outbox import Outbox, Writer
 from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
-from orchestrator.node.resting import NodePod, NodePods
+from orchestrator.node.resting import NodePod, NodePods, labelled_alike
 from orchestrator.node.runtime import ContainerExited, ContainerStarted, Runtime, RuntimeEvent
 from orchestrator.node.surroundings import Reader, Recorder, Surroundings
 from orchestrator.resources.errors import StatusError
@@ -93,6 +93,13 @@ class _Renewed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Settled:
+    """Nothing will happen to a pod by itself."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Cleared:
     """A pod's actor is done: nothing is left of the pod."""
 
@@ -111,6 +118,7 @@ Command: TypeAlias = (
     | _Beat
     | _Renewed
     | _Cleared
+    | _Settled
 )
 
 
@@ -196,6 +204,8 @@ class NodeActor(Actor[Command]):
                 self._forward()
             case _Cleared(uid=uid):
                 self._clear(uid)
+            case _Settled(uid=uid):
+                self._rest(uid)
             case ConfigurationChanged(namespaces=namespaces):
                 self._reconsider(namespaces)
             case Relist():
@@ -254,10 +264,7 @@ class NodeActor(Actor[Command]):
         if pod is None:
             if entry is not None and not entry.removed:
                 entry.removed = True
-                if entry.ref is None:
-                    self._wake(uid, entry)
-                else:
-                    entry.ref.tell(pods.PodRemoved())
+                self._tell(uid, entry, pods.PodRemoved())
         elif entry is None:
             if not (self._resting.begin(pod) or self._resting.resume(pod)):
                 entry = self._pods[uid] = NodePod(pod)
@@ -268,20 +275,41 @@ class NodeActor(Actor[Command]):
             if (
                 (status is entry.proposed or status == entry.proposed)
                 and (spec is known["spec"] or spec == known["spec"])
+                and labelled_alike(pod, known)
                 and "deletionTimestamp" not in pod["metadata"]
             ):
                 return  # the pod's own words, come back
-            if entry.ref is None:
-                self._wake(uid, entry)
-            else:
-                entry.ref.tell(_SEEN)
+            self._tell(uid, entry, _SEEN)
+
+    def _tell(self, uid: str, entry: NodePod, message: pods.Command) -> None:
+        """Tell a pod's actor; one at rest gets an actor instead, which looks at all there is."""
+        if entry.ref is None:
+            self._wake(uid, entry)
+        else:
+            entry.unheard += 1
+            entry.ref.tell(message)
 
     def _wake(self, uid: str, entry: NodePod) -> None:
         """Give a pod an actor, which begins with a look at the entry and the runtime's records."""
-        around, cleared = self._around, self._note_cleared
+        around, cleared, settled = self._around, self._note_cleared, self._note_settled
+        name, more = uid, 1
+        while self.context.child(name) is not None:  # its predecessor has not ended yet
+            more += 1
+            name = f"{uid}.{more}"
+        entry.unheard = 0
         entry.ref = self.context.spawn(
-            lambda: PodActor(around, entry, cleared), uid, supervision=_POD
+            lambda: PodActor(around, entry, cleared, settled), name, supervision=_POD
         )
+
+    def _note_settled(self, uid: str) -> None:
+        self.context.ref.tell(_Settled(uid=uid))
+
+    def _rest(self, uid: str) -> None:
+        """Do without a pod's actor until something happens, unless something has meanwhile."""
+        entry = self._pods.get(uid)
+        if entry is not None and entry.ref is not None and not entry.unheard:
+            self.context.stop(entry.ref)
+            entry.ref = None
 
     def _note_cleared(self, uid: str) -> None:
         self.context.ref.tell(_Cleared(uid=uid))
@@ -298,7 +326,7 @@ class NodeActor(Actor[Command]):
                 self._around.unconfigured.discard(uid)
             elif entry.ref is not None and namespace_of(entry.latest) in namespaces:
                 self._around.unconfigured.discard(uid)
-                entry.ref.tell(pods.Reconsider())
+                self._tell(uid, entry, pods.Reconsider())
 
     # -- the runtime's news
 
@@ -315,10 +343,9 @@ class NodeActor(Actor[Command]):
         news, self._news = self._news, []
         for event in news:
             entry = self._pods.get(event.of.uid)
-            if entry is not None and entry.ref is None:
-                self._wake(event.of.uid, entry)  # the runtime's record says what the news says
-            elif entry is not None and entry.ref is not None:
-                entry.ref.tell(pods.RuntimeTold(event=event))
+            if entry is not None:
+                # One at rest needs no message: the runtime's record says what the news says.
+                self._tell(event.of.uid, entry, pods.RuntimeTold(event=event))
             elif isinstance(event, ContainerExited):
                 self._runtime.remove(event.id)
             elif isinstance(event, ContainerStarted):

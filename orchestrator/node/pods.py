@@ -11,9 +11,11 @@ from orchestrator.node import core, launching, restarting
 from orchestrator.node.addresses import AddressesExhaustedError
 from orchestrator.node.adopting import take_over
 from orchestrator.node.core import decide_pod
-from orchestrator.node.ending import is_forced
+from orchestrator.node.ending import has_hook, is_forced
+from orchestrator.node.hooks import POST_START, PRE_STOP, HookEnded, Hooks
 from orchestrator.node.outbox import Proposal
 from orchestrator.node.plans import Plan
+from orchestrator.node.prober import ProbeAnswered, ProbeDue, Prober
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
@@ -35,7 +37,7 @@ from orchestrator.node.support import limits_of, unsupported_debugger
 from orchestrator.node.surroundings import PodEntry, Surroundings
 from orchestrator.resources.objects import name_of, namespace_of, uid_of
 
-POST_START = "postStart hook"
+_NOT_STARTED = "postStart hook"
 """Why a container is condemned whose ``postStart`` hook failed."""
 _ADDRESS_RETRY = 10.0
 """Seconds until a pod without an address asks again."""
@@ -57,13 +59,20 @@ class Reconsider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Woken:
+    """The time has come that the last decision named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeTold:
     """The runtime's news of one of the pod's containers."""
 
     event: ContainerStarted | ContainerRefused | ContainerExited
 
 
-Command: TypeAlias = PodSeen | PodRemoved | Reconsider | RuntimeTold
+Command: TypeAlias = (
+    PodSeen | PodRemoved | Reconsider | RuntimeTold | _Woken | ProbeDue | ProbeAnswered | HookEnded
+)
 
 
 class PodActor(Actor[Command]):
@@ -79,6 +88,9 @@ class PodActor(Actor[Command]):
         "_compared",
         "_debuggers",
         "_entry",
+        "_hooks",
+        "_prober",
+        "_settled",
         "_state",
         "_timer",
         "_waking_at",
@@ -87,7 +99,11 @@ class PodActor(Actor[Command]):
     mailbox_limit: ClassVar[int] = 4096
 
     def __init__(
-        self, around: Surroundings, entry: PodEntry, cleared: Callable[[str], None]
+        self,
+        around: Surroundings,
+        entry: PodEntry,
+        cleared: Callable[[str], None],
+        settled: Callable[[str], None],
     ) -> None:
         """Prepare.
 
@@ -95,10 +111,13 @@ class PodActor(Actor[Command]):
             around: What the node's pods share.
             entry: The newest revision, kept up to date by the node.
             cleared: Called with the uid when nothing of the pod is left.
+            settled: Called with the uid whenever nothing will happen to the pod by itself: the
+                actor is not needed until then.
         """
         self._around = around
         self._entry = entry
         self._cleared = cleared
+        self._settled = settled
         self._timer: Timer | None = None
         self._waking_at: float | None = None
         self._compared: object = None
@@ -123,10 +142,14 @@ class PodActor(Actor[Command]):
             status=self._entry.proposed,
             gone=self._entry.removed,
         )
+        self._prober = Prober(self.context, around, state, self._warn)
+        self._hooks = Hooks(self.context, around, state)
         records = around.runtime.known(pod["metadata"]["uid"])
         if records or pod["status"].get("containerStatuses"):
-            take_over(state, around, records)
+            take_over(state, around, records, self._prober.begin)
+            self._debuggers = len(pod["status"].get("ephemeralContainerStatuses") or ())
             for container in state.all():
+                container.hooked = container.id in self._entry.hooked
                 self._hear_last_words(container)
         if state.unsupported:
             for item in state.unsupported:
@@ -165,7 +188,7 @@ class PodActor(Actor[Command]):
                 text = f"Failed to create pod sandbox: {error}"
                 self._event("Warning", "FailedCreatePodSandBox", text)
             state.waiting = ("ContainerCreating", str(error))
-            self._wake(self.context.clock.now() + _ADDRESS_RETRY)
+            self.context.after(_ADDRESS_RETRY, _Woken())
 
     # -- messages
 
@@ -174,16 +197,33 @@ class PodActor(Actor[Command]):
         self._state.pod = self._entry.latest
         match message:
             case PodSeen():
+                self._entry.unheard -= 1
                 self._see()
             case PodRemoved():
+                self._entry.unheard -= 1
                 self._state.gone = True
                 self._reconcile()
             case Reconsider():
-                self._waking_at = None
+                self._entry.unheard -= 1
+                self._prepare()
+                self._reconcile()
+            case _Woken():
+                self._waking_at = self._timer = None
                 self._prepare()
                 self._reconcile()
             case RuntimeTold(event=event):
+                self._entry.unheard -= 1
                 self._hear(event)
+            case ProbeDue():
+                if self._prober.due(message):
+                    self._reconcile()
+            case ProbeAnswered():
+                if self._prober.answered(message):
+                    self._reconcile()
+            case HookEnded():
+                if self._hooks.ended(message):
+                    self._note_hook(message)
+                    self._reconcile()
             case _:
                 assert_never(message)
 
@@ -230,6 +270,7 @@ class PodActor(Actor[Command]):
                 self._refused(container, event.message)
             case ContainerExited() if container.is_live:
                 launching.end(container, event)
+                self._hooks.cancel(container)
                 self._hear_last_words(container)
             case _:
                 return
@@ -255,14 +296,39 @@ class PodActor(Actor[Command]):
             plan = decide_pod(self._state, now)
             self._again = False
             self._carry_out(plan, now)
+            if self._prober.adjust(now):
+                self._again = True
             if not self._again:
                 break
-        if plan.wake_at is not None:
-            self._wake(plan.wake_at)
+        self._wake(plan.wake_at)
         if plan.finished:
             self._finish(now)
-        else:
-            self._report(now)
+            return
+        self._report(now)
+        if self._is_at_rest():
+            self._settled(uid_of(self._state.pod))
+
+    def _is_at_rest(self) -> bool:
+        """Whether nothing happens by itself, and an actor that takes over would not miss anything.
+
+        It would not know of crash-loop delays, and processes are not asked whether they run.
+        """
+        state = self._state
+        if (
+            self._timer is not None
+            or self._around.runtime.executes
+            or state.unsupported
+            or state.waiting
+            or state.gone
+            or "deletionTimestamp" in state.pod["metadata"]
+            or not (self._prober.is_idle and self._hooks.is_idle)
+        ):
+            return False
+        if not state.has_live:
+            return core.is_terminal(state.pod) or core.is_over(state)
+        if state.failed or core.is_over(state):
+            return False
+        return all(_is_steady(item) for item in state.all())
 
     def _carry_out(self, plan: Plan, now: float) -> None:
         if plan.fail is not None:
@@ -277,21 +343,29 @@ class PodActor(Actor[Command]):
         for container in plan.hold:
             self._hold(container)
 
-    def _wake(self, at: float) -> None:
-        if self._waking_at is not None and self._waking_at <= at:
+    def _wake(self, at: float | None) -> None:
+        if at == self._waking_at:
             return
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._waking_at = at
-        self._timer = self.context.after(max(0.0, at - self.context.clock.now()), Reconsider())
+        if at is not None:
+            self._timer = self.context.after(max(0.0, at - self.context.clock.now()), _Woken())
 
     def _stop(self, container: ContainerState, grace: float, now: float) -> None:
         container.stopping = True
         container.stop_by = now + grace
         self._event("Normal", "Killing", self._why_stopped(container), container)
+        if grace > 0 and has_hook(self._state, container):
+            container.hooked = container.hooking = True
+            self._entry.hooked += (container.id,)
+            self._begin_hook(container, PRE_STOP)
+        else:
+            self._hooks.cancel(container)
 
     def _why_stopped(self, container: ContainerState) -> str:
-        if container.condemned == POST_START:
+        if container.condemned == _NOT_STARTED:
             return "FailedPostStartHook"
         why = "definition changed" if container.changed else f"failed {container.condemned}"
         if not container.changed and not container.condemned:
@@ -301,8 +375,32 @@ class PodActor(Actor[Command]):
         again = container.changed or core.policy_of(self._state.pod) != "Never"
         return f"Container {container.name} {why}{', will be restarted' if again else ''}"
 
+    def _begin_hook(self, container: ContainerState, hook: str) -> None:
+        at_once = self._hooks.start(container, hook)
+        if at_once is not None:
+            self._note_hook(at_once)
+            self._again = True
+
+    def _note_hook(self, ended: HookEnded) -> None:
+        """Take note of a hook's end. What it said is not told: it may be a secret."""
+        container = next((item for item in self._state.all() if item.id == ended.id), None)
+        if container is None:
+            return
+        if ended.hook == PRE_STOP:
+            container.hooking = False
+            if ended.error:
+                self._warn("FailedPreStopHook", "PreStopHook failed", container)
+        elif container.phase is Phase.HOOKED:
+            if ended.error:
+                self._warn("FailedPostStartHook", "PostStartHook failed", container)
+                container.condemned = _NOT_STARTED
+            else:
+                container.phase = Phase.RUNNING
+
     def _signal(self, container: ContainerState, grace: float, now: float) -> None:
         container.signalled = now + grace
+        container.hooking = False
+        self._hooks.cancel(container)
         if is_forced(self._state) and not container.stopping:
             self._stop(container, grace, now)
         self._around.runtime.stop(container.id, grace)
@@ -338,7 +436,7 @@ class PodActor(Actor[Command]):
         started = around.runtime.start(launch)
         if started is not None:
             self._running(container, started)
-            self._again = bool(state.inits)  # what waits for it may start
+            self._again = True  # what waits for it may start
 
     def _advance(self, container: ContainerState) -> None:
         """Make room for the next attempt: what ended becomes the last state."""
@@ -348,7 +446,7 @@ class PodActor(Actor[Command]):
         container.last = terminated_record(container, self._state.runtime)
         container.backoff = 0.0 if container.changed else restarting.next_backoff(container)
         container.backoff_at = self.context.clock.now()
-        container.held = container.stopping = container.hooking = False
+        container.held = container.stopping = container.hooking = container.hooked = False
         container.condemned = ""
         container.signalled = None
 
@@ -367,9 +465,13 @@ class PodActor(Actor[Command]):
         container.phase = Phase.RUNNING
         container.started_at = event.started_at
         container.exit_code = container.signal = 0
+        self._prober.begin(container)
         if self._around.config.events:
             pod = self._state.pod
             launching.tell_started(self._around, pod, container.name, container.role)
+        if core.has_post_start(self._state.spec(container)):
+            container.phase = Phase.HOOKED
+            self._begin_hook(container, POST_START)
 
     def _refused(self, container: ContainerState, message: str) -> None:
         launching.refuse(container, message, self.context.clock.now())
@@ -428,6 +530,9 @@ class PodActor(Actor[Command]):
             around.credentials.remove(uid)
         self._cleared(uid)
 
+    def _warn(self, reason: str, message: str, container: ContainerState) -> None:
+        self._event("Warning", reason, message, container)
+
     def _event(
         self,
         kind: Literal["Normal", "Warning"],
@@ -443,3 +548,9 @@ class PodActor(Actor[Command]):
             field_path=f"spec.{specs_of(container.role)}{{{container.name}}}" if container else "",
             instance=self._around.config.name,
         )
+
+
+def _is_steady(container: ContainerState) -> bool:
+    if container.role is Role.INIT:
+        return container.is_done
+    return container.phase is Phase.RUNNING and not (container.stopping or container.backoff)

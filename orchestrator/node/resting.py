@@ -173,6 +173,7 @@ class NodePods:
             and pod.get("status") is entry.proposed
             and spec is entry.latest["spec"]
             and "deletionTimestamp" not in metadata
+            and labelled_alike(pod, entry.latest)
         ):
             entry.latest = pod  # its own words, come back
             return True
@@ -253,7 +254,34 @@ def _can_rest(pod: Object, around: Surroundings) -> bool:
         or not around.runtime.runs_on(pod)
     ):
         return False
-    return not any("restartPolicy" in container for container in spec["containers"])
+    return all(map(_runs_at_once, spec["containers"]))
+
+
+def labelled_alike(pod: Object, other: Object) -> bool:
+    """Whether two revisions of a pod have the same annotations and labels."""
+    one, two = pod["metadata"], other["metadata"]
+    for field in ("annotations", "labels"):
+        mine, its = one.get(field), two.get(field)
+        if mine is not its and mine != its:
+            return False
+    return True
+
+
+def _runs_at_once(container: Object) -> bool:
+    """Whether a simulated container is ready as soon as it is started, and will stay so."""
+    if _COURSE.isdisjoint(container):
+        return True
+    if "restartPolicy" in container or "postStart" in (container.get("lifecycle") or {}):
+        return False
+    for field in ("startupProbe", "readinessProbe"):
+        probe = container.get(field) or {}
+        if probe.get("initialDelaySeconds") or (probe.get("successThreshold") or 1) > 1:
+            return False
+    return True
+
+
+_COURSE = frozenset(("lifecycle", "readinessProbe", "restartPolicy", "startupProbe"))
+"""Fields of a container that may change its course from being started to being ready."""
 
 
 def _rests(pod: Object, around: Surroundings) -> bool:
@@ -280,6 +308,6 @@ def _rests(pod: Object, around: Surroundings) -> bool:
         and item["image"] == (container.get("image") or "")
         and not item.get("lastState")
         and item.get("containerID")
-        and "restartPolicy" not in container
+        and _runs_at_once(container)
         for item, container in zip(statuses, spec["containers"], strict=True)
     )

@@ -20,6 +20,7 @@ from orchestrator.node.runtime import (
     Listener,
     RuntimeEvent,
 )
+from orchestrator.node.scripts import PREFIX, script_of
 from orchestrator.node.sessions import (
     AttachRequest,
     ExecRequest,
@@ -28,12 +29,7 @@ from orchestrator.node.sessions import (
     UnsupportedSessionError,
 )
 from orchestrator.node.simulated_commands import Invocation, Program
-from orchestrator.resources.objects import Object, annotations_of, spec_of
-
-PREFIX = "simulation.orchestrator/"
-"""Annotations under it script a pod's main containers: ``start-seconds``, ``run-seconds``,
-``exit-code``, ``stop-seconds``, ``refuse``. With a container's name before it (``NAME.exit-code``)
-one scripts that container, which may be an init container or a sidecar."""
+from orchestrator.resources.objects import Object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +73,7 @@ def behaviour_of(spec: ContainerSpec, default: Behaviour = RUNS_ON) -> Behaviour
     Raises:
         ValueError: An annotation is not a number.
     """
-    whose = f"{PREFIX}{spec.of.container}."
-    annotations = annotations_of(spec.pod)
-    found = {}
-    inits = spec_of(spec.pod).get("initContainers") or ()
-    if not any(item is spec.container for item in inits):
-        found = {
-            key.removeprefix(PREFIX): value
-            for key, value in annotations.items()
-            if key.startswith(PREFIX)
-        }
-    for key, value in annotations.items():
-        if key.startswith(whose):
-            found[key.removeprefix(whose)] = value
+    found = script_of(spec.pod, spec.container)
     if not found:
         return default
     stop = found.get("stop-seconds")
@@ -189,7 +173,7 @@ class SimulatedRuntime:
         return (
             self._default is RUNS_ON
             and self._script is None
-            and not pod["metadata"].get("annotations")
+            and not any(key.startswith(PREFIX) for key in pod["metadata"].get("annotations") or ())
         )
 
     def run(self, of: ContainerOf, address: str) -> ContainerStarted:

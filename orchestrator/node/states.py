@@ -65,6 +65,7 @@ class ContainerState:
         stopping: Whether it was asked to end.
         stop_by: When its grace ends, seconds since the epoch; counts while ``stopping``.
         hooking: Whether its ``preStop`` hook runs.
+        hooked: Whether its ``preStop`` hook has begun, and must not begin again.
         signalled: For when the runtime was told to kill it, seconds since the epoch, or None
             before it was told anything.
         image: Image of the newest attempt, ``""`` before the first.
@@ -80,6 +81,7 @@ class ContainerState:
         "exit_code",
         "finished_at",
         "held",
+        "hooked",
         "hooking",
         "id",
         "image",
@@ -124,6 +126,7 @@ class ContainerState:
         self.stopping = False
         self.stop_by = 0.0
         self.hooking = False
+        self.hooked = False
         self.signalled: float | None = None
         self.image = ""
         self.changed = False

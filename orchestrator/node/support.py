@@ -33,7 +33,8 @@ COURSE = frozenset(("resourceClaims",))
 """Fields of the pod that change its course whatever runs it."""
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
 _POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead")
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_HANDLERS = ("exec", "grpc")
 _CONTAINER = ("volumeDevices", "stdin", "tty")
 _POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
 _SECURITY = ("privileged", "readOnlyRootFilesystem", "seLinuxOptions", "windowsOptions")
@@ -94,9 +95,13 @@ def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
 def _container_level(
     container: Object, path: str, user: int, tokens: set[str]
 ) -> Iterator[Unsupported]:
-    for name in (*_PROBES, *_CONTAINER):
+    for name in _CONTAINER:
         if container.get(name):
             yield Unsupported(f"{path}.{name}", _LATER)
+    for name in _PROBES:
+        yield from _handlers(container.get(name), f"{path}.{name}")
+    for name, hook in (container.get("lifecycle") or {}).items():
+        yield from _handlers(hook, f"{path}.lifecycle.{name}")
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         if mount.get("name") not in tokens or mount.get("mountPath") != MOUNT_PATH:
             yield Unsupported(f"{path}.volumeMounts[{index}]", f"a mount {_LATER}")
@@ -113,6 +118,13 @@ def _container_level(
             yield Unsupported(f"{path}.securityContext.{name}", _LATER)
     yield from _capabilities(security, f"{path}.securityContext", user)
     yield from _users(security, f"{path}.securityContext", user)
+
+
+def _handlers(action: Object | str | None, path: str) -> Iterator[Unsupported]:
+    if isinstance(action, dict):
+        for name in _HANDLERS:
+            if name in action:
+                yield Unsupported(f"{path}.{name}", _LATER)
 
 
 def _capabilities(security: Object, path: str, user: int) -> Iterator[Unsupported]:

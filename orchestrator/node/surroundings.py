@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -13,6 +14,9 @@ from orchestrator.node.outbox import Outbox
 from orchestrator.node.runtime import Runtime
 from orchestrator.resources.objects import Object
 
+_PROBED = 64
+"""Processes of a node that are probed at the same time."""
+
 
 class PodEntry:
     """What a node actor and one of its pod actors share.
@@ -22,14 +26,19 @@ class PodEntry:
         proposed: Status that the pod proposed last, which comes back as a revision that is no
             news; the pod writes it.
         removed: Whether the store no longer has the pod; the node writes it.
+        hooked: Ids of containers whose ``preStop`` hook has begun; the pod writes it, so that a
+            hook does not run again when the pod's actor fails.
+        unheard: How many of the node's messages the pod has not handled yet.
     """
 
-    __slots__ = ("latest", "proposed", "removed")
+    __slots__ = ("hooked", "latest", "proposed", "removed", "unheard")
 
     def __init__(self, latest: Object) -> None:
         self.latest = latest
         self.proposed: Object | None = None
         self.removed = False
+        self.hooked: tuple[str, ...] = ()
+        self.unheard = 0
 
 
 class Recorder(Protocol):
@@ -75,6 +84,7 @@ class Surroundings:
         credentials: Where pods' tokens are written; None where there are none.
         unconfigured: Uids of pods that wait for a ConfigMap or Secret; the node tells them of
             changes.
+        probing: Has as many places as processes of the node are probed at the same time.
     """
 
     config: NodeConfig
@@ -88,3 +98,4 @@ class Surroundings:
     allocatable: Mapping[str, str]
     credentials: PodCredentials | None = None
     unconfigured: set[str] = field(default_factory=set)
+    probing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PROBED))

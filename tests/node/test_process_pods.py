@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,51 @@ async def test_init_containers_run_before_and_sidecars_beside_a_pods_processes(
         "second": 0,
     }
     assert statuses["side"]["lastState"]["terminated"]["exitCode"] == 3
+
+
+SERVER = """
+import os, signal, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+where = sys.argv[1]
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/hook":
+            open(where + "/hooked", "w").close()
+        self.send_response(200 if os.path.exists(where + self.path) else 503)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0 if os.path.exists(where + "/hooked") else 9))
+HTTPServer((os.environ["POD_IP"], 8080), Handler).serve_forever()
+"""
+
+
+async def test_a_process_is_probed_and_its_hooks_are_called(processes: Any, tmp_path: Path) -> None:
+    """On the pod's own address: it gets ready, unready, is restarted, and hooked before its end."""
+    ready, alive = tmp_path / "ready", tmp_path / "alive"
+    alive.touch()
+    often = {"periodSeconds": 1, "failureThreshold": 1}
+    container = {
+        "ports": [{"name": "web", "containerPort": 8080}],
+        "startupProbe": {"tcpSocket": {"port": "web"}, "periodSeconds": 1, "failureThreshold": 30},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": "web"}, **often},
+        "livenessProbe": {"httpGet": {"path": "/alive", "port": 8080}, **often},
+        "lifecycle": {"preStop": {"httpGet": {"path": "/hook", "port": "web"}}},
+    }
+    command = (sys.executable, "-c", SERVER, str(tmp_path))
+    await processes.run("web", *command, container=container)
+    await processes.until(lambda: processes.status("web").get("started"))
+    await processes.until(lambda: processes.events.messages("web", "Unhealthy"))
+    assert processes.status("web")["ready"] is False
+    ready.touch()
+    await processes.until(lambda: processes.status("web")["ready"])
+    ready.unlink()
+    await processes.until(lambda: not processes.status("web")["ready"])
+    unready = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+    assert unready in processes.events.messages("web", "Unhealthy")
+    alive.unlink()
+    await processes.until(lambda: processes.status("web")["restartCount"] == 1)
+    ended = processes.status("web")["lastState"]["terminated"]
+    assert ended["exitCode"] == 0  # it was hooked before SIGTERM
+    text = "Container c failed liveness probe, will be restarted"
+    assert processes.events.messages("web", "Killing") == [text]

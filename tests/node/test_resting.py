@@ -14,6 +14,7 @@ from orchestrator.node.statuses import status_change
 from orchestrator.store import Changed, DeleteOptions
 from orchestrator.store.codec import apply_delta, diff_objects
 
+PROBE = {"httpGet": {"port": 80}}
 SCHEDULED = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 
 
@@ -44,6 +45,11 @@ def one(clusters: Any, simulated: Any) -> Any:
         {"readinessGates": [{"conditionType": "x"}]},
         {"activeDeadlineSeconds": 100},
         {"initContainers": [{"name": "i", "image": "i"}]},
+        {"annotations": {"example.com/note": "x"}},
+        {"container": {"livenessProbe": PROBE, "readinessProbe": PROBE, "startupProbe": PROBE}},
+        {"container": {"readinessProbe": {**PROBE, "initialDelaySeconds": 1}}},
+        {"container": {"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}},
+        {"container": {"lifecycle": {"postStart": {"sleep": {"seconds": 1}}}}},
     ],
 )
 def test_a_pod_is_reported_alike_with_and_without_an_actor(

@@ -89,8 +89,7 @@ def test_a_restarted_actor_of_a_removed_pod_starts_nothing(one: Any) -> None:
     @virtual
     async def scenario() -> None:
         async with one() as cluster:
-            stubborn = {"simulation.orchestrator/start-seconds": "0"}
-            pod = await cluster.run("web", annotations=stubborn)
+            pod = await cluster.run("web", activeDeadlineSeconds=1000)  # one at rest has no actor
             await cluster.until_running("web")
             cell = actor_of(cluster, "node-1", pod["metadata"]["uid"])
             await cluster.store.write([Delete("pods", "default", "web", AT_ONCE)])

@@ -1,0 +1,206 @@
+"""What probes and hooks do to a process: requests, connections, commands.
+
+Words of failures are those of the kubelet and of Go's network library, which people search for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from orchestrator.egress import Call, explain_failure
+from orchestrator.node.probes import SUCCESS, Finding, Outcome
+from orchestrator.node.states import ContainerState, PodState
+from orchestrator.node.surroundings import Surroundings
+from orchestrator.resources.objects import Object
+
+if TYPE_CHECKING:
+    import httpx
+
+_BODY_LIMIT: Final = 10 * 1024
+"""Bytes of an answer or of a command's output that are looked at."""
+_REDIRECTS: Final = 10
+_CLOSED: Final = 400
+"""The first status code that is a failure."""
+
+
+class HandlerError(Exception):
+    """A handler could not be carried out; the text says why."""
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: str
+    location: str
+
+
+async def exercise(
+    around: Surroundings, state: PodState, container: ContainerState, probe: Object, timeout: float
+) -> Finding:
+    """Carry out one probing of a process, in ``timeout`` seconds once it is its turn.
+
+    A node probes so many containers at the same time and no more.
+    """
+    spec = state.spec(container)
+    async with around.probing:
+        if action := probe.get("httpGet"):
+            return await _probe_http(action, spec, state.address, timeout)
+        if action := probe.get("tcpSocket"):
+            return await _probe_tcp(action, spec, state.address, timeout)
+    return Finding(Outcome.ERRORED, f"missing probe handler for {container.name}")
+
+
+def port_of(given: int | str, container: Object) -> int:
+    """Return a port by number, or by its name in the container.
+
+    Raises:
+        HandlerError: There is none of that name, or the number is none.
+    """
+    if isinstance(given, str):
+        for port in container.get("ports") or ():
+            if port.get("name") == given:
+                return int(port["containerPort"])
+        if not given.isdigit():
+            raise HandlerError(f"couldn't find port {given} in container {container['name']}")
+        given = int(given)
+    if not 0 < given < 1 << 16:
+        raise HandlerError(f"invalid port number: {given}")
+    return given
+
+
+# -- HTTP
+
+
+async def _probe_http(action: Object, spec: Object, address: str, timeout: float) -> Finding:
+    url = ""
+    try:
+        url = _url(action, spec, address)
+        async with asyncio.timeout(timeout):
+            answer = await request(url, _headers(action, "kube-probe/1.35"))
+    except TimeoutError:
+        why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        return Finding(Outcome.FAILURE, f'Get "{url}": {why}')
+    except HandlerError as error:
+        kind = Outcome.FAILURE if url else Outcome.ERRORED
+        return Finding(kind, f'Get "{url}": {error}' if url else str(error))
+    if answer.status >= _CLOSED:
+        return Finding(Outcome.FAILURE, f"HTTP probe failed with statuscode: {answer.status}")
+    if answer.status >= 300:
+        text = f"Probe terminated redirects, Response body: {answer.body}"
+        return Finding(Outcome.WARNING, text)
+    return SUCCESS
+
+
+def _url(action: Object, spec: Object, address: str) -> str:
+    scheme = (action.get("scheme") or "HTTP").lower()
+    host = action.get("host") or address
+    path = action.get("path") or "/"
+    if not path.startswith("/"):
+        path = f"/{path}"
+    return (
+        f"{scheme}://{f'[{host}]' if ':' in host else host}:{port_of(action['port'], spec)}{path}"
+    )
+
+
+def _headers(action: Object, agent: str) -> list[tuple[str, str]]:
+    """Return a request's headers: those of the action, and what they leave out of the usual."""
+    given = [(item["name"], item.get("value") or "") for item in action.get("httpHeaders") or ()]
+    names = {name.lower() for name, _ in given}
+    usual = [("User-Agent", agent), ("Accept", "*/*"), ("Connection", "close")]
+    left = [(name, value) for name, value in usual if name.lower() not in names]
+    # An empty value takes a header away.
+    return left + [(name, value) for name, value in given if value]
+
+
+async def request(url: str, headers: list[tuple[str, str]]) -> _Answer:
+    """GET; redirects are followed on the same host only, and certificates are not checked.
+
+    Raises:
+        HandlerError: No answer, with Go's words for why.
+    """
+    import httpx
+
+    transport = httpx.AsyncHTTPTransport(
+        verify=_unchecked(), limits=httpx.Limits(max_keepalive_connections=0)
+    )
+    first = httpx.URL(url)
+    target = first
+    try:
+        async with transport:
+            for _ in range(_REDIRECTS):
+                answer = await _get(transport, target, headers)
+                if not (300 <= answer.status < _CLOSED and answer.location):
+                    return answer
+                target = target.join(answer.location)
+                if target.host != first.host or target.scheme not in ("http", "https"):
+                    return answer
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        raise HandlerError(explain_failure(Call("GET", str(target)), error)) from error
+    raise HandlerError(f"stopped after {_REDIRECTS} redirects")
+
+
+async def _get(
+    transport: httpx.AsyncHTTPTransport, url: httpx.URL, headers: list[tuple[str, str]]
+) -> _Answer:
+    import httpx
+
+    answer = await transport.handle_async_request(httpx.Request("GET", url, headers=headers))
+    try:
+        body = b""
+        async for piece in answer.aiter_raw():
+            body += piece
+            if len(body) >= _BODY_LIMIT:
+                break
+    finally:
+        await answer.aclose()
+    location = answer.headers.get("location") or ""
+    return _Answer(answer.status_code, body[:_BODY_LIMIT].decode(errors="replace"), location)
+
+
+@cache
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+# -- connections
+
+
+async def _probe_tcp(action: Object, spec: Object, address: str, timeout: float) -> Finding:
+    host = action.get("host") or address
+    try:
+        port = port_of(action["port"], spec)
+    except HandlerError as error:
+        return Finding(Outcome.ERRORED, str(error))
+    try:
+        async with asyncio.timeout(timeout):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        return Finding(Outcome.FAILURE, f"dial tcp {host}:{port}: i/o timeout")
+    except OSError as error:
+        return Finding(
+            Outcome.FAILURE, explain_failure(Call("GET", f"http://{host}:{port}"), error)
+        )
+    writer.close()
+    return SUCCESS
+
+
+# -- hooks
+
+
+async def run_hook(state: PodState, container: ContainerState, action: Object) -> None:
+    """Carry out a hook of a process; who waits for it decides how long.
+
+    Raises:
+        HandlerError: It failed.
+    """
+    spec = state.spec(container)
+    if given := action.get("httpGet"):
+        # Any answer will do, as upstream has it.
+        await request(_url(given, spec, state.address), _headers(given, "kube-lifecycle/1.35"))
+    else:
+        raise HandlerError("invalid handler")

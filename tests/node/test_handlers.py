@@ -1,0 +1,176 @@
+"""What probes do to processes: real requests and connections, in the kubelet's words.
+
+https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestrator.node.handlers import HandlerError, exercise, port_of, run_hook
+from orchestrator.node.probes import Finding, Outcome
+from orchestrator.node.states import PodState, containers_of
+
+HOST = "127.0.0.1"
+
+
+class Server:
+    """Answers requests by their path, and keeps them."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers = answers
+        self.requests: list[str] = []
+        self.port = 0
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.append(task)
+        request = (await reader.read(4096)).decode()
+        if not request:  # a mere connection
+            writer.close()
+            return
+        self.requests.append(request)
+        answer = self.answers[request.split()[1]]
+        if answer == "hang":
+            await reader.read()
+        else:
+            writer.write(answer.replace("PORT", str(self.port)).encode())
+        writer.close()
+
+
+@asynccontextmanager
+async def serving(**answers: str) -> AsyncIterator[Server]:
+    """Serve on a port of its own."""
+    made = Server({f"/{path}": answer for path, answer in answers.items()})
+    server = await asyncio.start_server(made.serve, HOST, 0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        server.close()
+        await asyncio.sleep(0)
+        await asyncio.gather(*made.tasks)
+
+
+def answer(status: int, body: str = "", location: str = "") -> str:
+    """An HTTP answer."""
+    where = f"Location: {location}\r\n" if location else ""
+    return f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n{where}\r\n{body}"
+
+
+def state(**container: Any) -> PodState:
+    """A pod of one container on this machine's address."""
+    spec = {"containers": [{"name": "c", **container}]}
+    pod = {"metadata": {"name": "p", "namespace": "ns", "uid": "u"}, "spec": spec}
+    return PodState(pod, containers_of(spec), HOST, "r", 0.0, address=HOST)
+
+
+async def probe(timeout: float = 2.0, ports: Any = (), **action: Any) -> Finding:
+    """Probe once."""
+    one = state(ports=list(ports))
+    around: Any = SimpleNamespace(probing=asyncio.Semaphore(1))
+    return await exercise(around, one, one.containers[0], action, timeout)
+
+
+async def test_a_request_is_judged_by_its_status() -> None:
+    """From 200 to 399 is good; the words of a failure do not give away the body."""
+    async with serving(ok=answer(200), created=answer(299), bad=answer(500, "secret")) as server:
+        port = server.port
+        assert (await probe(httpGet={"path": "/ok", "port": port})).outcome is Outcome.SUCCESS
+        assert (await probe(httpGet={"path": "created", "port": port})).outcome is Outcome.SUCCESS
+        found = await probe(httpGet={"path": "/bad", "port": port})
+        assert found == (Outcome.FAILURE, "HTTP probe failed with statuscode: 500")
+
+
+async def test_redirects_are_followed_on_the_same_host_only() -> None:
+    """One that leads elsewhere is a success with a warning, one in a circle a failure."""
+    elsewhere = answer(302, "Found", "http://127.0.0.9:1/")
+    async with serving(
+        a=answer(301, location="/b"),
+        b=answer(200),
+        c=elsewhere,
+        d=answer(302, location="/d"),
+        e=answer(307, location="/bad"),
+        bad=answer(404),
+    ) as server:
+        port = server.port
+        assert (await probe(httpGet={"path": "/a", "port": port})).outcome is Outcome.SUCCESS
+        assert await probe(httpGet={"path": "/c", "port": port}) == (
+            Outcome.WARNING,
+            "Probe terminated redirects, Response body: Found",
+        )
+        found = await probe(httpGet={"path": "/d", "port": port})
+        url = f"http://{HOST}:{port}/d"
+        assert found == (Outcome.FAILURE, f'Get "{url}": stopped after 10 redirects')
+        found = await probe(httpGet={"path": "/e", "port": port})
+        assert found.text == "HTTP probe failed with statuscode: 404"
+
+
+async def test_a_request_carries_the_probes_headers() -> None:
+    """And the usual ones where those do not replace them; ``Host`` too."""
+    async with serving(ok=answer(200)) as server:
+        headers = [
+            {"name": "Host", "value": "example.com"},
+            {"name": "X-Twice", "value": "1"},
+            {"name": "X-Twice", "value": "2"},
+            {"name": "accept", "value": ""},
+        ]
+        action = {"path": "/ok", "port": "web", "httpHeaders": headers}
+        await probe(httpGet=action, ports=[{"name": "web", "containerPort": server.port}])
+        lines = server.requests[0].splitlines()
+        assert lines[0] == "GET /ok HTTP/1.1"
+        assert "Host: example.com" in lines
+        assert "User-Agent: kube-probe/1.35" in lines
+        assert [line for line in lines if line.startswith("X-Twice")] == [
+            "X-Twice: 1",
+            "X-Twice: 2",
+        ]
+        assert not [line for line in lines if line.lower().startswith("accept")]
+
+
+async def test_no_answer_is_a_failure_with_the_reason(unused_tcp_port: int) -> None:
+    """In the words of Go's network library."""
+    port = unused_tcp_port
+    refused = f"dial tcp {HOST}:{port}: connect: connection refused"
+    found = await probe(httpGet={"path": "/x", "port": port})
+    assert found == (Outcome.FAILURE, f'Get "http://{HOST}:{port}/x": {refused}')
+    assert await probe(tcpSocket={"port": port}) == (Outcome.FAILURE, refused)
+    async with serving(x="hang") as server:
+        found = await probe(0.1, httpGet={"path": "/x", "port": server.port})
+        why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        assert found == (Outcome.FAILURE, f'Get "http://{HOST}:{server.port}/x": {why}')
+        assert (await probe(tcpSocket={"port": server.port})).outcome is Outcome.SUCCESS
+
+
+@pytest.mark.parametrize("action", ["httpGet", "tcpSocket"])
+async def test_a_port_that_is_not_there_is_an_error(action: str) -> None:
+    """Which counts neither as a success nor as a failure."""
+    found = await probe(**{action: {"port": "nope"}})
+    assert found == (Outcome.ERRORED, "couldn't find port nope in container c")
+
+
+def test_ports_are_found_by_name_or_number() -> None:
+    """A number may be written as a string."""
+    container = {"name": "c", "ports": [{"name": "web", "containerPort": 8080}]}
+    assert [port_of(given, container) for given in ("web", "81", 82)] == [8080, 81, 82]
+    with pytest.raises(HandlerError, match="invalid port number: 0"):
+        port_of(0, container)
+
+
+async def test_a_request_of_a_hook_takes_any_answer(unused_tcp_port: int) -> None:
+    """Only none at all is a failure, as upstream has it."""
+    one = state()
+    async with serving(bad=answer(500)) as server:
+        action = {"httpGet": {"path": "/bad", "port": server.port}}
+        await run_hook(one, one.containers[0], action)
+        assert "User-Agent: kube-lifecycle/1.35" in server.requests[0]
+    with pytest.raises(HandlerError, match="connection refused"):
+        await run_hook(one, one.containers[0], {"httpGet": {"port": unused_tcp_port}})
