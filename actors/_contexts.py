@@ -199,6 +199,8 @@ class Context(Generic[M]):
         jobs[job] = None
 
         def ended(task: asyncio.Task[T]) -> None:
+            if task.cancelled() and asyncio.iscoroutine(work):
+                work.close()  # cancelled before it began, it would warn that nobody awaited it
             if job not in jobs:  # the actor is being released
                 if not task.cancelled():
                     task.exception()

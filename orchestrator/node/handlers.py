@@ -10,8 +10,13 @@ import ssl
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from actors import Clock
 from orchestrator.egress import Call, explain_failure
+from orchestrator.node.commands import run_command
+from orchestrator.node.expansion import expand
 from orchestrator.node.probes import SUCCESS, Finding, Outcome
+from orchestrator.node.runtime import Runtime
+from orchestrator.node.sessions import SessionError
 from orchestrator.node.states import ContainerState, PodState
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.resources.objects import Object
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 _BODY_LIMIT: Final = 10 * 1024
 """Bytes of an answer or of a command's output that are looked at."""
 _REDIRECTS: Final = 10
+_HOOK_LIMIT: Final = 24 * 3600.0
+"""Seconds that a command of a hook gets, when neither a grace nor its container ends before."""
 _CLOSED: Final = 400
 """The first status code that is a failure."""
 
@@ -37,7 +44,12 @@ class _Answer(NamedTuple):
 
 
 async def exercise(
-    around: Surroundings, state: PodState, container: ContainerState, probe: Object, timeout: float
+    around: Surroundings,
+    state: PodState,
+    container: ContainerState,
+    probe: Object,
+    timeout: float,
+    clock: Clock,
 ) -> Finding:
     """Carry out one probing of a process, in ``timeout`` seconds once it is its turn.
 
@@ -49,6 +61,9 @@ async def exercise(
             return await _probe_http(action, spec, state.address, timeout)
         if action := probe.get("tcpSocket"):
             return await _probe_tcp(action, spec, state.address, timeout)
+        if action := probe.get("exec"):
+            command = command_of(action, spec)
+            return await _probe_exec(around.runtime, container.id, command, timeout, clock)
     return Finding(Outcome.ERRORED, f"missing probe handler for {container.name}")
 
 
@@ -189,18 +204,59 @@ async def _probe_tcp(action: Object, spec: Object, address: str, timeout: float)
     return SUCCESS
 
 
+# -- commands
+
+
+async def _probe_exec(
+    runtime: Runtime, container: str, command: tuple[str, ...], timeout: float, clock: Clock
+) -> Finding:
+    try:
+        result = await run_command(
+            runtime, container, command, clock=clock, seconds=timeout, limit=_BODY_LIMIT
+        )
+    except SessionError as error:
+        return Finding(Outcome.ERRORED, str(error))
+    if result.exit_code is None:
+        said = f'command timed out: "{" ".join(command)}" timed out after {timeout:.15g}s'
+        return Finding(Outcome.FAILURE, said)
+    if result.exit_code == 0:
+        return SUCCESS
+    return Finding(Outcome.FAILURE, result.output.decode(errors="replace"))
+
+
+def command_of(action: Object, spec: Object) -> tuple[str, ...]:
+    """Return an exec action's command; only variables whose values are written out are known."""
+    known = {
+        item["name"]: item.get("value") or ""
+        for item in spec.get("env") or ()
+        if not item.get("valueFrom")
+    }
+    return tuple(expand(word, known) for word in action.get("command") or ())
+
+
 # -- hooks
 
 
-async def run_hook(state: PodState, container: ContainerState, action: Object) -> None:
+async def run_hook(
+    runtime: Runtime, state: PodState, container: ContainerState, action: Object, clock: Clock
+) -> None:
     """Carry out a hook of a process; who waits for it decides how long.
 
     Raises:
         HandlerError: It failed.
+        SessionError: Its command could not be run.
     """
     spec = state.spec(container)
     if given := action.get("httpGet"):
         # Any answer will do, as upstream has it.
         await request(_url(given, spec, state.address), _headers(given, "kube-lifecycle/1.35"))
+    elif given := action.get("exec"):
+        command = command_of(given, spec)
+        result = await run_command(
+            runtime, container.id, command, clock=clock, seconds=_HOOK_LIMIT, limit=_BODY_LIMIT
+        )
+        if result.exit_code != 0:
+            said = result.output.decode(errors="replace")
+            raise HandlerError(f"command {command} exited with {result.exit_code}: {said}")
     else:
         raise HandlerError("invalid handler")

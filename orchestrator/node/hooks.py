@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors import Context, Job, Timer
-from orchestrator.node.handlers import run_hook
 from orchestrator.node.scripts import hook_of
 from orchestrator.node.states import ContainerState, PodState
 from orchestrator.node.surroundings import Surroundings
@@ -65,8 +64,11 @@ class Hooks:
             ended = HookEnded(id=identity, hook=hook)
             self._running[identity] = self._context.after(float(pause["seconds"]), ended)
         else:
+            # Simulated clusters, and pods without hooks, do without it and what it imports.
+            from orchestrator.node.handlers import run_hook
+
             self._running[identity] = self._context.run(
-                run_hook(self._state, container, action),
+                run_hook(self._around.runtime, self._state, container, action, self._context.clock),
                 done=lambda _: HookEnded(id=identity, hook=hook),
                 failed=lambda error: HookEnded(
                     id=identity, hook=hook, error=str(error) or type(error).__name__

@@ -34,7 +34,6 @@ COURSE = frozenset(("resourceClaims",))
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
 _POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_HANDLERS = ("exec", "grpc")
 _CONTAINER = ("volumeDevices", "stdin", "tty")
 _POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
 _SECURITY = ("privileged", "readOnlyRootFilesystem", "seLinuxOptions", "windowsOptions")
@@ -99,9 +98,8 @@ def _container_level(
         if container.get(name):
             yield Unsupported(f"{path}.{name}", _LATER)
     for name in _PROBES:
-        yield from _handlers(container.get(name), f"{path}.{name}")
-    for name, hook in (container.get("lifecycle") or {}).items():
-        yield from _handlers(hook, f"{path}.lifecycle.{name}")
+        if (container.get(name) or {}).get("grpc"):
+            yield Unsupported(f"{path}.{name}.grpc", _LATER)
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         if mount.get("name") not in tokens or mount.get("mountPath") != MOUNT_PATH:
             yield Unsupported(f"{path}.volumeMounts[{index}]", f"a mount {_LATER}")
@@ -118,13 +116,6 @@ def _container_level(
             yield Unsupported(f"{path}.securityContext.{name}", _LATER)
     yield from _capabilities(security, f"{path}.securityContext", user)
     yield from _users(security, f"{path}.securityContext", user)
-
-
-def _handlers(action: Object | str | None, path: str) -> Iterator[Unsupported]:
-    if isinstance(action, dict):
-        for name in _HANDLERS:
-            if name in action:
-                yield Unsupported(f"{path}.{name}", _LATER)
 
 
 def _capabilities(security: Object, path: str, user: int) -> Iterator[Unsupported]:

@@ -136,6 +136,18 @@ async def test_a_cancelled_job_brings_nothing() -> None:
 
 
 @virtual
+async def test_a_job_that_is_cancelled_before_it_began_brings_nothing() -> None:
+    """Nor a warning that nobody awaited it."""
+    async with ActorSystem() as system:
+        actor = Scripted()
+        ref = system.spawn(lambda: actor, "a")
+        await ref.ask(lambda me: me.context.run(_failing(), failed=str).cancel())
+        await asyncio.sleep(5)
+        assert actor.seen == []
+        assert ref.statistics().jobs == 0
+
+
+@virtual
 async def test_jobs_are_cancelled_when_the_actor_stops() -> None:
     """Before its ``stopped`` hook."""
     trace: list[str] = []

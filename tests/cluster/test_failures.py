@@ -13,7 +13,7 @@ from actors.testing import virtual
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.controllers.replicaset.actor import ReplicaSetController
 from orchestrator.node.pods import PodActor
-from orchestrator.node.simulated import PREFIX
+from orchestrator.node.scripts import PREFIX
 from orchestrator.scheduler import Scheduler
 from orchestrator.store.sequencer import Sequencer
 

@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.node.handlers import HandlerError, exercise, port_of, run_hook
+from actors import RealClock
+from orchestrator.node.handlers import (
+    HandlerError,
+    command_of,
+    exercise,
+    port_of,
+    run_hook,
+)
 from orchestrator.node.probes import Finding, Outcome
 from orchestrator.node.states import PodState, containers_of
 
@@ -77,7 +84,7 @@ async def probe(timeout: float = 2.0, ports: Any = (), **action: Any) -> Finding
     """Probe once."""
     one = state(ports=list(ports))
     around: Any = SimpleNamespace(probing=asyncio.Semaphore(1))
-    return await exercise(around, one, one.containers[0], action, timeout)
+    return await exercise(around, one, one.containers[0], action, timeout, RealClock())
 
 
 async def test_a_request_is_judged_by_its_status() -> None:
@@ -153,7 +160,8 @@ async def test_no_answer_is_a_failure_with_the_reason(unused_tcp_port: int) -> N
 @pytest.mark.parametrize("action", ["httpGet", "tcpSocket"])
 async def test_a_port_that_is_not_there_is_an_error(action: str) -> None:
     """Which counts neither as a success nor as a failure."""
-    found = await probe(**{action: {"port": "nope"}})
+    given: Any = {action: {"port": "nope"}}
+    found = await probe(**given)
     assert found == (Outcome.ERRORED, "couldn't find port nope in container c")
 
 
@@ -168,9 +176,18 @@ def test_ports_are_found_by_name_or_number() -> None:
 async def test_a_request_of_a_hook_takes_any_answer(unused_tcp_port: int) -> None:
     """Only none at all is a failure, as upstream has it."""
     one = state()
+    runtime: Any = None  # which no request needs
     async with serving(bad=answer(500)) as server:
         action = {"httpGet": {"path": "/bad", "port": server.port}}
-        await run_hook(one, one.containers[0], action)
+        await run_hook(runtime, one, one.containers[0], action, RealClock())
         assert "User-Agent: kube-lifecycle/1.35" in server.requests[0]
+    action = {"httpGet": {"port": unused_tcp_port}}
     with pytest.raises(HandlerError, match="connection refused"):
-        await run_hook(one, one.containers[0], {"httpGet": {"port": unused_tcp_port}})
+        await run_hook(runtime, one, one.containers[0], action, RealClock())
+
+
+def test_commands_know_only_variables_that_are_written_out() -> None:
+    """The kubelet expands them without looking into ConfigMaps or the node."""
+    env = [{"name": "A", "value": "x"}, {"name": "B", "valueFrom": {"fieldRef": {}}}]
+    action = {"command": ["echo", "$(A) $(B) $$(A)"]}
+    assert command_of(action, {"env": env}) == ("echo", "x $(B) $(A)")

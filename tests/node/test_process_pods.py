@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -234,6 +235,13 @@ async def test_init_containers_run_before_and_sidecars_beside_a_pods_processes(
     assert statuses["side"]["lastState"]["terminated"]["exitCode"] == 3
 
 
+async def until_told(cluster: Any, name: str, reason: str) -> None:
+    """Wait for an Event; it changes nothing in the store."""
+    async with asyncio.timeout(20):
+        while not cluster.events.messages(name, reason):
+            await cluster.system.clock.sleep(0.01)
+
+
 SERVER = """
 import os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -266,7 +274,7 @@ async def test_a_process_is_probed_and_its_hooks_are_called(processes: Any, tmp_
     command = (sys.executable, "-c", SERVER, str(tmp_path))
     await processes.run("web", *command, container=container)
     await processes.until(lambda: processes.status("web").get("started"))
-    await processes.until(lambda: processes.events.messages("web", "Unhealthy"))
+    await until_told(processes, "web", "Unhealthy")
     assert processes.status("web")["ready"] is False
     ready.touch()
     await processes.until(lambda: processes.status("web")["ready"])
@@ -280,3 +288,36 @@ async def test_a_process_is_probed_and_its_hooks_are_called(processes: Any, tmp_
     assert ended["exitCode"] == 0  # it was hooked before SIGTERM
     text = "Container c failed liveness probe, will be restarted"
     assert processes.events.messages("web", "Killing") == [text]
+
+
+async def test_commands_probe_and_hook_a_process(processes: Any, tmp_path: Path) -> None:
+    """In the container's environment; one that takes too long is killed and has failed."""
+
+    def sh(script: str) -> dict[str, Any]:
+        return {"exec": {"command": ["sh", "-c", script]}}
+
+    often = {"periodSeconds": 1, "failureThreshold": 1}
+    container = {
+        "env": [{"name": "WHERE", "value": str(tmp_path)}],
+        "startupProbe": {**sh("test -e $WHERE/begun"), "periodSeconds": 1, "failureThreshold": 9},
+        "readinessProbe": {**sh("cat $WHERE/ready || { echo no >&2; exit 1; }"), **often},
+        "livenessProbe": {**sh("test ! -e $WHERE/slow || sleep 300"), **often},
+        "lifecycle": {
+            "postStart": sh("echo $POD_IP > $WHERE/begun"),
+            "preStop": sh("echo over >> $WHERE/over"),
+        },
+    }
+    await processes.run("web", "sleep", "300", container=container)
+    await until_told(processes, "web", "Unhealthy")
+    assert (tmp_path / "begun").read_text() == f"{processes.pod('web')['status']['podIP']}\n"
+    (text,) = {*processes.events.messages("web", "Unhealthy")}
+    assert text.startswith("Readiness probe failed: ")
+    assert text.endswith("no\n")
+    (tmp_path / "ready").touch()
+    await processes.until(lambda: processes.status("web")["ready"])
+    (tmp_path / "slow").touch()
+    await processes.until(lambda: processes.status("web")["restartCount"] == 1)
+    command = "sh -c test ! -e $WHERE/slow || sleep 300"
+    slow = f'Liveness probe failed: command timed out: "{command}" timed out after 1s'
+    assert slow in processes.events.messages("web", "Unhealthy")
+    assert (tmp_path / "over").read_text() == "over\n"

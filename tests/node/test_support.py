@@ -40,8 +40,6 @@ def test_a_pod_field_that_cannot_be_honoured_is_named(spec: dict[str, Any], path
     ("container", "path"),
     [
         ({"readinessProbe": {"grpc": {"port": 1}}}, "readinessProbe.grpc"),
-        ({"livenessProbe": {"exec": {}}}, "livenessProbe.exec"),
-        ({"lifecycle": {"preStop": {"exec": {}}}}, "lifecycle.preStop.exec"),
         ({"tty": True}, "tty"),
         ({"stdin": True}, "stdin"),
         ({"volumeMounts": [{"name": "v", "mountPath": "/v"}]}, "volumeMounts[0]"),
