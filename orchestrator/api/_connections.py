@@ -96,9 +96,9 @@ class Connection(HttpToolsProtocol):
     def _should_upgrade_to_ws(self) -> bool:
         """Load what speaks WebSocket when the first one is asked for."""
         if self.ws_protocol_class is None:
-            from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+            from orchestrator.api._websocket_connections import WebSocketConnection
 
-            self.ws_protocol_class = WSProtocol
+            self.ws_protocol_class = WebSocketConnection
         return True
 
     def handle_websocket_upgrade(self) -> None:

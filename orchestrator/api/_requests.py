@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import Accepted, negotiate
 from orchestrator.api._routing import Target
+from orchestrator.api.streaming.upgrades import WEBSOCKET, WebSocket
 from orchestrator.resources.errors import StatusError, bad_request, too_large
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.users import ADMIN, User
@@ -105,6 +106,12 @@ class Request:
         self.warnings: list[str] = []
         self._receive = receive
         self._patience = patience
+
+    @property
+    def websocket(self) -> WebSocket | None:
+        """The WebSocket that the request came over, or None."""
+        found: WebSocket | None = (self._scope.get("extensions") or {}).get(WEBSOCKET)
+        return found
 
     @property
     def raw_path(self) -> str:

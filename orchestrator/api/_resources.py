@@ -22,6 +22,7 @@ from orchestrator.api._responses import Response, Stream, encode, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, shape_object
 from orchestrator.api._subresources import Subresources
+from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
 from orchestrator.resources.decoding import decode
 from orchestrator.resources.deletions import RETURNS_DELETED
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.api._access import Access
     from orchestrator.api._encodings import Messages
     from orchestrator.node.logs import PodLogs
+    from orchestrator.node.pod_sessions import PodSessions
     from orchestrator.store import Store
 
 _DELETED_TOGETHER: Final = 100
@@ -59,6 +61,7 @@ class Resources:
         access: Access,
         chance: random.Random,
         egress: Egress,
+        sessions: PodSessions | None,
     ) -> None:
         self._store = store
         self._access = access
@@ -68,7 +71,9 @@ class Resources:
         self._creating = Creating(store, self._managers)
         self._patching = Patching(store, self._managers, access)
         self._lists = Lists(store, self._encoded, self.messages, chance)
-        self._subresources = Subresources(self, store, self._managers, logs, access, egress)
+        self._subresources = Subresources(
+            self, store, self._managers, logs, access, egress, sessions
+        )
 
     def messages(self) -> Messages:
         """Return the protobuf messages of objects; nothing is loaded before someone asks."""
@@ -78,7 +83,7 @@ class Resources:
             self._messages = Messages()
         return self._messages
 
-    async def answer(self, request: Request, target: Target) -> Response | Stream:
+    async def answer(self, request: Request, target: Target) -> Response | Stream | Upgrade:
         """Answer one request for ``target``.
 
         Raises:

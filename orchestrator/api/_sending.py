@@ -20,6 +20,7 @@ from orchestrator.api._responses import (
     start_message,
     warning_headers,
 )
+from orchestrator.api.streaming.upgrades import Upgrade
 
 if TYPE_CHECKING:
     from orchestrator.store import Store
@@ -55,6 +56,25 @@ class Sender:
         self._closing = True
         for stream in tuple(self._streams):
             stream.cancel()
+
+    async def converse(self, request: Request, upgrade: Upgrade) -> None:
+        """Hold a conversation until it is over, the client leaves or the server closes."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            if not self._closing:
+                await upgrade.serve()
+        except OSError:  # the client has left
+            return
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
+            task.uncancel()
+        except Exception as error:  # noqa: BLE001 - the connection is no longer HTTP: it can only end
+            self._log.error("conversation failed", path=request.path, exc_info=error)
+        finally:
+            self._streams.discard(task)
 
     async def stream(
         self, request: Request, stream: Stream, send: Send, abort: Callable[[], None] | None

@@ -27,6 +27,7 @@ from orchestrator.api._routing import Target
 from orchestrator.api._scales import scaling_of
 from orchestrator.api._scaling import Scaling
 from orchestrator.api._token_requests import TokenRequests, check_token_name
+from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.kinds import Kind
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from orchestrator.api._access import Access
     from orchestrator.api._resources import Resources
     from orchestrator.node.logs import PodLogs
+    from orchestrator.node.pod_sessions import PodSessions
     from orchestrator.store import Store
 
 _SUCCESS: Final[dict[str, Any]] = {
@@ -62,11 +64,13 @@ class Subresources:
         logs: PodLogs | None,
         access: Access,
         egress: Egress,
+        sessions: PodSessions | None,
     ) -> None:
         self._resources = resources
         self._store = store
         self._scaling = Scaling(store, managers)
         self._logs = Logs(store, logs)
+        self._sessions = sessions
         self._access = access
         self._tokens = TokenRequests(store, access.accounts)
         self._proxies = Proxies(store, egress)
@@ -85,7 +89,7 @@ class Subresources:
         answer = answer_review(target.kind.kind, asked, request.user, target.scope, self._access)
         return await self._resources.respond(request, target.kind, answer, 201)
 
-    async def answer(self, request: Request, target: Target) -> Response | Stream:
+    async def answer(self, request: Request, target: Target) -> Response | Stream | Upgrade:
         """Answer a request for a subresource."""
         from orchestrator.api._resources import method_not_allowed
 
@@ -121,12 +125,14 @@ class Subresources:
                 return await self._resources.update(request, target, name)
             case "proxy", _:
                 return await self._proxies.answer(request, target)
-            case (("exec" | "attach" | "portforward"), _):
+            case (("exec" | "attach"), ("GET" | "POST")):
+                from orchestrator.api.streaming.commands import RemoteCommands
+
+                commands = RemoteCommands(self._store, self._sessions, self._access)
+                return await commands.answer(request, target, self._resources.find(target))
+            case "portforward", ("GET" | "POST"):
                 raise StatusError(
-                    501,
-                    "NotImplemented",
-                    f"the {name} subresource of {target.kind.plural} is not supported by this "
-                    "server yet",
+                    501, "NotImplemented", "port-forward is not supported by this server yet"
                 )
             case "token", "POST":
                 return await self._issue(request, target)

@@ -2,7 +2,8 @@
 
 A WebSocket request is the GET it would be otherwise. A stream is sent as one message for each event
 (watches) or piece (logs); any other answer refuses the upgrade and is sent as it is. What a client
-sends is not looked at. Source of the rules: k8s.io/apimachinery/pkg/util/httpstream/wsstream and
+sends is not looked at. Only conversations with pods (`orchestrator.api.streaming`) take the
+WebSocket as it is. Source of the rules: k8s.io/apimachinery/pkg/util/httpstream/wsstream and
 k8s.io/apiserver (handlers/watch.go, request/websocket/protocol.go).
 """
 
@@ -15,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from orchestrator.api._requests import PEER, Receive, Scope, Send
+from orchestrator.api.streaming.upgrades import GONE, WEBSOCKET
 
 TOKEN_PROTOCOL: Final = "base64url.bearer.authorization.k8s.io."  # noqa: S105 - a prefix, no secret
 """Browsers cannot set headers on a WebSocket, so they pass their bearer token as a subprotocol."""
@@ -43,7 +45,8 @@ class _Exchange:
         self._split: Callable[[bytes], Iterable[bytes]] = _whole
         offered: list[str] = list(scope.get("subprotocols") or ())
         self._token = next((name for name in offered if name.startswith(TOKEN_PROTOCOL)), None)
-        self._protocol = next((name for name in offered if name != self._token), None)
+        self.offered = [name for name in offered if name != self._token]
+        self._protocol = next(iter(self.offered), None)
 
     async def opened(self) -> bool:
         """Await the handshake's request; False for one that is refused or was given up."""
@@ -65,7 +68,7 @@ class _Exchange:
             "type": "http",
             "method": "GET",
             "headers": headers,
-            "extensions": {},
+            "extensions": {WEBSOCKET: _Socket(self, self._scope, self._receive, self._send)},
         }
         peer = (self._scope.get("state") or {}).get(PEER)
         if peer is not None:
@@ -142,6 +145,46 @@ class _Exchange:
         start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
         await self._send(start)
         await self._send({"type": "websocket.http.response.body", "body": text})
+
+
+class _Socket:
+    """The same connection for who speaks over it both ways."""
+
+    def __init__(self, exchange: _Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        self.offered = exchange.offered
+        self._receive = receive
+        self._send = send
+        self._gone: Callable[[], bool] | None = (scope.get("extensions") or {}).get(GONE)
+        self._left = False
+
+    async def accept(self, protocol: str) -> None:
+        """Answer the handshake."""
+        await self._send(
+            {"type": "websocket.accept", "subprotocol": protocol or None, "headers": []}
+        )
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send an ASGI message; OSError once the client has left."""
+        if self._left:
+            raise ConnectionError("the client has left")
+        await self._send(message)
+
+    async def receive(self) -> dict[str, Any] | None:
+        """Return the next ASGI message, or None once the client has left."""
+        if self._left:
+            return None
+        message = await self._receive()
+        self._left = message["type"] == "websocket.disconnect"
+        return None if self._left else dict(message)
+
+    async def close(self) -> None:
+        """Say that all is said."""
+        if not self._left:
+            await self._send({"type": "websocket.close", "code": 1000})
+
+    def is_gone(self) -> bool:
+        """Tell whether the client has left."""
+        return self._left or (self._gone is not None and self._gone())
 
 
 def _decoded(protocol: str) -> bytes:

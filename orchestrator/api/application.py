@@ -45,6 +45,7 @@ from orchestrator.api._responses import (
 from orchestrator.api._routing import Target, resolve
 from orchestrator.api._sending import Sender, send_whole
 from orchestrator.api._websockets import serve_websocket
+from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
 from orchestrator.resources.errors import StatusError, internal_error
 from orchestrator.resources.flowcontrol import FlowRequest
@@ -52,10 +53,12 @@ from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:
     from orchestrator.node.logs import PodLogs
+    from orchestrator.node.pod_sessions import PodSessions
     from orchestrator.scheduler.metrics import SchedulerMetrics
     from orchestrator.store import Store
 
 _LONG: Final = 504
+_SWITCHED: Final = 101
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ class ApiApplication:
         config: ApiConfig | None = None,
         *,
         logs: PodLogs | None = None,
+        sessions: PodSessions | None = None,
         accounts: AccountTokens | None = None,
         egress: Egress | None = None,
         client_certificate: tuple[str, str] | None = None,
@@ -107,6 +111,7 @@ class ApiApplication:
             store: The cluster's objects.
             config: How to behave.
             logs: Where containers' logs come from; without it, ``pods/log`` is refused.
+            sessions: Where ``exec`` and the like reach pods; without it, they are refused.
             accounts: ServiceAccounts' tokens; None signs them with a key that ends with this.
             egress: Connects to pods, Services and aggregated servers; its owner closes it.
             client_certificate: Files of the certificate, and of its key, by which aggregated
@@ -129,7 +134,7 @@ class ApiApplication:
         )
         chance = random.SystemRandom()
         egress = egress or Egress(chance)
-        self._resources = Resources(store, logs, self._access, chance, egress)
+        self._resources = Resources(store, logs, self._access, chance, egress, sessions)
         self._aggregator = Aggregator(store, egress, client_certificate=client_certificate)
         self._pages = Pages(
             store,
@@ -194,6 +199,14 @@ class ApiApplication:
             finally:
                 self._requests.ended(labels)
             status = response.status
+        elif isinstance(response, Upgrade):
+            labels = self._labels(request)
+            self._requests.begun(labels)
+            try:
+                await self._sender.converse(request, response)
+            finally:
+                self._requests.ended(labels)
+            status = _SWITCHED
         else:
             status = response.status
             await send_whole(request, response, send)
@@ -228,7 +241,7 @@ class ApiApplication:
         except StatusError:
             return PLAIN
 
-    async def _answer(self, request: Request) -> Response | Stream:
+    async def _answer(self, request: Request) -> Response | Stream | Upgrade:
         path = request.path
         self._access.admit(request)
         if (remote := self._aggregator.find(path)) is not None:
@@ -263,7 +276,7 @@ class ApiApplication:
             raise method_not_allowed()
         raise StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
-    async def _act(self, request: Request, target: Target) -> Response | Stream:
+    async def _act(self, request: Request, target: Target) -> Response | Stream | Upgrade:
         read_only = request.method in ("GET", "HEAD")
         in_flight, kind = self._requests.in_flight, "readOnly" if read_only else "mutating"
         in_flight[kind] += 1

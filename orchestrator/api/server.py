@@ -32,8 +32,9 @@ KEEP_ALIVE: Final = 75
 
 BACKLOG: Final = 1024
 
-WEBSOCKET_LIMIT: Final = 1 << 20
-"""Bytes of a message that a WebSocket's client may send; it has nothing to say."""
+WEBSOCKET_LIMIT: Final = 32 << 20
+"""Bytes of a message that a WebSocket's client may send, upstream's ``DefaultMaxPayloadBytes``:
+some clients send a command's whole input as one."""
 
 
 class PortTakenError(OSError):
@@ -242,6 +243,14 @@ def check_insecure(host: str) -> None:
         raise InsecureAddressError(message)
 
 
+def _keep_alive(listener: socket.socket) -> None:
+    """Have the kernel notice clients that vanish; connections inherit it. Go's values."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 9)):
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Return a bound socket that allows a restart at once.
 
@@ -257,6 +266,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _keep_alive(listener)
         listener.bind(address)
         # Listening now, not when the server gets to it, finds a taken port here.
         listener.listen(BACKLOG)

@@ -136,6 +136,7 @@ class ServedCluster:
                 log_requests=config.log_requests,
             ),
             logs=cluster.logs,
+            sessions=cluster.sessions,
             accounts=cluster.accounts,
             egress=cluster.egress,
             client_certificate=front_proxy.client_certificate if front_proxy else None,

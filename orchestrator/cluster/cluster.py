@@ -35,6 +35,7 @@ from orchestrator.node import (
 )
 from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.logs import NodeLogs, PodLogs
+from orchestrator.node.pod_sessions import NodeSessions, PodSessions
 from orchestrator.policies import (
     Evaluator,
     MatchConditions,
@@ -95,6 +96,7 @@ class Cluster:
         store: Its objects; set by `start`.
         nodes: Its nodes; set by `start`.
         logs: Its containers' logs; set by `start`.
+        sessions: The way into its containers; set by `start`.
         egress: Makes the calls that leave the cluster; set by `start`.
         accounts: Its ServiceAccounts' tokens; set by `start`.
         scheduling_metrics: What its scheduler counts, through all of its restarts.
@@ -108,6 +110,7 @@ class Cluster:
     store: Store
     nodes: NodeManager
     logs: PodLogs
+    sessions: PodSessions
     egress: Egress
     accounts: AccountTokens
 
@@ -231,6 +234,7 @@ class Cluster:
         else:
             runtime = SimulatedRuntime(self.system.clock, self.system.random)
             self.logs = NodeLogs(None, self.system.clock)
+        self.sessions = NodeSessions(runtime)
         nodes = self._node_configs()
         credentials = PodCredentials(self._directory / "credentials", self.store, self.accounts)
         kubelet = EventRecorder(self.store, "kubelet")

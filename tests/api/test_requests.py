@@ -151,7 +151,8 @@ async def test_bad_bodies_are_refused(
         ("GET", f"{PODS}?continue=nonsense", 400),
         ("POST", f"{MAPS}?dryRun=Some", 422),
         ("POST", f"{MAPS}?fieldValidation=Sometimes", 422),
-        ("GET", f"{PODS}/x/exec", 501),
+        ("GET", f"{PODS}/x/exec", 404),
+        ("PUT", f"{PODS}/x/exec", 405),
     ],
 )
 async def test_requests_that_make_no_sense(

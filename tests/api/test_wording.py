@@ -115,13 +115,3 @@ async def test_a_patch_of_another_json_type_names_that_type(
     answer = await client.patch(deployed, json="text", headers=STRATEGIC)
     assert answer.status_code == 400
     assert "cannot unmarshal string into Go value of type map[string]" in answer.json()["message"]
-
-
-@pytest.mark.parametrize("name", ["exec", "attach", "portforward"])
-async def test_what_nodes_cannot_do_yet_is_refused_by_name(
-    client: httpx.AsyncClient, name: str
-) -> None:
-    """501 with the subresource, rather than a complaint about the pod."""
-    answer = await client.patch(f"{DEFAULT}/pods/one/{name}", json={}, headers=STRATEGIC)
-    assert answer.status_code == 501
-    assert f"the {name} subresource of pods is not supported" in answer.json()["message"]

@@ -1,0 +1,1 @@
+"""Conversations with pods: ``exec``, ``attach`` and ``port-forward``."""

@@ -1,0 +1,275 @@
+"""``pods/exec`` and ``pods/attach``: what is asked for, what is refused, and over which protocol.
+
+A refusal comes before the connection is taken over, where the client's protocol can see one there;
+with version 5 upstream's API server accepts first and tells on the error channel, and so does this
+one. Sources: k8s.io/kubernetes pkg/registry/core/pod (strategy.go, rest/subresources.go),
+pkg/kubelet/server, k8s.io/kubelet pkg/cri/streaming/remotecommand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.api._logs import choose_container
+from orchestrator.api._responses import Response, text_response
+from orchestrator.api.streaming.channels import (
+    COMMANDS,
+    ERROR,
+    STDERR,
+    STDOUT,
+    V5,
+    ChannelProtocol,
+    Piece,
+    choose_protocol,
+    decode_piece,
+    encode_piece,
+)
+from orchestrator.api.streaming.conversing import Conversation, converse
+from orchestrator.api.streaming.upgrades import Upgrade, WebSocket
+from orchestrator.node.sessions import (
+    AttachRequest,
+    ExecRequest,
+    NotRunningError,
+    Session,
+    SessionError,
+)
+from orchestrator.resources.errors import StatusError, bad_request
+from orchestrator.resources.objects import Object, name_of, spec_of
+from orchestrator.store.admission import Attributes, Caller
+
+if TYPE_CHECKING:
+    from orchestrator.api._access import Access
+    from orchestrator.api._requests import Request
+    from orchestrator.api._routing import Target
+    from orchestrator.node.pod_sessions import PodSessions
+    from orchestrator.store import Store
+
+_CREATE_TOO: Final = (1, 35)
+"""From this version on upstream asks for the right to create for a WebSocket's GET as well
+(``AuthorizePodWebsocketUpgradeCreatePermission``)."""
+_KINDS: Final = {"exec": "PodExecOptions", "attach": "PodAttachOptions"}
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """``PodExecOptions`` and ``PodAttachOptions``."""
+
+    container: str
+    command: tuple[str, ...]
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    tty: bool
+
+
+def command_options(request: Request) -> CommandOptions:
+    """Read the options of a request.
+
+    Raises:
+        StatusError: 400, no stream at all is asked for.
+    """
+    tty = request.flag("tty")
+    options = CommandOptions(
+        container=request.parameter("container"),
+        command=request.query.get("command", ()),
+        stdin=request.flag("stdin"),
+        stdout=request.flag("stdout"),
+        # A terminal has one stream for both: upstream passes over the wish.
+        stderr=request.flag("stderr") and not tty,
+        tty=tty,
+    )
+    if not (options.stdin or options.stdout or options.stderr):
+        raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
+    return options
+
+
+class RemoteCommands:
+    """Answers ``exec`` and ``attach``."""
+
+    def __init__(self, store: Store, sessions: PodSessions | None, access: Access) -> None:
+        """Ask ``sessions``; None where this server has no nodes."""
+        self._store = store
+        self._sessions = sessions
+        self._access = access
+
+    async def answer(self, request: Request, target: Target, pod: Object) -> Response | Upgrade:
+        """Begin a conversation with a container.
+
+        Raises:
+            StatusError: 400, 403, or 501 for a protocol that is not spoken here.
+        """
+        name = target.subresource
+        options = command_options(request)
+        container = choose_container(pod, options.container)
+        require_create(self._store, self._access, request)
+        if name == "exec" and not options.command:
+            raise bad_request("you must specify at least one command for the container")
+        await self._admit(request, target, options)
+        sessions = node_sessions(self._sessions, pod)
+        begin = self._beginning(sessions, pod, container, options, attach=name == "attach")
+        socket = request.websocket
+        if socket is None:
+            raise upgrade_required(request)
+        protocol = choose_protocol(socket.offered, COMMANDS)
+        if protocol is None:
+            return unknown_protocol(socket.offered, list(COMMANDS))
+        if protocol is not V5:
+            try:
+                sessions.find(pod, container)
+            except NotRunningError as error:
+                return text_response(f"{error}\n", 500)
+        ends = ChannelEnds(socket, protocol)
+
+        async def serve() -> None:
+            await socket.accept(protocol.name)
+            # What is empty tells the client that all is ready.
+            lowest = STDOUT if options.stdout else STDERR if options.stderr else ERROR
+            await ends.send(lowest, b"")
+            await converse(begin, ends)
+
+        return Upgrade(serve)
+
+    async def _admit(self, request: Request, target: Target, options: CommandOptions) -> None:
+        body: dict[str, Any] = {"kind": _KINDS[target.subresource], "apiVersion": "v1"}
+        for field in ("stdin", "stdout", "stderr", "tty"):
+            if getattr(options, field):
+                body[field] = True
+        if options.container:
+            body["container"] = options.container
+        if target.subresource == "exec":
+            body["command"] = list(options.command)
+        await admit_connection(self._store, request, target, body)
+
+    def _beginning(
+        self,
+        sessions: PodSessions,
+        pod: Object,
+        container: str,
+        options: CommandOptions,
+        *,
+        attach: bool,
+    ) -> Conversation:
+        async def begin() -> Session:
+            try:
+                identity = sessions.find(pod, container)
+            except NotRunningError as error:
+                raise SessionError(f"unable to upgrade connection: {error}") from error
+            if attach:
+                return await sessions.attach(
+                    identity,
+                    AttachRequest(
+                        stdin=options.stdin, stdout=options.stdout, stderr=options.stderr
+                    ),
+                )
+            return await sessions.execute(
+                identity,
+                ExecRequest(
+                    command=options.command,
+                    stdin=options.stdin,
+                    stdout=options.stdout,
+                    stderr=options.stderr,
+                    tty=options.tty,
+                    pod=pod,
+                ),
+            )
+
+        failed = "attaching to container" if attach else "executing command in container"
+        return Conversation(begin, f"error {failed}", f"[{' '.join(options.command)}]")
+
+
+class ChannelEnds:
+    """A client that speaks in channels over a WebSocket."""
+
+    def __init__(self, socket: WebSocket, protocol: ChannelProtocol) -> None:
+        self._socket = socket
+        self._protocol = protocol
+
+    async def send(self, channel: int, data: bytes) -> None:
+        """Send to a channel."""
+        await self._socket.send(encode_piece(self._protocol, channel, data))
+
+    async def receive(self) -> Piece | None:
+        """Return the client's next piece; None once it has left."""
+        while (message := await self._socket.receive()) is not None:
+            piece = decode_piece(self._protocol, message)
+            if piece is not None and (piece.channel != 255 or self._protocol.closes):
+                return piece
+        return None
+
+    async def finish(self, status: Object) -> None:
+        """Say how it ended, as the protocol's version has it, and close."""
+        import orjson
+
+        if self._protocol.status:
+            await self.send(ERROR, orjson.dumps(status))
+        elif status["status"] != "Success":
+            await self.send(ERROR, status["message"].encode())
+        await self._socket.close()
+
+    def is_gone(self) -> bool:
+        """Tell whether the client has left."""
+        return self._socket.is_gone()
+
+
+def node_sessions(sessions: PodSessions | None, pod: Object) -> PodSessions:
+    """Return who can reach a pod.
+
+    Raises:
+        StatusError: 400, nobody.
+    """
+    if not spec_of(pod).get("nodeName"):
+        raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
+    if sessions is None:
+        raise bad_request("this server has no nodes that run containers")
+    return sessions
+
+
+def require_create(store: Store, access: Access, request: Request) -> None:
+    """Refuse a WebSocket into a pod to who may get but not create its subresource.
+
+    A WebSocket's handshake is a GET, though what goes on over it changes things.
+
+    Raises:
+        StatusError: 403.
+    """
+    version = tuple(int(part) for part in store.registry.version.split(".")[:2])
+    if request.websocket is not None and version >= _CREATE_TOO:
+        access.require_create(request)
+
+
+def unknown_protocol(offered: Any, known: list[str]) -> Response:
+    """Refuse a WebSocket whose subprotocols nobody speaks here."""
+    names = [name for name in known if name]
+    text = f"requested protocol(s) are not supported: {list(offered)}; supports {names}\n"
+    return text_response(text, 403)
+
+
+def upgrade_required(request: Request) -> StatusError:
+    """Refuse a request that does not ask for a WebSocket."""
+    asked = request.headers.get(b"upgrade", b"").decode("latin-1")
+    if asked.lower().startswith("spdy/"):
+        return StatusError(
+            501,
+            "NotImplemented",
+            f"unable to upgrade to {asked}: this server speaks WebSocket only, which kubectl does "
+            "from 1.30 on (1.31 for port-forward); use such a client",
+        )
+    return bad_request("Upgrade request required")
+
+
+async def admit_connection(
+    store: Store, request: Request, target: Target, options: dict[str, Any]
+) -> None:
+    """Ask whom it concerns whether a client may connect."""
+    await store.admission.ask(
+        Attributes(
+            operation="CONNECT",
+            kind=target.kind,
+            subresource=target.subresource,
+            namespace=target.scope,
+            name=target.name,
+            object=options,
+            caller=Caller(request.user, {}, request.warnings),
+        )
+    )

@@ -1,0 +1,58 @@
+"""Answers that are conversations, and the connections they are held over."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+WEBSOCKET: Final = "orchestrator.websocket"
+"""Key of the ASGI extensions under which a request that came over a WebSocket has it."""
+
+GONE: Final = "orchestrator.gone"
+"""The ASGI extension by which a connection tells whether its client has left, also while nothing
+is read from it."""
+
+IDLE_SECONDS: Final = 4 * 3600.0
+"""Seconds without a byte in either direction after which a conversation ends; the kubelet's
+``streamingConnectionIdleTimeout``."""
+
+
+@dataclass(slots=True)
+class Upgrade:
+    """An answer that takes the connection over.
+
+    Attributes:
+        serve: Holds the conversation; returns or raises OSError when it is over.
+        headers: For the answer that accepts it.
+    """
+
+    serve: Callable[[], Awaitable[None]]
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+class WebSocket(Protocol):
+    """A WebSocket whose handshake is not answered yet."""
+
+    @property
+    def offered(self) -> Sequence[str]:
+        """Subprotocols that the client offers, without that of its token."""
+
+    async def accept(self, protocol: str) -> None:
+        """Answer the handshake; ``""`` agrees on no subprotocol."""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send an ASGI message, as the connection takes it.
+
+        Raises:
+            OSError: The client has left.
+        """
+
+    async def receive(self) -> dict[str, Any] | None:
+        """Return the next ASGI message, or None once the client has left."""
+
+    async def close(self) -> None:
+        """Say that all is said; what was sent before arrives before."""
+
+    def is_gone(self) -> bool:
+        """Tell whether the client has left, also while nothing is received."""

@@ -1,0 +1,49 @@
+"""Sessions in pods for those who ask from outside: ``kubectl exec`` and the like."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from orchestrator.node.runtime import Runtime
+from orchestrator.node.sessions import AttachRequest, ExecRequest, NotRunningError, Session
+from orchestrator.resources.objects import Object, uid_of
+
+
+class PodSessions(Protocol):
+    """Where the API gets sessions from; what answers may be on another machine."""
+
+    def find(self, pod: Object, container: str) -> str:
+        """Return the id of a container that runs.
+
+        Raises:
+            NotRunningError: It does not; in the kubelet's words.
+        """
+
+    async def execute(self, container: str, request: ExecRequest) -> Session:
+        """Run a command in the container of that id; see `Runtime.execute`."""
+
+    async def attach(self, container: str, request: AttachRequest) -> Session:
+        """Attach to the container of that id; see `Runtime.attach_streams`."""
+
+
+class NodeSessions:
+    """Sessions with the containers of this daemon's nodes."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Look in ``runtime``, which runs them all."""
+        self._runtime = runtime
+
+    def find(self, pod: Object, container: str) -> str:
+        """Return the id of a container that runs."""
+        for record in self._runtime.known(uid_of(pod)):
+            if record.started.of.container == container and record.exited is None:
+                return record.started.id
+        raise NotRunningError(f'container not found ("{container}")')
+
+    async def execute(self, container: str, request: ExecRequest) -> Session:
+        """Run a command in the container of that id."""
+        return await self._runtime.execute(container, request)
+
+    async def attach(self, container: str, request: AttachRequest) -> Session:
+        """Attach to the container of that id."""
+        return await self._runtime.attach_streams(container, request)
