@@ -48,9 +48,9 @@ class Ground:
         self,
         *command: str,
         protocol: str = "v4.channel.k8s.io",
-        headers: dict[str, str] = BEARER,
+        headers: Any = BEARER,
         name: str = "exec",
-        **options: str,
+        **options: Any,
     ) -> AsyncIterator[Socket]:
         asked = {"container": "c", **(options or OUTPUT)}
         query = urlencode([*asked.items(), *(("command", word) for word in command)])
