@@ -36,11 +36,13 @@ OUTPUT = {"stdout": "true", "stderr": "true"}
 class Ground:
     """A server, and a pod of two containers, of which ``c`` runs."""
 
-    def __init__(self, server: ApiServer, runtime: SimulatedRuntime, pod: Object, id: str) -> None:  # noqa: A002
+    def __init__(
+        self, server: ApiServer, runtime: SimulatedRuntime, pod: Object, container: str
+    ) -> None:
         self.server = server
         self.runtime = runtime
         self.pod = pod
-        self.id = id
+        self.id = container
         self.ended: list[Invocation] = []
 
     @asynccontextmanager
@@ -278,7 +280,7 @@ async def test_a_websocket_needs_the_right_to_create(ground: Ground, store: Stor
         }
         await store.create(role, resource="roles.rbac.authorization.k8s.io", namespace="default")
     impersonating = {**BEARER, "impersonate-user": "jane"}
-    binding = {
+    binding: Object = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": "jane"},
@@ -292,7 +294,7 @@ async def test_a_websocket_needs_the_right_to_create(ground: Ground, store: Stor
     assert code == 403
     assert 'cannot create resource "pods/exec"' in json.loads(text)["message"]
     binding["metadata"] = {"name": "jane-too"}
-    binding["roleRef"] = {**binding["roleRef"], "name": "both"}  # type: ignore[dict-item]
+    binding["roleRef"] = {**binding["roleRef"], "name": "both"}
     await store.create(binding, resource=bindings, namespace="default")
     async with ground.execute("true", headers=impersonating) as client:
         assert await accepted(client)
