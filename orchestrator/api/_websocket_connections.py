@@ -6,7 +6,6 @@ import socket
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
-from wsproto import events
 
 from orchestrator.api.streaming.upgrades import GONE
 
@@ -25,7 +24,7 @@ class WebSocketConnection(WSProtocol):
         super().__init__(*args, **kwargs)
         self.close_timeout = FINISH_SECONDS
 
-    def handle_connect(self, event: events.Request) -> None:
+    def handle_connect(self, event: Any) -> None:
         """Offer `GONE` to the application, which starts later."""
         super().handle_connect(event)
         extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), GONE: self.is_gone}

@@ -15,7 +15,13 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from wsproto.events import AcceptConnection, CloseConnection, RejectConnection, RejectData
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    RejectConnection,
+    RejectData,
+)
 
 from actors import RealClock
 from orchestrator.access import AccountTokens
@@ -86,7 +92,8 @@ async def pieces(client: Socket) -> dict[int, bytes]:
         if isinstance(event, CloseConnection):
             assert event.code == 1000
             return found
-        data = bytes(event.data)  # type: ignore[attr-defined] # a message, or the test fails here
+        assert isinstance(event, BytesMessage), event
+        data = bytes(event.data)
         found[data[0]] = found.get(data[0], b"") + data[1:]
 
 
@@ -183,8 +190,6 @@ async def test_base64_is_text(ground: Ground) -> None:
 
 async def test_input_ends_by_a_close_of_its_channel_from_version_5_on(ground: Ground) -> None:
     """255 and the channel; ``cat`` gives back what came before and ends."""
-    from wsproto.events import BytesMessage
-
     options = {"stdin": "true", "stdout": "true"}
     async with ground.execute("cat", protocol="v5.channel.k8s.io", **options) as client:
         await accepted(client)
