@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from orchestrator.node.phases import has_shown_start
+from orchestrator.node.phases import has_begun
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.resources.objects import Object
 
@@ -68,7 +68,7 @@ def _initialized(state: PodState, phase: str) -> Object:
     if phase == "Succeeded":
         return _condition("Initialized", True, "PodCompleted")
     incomplete = [item.name for item in state.inits if not item.is_done]
-    if not incomplete or any(map(has_shown_start, state.containers)):
+    if not incomplete or has_begun(state):
         return _condition("Initialized", True)
     text = f"containers with incomplete status: [{' '.join(incomplete)}]"
     return _condition("Initialized", False, "ContainersNotInitialized", text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from orchestrator.node.core import has_failed_init, is_terminal, policy_of
 from orchestrator.node.restarting import restarts
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
+from orchestrator.resources.objects import is_deleting
 
 
 def pod_phase(state: PodState) -> str:
@@ -25,15 +26,24 @@ def pod_phase(state: PodState) -> str:
     return phase
 
 
-def has_shown_start(container: ContainerState) -> bool:
-    """Whether a container's status tells that it has run."""
-    return container.phase is Phase.RUNNING or (
-        container.phase is Phase.EXITED and not container.held
+def is_held(state: PodState, container: ContainerState) -> bool:
+    """Whether a container waits for its crash-loop delay.
+
+    What is not started again does not wait: a pod on its way out shows how its containers ended.
+    """
+    return container.held and not state.failed and not is_deleting(state.pod)
+
+
+def has_begun(state: PodState) -> bool:
+    """Whether a main container's status tells that it has run."""
+    return any(
+        item.phase is Phase.RUNNING or (item.phase is Phase.EXITED and not is_held(state, item))
+        for item in state.containers
     )
 
 
 def _phase_with_inits(state: PodState) -> str:
-    begun = any(map(has_shown_start, state.containers))
+    begun = has_begun(state)
     running = False
     for container in state.inits:
         if container.role is Role.SIDECAR:
@@ -62,7 +72,7 @@ def _main_phase(state: PodState, *, running: bool = False) -> str:
             running = True
         elif container.phase is Phase.EXITED:
             stopped += 1
-            succeeded += container.exit_code == 0 and not container.held
+            succeeded += container.exit_code == 0 and not is_held(state, container)
         elif container.last:
             stopped += 1
         else:

@@ -8,11 +8,11 @@ from itertools import count
 
 from orchestrator.node.conditions import OWN_CONDITIONS, pod_conditions
 from orchestrator.node.core import is_terminal
-from orchestrator.node.phases import pod_phase
+from orchestrator.node.phases import is_held, pod_phase
 from orchestrator.node.restarting import describe_backoff
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.node.support import unsupported_debugger
-from orchestrator.resources.objects import Object, is_deleting, status_of
+from orchestrator.resources.objects import Object, status_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.operations import Changed, KnownChange
 
@@ -40,8 +40,7 @@ def terminated_record(container: ContainerState, runtime: str) -> Object:
 def _container_status(container: ContainerState, state: PodState) -> Object:
     running = container.phase is Phase.RUNNING
     last = container.last
-    # What is not started again does not wait: a pod on its way out shows how its containers ended.
-    held = container.held and not state.failed and not is_deleting(state.pod)
+    held = is_held(state, container)
     if running:
         shown = _running(format_time(container.started_at))
     elif container.phase is Phase.EXITED and not held:

@@ -208,6 +208,14 @@ def test_a_status_tells_of_init_containers_and_what_is_not_initialized() -> None
     assert conditions["Initialized"]["status"] == "False"
 
 
+def test_a_pod_on_its_way_out_stays_initialized() -> None:
+    """Also when its main container waited for a crash-loop delay, and its sidecars have ended."""
+    one = state("s*:failed", "main:crashed", deletionTimestamp=format_time(NOW))
+    one.containers[0].held = True
+    conditions = {item["type"]: item["status"] for item in pod_status(one, NOW)["conditions"]}
+    assert conditions["Initialized"] == "True"
+
+
 RULE = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
 UNLESS = {"action": "Restart", "exitCodes": {"operator": "NotIn", "values": [1, 2]}}
 
