@@ -25,6 +25,9 @@ from orchestrator.resources.service_environment import service_environment
 
 START_ERROR = 128
 """Exit code of a container that could not be started, as containerd has it."""
+MESSAGE_VARIABLE = "ORCHESTRATOR_TERMINATION_LOG"
+"""Tells a process where to leave its termination message: ``/dev`` is everybody's. One that
+becomes another user is not told: it could not enter the daemon's directory."""
 _MAIN = Role.MAIN
 NO_COMMAND = "NoCommand"
 """Reason a container without ``command`` waits with."""
@@ -76,7 +79,9 @@ def prepare(
     identified = _identity(pod, container, around.user)
     try:
         variables = container_environment(pod, container, facts, around.reader)
-        variables = {**_credentials(around, pod, container, identified), **variables}
+        message = around.runtime.message_path(identity) if identified.uid is None else ""
+        told = {MESSAGE_VARIABLE: message} if message else {}
+        variables = {**_credentials(around, pod, container, identified), **told, **variables}
     except (ConfigError, MissingCredentialsError) as error:
         raise WaitingError("CreateContainerConfigError", str(error)) from error
     except OSError as error:
@@ -93,6 +98,7 @@ def prepare(
         working_directory=container.get("workingDir") or "",
         identity=identified,
         init=which.role is Role.INIT,
+        message_path=message,
     )
 
 

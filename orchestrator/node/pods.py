@@ -23,6 +23,7 @@ from orchestrator.node.runtime import (
     ContainerSpec,
     ContainerStarted,
 )
+from orchestrator.node.scripts import message_of
 from orchestrator.node.states import (
     ContainerState,
     Phase,
@@ -277,15 +278,20 @@ class PodActor(Actor[Command]):
         self._reconcile()
 
     def _hear_last_words(self, container: ContainerState) -> None:
-        """Let the end of the log be the message of a container that failed, if the pod says so."""
-        if container.phase is not Phase.EXITED or not container.exit_code or container.message:
+        """Take a container's termination message; the end of its log, if it failed and may."""
+        if container.phase is not Phase.EXITED or container.message:
             return
-        state = self._state
+        state, runtime = self._state, self._around.runtime
         spec = state.spec(container)
-        if spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+        if runtime.executes:
+            container.message = runtime.termination_message(container.id)
+        else:
+            container.message = message_of(state.pod, spec)
+        by_log = spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+        if by_log and container.exit_code and not container.message:
             uid = uid_of(state.pod)
             of = ContainerOf(self._around.config.name, uid, container.name, container.attempt)
-            container.message = self._around.runtime.last_words(state.pod, of)
+            container.message = runtime.last_words(state.pod, of)
 
     # -- the plan and its execution
 

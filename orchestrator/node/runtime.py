@@ -65,6 +65,8 @@ class ContainerSpec(NamedTuple):
         working_directory: Or ``""``.
         identity: User and rights.
         init: Whether it is an init container that has to end, not a sidecar.
+        message_path: Where it may leave its termination message, from `Runtime.message_path`;
+            ``""`` where it is not told.
     """
 
     id: str
@@ -77,6 +79,7 @@ class ContainerSpec(NamedTuple):
     working_directory: str = ""
     identity: Identity = _SAME
     init: bool = False
+    message_path: str = ""
 
 
 class ContainerStarted(NamedTuple):
@@ -225,6 +228,12 @@ class Runtime(Protocol):
             NotRunningError: There is no such container, or it does not run.
             SessionError: Whatever else is in the way.
         """
+
+    def message_path(self, id: str) -> str:  # noqa: A002 - the protocol's word
+        """Return the file that a container may leave its termination message in, or ``""``."""
+
+    def termination_message(self, id: str) -> str:  # noqa: A002 - the protocol's word
+        """Return what an ended container left in that file, or ``""``."""
 
     def last_words(self, pod: Object, of: ContainerOf) -> str:
         """Return the end of a container's log, as ``FallbackToLogsOnError`` wants it, or ``""``."""

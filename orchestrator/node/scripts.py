@@ -105,6 +105,11 @@ def hook_of(pod: Object, container: Object, hook: str) -> tuple[float, str]:
     return seconds, "scripted" if _is_on(script.get(f"{name}-fails")) else ""
 
 
+def message_of(pod: Object, container: Object) -> str:
+    """Return the termination message of a simulated container, or ``""``."""
+    return script_of(pod, container).get("termination-message", "")
+
+
 def _is_on(text: str | None) -> bool:
     return text is not None and text.lower() not in ("", "false", "0", "no")
 

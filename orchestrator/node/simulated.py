@@ -291,6 +291,14 @@ class SimulatedRuntime:
         for task in tuple(self._commands.get(container, ())):
             task.cancel()
 
+    def message_path(self, id: str) -> str:  # noqa: A002, ARG002 - the protocol's
+        """Name no file."""
+        return ""
+
+    def termination_message(self, id: str) -> str:  # noqa: A002, ARG002 - the protocol's
+        """Say nothing: what a simulated container says stands in its pod's annotations."""
+        return ""
+
     def last_words(self, pod: Object, of: ContainerOf) -> str:  # noqa: ARG002 - the protocol's
         """Say nothing: a simulated container has no log."""
         return ""

@@ -60,7 +60,9 @@ async def test_a_killed_daemons_containers_are_taken_over(tmp_path: Path, cluste
     """With their addresses, logs, exit codes and restart counts."""
     flag = tmp_path / "flag"
     daemon = await start_daemon(tmp_path)
-    await create(daemon, "runs", "echo $$$$; while :; do sleep 0.05; done")
+    once = f"echo $$POD_IP >> {tmp_path}/initialized"
+    init = {"name": "i", "image": "i", "command": ["sh", "-c", once]}
+    await create(daemon, "runs", "echo $$$$; while :; do sleep 0.05; done", initContainers=[init])
     wait = f"while [ ! -e {flag} ]; do sleep 0.02; done"
     await create(daemon, "ends", f"{wait}; exit 6", restartPolicy="Never")
     await create(
@@ -95,6 +97,10 @@ async def test_a_killed_daemons_containers_are_taken_over(tmp_path: Path, cluste
         await cluster.until_running("runs")
         await cluster.until(lambda: cluster.status("again").get("restartCount") == 1)
         assert cluster.status("runs")["restartCount"] == 0
+        (initialized,) = cluster.pod("runs")["status"]["initContainerStatuses"]
+        assert (initialized["ready"], initialized["restartCount"]) == (True, 0)
+        address = cluster.pod("runs")["status"]["podIP"]
+        assert (tmp_path / "initialized").read_text() == f"{address}\n"
         assert cluster.status("again")["lastState"]["terminated"]["exitCode"] == 1
         assert known_processes.start_time(pid) is not None
         reader = NodeLogs(cluster.manager._runtimes["process"], cluster.system.clock)

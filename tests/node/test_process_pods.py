@@ -38,6 +38,7 @@ async def test_a_pod_runs_with_its_address_and_its_environment_only(
         "PATH": os.environ["PATH"],
         "WHERE": f"http://{address}",
         "ORCHESTRATOR_CONTAINER": lines["ORCHESTRATOR_CONTAINER"],
+        "ORCHESTRATOR_TERMINATION_LOG": lines["ORCHESTRATOR_TERMINATION_LOG"],
     }
     assert processes.pod("web")["status"]["phase"] == "Succeeded"
 
@@ -233,6 +234,30 @@ async def test_init_containers_run_before_and_sidecars_beside_a_pods_processes(
         "second": 0,
     }
     assert statuses["side"]["lastState"]["terminated"]["exitCode"] == 3
+
+
+async def test_a_container_leaves_a_message_when_it_ends(processes: Any, tmp_path: Path) -> None:
+    """Whether it failed or not; 4096 bytes at most, and its file goes with it.
+
+    https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+    """
+    script = "printf %05000d 7 > $ORCHESTRATOR_TERMINATION_LOG; exit "
+    container = {"terminationMessagePolicy": "FallbackToLogsOnError"}
+    for name, code in (("bad", "3"), ("good", "0")):
+        await processes.run(
+            name, "sh", "-c", script + code, container=container, restartPolicy="Never"
+        )
+        await processes.until(lambda name=name: processes.state(name)[0] == "terminated")
+        assert processes.state(name)[1]["message"] == "0" * 4096
+    messages = tmp_path / "process" / "messages"
+    assert len(list(messages.iterdir())) == 2
+    await processes.store.delete("pods", "default", "bad")
+    await processes.until_gone("bad")
+    await processes.store.delete("pods", "default", "good")
+    await processes.until_gone("good")
+    async with asyncio.timeout(5):
+        while list(messages.iterdir()):
+            await processes.system.clock.sleep(0.01)
 
 
 async def until_told(cluster: Any, name: str, reason: str) -> None:

@@ -130,6 +130,20 @@ def test_a_pod_that_is_not_restarted_is_over(
     scenario()
 
 
+def test_a_simulated_container_leaves_the_message_of_its_script(one: Any) -> None:
+    """With its end, whatever its exit code."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            annotations = {f"{SIM}run-seconds": "1", f"{SIM}c.termination-message": "42 rows"}
+            await cluster.run("job", annotations=annotations, restartPolicy="Never")
+            await cluster.until(lambda: cluster.pod("job")["status"]["phase"] == "Succeeded")
+            assert cluster.state("job")[1]["message"] == "42 rows"
+
+    scenario()
+
+
 def test_a_deleted_pod_goes_when_its_containers_have_ended(one: Any) -> None:
     """After its grace at the latest; then its address is free again."""
 

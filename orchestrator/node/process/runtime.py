@@ -16,6 +16,7 @@ from orchestrator.node._index import RecordIndex
 from orchestrator.node._logfiles import read_last_words
 from orchestrator.node.process import sessions
 from orchestrator.node.process.client import DisconnectedError, RefusedError, SupervisorClient
+from orchestrator.node.process.messages import TerminationMessages
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
@@ -77,6 +78,7 @@ class ProcessRuntime:
         self._removed: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._messages = TerminationMessages(config.directory / "messages")
         self._log = structlog.get_logger("orchestrator.node")
         self._client = self._new_client()
 
@@ -105,6 +107,7 @@ class ProcessRuntime:
         self._config.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self._client.connect()
         await self._learn(adopt=True)
+        self._messages.sweep({record.started.id for record in self._records})
 
     async def _learn(self, *, adopt: bool) -> None:
         """Take over the supervisor's records; tell of ends that were not heard of.
@@ -206,6 +209,8 @@ class ProcessRuntime:
 
     async def _start(self, spec: ContainerSpec) -> None:
         of = spec.of
+        if spec.message_path:
+            self._messages.create(spec.id)
         request = {
             "op": "start",
             "container": spec.id,
@@ -244,6 +249,18 @@ class ProcessRuntime:
             self._log.warning("no last words", container=of.container, error=str(error))
             return ""
 
+    def message_path(self, id: str) -> str:  # noqa: A002 - the protocol's word
+        """Return where a container may leave its termination message."""
+        return str(self._messages.path(id))
+
+    def termination_message(self, id: str) -> str:  # noqa: A002 - the protocol's word
+        """Return what a container left as its termination message."""
+        try:
+            return self._messages.read(id)
+        except OSError as error:
+            self._log.warning("no termination message", container=id, error=str(error))
+            return ""
+
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
         """Ask for a container's end."""
         self._run(self._ask_quietly({"op": "stop", "container": id, "grace": grace}))
@@ -266,6 +283,7 @@ class ProcessRuntime:
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
         """Forget an ended container and remove its logs."""
         if self._records.remove(id) is not None:
+            self._messages.remove(id)
             self._run(self._ask_quietly({"op": "remove", "container": id}))
 
     async def _ask_quietly(self, request: dict[str, Any]) -> None:
