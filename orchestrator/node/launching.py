@@ -151,6 +151,18 @@ def tell_started(around: Surroundings, pod: Object, container: str, role: Role =
         )
 
 
+def tell_stopping(around: Surroundings, pod: Object, container: str) -> None:
+    """Record what a kubelet tells of a main container that is to end with its pod."""
+    around.recorder.event(
+        pod,
+        "Normal",
+        "Killing",
+        f"Stopping container {container}",
+        field_path=f"spec.containers{{{container}}}",
+        instance=around.config.name,
+    )
+
+
 def end(container: ContainerState, exited: ContainerExited) -> None:
     """Note how a container ended."""
     container.phase = Phase.EXITED

@@ -14,7 +14,7 @@ from orchestrator.node.configs import NodeConfig
 from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
 from orchestrator.node.outbox import Outbox, Proposal, failed_for_now, plan_write
-from orchestrator.node.resting import FirstStatuses, NodePods
+from orchestrator.node.resting import AlikeStatuses, NodePods
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.surroundings import Recorder
 from orchestrator.resources.errors import StatusError
@@ -121,7 +121,7 @@ class NodesActor(Actor[Command]):
         self._credentials = credentials
         self._nodes: dict[str, ActorRef[nodes.Command]] = {}
         self._pods: dict[str, NodePods] = {}
-        self._first = FirstStatuses()
+        self._alike = AlikeStatuses()
         self._unstarted: OrderedDict[str, NodeConfig] = OrderedDict()
         self._registering: set[str] = set()
         self._waiting: dict[str, list[Envelope[Command]]] = {}
@@ -187,7 +187,7 @@ class NodesActor(Actor[Command]):
 
     def _spawn(self, config: NodeConfig) -> None:
         runtime, parts = self._runtimes[config.runtime], self._parts
-        pods = self._pods[config.name] = NodePods(self._first, self._store.clock)
+        pods = self._pods[config.name] = NodePods(self._alike, self._store.clock)
         self._nodes[config.name] = self.context.spawn(
             lambda: NodeActor(config, runtime, parts, pods), config.name, supervision=_NODE
         )

@@ -2,24 +2,30 @@
 
 Most simulated pods start at once, run on, and are left alone until they are deleted. Such a pod is
 started here, by whoever hears of its binding first, at a tenth of what an actor costs; and at rest
-it is a status, an address and the runtime's record. As soon as something happens to it (it is
-deleted or changed, a container ends) its node wakes it: it gets an actor, which takes over from the
-runtime's records as after a restart.
+it is a status, an address and the runtime's record. One that is deleted, and whose containers end
+as soon as they are told to, ends in the same way. As soon as anything else happens to it (it is
+changed, a container ends) its node wakes it: it gets an actor, which takes over from the runtime's
+records as after a restart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from actors import ActorRef, Clock
 from orchestrator.node import launching
 from orchestrator.node.addresses import AddressesExhaustedError
 from orchestrator.node.conditions import OWN_CONDITIONS
 from orchestrator.node.outbox import Proposal
-from orchestrator.node.runtime import ContainerOf, ContainerSpec, ContainerStarted
-from orchestrator.node.states import Phase, PodState, containers_of
+from orchestrator.node.runtime import (
+    ContainerExited,
+    ContainerOf,
+    ContainerSpec,
+    ContainerStarted,
+)
+from orchestrator.node.states import ContainerState, Phase, PodState, containers_of
 from orchestrator.node.statuses import pod_status
 from orchestrator.node.support import COURSE
 from orchestrator.node.surroundings import PodEntry, Surroundings
@@ -40,8 +46,8 @@ _proposal: Callable[
 ] = partial(tuple.__new__, Proposal)
 _OWN = frozenset(("containerStatuses", "hostIP", "hostIPs", "podIP", "podIPs"))
 """Fields of a status that are one pod's own."""
-_FIRST_LIMIT = 64
-_TemplateKey: TypeAlias = tuple[int, int, int, int | None]
+_ALIKE_LIMIT = 64
+_ADDRESSES = ("hostIP", "hostIPs", "podIP", "podIPs")
 
 
 class NodePod(PodEntry):
@@ -49,44 +55,46 @@ class NodePod(PodEntry):
 
     Attributes:
         ref: Its actor, None while it rests.
+        ended: Whether it was ended at rest: its containers have ended, and the store is told so.
     """
 
-    __slots__ = ("ref",)
+    __slots__ = ("ended", "ref")
 
     def __init__(self, latest: Object) -> None:
         super().__init__(latest)
         self.ref: ActorRef[Any] | None = None
+        self.ended = False
 
 
-class _First(NamedTuple):
-    """The first status of pods that come together, and what it was made from.
+class _Alike(NamedTuple):
+    """A status that many pods have at the same time, and what it was made from.
 
     Attributes:
-        stored: The status before; holding it keeps its id from being given away.
-        specs: The containers, likewise.
+        sources: Parts of the pod whose ids are in the key; holding them keeps the ids from being
+            given away.
         status: All of it, with the parts that are one pod's own.
-        containers: Statuses of the containers, without ids.
+        containers: Statuses of the containers, with one pod's ids.
         kept: Fields that are as in the status before, if it has no others that are gone.
     """
 
-    stored: Object
-    specs: list[Object]
+    sources: tuple[object, ...]
     status: Object
     containers: tuple[Object, ...]
     kept: frozenset[str] | None
 
 
-class FirstStatuses:
-    """First statuses of pods, made once for all that differ in names and addresses only.
+class AlikeStatuses:
+    """First and last statuses of pods, made once for all that differ in names and addresses only.
 
-    Thousands of pods of one template may come in one second. One of these is shared by all nodes.
+    Thousands of pods of one template may come, or go, in one second. One of these is shared by all
+    nodes.
     """
 
     def __init__(self) -> None:
-        self._made: dict[_TemplateKey, _First] = {}
+        self._made: dict[tuple[Any, ...], _Alike] = {}
 
-    def of(
-        self, pod: Object, runtime: str, started: list[ContainerStarted], now: float
+    def first(
+        self, pod: Object, runtime: str, started: Sequence[ContainerStarted], now: float
     ) -> tuple[Object, frozenset[str] | None]:
         """Return the status of a pod all of whose containers run, but for its addresses.
 
@@ -95,34 +103,78 @@ class FirstStatuses:
         stored, specs = pod["status"], pod["spec"]["containers"]
         generation = pod["metadata"].get("generation")
         key = id(stored), id(specs), int(now), generation
-        first = self._made.get(key)
-        if first is None:
-            if len(self._made) >= _FIRST_LIMIT:
-                self._made.clear()
-            first = self._made[key] = _first(pod, runtime, started, now)
+        alike = self._made.get(key)
+        if alike is None:
+            containers = containers_of(pod["spec"])
+            for container, start in zip(containers, started, strict=True):
+                container.phase = Phase.RUNNING
+                container.id = start.id
+                container.started_at = start.started_at
+            alike = self._make(key, pod, runtime, containers, (stored, specs), now)
         statuses = [
             {**status, "containerID": f"{runtime}://{start.id}"}
-            for status, start in zip(first.containers, started, strict=True)
+            for status, start in zip(alike.containers, started, strict=True)
         ]
-        return {**first.status, "containerStatuses": statuses}, first.kept
+        return {**alike.status, "containerStatuses": statuses}, alike.kept
 
+    def last(
+        self, pod: Object, runtime: str, ended: Sequence[ContainerExited], now: float
+    ) -> tuple[Object, frozenset[str] | None]:
+        """Return the status of a pod all of whose containers have ended on being told to.
 
-def _first(pod: Object, runtime: str, started: list[ContainerStarted], now: float) -> _First:
-    """Let the status be computed as for a pod with an actor, so that there is one rule."""
-    specs = pod["spec"]["containers"]
-    containers = containers_of(pod["spec"])
-    for container, start in zip(containers, started, strict=True):
-        container.phase = Phase.RUNNING
-        container.id = start.id
-        container.started_at = start.started_at
-    state = PodState(pod, containers, "0.0.0.0", runtime, now, address="0.0.0.0")  # noqa: S104 - replaced by the pod's own
-    status = pod_status(state, now)
-    stored = pod["status"]
-    kept = None
-    if stored.keys() <= status.keys():
-        kept = frozenset(field for field, value in stored.items() if status[field] == value)
-        kept -= _OWN
-    return _First(stored, specs, status, tuple(status["containerStatuses"]), kept)
+        As `first`; the parts that are one pod's own, the containers' statuses aside, have to be
+        put back.
+        """
+        stored, specs = pod["status"], pod["spec"]["containers"]
+        conditions = stored["conditions"]
+        metadata = pod["metadata"]
+        key = (
+            id(conditions),
+            id(specs),
+            int(now),
+            metadata.get("generation"),
+            metadata.get("deletionGracePeriodSeconds"),
+            stored.get("qosClass"),
+            stored.get("startTime"),
+            *(int(item.started_at) for item in ended),
+        )
+        alike = self._made.get(key)
+        if alike is None:
+            containers = containers_of(pod["spec"])
+            for container, exited in zip(containers, ended, strict=True):
+                container.id = exited.id
+                launching.end(container, exited)
+            alike = self._make(key, pod, runtime, containers, (conditions, specs), now)
+        statuses = []
+        for status, exited in zip(alike.containers, ended, strict=True):
+            identity = f"{runtime}://{exited.id}"
+            terminated = {**status["state"]["terminated"], "containerID": identity}
+            shown = {"terminated": terminated}
+            statuses.append({**status, "state": shown, "containerID": identity})
+        return {**alike.status, "containerStatuses": statuses}, alike.kept
+
+    def _make(
+        self,
+        key: tuple[Any, ...],
+        pod: Object,
+        runtime: str,
+        containers: list[ContainerState],
+        sources: tuple[object, ...],
+        now: float,
+    ) -> _Alike:
+        """Let the status be computed as for a pod with an actor, so that there is one rule."""
+        if len(self._made) >= _ALIKE_LIMIT:
+            self._made.clear()
+        state = PodState(pod, containers, "0.0.0.0", runtime, now, address="0.0.0.0")  # noqa: S104 - replaced by the pod's own
+        status = pod_status(state, now)
+        stored = pod["status"]
+        kept = None
+        if stored.keys() <= status.keys():
+            kept = frozenset(field for field, value in stored.items() if status[field] == value)
+            kept -= _OWN
+        alike = _Alike(sources, status, tuple(status["containerStatuses"]), kept)
+        self._made[key] = alike
+        return alike
 
 
 class NodePods:
@@ -136,12 +188,12 @@ class NodePods:
         entries: By uid.
     """
 
-    __slots__ = ("_around", "_clock", "_first", "_host", "entries")
+    __slots__ = ("_alike", "_around", "_clock", "_host", "entries")
 
-    def __init__(self, first: FirstStatuses, clock: Clock) -> None:
+    def __init__(self, alike: AlikeStatuses, clock: Clock) -> None:
         """Prepare; nothing is settled before `open`."""
         self.entries: dict[str, NodePod] = {}
-        self._first = first
+        self._alike = alike
         self._clock = clock
         self._around: Surroundings | None = None
         self._host: Object = {}
@@ -159,11 +211,13 @@ class NodePods:
 
     def settle(self, event: ObjectEvent) -> bool:
         """Take in a change of a pod that is on the node; False: it is for the node's actor."""
-        if self._around is None or event.type == "DELETED":
+        if self._around is None:
             return False
         pod = event.object
         metadata, spec = pod["metadata"], pod["spec"]
         entry = self.entries.get(metadata["uid"])
+        if event.type == "DELETED":
+            return entry is not None and entry.ended and self._forget(entry)
         if entry is None:
             # Nothing but its binding: any later change may be behind others in a mailbox.
             before = event.previous
@@ -172,10 +226,11 @@ class NodePods:
             entry.ref is None
             and pod.get("status") is entry.proposed
             and spec is entry.latest["spec"]
-            and "deletionTimestamp" not in metadata
             and labelled_alike(pod, entry.latest)
         ):
-            entry.latest = pod  # its own words, come back
+            if "deletionTimestamp" in metadata and not entry.ended and not self._end(pod, entry):
+                return False
+            entry.latest = pod  # its own words, come back, or its end
             return True
         return False
 
@@ -196,7 +251,7 @@ class NodePods:
         name = around.config.name
         run = runtime.run
         started = [run(_of((name, uid, spec["name"], 0)), address) for spec in specs]
-        status, kept = self._first.of(pod, runtime.name, started, now)
+        status, kept = self._alike.first(pod, runtime.name, started, now)
         status.update(self._host)
         status["podIP"] = address
         status["podIPs"] = [{"ip": address}]
@@ -210,6 +265,54 @@ class NodePods:
         if around.config.events:
             for spec in specs:
                 launching.tell_started(around, pod, spec["name"])
+        return True
+
+    def _end(self, pod: Object, entry: NodePod) -> bool:
+        """End a pod at rest that is to go; False: it needs an actor, nothing was done."""
+        around = self._around
+        assert around is not None, "only an open node settles"
+        metadata, specs, runtime = pod["metadata"], pod["spec"]["containers"], around.runtime
+        uid = metadata["uid"]
+        if (
+            metadata.get("deletionGracePeriodSeconds") == 0
+            or not _DECIDED.isdisjoint(pod["spec"])
+            or any("lifecycle" in spec for spec in specs)
+            or not runtime.runs_on(pod)
+        ):
+            return False
+        records = runtime.known(uid)
+        if len(records) != len(specs) or any(
+            record.exited is not None or record.started.of.attempt for record in records
+        ):
+            return False
+        ended = runtime.halt(uid)
+        by_name = {exited.of.container: exited for exited in ended}
+        ended = [by_name[spec["name"]] for spec in specs]
+        stored = pod["status"]
+        status, kept = self._alike.last(pod, runtime.name, ended, self._clock.now())
+        for field in _ADDRESSES:
+            if field in stored:
+                status[field] = stored[field]
+        entry.ended = True
+        entry.proposed = status
+        around.outbox.put(
+            _proposal((uid, metadata["namespace"], metadata["name"], status, stored, True, kept))
+        )
+        if around.config.events:
+            for spec in specs:
+                launching.tell_stopping(around, pod, spec["name"])
+        return True
+
+    def _forget(self, entry: NodePod) -> bool:
+        """Clean up after a pod that was ended at rest; False: its actor does."""
+        around = self._around
+        if entry.ref is not None or around is None:
+            return False
+        uid = entry.latest["metadata"]["uid"]
+        for record in around.runtime.known(uid):
+            around.runtime.remove(record.started.id)
+        around.pool.release(entry.latest["status"].get("podIP") or "", self._clock.monotonic())
+        del self.entries[uid]
         return True
 
     def resume(self, pod: Object) -> bool:

@@ -196,6 +196,13 @@ class Runtime(Protocol):
             address: The pod's IP.
         """
 
+    def halt(self, uid: str) -> Sequence[ContainerExited]:
+        """End the containers of a pod that `runs_on` by SIGTERM, without telling its node.
+
+        Returns:
+            How they ended, in the order of their starts: they have ended on return.
+        """
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container.
 

@@ -182,6 +182,11 @@ class SimulatedRuntime:
         self._records.put(_record((started, None, address)))
         return started
 
+    def halt(self, uid: str) -> Sequence[ContainerExited]:
+        """End the containers of a pod that `runs_on`."""
+        records = self._records.of_pod(uid)
+        return [self._ended(item, 143, 15) for item in records if item.exited is None]
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container; without start seconds it runs at once."""
         behaviour = self._script(spec) if self._script else None
@@ -229,13 +234,16 @@ class SimulatedRuntime:
         record = self._records.get(container)
         if record is None or record.exited is not None:
             return
+        self._tell(self._ended(record, exit_code, signal))
+
+    def _ended(self, record: ContainerRecord, exit_code: int, signal: int) -> ContainerExited:
         started = record.started
         exited = ContainerExited(
-            container, started.of, exit_code, signal, started.started_at, self._clock.now()
+            started.id, started.of, exit_code, signal, started.started_at, self._clock.now()
         )
-        self._records.put(record._replace(exited=exited))
-        self._end_commands(container)
-        self._tell(exited)
+        self._records.put(ContainerRecord(started, exited, record.address))
+        self._end_commands(started.id)
+        return exited
 
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
         """End a container: SIGTERM obeyed after its stop seconds, SIGKILL after the grace."""

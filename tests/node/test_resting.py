@@ -8,7 +8,7 @@ import pytest
 
 from actors.testing import virtual
 from orchestrator.node import SimulatedRuntime, simulated_node
-from orchestrator.node.resting import FirstStatuses
+from orchestrator.node.resting import AlikeStatuses
 from orchestrator.node.runtime import ContainerOf, ContainerStarted
 from orchestrator.node.statuses import status_change
 from orchestrator.store import Changed, DeleteOptions
@@ -36,6 +36,7 @@ def one(clusters: Any, simulated: Any) -> Any:
     "spec",
     [
         {},
+        {"terminationGracePeriodSeconds": 0},
         {
             "restartPolicy": "Never",
             "container": {"image": "other", "ports": [{"containerPort": 1}]},
@@ -55,7 +56,7 @@ def one(clusters: Any, simulated: Any) -> Any:
 def test_a_pod_is_reported_alike_with_and_without_an_actor(
     one: Any, spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every part of its status and every Event, whatever it is; the seed gives the same ids."""
+    """Every part of its status to its end, and every Event; the seed gives the same ids."""
     seen = []
 
     @virtual
@@ -65,8 +66,21 @@ def test_a_pod_is_reported_alike_with_and_without_an_actor(
                 await cluster.run(name, **spec)
             await cluster.until(lambda: cluster.pod("bb")["status"].get("containerStatuses"))
             await cluster.system.clock.sleep(1)
-            told = sorted(cluster.events.events)
-            seen.append(([cluster.pod(name)["status"] for name in ("a", "bb")], told))
+            statuses = [cluster.pod(name)["status"] for name in ("a", "bb")]
+            follower = cluster.store.follow(["pods"], lambda: None)
+            await cluster.system.clock.sleep(2)
+            for name in ("a", "bb"):
+                await cluster.store.delete("pods", "default", name)
+            await cluster.system.clock.sleep(120)
+            ends = {
+                event.key.name: event.object["status"]
+                for event in follower.take()
+                if event.type == "DELETED"
+            }
+            follower.close()
+            assert ends.keys() == {"a", "bb"}
+            assert not cluster.manager._runtimes["simulated"].pods("node-1")
+            seen.append((statuses, ends, sorted(cluster.events.events)))
 
     scenario()
     monkeypatch.setattr(SimulatedRuntime, "runs_on", lambda *_: False)
@@ -74,8 +88,8 @@ def test_a_pod_is_reported_alike_with_and_without_an_actor(
     assert seen[0] == seen[1]
 
 
-def test_a_pod_that_runs_on_has_no_actor_until_it_is_deleted(one: Any) -> None:
-    """It is woken to end, and everything of it is given back."""
+def test_a_pod_that_runs_on_ends_without_an_actor(one: Any) -> None:
+    """From its start to its end, and everything of it is given back."""
 
     @virtual
     async def scenario() -> None:
@@ -89,6 +103,7 @@ def test_a_pod_that_runs_on_has_no_actor_until_it_is_deleted(one: Any) -> None:
             await cluster.store.delete("pods", "default", "web")
             assert cluster.events.reasons("web")[:2] == ["Created", "Started"]
             await cluster.until_gone("web")
+            assert resting.ref is None
             await cluster.system.clock.sleep(1)
             assert cluster.events.reasons("web") == ["Created", "Started", "Killing"]
             assert not cluster.manager._runtimes["simulated"].pods("node-1")
@@ -203,13 +218,13 @@ def test_pods_that_come_together_share_what_is_alike() -> None:
     """Their conditions are one list; ids are a pod's own, and another second is another status."""
     stored: dict[str, Any] = {"phase": "Pending", "conditions": [SCHEDULED]}
     containers = [{"name": "web", "image": "image"}]
-    first = FirstStatuses()
+    alike = AlikeStatuses()
 
     def status(name: str, now: float) -> dict[str, Any]:
         started = ContainerStarted(f"id-of-{name}", ContainerOf("n", name, "web", 0), now)
         metadata = {"name": name, "namespace": "default", "uid": name, "generation": 1}
         pod = {"metadata": metadata, "spec": {"containers": containers}, "status": stored}
-        found, _ = first.of(pod, "simulated", [started], now)
+        found, _ = alike.first(pod, "simulated", [started], now)
         return found
 
     one, two, later = status("a", 1000.5), status("b", 1000.9), status("c", 1001.5)
@@ -237,7 +252,7 @@ def test_what_a_first_status_says_it_changed_is_what_comparing_finds(
     started = ContainerStarted("id", ContainerOf("n", "u", "web", 0), 1000.0)
     metadata = {"name": "a", "namespace": "default", "uid": "u", "generation": 1}
     pod = {"metadata": metadata, "spec": {"containers": containers}, "status": stored}
-    status, kept = FirstStatuses().of(pod, "simulated", [started], 1000.0)
+    status, kept = AlikeStatuses().first(pod, "simulated", [started], 1000.0)
     status = {**status, "hostIP": "10.0.0.1", "podIP": "10.1.0.2"}
     changed = status_change(status, stored, kept)(pod)
     if "unheard" in stored:

@@ -9,12 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from orchestrator.controllers._pods import ready_since, restarts
+from orchestrator.controllers._pods import ready_condition, restarts
 from orchestrator.resources.objects import Object, annotations_of
 from orchestrator.resources.timestamps import parse_time
 
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES: Final = {"Pending": 0, "Unknown": 1, "Running": 2}
+_NOTHING: Final[Object] = {}
 
 
 def rank_for_deletion(
@@ -37,21 +38,38 @@ def rank_for_deletion(
         now: Wall seconds.
     """
 
+    ages: dict[str, tuple[float, int]] = {}
+
+    def age_of(moment: str) -> tuple[float, int]:
+        """Return a time and the rank of its age; thousands of pods share a few of them."""
+        found = ages.get(moment)
+        if found is None:
+            since = parse_time(moment)
+            found = ages[moment] = (since, _age(since, now))
+        return found
+
     def key(pod: Object) -> tuple[Any, ...]:
+        metadata = pod["metadata"]
+        status = pod.get("status") or _NOTHING
         node = pod["spec"].get("nodeName") or ""
-        since = ready_since(pod)
-        created = pod["metadata"].get("creationTimestamp")
+        ready, available, ready_age = False, False, -1
+        condition = ready_condition(pod)
+        if condition is not None and condition.get("status") == "True":
+            moment = condition.get("lastTransitionTime")
+            since, ready_age = age_of(moment) if moment else (0.0, _age(0.0, now))
+            ready, available = True, since + min_ready_seconds <= now
+        created = metadata.get("creationTimestamp")
         return (
             bool(node),
-            _PHASES.get((pod.get("status") or {}).get("phase", ""), 0),
-            since is not None,
-            since is not None and since + min_ready_seconds <= now,
-            _cost(pod),
+            _PHASES.get(status.get("phase", ""), 0),
+            ready,
+            available,
+            _cost(pod) if metadata.get("annotations") else 0,
             -on_node.get(node, 0) if node else 0,
-            _age(since, now),
+            ready_age,
             -restarts(pod),
-            _age(parse_time(created) if created else None, now),
-            pod["metadata"]["name"],
+            age_of(created)[1] if created else -1,
+            metadata["name"],
         )
 
     return sorted(pods, key=key)

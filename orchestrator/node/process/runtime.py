@@ -202,6 +202,10 @@ class ProcessRuntime:
         """Never called: see `runs_on`."""
         raise NotImplementedError(f"a process does not just run: {of}, {address}")
 
+    def halt(self, uid: str) -> Sequence[ContainerExited]:
+        """Never called: see `runs_on`."""
+        raise NotImplementedError(f"a process does not just end: {uid}")
+
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Ask the supervisor for a container; the answer follows as an event."""
         self._run(self._start(spec))
