@@ -37,7 +37,6 @@ def rank_for_deletion(
         min_ready_seconds: How long a pod has to be ready to be available.
         now: Wall seconds.
     """
-
     ages: dict[str, tuple[float, int]] = {}
 
     def age_of(moment: str) -> tuple[float, int]:
