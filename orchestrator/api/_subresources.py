@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -225,7 +224,7 @@ class Subresources:
                 )
         if not options.uid:
             # The budget was asked for this pod, not for another that took its name meanwhile.
-            options = replace(options, uid=uid_of(pod))
+            options = options._replace(uid=uid_of(pod))
         await self._store.delete(
             "pods",
             target.scope,

@@ -3,20 +3,22 @@
 A plan holds data only. `orchestrator.controllers.controller` turns it into operations of the
 store, in this order: creations, updates, deletions, then the events; all of one plan go to the
 sequencer together, and the key is not looked at again before they are answered.
+
+What a plan holds are tuples: a burst makes several for each pod, and a frozen dataclass takes three
+times as long to make.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from orchestrator.resources.objects import Object
 
 EventKind = Literal["Normal", "Warning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(NamedTuple):
     """An Event to record about ``involved``."""
 
     involved: Object
@@ -25,8 +27,7 @@ class Emit:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(NamedTuple):
     """An object to create.
 
     Attributes:
@@ -40,8 +41,7 @@ class Creation:
     event: Emit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """An object to bring from the state that was seen to a new one.
 
     Attributes:
@@ -62,8 +62,7 @@ class Update:
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Deletion:
+class Deletion(NamedTuple):
     """An object to delete, guarded by its uid.
 
     Attributes:

@@ -31,8 +31,7 @@ KnownChange: TypeAlias = Callable[[Object], Object | Changed | None]
 """A `Change` that may know what it changed; for those who write by the thousand."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
+class DeleteOptions(NamedTuple):
     """What ``DeleteOptions`` of the API asks for.
 
     Attributes:

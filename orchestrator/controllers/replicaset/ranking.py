@@ -47,16 +47,31 @@ def rank_for_deletion(
             found = ages[moment] = (since, _age(since, now))
         return found
 
+    readiness: dict[int, tuple[bool, bool, int]] = {}
+
+    def readiness_of(pod: Object) -> tuple[bool, bool, int]:
+        """Return whether a pod is ready, whether it is available, and how long it has been ready.
+
+        By its list of conditions: pods that came up together share one.
+        """
+        shared = id((pod.get("status") or _NOTHING).get("conditions"))
+        found = readiness.get(shared)
+        if found is None:
+            condition = ready_condition(pod)
+            if condition is None or condition.get("status") != "True":
+                found = (False, False, -1)
+            else:
+                moment = condition.get("lastTransitionTime")
+                since, age = age_of(moment) if moment else (0.0, _age(0.0, now))
+                found = (True, since + min_ready_seconds <= now, age)
+            readiness[shared] = found
+        return found
+
     def key(pod: Object) -> tuple[Any, ...]:
         metadata = pod["metadata"]
         status = pod.get("status") or _NOTHING
         node = pod["spec"].get("nodeName") or ""
-        ready, available, ready_age = False, False, -1
-        condition = ready_condition(pod)
-        if condition is not None and condition.get("status") == "True":
-            moment = condition.get("lastTransitionTime")
-            since, ready_age = age_of(moment) if moment else (0.0, _age(0.0, now))
-            ready, available = True, since + min_ready_seconds <= now
+        ready, available, ready_age = readiness_of(pod)
         created = metadata.get("creationTimestamp")
         return (
             bool(node),
