@@ -28,7 +28,7 @@ from orchestrator.api._scaling import Scaling
 from orchestrator.api._token_requests import TokenRequests, check_token_name
 from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
-from orchestrator.resources.errors import StatusError, bad_request
+from orchestrator.resources.errors import bad_request
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of, uid_of
 from orchestrator.resources.timestamps import format_time
@@ -130,9 +130,10 @@ class Subresources:
                 commands = RemoteCommands(self._store, self._sessions, self._access)
                 return await commands.answer(request, target, self._resources.find(target))
             case "portforward", ("GET" | "POST"):
-                raise StatusError(
-                    501, "NotImplemented", "port-forward is not supported by this server yet"
-                )
+                from orchestrator.api.streaming.ports import PortForwards
+
+                forwards = PortForwards(self._store, self._sessions, self._access)
+                return await forwards.answer(request, target, self._resources.find(target))
             case "token", "POST":
                 return await self._issue(request, target)
             case _:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from orchestrator.node.runtime import Runtime
-from orchestrator.node.sessions import AttachRequest, ExecRequest, NotRunningError, Session
-from orchestrator.resources.objects import Object, uid_of
+from orchestrator.node.sessions import (
+    AttachRequest,
+    ExecRequest,
+    NotRunningError,
+    PortConnection,
+    Session,
+)
+from orchestrator.resources.objects import Object, name_of, namespace_of, uid_of
 
 
 class PodSessions(Protocol):
@@ -24,6 +30,16 @@ class PodSessions(Protocol):
 
     async def attach(self, container: str, request: AttachRequest) -> Session:
         """Attach to the container of that id; see `Runtime.attach_streams`."""
+
+    def check(self, pod: Object) -> None:
+        """Look whether a pod has a container that runs, so that ports of it may be open.
+
+        Raises:
+            NotRunningError: It has none; in the kubelet's words.
+        """
+
+    async def connect(self, pod: Object, port: int) -> PortConnection:
+        """Connect to a port of a pod; see `Runtime.connect`."""
 
 
 class NodeSessions:
@@ -47,3 +63,13 @@ class NodeSessions:
     async def attach(self, container: str, request: AttachRequest) -> Session:
         """Attach to the container of that id."""
         return await self._runtime.attach_streams(container, request)
+
+    def check(self, pod: Object) -> None:
+        """Look whether a pod has a container that runs."""
+        if all(record.exited is not None for record in self._runtime.known(uid_of(pod))):
+            raise NotRunningError(f'pod not found ("{name_of(pod)}_{namespace_of(pod)}")')
+
+    async def connect(self, pod: Object, port: int) -> PortConnection:
+        """Connect to a port of a pod."""
+        self.check(pod)
+        return await self._runtime.connect(pod, port)

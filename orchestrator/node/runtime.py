@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
-from orchestrator.node.sessions import AttachRequest, ExecRequest, Session
+from orchestrator.node.sessions import AttachRequest, ExecRequest, PortConnection, Session
 from orchestrator.resources.objects import Object
 
 
@@ -241,6 +241,13 @@ class Runtime(Protocol):
 
     def termination_message(self, id: str) -> str:  # noqa: A002 - the protocol's word
         """Return what an ended container left in that file, or ``""``."""
+
+    async def connect(self, pod: Object, port: int) -> PortConnection:
+        """Connect to a port of a pod that has a running container.
+
+        Raises:
+            SessionError: Nobody listens there, in Go's words, or ports mean nothing here.
+        """
 
     def last_words(self, pod: Object, of: ContainerOf) -> str:
         """Return the end of a container's log, as ``FallbackToLogsOnError`` wants it, or ``""``."""

@@ -112,6 +112,22 @@ class Session(Protocol):
         """
 
 
+class PortConnection(Protocol):
+    """A connection to a port of a pod. Whoever got it must `close` it."""
+
+    async def read(self) -> bytes:
+        """Return the next bytes, as soon as there are any; ``b""`` at the end."""
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it, as the other side takes it; SessionError when it has closed."""
+
+    def end(self) -> None:
+        """Say no more; what the other side says can still be read."""
+
+    async def close(self) -> None:
+        """End it in both directions; safe to call twice."""
+
+
 class SessionError(Exception):
     """A session can't begin or go on; the text is upstream's where upstream has one."""
 

@@ -25,10 +25,13 @@ from orchestrator.node.sessions import (
     AttachRequest,
     ExecRequest,
     NotRunningError,
+    PortConnection,
     Session,
+    SessionError,
     UnsupportedSessionError,
 )
 from orchestrator.node.simulated_commands import Invocation, Program
+from orchestrator.node.simulated_ports import Server
 from orchestrator.resources.objects import Object
 
 
@@ -104,6 +107,7 @@ class SimulatedRuntime:
         jitter: float = 0.0,
         script: Script | None = None,
         program: Program | None = None,
+        server: Server | None = None,
     ) -> None:
         """Simulate on ``clock``.
 
@@ -115,8 +119,10 @@ class SimulatedRuntime:
             script: Asked first for every container.
             program: Answers commands in containers (``exec``); what it leaves, and all without
                 it, is answered by the few built-in ones of `simulated_commands`.
+            server: Answers connections to pods' ports (``port-forward``); None refuses all.
         """
         self._program = program
+        self._server = server
         self._commands: dict[str, set[asyncio.Task[int]]] = {}
         self._clock = clock
         self._chance = chance
@@ -287,6 +293,19 @@ class SimulatedRuntime:
     async def attach_streams(self, id: str, request: AttachRequest) -> Session:  # noqa: A002, ARG002 - the protocol's
         """Refuse: not yet."""
         raise UnsupportedSessionError("attaching to simulated containers is not supported")
+
+    async def connect(self, pod: Object, port: int) -> PortConnection:
+        """Let a function answer a connection; where there is none, nobody listens."""
+        from orchestrator.node.simulated_ports import connect
+
+        address = (pod.get("status") or {}).get("podIP") or ""
+        refused = f"dial tcp {address}:{port}: connect: connection refused"
+        if self._server is None:
+            raise SessionError(f"{refused} (simulated containers listen on no ports)")
+        made = connect(self._server, pod, port)
+        if made is None:
+            raise SessionError(refused)
+        return made
 
     def _forget_command(self, container: str, task: asyncio.Task[int]) -> None:
         running = self._commands.get(container)

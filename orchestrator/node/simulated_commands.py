@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
 from actors import Clock
-from orchestrator.node._pipes import MemoryPipe
+from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.runtime import ContainerOf
 from orchestrator.resources.objects import Object, spec_of
 

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from orchestrator.node._pipes import MemoryPipe
+from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.sessions import SessionError
 from orchestrator.node.simulated_commands import Invocation, Program, run_builtin
 

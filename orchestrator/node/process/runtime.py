@@ -17,6 +17,7 @@ from orchestrator.node._logfiles import read_last_words
 from orchestrator.node.process import sessions
 from orchestrator.node.process.client import DisconnectedError, RefusedError, SupervisorClient
 from orchestrator.node.process.messages import TerminationMessages
+from orchestrator.node.process.ports import connect
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
@@ -32,6 +33,7 @@ from orchestrator.node.sessions import (
     AttachRequest,
     ExecRequest,
     NotRunningError,
+    PortConnection,
     Session,
     UnsupportedSessionError,
 )
@@ -278,6 +280,11 @@ class ProcessRuntime:
         """Refuse: not yet."""
         self._check_running(id)
         raise UnsupportedSessionError("attaching to processes is not supported by this node")
+
+    async def connect(self, pod: Object, port: int) -> PortConnection:
+        """Connect to the pod's own address."""
+        addresses = {record.address for record in self._records.of_pod(pod["metadata"]["uid"])}
+        return await connect(next(iter(addresses), ""), port)
 
     def _check_running(self, container: str) -> None:
         record = self._records.get(container)

@@ -20,6 +20,11 @@ class MemoryPipe:
         self._closed = False
         self._changed = asyncio.Event()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more is written."""
+        return self._closed
+
     async def read(self) -> bytes:
         """Return the next bytes as soon as there are any; ``b""`` at the end."""
         while not self._buffer and not self._closed:

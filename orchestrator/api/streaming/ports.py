@@ -1,0 +1,102 @@
+"""``pods/portforward``: which ports, over which protocol, and what is refused.
+
+kubectl speaks SPDY, since 1.31 in a WebSocket; Python's clients name their ports in the query and
+get two channels for each. Sources: k8s.io/apiserver pkg/util/proxy/streamtunnel.go, k8s.io/kubelet
+pkg/cri/streaming/portforward.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.api._responses import Response, text_response
+from orchestrator.api.streaming.carriers import WebSocketTunnel
+from orchestrator.api.streaming.channels import FORWARDS, choose_protocol
+from orchestrator.api.streaming.commands import (
+    admit_connection,
+    node_sessions,
+    require_create,
+    unknown_protocol,
+    upgrade_required,
+)
+from orchestrator.api.streaming.forwarding import ChannelForwarder, PodPorts, SpdyForwarder
+from orchestrator.api.streaming.upgrades import Upgrade
+from orchestrator.node.sessions import NotRunningError
+from orchestrator.resources.errors import bad_request
+from orchestrator.resources.objects import Object, name_of, uid_of
+
+if TYPE_CHECKING:
+    from orchestrator.api._access import Access
+    from orchestrator.api._requests import Request
+    from orchestrator.api._routing import Target
+    from orchestrator.node.pod_sessions import PodSessions
+    from orchestrator.store import Store
+
+TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
+"""The subprotocol of SPDY within a WebSocket."""
+
+
+def parse_ports(values: tuple[str, ...]) -> list[int]:
+    """Read the ``ports`` of a query, which may come several times and have commas.
+
+    Raises:
+        StatusError: 400, one is no port.
+    """
+    ports = []
+    for text in ",".join(values).split(",") if values else ():
+        if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 1 << 16):
+            raise bad_request(f'unable to parse "{text}" as a port')
+        if int(text) < 1:
+            raise bad_request(f'port "{text}" must be > 0')
+        ports.append(int(text))
+    return ports
+
+
+class PortForwards:
+    """Answers ``portforward``."""
+
+    def __init__(self, store: Store, sessions: PodSessions | None, access: Access) -> None:
+        """Ask ``sessions``; None where this server has no nodes."""
+        self._store = store
+        self._sessions = sessions
+        self._access = access
+
+    async def answer(self, request: Request, target: Target, pod: Object) -> Response | Upgrade:
+        """Begin to forward.
+
+        Raises:
+            StatusError: 400 or 403.
+        """
+        ports = parse_ports(request.query.get("ports", ()))
+        require_create(self._store, self._access, request)
+        options = {"kind": "PodPortForwardOptions", "apiVersion": "v1"}
+        await admit_connection(
+            self._store, request, target, {**options, "ports": ports} if ports else options
+        )
+        sessions = node_sessions(self._sessions, pod)
+        try:
+            sessions.check(pod)
+        except NotRunningError as error:
+            return text_response(f"{error}\n", 500)
+        place = PodPorts(lambda port: sessions.connect(pod, port), name_of(pod), uid_of(pod))
+        socket = request.websocket
+        if socket is None:
+            raise upgrade_required(request)
+        if TUNNEL in socket.offered:
+
+            async def tunnel() -> None:
+                await socket.accept(TUNNEL)
+                await SpdyForwarder(place, WebSocketTunnel(socket)).serve()
+
+            return Upgrade(tunnel)
+        protocol = choose_protocol(socket.offered, FORWARDS)
+        if protocol is None:
+            return unknown_protocol(socket.offered, [TUNNEL, *FORWARDS])
+        if not ports:
+            raise bad_request('query parameter "ports" is required')
+
+        async def serve() -> None:
+            await socket.accept(protocol.name)
+            await ChannelForwarder(place, socket, protocol, ports).serve()
+
+        return Upgrade(serve)
