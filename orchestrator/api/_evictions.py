@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from orchestrator.resources.errors import StatusError, internal_error
+from orchestrator.resources.conditions import find_condition
+from orchestrator.resources.disruptions import ALLOWED, SYNC_FAILED, with_allowed_condition
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import (
     Object,
     is_deleting,
@@ -14,7 +16,6 @@ from orchestrator.resources.objects import (
     name_of,
     spec_of,
     status_of,
-    with_status,
 )
 from orchestrator.resources.selectors import label_selector
 
@@ -36,15 +37,19 @@ def budgets_of(pod: Object, budgets: Iterable[Object]) -> list[Object]:
         StatusError: 500, more than one does: upstream refuses to choose.
     """
     labels = labels_of(pod)
+    if not labels:
+        return []
     found = [
         budget
         for budget in budgets
         if label_selector(spec_of(budget).get("selector")).matches(labels)
     ]
     if len(found) > 1:
-        raise internal_error(
+        raise StatusError(
+            500,
+            "",
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does "
-            "not support."
+            "not support.",
         )
     return found
 
@@ -71,15 +76,13 @@ def spend_disruption(budget: Object, pod: Object, now: str) -> Object:
     status = status_of(budget)
     name = name_of(budget)
     if status.get("observedGeneration", 0) < meta(budget).get("generation", 0):
-        raise _refusal(
-            _VIOLATES, f"The disruption budget {name} is still being processed by the server.", 10
-        )
+        raise still_processing(name)
     allowed = status.get("disruptionsAllowed", 0)
     if allowed < 0:
         raise StatusError(
             403,
             "Forbidden",
-            f'poddisruptionbudgets.policy "{name}" is forbidden: pdb disruptions allowed is '
+            f'poddisruptionbudget.policy "{name}" is forbidden: pdb disruptions allowed is '
             "negative",
         )
     disrupted = status.get("disruptedPods") or {}
@@ -87,20 +90,35 @@ def spend_disruption(budget: Object, pod: Object, now: str) -> Object:
         raise StatusError(
             403,
             "Forbidden",
-            f'poddisruptionbudgets.policy "{name}" is forbidden: DisruptedPods map too big - too '
+            f'poddisruptionbudget.policy "{name}" is forbidden: DisruptedPods map too big - too '
             "many evictions not confirmed by PDB controller",
         )
     if allowed == 0:
-        desired, current = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
-        why = (
-            f"The disruption budget {name} needs {desired} healthy pods and has {current} currently"
+        raise _refusal(_shortage(budget), 0)
+    spent: Object = {
+        **status,
+        "disruptionsAllowed": allowed - 1,
+        "disruptedPods": {**disrupted, name_of(pod): now},
+    }
+    return {**budget, "status": spent if allowed > 1 else with_allowed_condition(spent, now)}
+
+
+def _shortage(budget: Object) -> str:
+    """Say why a budget allows no disruption."""
+    status, name = status_of(budget), name_of(budget)
+    condition = find_condition(budget, ALLOWED) or {}
+    if condition.get("status") == "False" and condition.get("reason") == SYNC_FAILED:
+        return (
+            f"The disruption budget {name} does not allow evicting pods currently because it "
+            f"failed sync: {condition.get('message', '')}"
         )
-        raise _refusal(_VIOLATES, why, 0)
-    return with_status(
-        budget,
-        disruptionsAllowed=allowed - 1,
-        disruptedPods={**disrupted, name_of(pod): now},
-    )
+    desired, current = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
+    return f"The disruption budget {name} needs {desired} healthy pods and has {current} currently"
+
+
+def still_processing(name: str) -> StatusError:
+    """429 for an eviction whose budget, or pod, was not yet as the decision needs it."""
+    return _refusal(f"The disruption budget {name} is still being processed by the server.", 10)
 
 
 def may_skip_budget(budget: Object, pod: Object) -> bool:
@@ -117,11 +135,11 @@ def may_skip_budget(budget: Object, pod: Object) -> bool:
     return bool(status.get("currentHealthy", 0) >= desired > 0)
 
 
-def _refusal(message: str, cause: str, seconds: int) -> StatusError:
+def _refusal(cause: str, seconds: int) -> StatusError:
     return StatusError(
         429,
         "TooManyRequests",
-        message,
+        _VIOLATES,
         {
             "causes": [{"reason": "DisruptionBudget", "message": cause}],
             **({"retryAfterSeconds": seconds} if seconds else {}),

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._bindings import binding_of, bound
 from orchestrator.api._bodies import check_object_type, parse_object
 from orchestrator.api._callers import caller_of, deleter_of
-from orchestrator.api._evictions import (
-    budgets_of,
-    ignores_budget,
-    may_skip_budget,
-    spend_disruption,
-)
+from orchestrator.api._evicting import Evictions
 from orchestrator.api._logs import Logs
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
@@ -30,7 +24,7 @@ from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
 from orchestrator.resources.errors import bad_request
 from orchestrator.resources.kinds import Kind
-from orchestrator.resources.objects import Object, name_of, uid_of
+from orchestrator.resources.objects import Object, name_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.admission import Attributes
 
@@ -73,6 +67,7 @@ class Subresources:
         self._access = access
         self._tokens = TokenRequests(store, access.accounts)
         self._proxies = Proxies(store, egress)
+        self._evictions = Evictions(store)
 
     def is_virtual(self, kind: Kind) -> bool:
         """Tell whether a kind is answered here and never stored."""
@@ -208,30 +203,5 @@ class Subresources:
                 caller=caller,
             )
         )
-        pod = self._resources.find(target)
-        if not ignores_budget(pod):
-            budgets = self._store.list("poddisruptionbudgets.policy", target.scope)
-            for budget in budgets_of(pod, budgets):
-                if may_skip_budget(budget, pod):
-                    continue
-                now = format_time(self._store.clock.now())
-                await self._store.modify(
-                    "poddisruptionbudgets.policy",
-                    target.scope,
-                    name_of(budget),
-                    partial(spend_disruption, pod=pod, now=now),
-                    subresource="status",
-                    dry_run=dry_run,
-                )
-        if not options.uid:
-            # The budget was asked for this pod, not for another that took its name meanwhile.
-            options = options._replace(uid=uid_of(pod))
-        await self._store.delete(
-            "pods",
-            target.scope,
-            target.name,
-            options=options,
-            dry_run=dry_run,
-            caller=caller,
-        )
+        await self._evictions.evict(target.scope, target.name, options, caller, dry_run=dry_run)
         return json_response(_SUCCESS, 201, request.accepted)

@@ -15,6 +15,7 @@ from orchestrator.controllers.controller import Recorder
 from orchestrator.controllers.cronjob import CronJobController
 from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.deployment import DeploymentController
+from orchestrator.controllers.disruption import DisruptionController
 from orchestrator.controllers.endpoints import EndpointsController
 from orchestrator.controllers.garbage import GarbageCollector
 from orchestrator.controllers.job import JobController
@@ -74,6 +75,9 @@ def controller_specs(
         ControllerSpec(
             "ttl-after-finished",
             lambda: FinishedJobController(store, voice("ttl-after-finished-controller")),
+        ),
+        ControllerSpec(
+            "disruption", lambda: DisruptionController(store, voice("controllermanager"))
         ),
         ControllerSpec(
             "endpoints", lambda: EndpointsController(store, voice("endpoint-slice-controller"))

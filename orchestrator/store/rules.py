@@ -98,7 +98,7 @@ def decide_delete(
             may not be deleted.
     """
     _check_options(options)
-    _check_preconditions(kind, key, current, options)
+    check_preconditions(kind, key, current, options)
     if key[0] == "namespaces":
         return _delete_namespace(key, current, options, now)
     if key[0] == DEFINITIONS:
@@ -143,7 +143,12 @@ def _check_options(options: DeleteOptions) -> None:
         raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
 
 
-def _check_preconditions(kind: Kind, key: Key, current: Object, options: DeleteOptions) -> None:
+def check_preconditions(kind: Kind, key: Key, current: Object, options: DeleteOptions) -> None:
+    """Refuse an object that is not the one, or not as it was, for which a deletion was meant.
+
+    Raises:
+        StatusError: 409.
+    """
     metadata = current["metadata"]
     # Upstream names the kind here, not the resource.
     name = f"{kind.kind}.{kind.group}" if kind.group else kind.kind

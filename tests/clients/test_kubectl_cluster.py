@@ -67,31 +67,25 @@ def test_taints_and_maintenance(kube: Kubectl, node: str) -> None:
 
 
 @pytest.mark.kubectl_since(27)
-def test_a_budget_stops_an_eviction(newest: Kubectl) -> None:
-    """A drain waits for a budget that allows no disruption, and says so."""
+def test_a_drain_respects_a_budget_and_ends(newest: Kubectl) -> None:
+    """It waits for a budget that allows no disruption, and says so; with enough pods it ends."""
     web = sleeper("web", replicas=1)
     newest.apply(web)
     newest("create pdb web --selector=app=web --min-available=1")
     newest("rollout status deploy/web --timeout=60s")
     (pod,) = newest.json("get pods")["items"]
     node = pod["spec"]["nodeName"]
-    # No controller counts budgets yet: its status is written as the controller would.
-    status = {
-        "status": {
-            "disruptionsAllowed": 0,
-            "currentHealthy": 1,
-            "desiredHealthy": 1,
-            "expectedPods": 1,
-            "observedGeneration": 1,
-        }
-    }
-    newest("patch pdb web --subresource=status --type=merge -p", json.dumps(status))
+    newest("wait --for=jsonpath={.status.currentHealthy}=1 pdb/web --timeout=20s")
+    drain = f"drain {node} --pod-selector=app=web --ignore-daemonsets --delete-emptydir-data"
     try:
-        refused = newest.refused(f"drain {node} --pod-selector=app=web --timeout=3s")
+        refused = newest.refused(f"{drain} --timeout=3s")
         assert "Cannot evict pod as it would violate the pod's disruption budget" in refused
+        uids = [found["metadata"]["uid"] for found in newest.json("get pods")["items"]]
+        assert uids == [pod["metadata"]["uid"]]
+        newest("scale deploy web --replicas=2")  # with one more the budget allows one to go
+        assert f"node/{node} drained" in newest(f"{drain} --timeout=60s")
     finally:
         newest(f"uncordon {node}")
-    assert newest.json("get pods")["items"][0]["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
 def test_who_may_do_what(kube: Kubectl) -> None:
