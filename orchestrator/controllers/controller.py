@@ -305,6 +305,8 @@ class Controller(Actor[Command], Generic[K]):
             if isinstance(result, StatusError):
                 if result.code == 404 and not isinstance(item, Creation):  # Not Found
                     continue  # gone: there is nothing left to change
+                if isinstance(item, Creation) and _is_ending(result):
+                    continue  # nor is there anything to add: what is there goes soon
                 done = False
                 self.failed(key, item, result)
                 self.context.log.debug(
@@ -334,3 +336,9 @@ class Controller(Actor[Command], Generic[K]):
             self._timer = None
         if due is not None:
             self._timer = (due, self.context.after(max(0.0, due - moment), _DUE))
+
+
+def _is_ending(error: StatusError) -> bool:
+    """Tell whether a creation was refused because its namespace is going away."""
+    causes = (error.details or {}).get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

@@ -28,7 +28,7 @@ from orchestrator.controllers.nodes import (
 from orchestrator.controllers.policies import PolicyStatusController
 from orchestrator.controllers.protection import ProtectionController
 from orchestrator.controllers.quotas import QuotaController
-from orchestrator.controllers.replicaset import ReplicaSetController
+from orchestrator.controllers.replicaset import ReplicaSetController, ReplicationController
 from orchestrator.controllers.ttl import FinishedJobController
 from orchestrator.store import EventRecorder, Store
 
@@ -69,6 +69,9 @@ def controller_specs(
         ),
         ControllerSpec(
             "replicaset", lambda: ReplicaSetController(store, voice("replicaset-controller"))
+        ),
+        ControllerSpec(
+            "replication", lambda: ReplicationController(store, voice("replication-controller"))
         ),
         ControllerSpec("job", lambda: JobController(store, voice("job-controller"))),
         ControllerSpec("cronjob", lambda: CronJobController(store, voice("cronjob-controller"))),

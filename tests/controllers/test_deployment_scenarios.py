@@ -328,20 +328,19 @@ async def test_a_refused_pod_is_reported(worlds: Any) -> None:
     """A ReplicaSet whose pods are refused says so in an event and in both statuses."""
     async with worlds.world() as world:
         start(world)
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "doomed"}}
-        await world.create("namespaces", namespace, "")
-        deployment = worlds.deployment(replicas=1)
-        deployment["metadata"]["namespace"] = "doomed"
-        await world.create(DEPLOYMENTS, deployment, "doomed")
-        await world.settle()
-        await world.store.delete("namespaces", "", "doomed")
-        (pod,) = world.pods(app="web")
-        await world.store.delete("pods", "doomed", pod["metadata"]["name"])
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "none"},
+            "spec": {"hard": {"pods": "0"}},
+        }
+        await world.create("resourcequotas", quota)
+        await world.create(DEPLOYMENTS, worlds.deployment(replicas=1))
         await world.settle()
         (rs,) = world.store.list(REPLICA_SETS)
         condition = worlds.condition(rs, "ReplicaFailure")
         assert (condition["status"], condition["reason"]) == ("True", "FailedCreate")
         assert "forbidden" in condition["message"]
         assert world.recorded.messages("FailedCreate")[0].startswith("Error creating: ")
-        failed = worlds.condition(world.get(DEPLOYMENTS, "web", "doomed"), "ReplicaFailure")
+        failed = worlds.condition(world.get(DEPLOYMENTS, "web"), "ReplicaFailure")
         assert failed["reason"] == "FailedCreate"

@@ -1,6 +1,11 @@
-"""ReplicaSets: so many pods of one template."""
+"""ReplicaSets and ReplicationControllers: so many pods of one template."""
 
-from orchestrator.controllers.replicaset.actor import ReplicaSetController
+from orchestrator.controllers.replicaset.actor import ReplicaSetController, ReplicationController
 from orchestrator.controllers.replicaset.core import Observed, decide_replica_set
 
-__all__ = ["Observed", "ReplicaSetController", "decide_replica_set"]
+__all__ = [
+    "Observed",
+    "ReplicaSetController",
+    "ReplicationController",
+    "decide_replica_set",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from orchestrator.controllers._owners import controller_uid
 from orchestrator.controllers._pods import is_active
@@ -16,9 +16,23 @@ from orchestrator.controllers.replicaset.census import (
     Members,
     count_available,
 )
-from orchestrator.controllers.replicaset.core import PODS, RESOURCE, Observed, decide_replica_set
+from orchestrator.controllers.replicaset.core import (
+    BURST,
+    CONTROLLERS,
+    PODS,
+    RESOURCE,
+    Observed,
+    decide_replica_set,
+)
 from orchestrator.resources.errors import StatusError
-from orchestrator.resources.objects import Key, Object, controller_of, labels_of, uid_of
+from orchestrator.resources.objects import (
+    Key,
+    Object,
+    controller_of,
+    is_deleting,
+    labels_of,
+    uid_of,
+)
 from orchestrator.store import ObjectEvent
 
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
@@ -31,8 +45,12 @@ class ReplicaSetController(Controller[Key]):
 
     resources = (RESOURCE, PODS)
 
+    owner: ClassVar[str] = RESOURCE
+    """Resource of the objects that it keeps pods for: see `ReplicationController`."""
+
     def reset(self) -> None:
         """Forget the census."""
+        self._room: dict[Key, int] = {}
         self._members: dict[str, Members] = {}
         self._orphans: dict[str, dict[str, Object]] = {}
         self._failures: dict[Key, tuple[str, str]] = {}
@@ -43,7 +61,7 @@ class ReplicaSetController(Controller[Key]):
 
     def observe(self, event: ObjectEvent) -> None:
         """Count a pod, or take note of a ReplicaSet."""
-        if event.key[0] == RESOURCE:
+        if event.key[0] == self.owner:
             self._observe_replica_set(event)
             return
         pod = event.object
@@ -78,7 +96,7 @@ class ReplicaSetController(Controller[Key]):
         else:
             changed = members.put(event.key[2], pod)
         if changed:
-            self.queue.mark(Key(RESOURCE, members.namespace, members.name))
+            self.queue.mark(Key(self.owner, members.namespace, members.name))
 
     def _leave(self, key: Key, previous: Object) -> None:
         """Take a pod from its former controller, or from the orphans."""
@@ -88,7 +106,7 @@ class ReplicaSetController(Controller[Key]):
             return
         members = self._members.get(uid)
         if members is not None and members.drop(key.name):
-            self.queue.mark(Key(RESOURCE, members.namespace, members.name))
+            self.queue.mark(Key(self.owner, members.namespace, members.name))
 
     def _observe_orphan(self, event: ObjectEvent) -> None:
         key = event.key
@@ -100,13 +118,14 @@ class ReplicaSetController(Controller[Key]):
         labels = labels_of(event.object)
         for members in self._members.values():
             if members.namespace == key.namespace and members.selector.matches(labels):
-                self.queue.mark(Key(RESOURCE, key.namespace, members.name))
+                self.queue.mark(Key(self.owner, key.namespace, members.name))
 
     def _observe_replica_set(self, event: ObjectEvent) -> None:
         uid = uid_of(event.object)
         if event.type == "DELETED":
             self._members.pop(uid, None)
             self._failures.pop(event.key, None)
+            self._room.pop(event.key, None)
             self.queue.mark(event.key)
             return
         members = self._members.get(uid)
@@ -129,16 +148,35 @@ class ReplicaSetController(Controller[Key]):
         members = self._members.get(uid_of(replica_set))
         if members is None:
             return None  # its event is on the way
+        failure = self._failures.pop(key, None)
         observed = Observed(
+            resource=self.owner,
             counts=self._count(replica_set, members, now),
             active=lambda: self._pods(members, ACTIVE),
             on_node=lambda: self._family_on_nodes(replica_set),
             new_names=lambda number: self._new_names(members, number),
             strays=self._pods(members, STRAY) if members.stray else (),
             orphans=self._matching_orphans(members),
-            failure=self._failures.pop(key, None),
+            failure=failure,
+            room=0 if self._is_ending(key.namespace) else self._allowed(key, failed=bool(failure)),
         )
-        return decide_replica_set(replica_set, observed, now)
+        plan = decide_replica_set(replica_set, observed, now)
+        if plan.create:
+            self._room[key] = observed.room
+        return plan
+
+    def _allowed(self, key: Key, *, failed: bool) -> int:
+        """Return how many pods may be created now: one at first, then twice as many as last time.
+
+        So what refuses one refuses hardly any others: upstream's slow start. It begins anew with
+        a refusal, and not, as upstream, at every look: that would be a write for each power of two.
+        """
+        return 1 if failed else min(BURST, 2 * self._room.get(key, 0) or 1)
+
+    def _is_ending(self, namespace: str) -> bool:
+        """Tell whether nothing can be created any more."""
+        found = self.store.get("namespaces", "", namespace)
+        return found is not None and is_deleting(found)
 
     def _count(self, replica_set: Object, members: Members, now: float) -> Counts:
         seconds = replica_set["spec"].get("minReadySeconds") or 0
@@ -162,7 +200,9 @@ class ReplicaSetController(Controller[Key]):
     def _family_on_nodes(self, replica_set: Object) -> dict[str, int]:
         """Count active pods by node, those of ReplicaSets with the same controller included."""
         owner = controller_of(replica_set)
-        family = self.store.by_owner(owner["uid"], RESOURCE) if owner is not None else [replica_set]
+        family = (
+            self.store.by_owner(owner["uid"], self.owner) if owner is not None else [replica_set]
+        )
         counted: dict[str, int] = {}
         for sibling in family:
             members = self._members.get(uid_of(sibling))
@@ -197,9 +237,18 @@ class ReplicaSetController(Controller[Key]):
             return
         creating = isinstance(item, Creation)
         reason = "FailedCreate" if creating else "FailedDelete"
-        first = key not in self._failures
         self._failures[key] = (reason, error.message)
         replica_set: Any = self.store.get(*key)
-        if first and replica_set is not None:
+        if replica_set is not None:
             verb = "creating" if creating else "deleting"
             self._record(Emit(replica_set, "Warning", reason, f"Error {verb}: {error.message}"))
+
+
+class ReplicationController(ReplicaSetController):
+    """Keeps as many pods of every ReplicationController as its spec asks for.
+
+    As upstream's, it is the ReplicaSets' controller looking at another kind.
+    """
+
+    resources = (CONTROLLERS, PODS)
+    owner = CONTROLLERS

@@ -12,7 +12,7 @@ from typing import Final
 
 from orchestrator.controllers._pods import ready_since
 from orchestrator.resources.objects import Object, meta
-from orchestrator.resources.selectors import LabelSelector, label_selector
+from orchestrator.resources.selectors import LabelSelector, label_selector, set_selector
 
 ACTIVE: Final = 1
 """Neither terminal nor being deleted."""
@@ -49,6 +49,14 @@ class Counts:
     next_available: float | None = None
 
 
+def selector_of(owner: Object) -> LabelSelector:
+    """Return the selector of a ReplicaSet, or of a ReplicationController, which has a plain map."""
+    selector = owner["spec"].get("selector")
+    if owner.get("kind") == "ReplicationController":
+        return set_selector(selector)
+    return label_selector(selector)
+
+
 class Members:
     """The pods that one ReplicaSet controls, by name."""
 
@@ -58,22 +66,26 @@ class Members:
         self.bits: dict[str, int] = {}
         self.active = self.ready = self.labelled = self.terminating = self.stray = 0
         self._template = replica_set["spec"].get("template")
+        self._form = replica_set["spec"].get("selector")
         self._memo: dict[int, tuple[Object | None, int]] = {}
         self._conditions: list[Object] | None = None
         self._ready = 0
-        self._selector: LabelSelector = label_selector(replica_set["spec"].get("selector"))
+        self._selector: LabelSelector = selector_of(replica_set)
         self._wanted: dict[str, str] = meta(self._template or {}).get("labels") or {}
 
     def is_for(self, replica_set: Object) -> bool:
         """Tell whether the labels were judged by this state of the ReplicaSet."""
-        template = replica_set["spec"].get("template")
+        spec = replica_set["spec"]
+        if spec.get("selector") != self._form:
+            return False
+        template = spec.get("template")
         return template is self._template or (
             (meta(template or {}).get("labels") or {}) == self._wanted
         )
 
     @property
     def selector(self) -> LabelSelector:
-        """The ReplicaSet's selector, which cannot change."""
+        """Which pods are its own; a ReplicaSet's cannot change, a ReplicationController's can."""
         return self._selector
 
     def put(self, name: str, pod: Object) -> bool:

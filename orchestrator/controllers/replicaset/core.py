@@ -20,6 +20,7 @@ from orchestrator.resources.objects import Object, is_deleting, name_of, spec_of
 from orchestrator.resources.timestamps import format_time
 
 RESOURCE: Final = "replicasets.apps"
+CONTROLLERS: Final = "replicationcontrollers"
 PODS: Final = "pods"
 
 BURST: Final = 500
@@ -42,6 +43,8 @@ class Observed:
         new_names: Returns so many pod names that are free as far as is known.
         failure: What the last attempt to create or delete pods was refused with, as
             (reason, message), or None.
+        room: Pods that may be created now.
+        resource: Of the object decided about: ReplicationControllers are decided about here too.
     """
 
     counts: Counts
@@ -51,6 +54,8 @@ class Observed:
     strays: Sequence[Object] = ()
     orphans: Sequence[Object] = ()
     failure: tuple[str, str] | None = None
+    room: int = BURST
+    resource: str = RESOURCE
 
 
 def decide_replica_set(replica_set: Object, observed: Observed, now: float) -> Plan:
@@ -68,14 +73,14 @@ def decide_replica_set(replica_set: Object, observed: Observed, now: float) -> P
         missing = spec_of(replica_set).get("replicas", 1) - counts.active
         if plan.update:
             return plan  # the next look counts what was adopted or released
-        if missing > 0:
-            _create(replica_set, observed.new_names(min(missing, BURST)), plan)
+        if missing > 0 and observed.room:
+            _create(replica_set, observed.new_names(min(missing, observed.room)), plan)
         elif missing < 0:
             _delete(replica_set, observed, -missing, now, plan)
     status = _status(replica_set, observed, now)
     if status != status_of(replica_set):
         plan.update.append(
-            Update(RESOURCE, replica_set, {**replica_set, "status": status}, "status")
+            Update(observed.resource, replica_set, {**replica_set, "status": status}, "status")
         )
     if counts.next_available is not None:
         plan.look_again(counts.next_available)
@@ -124,8 +129,9 @@ def _status(replica_set: Object, observed: Observed, now: float) -> Object:
         "observedGeneration": replica_set["metadata"].get("generation") or 0,
         "replicas": counts.active,
         **{field: number for field, number in numbers.items() if number},
-        "terminatingReplicas": counts.terminating,
     }
+    if observed.resource == RESOURCE:
+        status["terminatingReplicas"] = counts.terminating
     conditions = _conditions(replica_set, observed.failure, now)
     if conditions:
         status["conditions"] = conditions
