@@ -46,7 +46,8 @@ def take_over(
     for container in state.all():
         known = stored.get(container.name)
         mine = [item for item in records if item.started.of.container == container.name]
-        mine.sort(key=lambda item: item.started.of.attempt)
+        if len(mine) > 1:
+            mine = _attempts(mine, _id_of(known or {}), around)
         if mine:
             container.image = (known or {}).get("image") or ""
             for record in mine:
@@ -70,6 +71,42 @@ def _recall(container: ContainerState, status: Object) -> None:
         return
     container.started = container.started or bool(status.get("started"))
     container.ready = container.ready or bool(status.get("ready"))
+
+
+def _attempts(
+    records: Sequence[ContainerRecord], told: str, around: Surroundings
+) -> list[ContainerRecord]:
+    """Return one record for each attempt, in their order, and end the others.
+
+    There are others where an actor failed that had asked for a start: its successor asked again,
+    and both came true.
+
+    Args:
+        records: Of one container.
+        told: The id that its status tells of.
+        around: With the runtime to end the others.
+    """
+    chosen: dict[int, ContainerRecord] = {}
+    for record in sorted(records, key=lambda item: _likely(item, told)):
+        attempt = record.started.of.attempt
+        other = chosen.get(attempt)
+        if other is not None and other.exited is None:
+            around.runtime.stop(other.started.id, 0)
+        elif other is not None:
+            around.runtime.remove(other.started.id)
+        chosen[attempt] = record
+    return [chosen[attempt] for attempt in sorted(chosen)]
+
+
+def _likely(record: ContainerRecord, told: str) -> tuple[bool, bool, bool, float]:
+    """Rank a record among those of one attempt: what was told, what runs, what ended well."""
+    exited = record.exited
+    return (
+        record.started.id == told,
+        exited is None,
+        exited is not None and exited.exit_code == 0,
+        record.started.started_at,
+    )
 
 
 def adopt(container: ContainerState, record: ContainerRecord, runtime: str) -> None:

@@ -296,7 +296,7 @@ class NodeActor(Actor[Command]):
         while self.context.child(name) is not None:  # its predecessor has not ended yet
             more += 1
             name = f"{uid}.{more}"
-        entry.unheard = 0
+        entry.unheard, entry.settled = 0, False
         entry.ref = self.context.spawn(
             lambda: PodActor(around, entry, cleared, settled), name, supervision=_POD
         )
@@ -307,7 +307,7 @@ class NodeActor(Actor[Command]):
     def _rest(self, uid: str) -> None:
         """Do without a pod's actor until something happens, unless something has meanwhile."""
         entry = self._pods.get(uid)
-        if entry is not None and entry.ref is not None and not entry.unheard:
+        if entry is not None and entry.ref is not None and entry.settled and not entry.unheard:
             self.context.stop(entry.ref)
             entry.ref = None
 

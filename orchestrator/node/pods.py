@@ -196,6 +196,7 @@ class PodActor(Actor[Command]):
     def receive(self, message: Command) -> None:
         """Take the news, then do what the pod needs now."""
         self._state.pod = self._entry.latest
+        self._entry.settled = False
         match message:
             case PodSeen():
                 self._entry.unheard -= 1
@@ -312,6 +313,7 @@ class PodActor(Actor[Command]):
             return
         self._report(now)
         if self._is_at_rest():
+            self._entry.settled = True
             self._settled(uid_of(self._state.pod))
 
     def _is_at_rest(self) -> bool:

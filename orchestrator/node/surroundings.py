@@ -28,16 +28,19 @@ class PodEntry:
         removed: Whether the store no longer has the pod; the node writes it.
         hooked: Ids of containers whose ``preStop`` hook has begun; the pod writes it, so that a
             hook does not run again when the pod's actor fails.
+        settled: Whether nothing has happened to the pod since it said that nothing will by itself;
+            the pod writes it.
         unheard: How many of the node's messages the pod has not handled yet.
     """
 
-    __slots__ = ("hooked", "latest", "proposed", "removed", "unheard")
+    __slots__ = ("hooked", "latest", "proposed", "removed", "settled", "unheard")
 
     def __init__(self, latest: Object) -> None:
         self.latest = latest
         self.proposed: Object | None = None
         self.removed = False
         self.hooked: tuple[str, ...] = ()
+        self.settled = False
         self.unheard = 0
 
 

@@ -129,6 +129,28 @@ def test_a_pod_at_rest_that_is_removed_at_once_leaves_nothing(one: Any) -> None:
     scenario()
 
 
+def test_a_pod_keeps_its_actor_when_something_happens_as_it_settles(one: Any) -> None:
+    """Here its container ends in the moment in which it gets ready, and a hook follows."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            sim = "simulation.orchestrator/"
+            hook = {"preStop": {"sleep": {"seconds": 3}}}
+            await cluster.run(
+                "job",
+                annotations={f"{sim}run-seconds": "5"},
+                container={"readinessProbe": {**PROBE, "initialDelaySeconds": 5}},
+                initContainers=[
+                    {"name": "s", "image": "i", "restartPolicy": "Always", "lifecycle": hook}
+                ],
+                restartPolicy="Never",
+            )
+            await cluster.until(lambda: cluster.pod("job")["status"]["phase"] == "Succeeded")
+
+    scenario()
+
+
 def test_a_container_that_ends_wakes_its_pod(one: Any) -> None:
     """It is restarted and its end is told, as if the pod had had an actor all along."""
 
