@@ -33,9 +33,9 @@ from orchestrator.node import (
     process_node,
     simulated_node,
 )
-from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.node.pod_sessions import NodeSessions, PodSessions
+from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.policies import (
     Evaluator,
     MatchConditions,
@@ -236,9 +236,11 @@ class Cluster:
             self.logs = NodeLogs(None, self.system.clock)
         self.sessions = NodeSessions(runtime)
         nodes = self._node_configs()
-        credentials = PodCredentials(self._directory / "credentials", self.store, self.accounts)
+        volumes = None
+        if config.runtime == "process":
+            volumes = VolumeDirectories(self._directory / "mounts", self.accounts)
         kubelet = EventRecorder(self.store, "kubelet")
-        self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, credentials)
+        self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, volumes)
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.node.credentials import MissingCredentialsError, token_volume
 from orchestrator.node.environment import (
     ConfigError,
     PodFacts,
@@ -20,6 +19,8 @@ from orchestrator.node.runtime import (
 from orchestrator.node.states import ContainerState, Phase, PodState, Role, specs_of
 from orchestrator.node.support import COURSE, Unsupported, find_unsupported
 from orchestrator.node.surroundings import Surroundings
+from orchestrator.node.volumes.planning import PlanError
+from orchestrator.node.volumes.pods import PodVolumes
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of
 from orchestrator.resources.service_environment import service_environment
 
@@ -50,12 +51,17 @@ def unsupported_of(pod: Object, executes: bool, user: int) -> tuple[Unsupported,
 
 
 def prepare(
-    around: Surroundings, state: PodState, which: ContainerState, identity: str, of: ContainerOf
+    around: Surroundings,
+    state: PodState,
+    volumes: PodVolumes,
+    which: ContainerState,
+    identity: str,
+    of: ContainerOf,
 ) -> ContainerSpec:
     """Compute everything a process needs.
 
     Raises:
-        WaitingError: No command, a reference that leads nowhere, or a user it must not be.
+        WaitingError: No command, a reference or path that leads nowhere, or a user it must not be.
     """
     pod, container = state.pod, state.spec(which)
     if not container.get("command"):
@@ -81,12 +87,10 @@ def prepare(
         variables = container_environment(pod, container, facts, around.reader)
         message = around.runtime.message_path(identity) if identified.uid is None else ""
         told = {MESSAGE_VARIABLE: message} if message else {}
-        variables = {**_credentials(around, pod, container, identified), **told, **variables}
-    except (ConfigError, MissingCredentialsError) as error:
+        mounted = volumes.mounted(pod, container, variables, other=identified.uid is not None)
+        variables = {**mounted.variables, **told, **variables}
+    except (ConfigError, PlanError, OSError) as error:
         raise WaitingError("CreateContainerConfigError", str(error)) from error
-    except OSError as error:
-        why = f"the service account's token cannot be written: {error}"
-        raise WaitingError("CreateContainerConfigError", why) from error
     return ContainerSpec(
         id=identity,
         of=of,
@@ -95,24 +99,12 @@ def prepare(
         address=state.address,
         argv=command_of(container, variables),
         env=variables,
-        working_directory=container.get("workingDir") or "",
+        working_directory=mounted.working_directory,
         identity=identified,
         init=which.role is Role.INIT,
         message_path=message,
+        mounts=mounted.mounts,
     )
-
-
-def _credentials(
-    around: Surroundings, pod: Object, container: Object, identity: Identity
-) -> dict[str, str]:
-    """Write the token that a container mounts; return the variables that lead to it.
-
-    A container that becomes another user gets none: it could not enter the daemon's directory.
-    """
-    volume = token_volume(pod, container)
-    if volume is None or around.credentials is None or identity.uid is not None:
-        return {}
-    return around.credentials.write(pod, volume)
 
 
 def _identity(pod: Object, container: Object, user: int) -> Identity:

@@ -11,17 +11,24 @@ from typing import ClassVar, Protocol, TypeAlias, assert_never
 from actors import DEFERRED, Actor, ActorRef, ActorSystem, Clock, Envelope, Supervision
 from orchestrator.node import nodes
 from orchestrator.node.configs import NodeConfig
-from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
 from orchestrator.node.outbox import Outbox, Proposal, failed_for_now, plan_write
 from orchestrator.node.resting import AlikeStatuses, NodePods
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.surroundings import Recorder
+from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.resources.errors import StatusError
-from orchestrator.resources.objects import Object
+from orchestrator.resources.objects import Object, uid_of
 from orchestrator.store import Expired, Follower, ObjectEvent
 
-_FOLLOWED = ("pods", "configmaps", "secrets", "serviceaccounts", "nodes")
+_FOLLOWED = (
+    "pods",
+    "configmaps",
+    "secrets",
+    "serviceaccounts",
+    "persistentvolumeclaims",
+    "nodes",
+)
 _ALL = 1 << 30
 """More events than a window holds."""
 _WRITE_AGAIN = 1.0
@@ -111,14 +118,14 @@ class NodesActor(Actor[Command]):
         recorder: Recorder,
         runtimes: dict[str, Runtime],
         configs: dict[str, NodeConfig],
-        credentials: PodCredentials | None = None,
+        volumes: VolumeDirectories | None = None,
     ) -> None:
         """Prepare; ``configs`` is what to run, also after a restart of this actor."""
         self._store = store
         self._recorder = recorder
         self._runtimes = runtimes
         self._configs = configs
-        self._credentials = credentials
+        self._volumes = volumes
         self._nodes: dict[str, ActorRef[nodes.Command]] = {}
         self._pods: dict[str, NodePods] = {}
         self._alike = AlikeStatuses()
@@ -139,7 +146,7 @@ class NodesActor(Actor[Command]):
             answered=lambda name, registered: ref.tell(
                 _RegistrationAnswered(name=name, registered=registered)
             ),
-            credentials=self._credentials,
+            volumes=self._volumes,
         )
         self._unstarted.update(self._configs)
         self._start_more()
@@ -233,8 +240,9 @@ class NodesActor(Actor[Command]):
         changes, namespaces = route(events, self._pods)
         if namespaces:
             told = nodes.ConfigurationChanged(namespaces=frozenset(namespaces))
-            for ref in self._nodes.values():
-                ref.tell(told)
+            for name, ref in self._nodes.items():
+                if self._pods[name].expect_configuration:
+                    ref.tell(told)
         for name, found in changes.items():
             self._nodes[name].tell(nodes.PodsChanged(changes=tuple(found)))
         for event in events:
@@ -269,7 +277,7 @@ def route(
 
     Returns:
         For each node that has any its pods' changes in order (None: removed), and the namespaces
-        whose ConfigMaps or Secrets changed.
+        whose ConfigMaps, Secrets or claims changed.
     """
     changes: dict[str, list[tuple[str, Object | None]]] = {}
     namespaces: set[str] = set()
@@ -304,7 +312,7 @@ class NodeManager:
         recorder: Recorder,
         runtimes: Iterable[Runtime],
         configs: Iterable[NodeConfig] = (),
-        credentials: PodCredentials | None = None,
+        volumes: VolumeDirectories | None = None,
     ) -> None:
         """Prepare.
 
@@ -313,14 +321,14 @@ class NodeManager:
             recorder: For the nodes' Events, component ``kubelet``.
             runtimes: One of each name that ``configs`` use.
             configs: Nodes to start with.
-            credentials: Where the tokens of pods that are processes are written; None gives them
-                none.
+            volumes: Where the volumes of pods that are processes are; None keeps pods that have any
+                waiting.
         """
         self._store = store
         self._recorder = recorder
         self._runtimes = {runtime.name: runtime for runtime in runtimes}
         self._configs = {config.name: config for config in configs}
-        self._credentials = credentials
+        self._volumes = volumes
         self._killed: dict[str, float] = {}
         self._ref: ActorRef[Command] | None = None
         self._system: ActorSystem | None = None
@@ -336,11 +344,13 @@ class NodeManager:
             self._check(config)
         for runtime in self._runtimes.values():
             await runtime.open()
+        if self._volumes is not None:
+            self._volumes.sweep({uid_of(pod) for pod in self._store.list("pods")})
         self._system = system
         store, recorder, runtimes = self._store, self._recorder, self._runtimes
-        configs, credentials = self._configs, self._credentials
+        configs, volumes = self._configs, self._volumes
         self._ref = system.spawn(
-            lambda: NodesActor(store, recorder, runtimes, configs, credentials), name
+            lambda: NodesActor(store, recorder, runtimes, configs, volumes), name
         )
         waiting = list(configs.values())
         for begin in range(0, len(waiting), _REGISTERING):
@@ -407,6 +417,8 @@ class NodeManager:
             await self._system.stop(self._ref)
         for runtime in self._runtimes.values():
             await runtime.close(grace=grace if clean else None)
+        if self._volumes is not None:
+            await self._volumes.close()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -11,13 +11,13 @@ from actors import Actor, MailboxFull, Supervision
 from orchestrator.node import pods, registration
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
-from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.outbox import Outbox, Writer
 from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
 from orchestrator.node.resting import NodePod, NodePods, labelled_alike
 from orchestrator.node.runtime import ContainerExited, ContainerStarted, Runtime, RuntimeEvent
 from orchestrator.node.surroundings import Reader, Recorder, Surroundings
+from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, namespace_of
 from orchestrator.store.operations import Create, Modify, Operation
@@ -52,7 +52,7 @@ class Relist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationChanged:
-    """ConfigMaps or Secrets of these namespaces changed."""
+    """ConfigMaps, Secrets or claims of these namespaces changed."""
 
     namespaces: frozenset[str]
 
@@ -132,14 +132,14 @@ class NodeParts:
         outbox: For pods' statuses.
         answered: Called with a node's name when its registration was answered, and whether its Node
             is up to date by now.
-        credentials: Where pods' tokens are written, if anywhere.
+        volumes: Where pods' volumes are on this machine, if anywhere.
     """
 
     store: NodeStore
     recorder: Recorder
     outbox: Outbox
     answered: Callable[[str, bool], None]
-    credentials: PodCredentials | None = None
+    volumes: VolumeDirectories | None = None
 
 
 class NodeActor(Actor[Command]):
@@ -177,7 +177,7 @@ class NodeActor(Actor[Command]):
             path=registration.container_path(),
             user=os.getuid(),
             allocatable={**config.capacity, **config.allocatable},
-            credentials=self._parts.credentials,
+            volumes=self._parts.volumes,
         )
         self._resting.open(self._around)
         self._pods = self._resting.entries
@@ -320,12 +320,14 @@ class NodeActor(Actor[Command]):
             self.context.stop(entry.ref)
 
     def _reconsider(self, namespaces: frozenset[str]) -> None:
-        for uid in sorted(self._around.unconfigured):
+        around = self._around
+        for uid in sorted(around.unconfigured | around.following):
             entry = self._pods.get(uid)
             if entry is None:
-                self._around.unconfigured.discard(uid)
+                around.unconfigured.discard(uid)
+                around.following.discard(uid)
             elif entry.ref is not None and namespace_of(entry.latest) in namespaces:
-                self._around.unconfigured.discard(uid)
+                around.unconfigured.discard(uid)
                 self._tell(uid, entry, pods.Reconsider())
 
     # -- the runtime's news

@@ -36,6 +36,7 @@ from orchestrator.node.states import (
 from orchestrator.node.statuses import pod_status, terminated_record
 from orchestrator.node.support import limits_of, unsupported_debugger
 from orchestrator.node.surroundings import PodEntry, Surroundings
+from orchestrator.node.volumes.pods import PodVolumes
 from orchestrator.resources.objects import name_of, namespace_of, uid_of
 
 _NOT_STARTED = "postStart hook"
@@ -65,6 +66,11 @@ class _Woken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _VolumesDue:
+    """A token has to be renewed, or the machine may have by now what it lacked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeTold:
     """The runtime's news of one of the pod's containers."""
 
@@ -72,7 +78,15 @@ class RuntimeTold:
 
 
 Command: TypeAlias = (
-    PodSeen | PodRemoved | Reconsider | RuntimeTold | _Woken | ProbeDue | ProbeAnswered | HookEnded
+    PodSeen
+    | PodRemoved
+    | Reconsider
+    | RuntimeTold
+    | _Woken
+    | _VolumesDue
+    | ProbeDue
+    | ProbeAnswered
+    | HookEnded
 )
 
 
@@ -94,6 +108,8 @@ class PodActor(Actor[Command]):
         "_settled",
         "_state",
         "_timer",
+        "_volumes",
+        "_volumes_timer",
         "_waking_at",
     )
 
@@ -120,6 +136,7 @@ class PodActor(Actor[Command]):
         self._cleared = cleared
         self._settled = settled
         self._timer: Timer | None = None
+        self._volumes_timer: Timer | None = None
         self._waking_at: float | None = None
         self._compared: object = None
         self._debuggers = 0
@@ -152,6 +169,8 @@ class PodActor(Actor[Command]):
             for container in state.all():
                 container.hooked = container.id in self._entry.hooked
                 self._hear_last_words(container)
+        begun = any(container.id for container in state.all())
+        self._volumes = PodVolumes(around, pod, self._event, begun=begun)
         if state.unsupported:
             for item in state.unsupported:
                 self._event("Warning", "UnsupportedField", str(item))
@@ -171,6 +190,28 @@ class PodActor(Actor[Command]):
         """
         if not self._state.address:
             self._settle_address(known)
+        self._settle_volumes()
+
+    def _settle_volumes(self) -> None:
+        """Set up what containers will mount, or renew what they have mounted."""
+        state = self._state
+        if (
+            not state.address
+            or state.unsupported
+            or state.gone
+            or "deletionTimestamp" in state.pod["metadata"]
+            or core.is_terminal(state.pod)
+        ):
+            return
+        if self._volumes_timer is not None:
+            self._volumes_timer.cancel()
+            self._volumes_timer = None
+        now = self.context.clock.now()
+        self._volumes.settle(state.pod, state.address, now)
+        state.waiting = None if self._volumes.ready else ("ContainerCreating", "")
+        if self._volumes.again_at is not None:
+            delay = max(0.0, self._volumes.again_at - now)
+            self._volumes_timer = self.context.after(delay, _VolumesDue())
 
     def _settle_address(self, known: str) -> None:
         """Keep the address the pod has, or take one."""
@@ -213,6 +254,10 @@ class PodActor(Actor[Command]):
                 self._waking_at = self._timer = None
                 self._prepare()
                 self._reconcile()
+            case _VolumesDue():
+                self._volumes_timer = None
+                self._prepare()
+                self._reconcile()
             case RuntimeTold(event=event):
                 self._entry.unheard -= 1
                 self._hear(event)
@@ -233,6 +278,8 @@ class PodActor(Actor[Command]):
         state = self._state
         if len(state.pod["spec"]["containers"]) == len(state.containers):
             self._compare()
+            if self._around.runtime.executes:
+                self._settle_volumes()  # whose files may show labels
             self._reconcile()
 
     def _compare(self) -> None:
@@ -426,7 +473,7 @@ class PodActor(Actor[Command]):
         identity = around.runtime.identify()
         if around.runtime.executes:
             try:
-                launch = launching.prepare(around, state, container, identity, of)
+                launch = launching.prepare(around, state, self._volumes, container, identity, of)
             except launching.WaitingError as error:
                 self._wait(container, error)
                 return
@@ -515,6 +562,7 @@ class PodActor(Actor[Command]):
         uid = metadata["uid"]
         if not state.gone:
             if not state.confirmed:
+                self._remove_volumes(uid)
                 state.confirmed = True
                 status = pod_status(state, now)
                 state.status = status
@@ -534,9 +582,20 @@ class PodActor(Actor[Command]):
         if state.address:
             around.pool.release(state.address, self.context.clock.monotonic())
         around.unconfigured.discard(uid)
-        if around.credentials is not None and around.runtime.executes:
-            around.credentials.remove(uid)
+        self._remove_volumes(uid)
         self._cleared(uid)
+
+    def _remove_volumes(self, uid: str) -> None:
+        around = self._around
+        around.following.discard(uid)
+        if self._volumes_timer is not None:
+            self._volumes_timer.cancel()
+            self._volumes_timer = None
+        if around.volumes is not None and around.runtime.executes:
+            try:
+                around.volumes.remove(uid)
+            except OSError as error:
+                self.context.log.warning("volumes not removed", pod=uid, error=str(error))
 
     def _warn(self, reason: str, message: str, container: ContainerState) -> None:
         self._event("Warning", reason, message, container)

@@ -29,6 +29,7 @@ from orchestrator.node.states import ContainerState, Phase, PodState, containers
 from orchestrator.node.statuses import pod_status
 from orchestrator.node.support import COURSE
 from orchestrator.node.surroundings import PodEntry, Surroundings
+from orchestrator.node.volumes.presence import missing_of, refers
 from orchestrator.resources.objects import Object
 from orchestrator.store import ObjectEvent
 
@@ -198,6 +199,12 @@ class NodePods:
         self._around: Surroundings | None = None
         self._host: Object = {}
 
+    @property
+    def expect_configuration(self) -> bool:
+        """Whether any of them has to be told of changes of ConfigMaps and the like."""
+        around = self._around
+        return around is not None and bool(around.unconfigured or around.following)
+
     def open(self, around: Surroundings) -> None:
         """Begin anew for a node that starts."""
         self.entries = {}
@@ -356,6 +363,8 @@ def _can_rest(pod: Object, around: Surroundings) -> bool:
         or "deletionTimestamp" in pod["metadata"]
         or not around.runtime.runs_on(pod)
     ):
+        return False
+    if "volumes" in spec and refers(spec) and missing_of(pod, around.reader):
         return False
     return all(map(_runs_at_once, spec["containers"]))
 

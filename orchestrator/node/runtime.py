@@ -51,6 +51,25 @@ _SAME = Identity()
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+class Mount(NamedTuple):
+    """Something of a volume that a container sees in a mount namespace of its own.
+
+    Attributes:
+        source: Directory or file that exists.
+        target: Where the container sees it; need not exist.
+        read_only: ``""``, ``flat`` (what is mounted below it stays as it is), ``recursive``, or
+            ``if-possible``: recursive where the kernel can, else flat.
+        follows: Whether what is mounted below the source later is seen.
+        owned: Whether mount points of other mounts may be made in the source.
+    """
+
+    source: str
+    target: str
+    read_only: str = ""
+    follows: bool = False
+    owned: bool = False
+
+
 class ContainerSpec(NamedTuple):
     """A container to start.
 
@@ -67,6 +86,8 @@ class ContainerSpec(NamedTuple):
         init: Whether it is an init container that has to end, not a sidecar.
         message_path: Where it may leave its termination message, from `Runtime.message_path`;
             ``""`` where it is not told.
+        mounts: Its mounts, outer ones before those within them; none where the runtime has no
+            private mounts.
     """
 
     id: str
@@ -80,6 +101,7 @@ class ContainerSpec(NamedTuple):
     identity: Identity = _SAME
     init: bool = False
     message_path: str = ""
+    mounts: tuple[Mount, ...] = ()
 
 
 class ContainerStarted(NamedTuple):
@@ -154,6 +176,10 @@ class Runtime(Protocol):
     @property
     def executes(self) -> bool:
         """Whether containers are programs that need a command and an environment."""
+
+    @property
+    def mounts(self) -> str:
+        """Why `ContainerSpec.mounts` cannot be had, or ``""`` where they can; known once open."""
 
     async def open(self) -> None:
         """Get ready; find what an earlier daemon left running.

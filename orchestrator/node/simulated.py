@@ -97,6 +97,7 @@ class SimulatedRuntime:
 
     name = "simulated"
     executes = False
+    mounts = "simulated containers have none"
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from orchestrator.node.credentials import MOUNT_PATH, is_token_volume
+from orchestrator.node.volumes.presence import find_kind
 from orchestrator.resources.objects import Object, spec_of
 
 
@@ -33,6 +33,20 @@ COURSE = frozenset(("resourceClaims",))
 """Fields of the pod that change its course whatever runs it."""
 _HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "setHostnameAsFQDN")
 _POD = ("hostAliases", "dnsConfig", "runtimeClassName", "overhead")
+_VOLUMES = frozenset(
+    (
+        "configMap",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "hostPath",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    )
+)
+_PROJECTED = frozenset(("configMap", "downwardAPI", "secret", "serviceAccountToken"))
+_BIDIRECTIONAL = "must not be Bidirectional: no mount of a process reaches the machine"
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINER = ("volumeDevices", "stdin", "tty")
 _POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
@@ -51,11 +65,8 @@ def find_unsupported(pod: Object, *, executes: bool, user: int) -> tuple[Unsuppo
     found = [Unsupported(f"spec.{name}", _LATER) for name in sorted(COURSE) if spec.get(name)]
     if executes:
         found += _pod_level(spec, user)
-        tokens = {
-            volume.get("name") for volume in spec.get("volumes") or () if is_token_volume(volume)
-        }
         for path, container in _containers(spec):
-            found += _container_level(container, path, user, tokens)
+            found += _container_level(container, path, user)
     return tuple(found)
 
 
@@ -81,9 +92,14 @@ def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
     if ((spec.get("os") or {}).get("name") or "linux") != "linux":
         yield Unsupported("spec.os.name", "must be linux")
     for index, volume in enumerate(spec.get("volumes") or ()):
-        if not is_token_volume(volume):
-            kind = next((key for key in volume if key != "name"), "emptyDir")
+        kind = find_kind(volume)
+        if kind not in _VOLUMES:
             yield Unsupported(f"spec.volumes[{index}]", f"a volume of type {kind} {_LATER}")
+        for number, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            for name in sorted(source.keys() - _PROJECTED):
+                yield Unsupported(
+                    f"spec.volumes[{index}].projected.sources[{number}].{name}", _LATER
+                )
     security = spec.get("securityContext") or {}
     for name in _POD_SECURITY:
         if security.get(name):
@@ -91,9 +107,7 @@ def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
     yield from _users(security, "spec.securityContext", user)
 
 
-def _container_level(
-    container: Object, path: str, user: int, tokens: set[str]
-) -> Iterator[Unsupported]:
+def _container_level(container: Object, path: str, user: int) -> Iterator[Unsupported]:
     for name in _CONTAINER:
         if container.get(name):
             yield Unsupported(f"{path}.{name}", _LATER)
@@ -101,8 +115,8 @@ def _container_level(
         if (container.get(name) or {}).get("grpc"):
             yield Unsupported(f"{path}.{name}.grpc", _LATER)
     for index, mount in enumerate(container.get("volumeMounts") or ()):
-        if mount.get("name") not in tokens or mount.get("mountPath") != MOUNT_PATH:
-            yield Unsupported(f"{path}.volumeMounts[{index}]", f"a mount {_LATER}")
+        if mount.get("mountPropagation") == "Bidirectional":
+            yield Unsupported(f"{path}.volumeMounts[{index}].mountPropagation", _BIDIRECTIONAL)
     for index, port in enumerate(container.get("ports") or ()):
         if port.get("hostPort"):
             yield Unsupported(f"{path}.ports[{index}].hostPort", _LATER)
@@ -140,9 +154,14 @@ def _users(security: Object, path: str, user: int) -> Iterator[Unsupported]:
 
 
 def limits_of(pod: Object) -> list[str]:
-    """Paths of resource limits, which a process node counts but does not enforce."""
+    """Paths of limits of resources and volumes, which a process node does not enforce."""
+    spec = spec_of(pod)
     return [
         f"{path}.resources.limits"
-        for path, container in _containers(spec_of(pod))
+        for path, container in _containers(spec)
         if (container.get("resources") or {}).get("limits")
+    ] + [
+        f"spec.volumes[{index}].emptyDir.sizeLimit"
+        for index, volume in enumerate(spec.get("volumes") or ())
+        if (volume.get("emptyDir") or {}).get("sizeLimit")
     ]

@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
-from orchestrator.node.credentials import PodCredentials
 from orchestrator.node.outbox import Outbox
 from orchestrator.node.runtime import Runtime
+from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.resources.objects import Object
 
 _PROBED = 64
@@ -84,9 +84,11 @@ class Surroundings:
         path: ``PATH`` of containers.
         user: The daemon's uid.
         allocatable: The node's quantities.
-        credentials: Where pods' tokens are written; None where there are none.
-        unconfigured: Uids of pods that wait for a ConfigMap or Secret; the node tells them of
-            changes.
+        volumes: Where pods' volumes are on this machine; None where processes have none.
+        unconfigured: Uids of pods that wait for something in the cluster, such as a ConfigMap; the
+            node tells them of the next change in their namespace.
+        following: Uids of pods with volumes made of ConfigMaps and Secrets; the node tells them of
+            every change in their namespace.
         probing: Has as many places as processes of the node are probed at the same time.
     """
 
@@ -99,6 +101,7 @@ class Surroundings:
     path: str
     user: int
     allocatable: Mapping[str, str]
-    credentials: PodCredentials | None = None
+    volumes: VolumeDirectories | None = None
     unconfigured: set[str] = field(default_factory=set)
+    following: set[str] = field(default_factory=set)
     probing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PROBED))

@@ -49,7 +49,7 @@ def test_a_pod_is_its_service_account(daemon: Daemon, kubectl: Path, tmp_path: P
     assert mount["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
     token = session("create token bot").strip()
     session("delete pod who list --now")
-    assert list((daemon.state / "credentials").iterdir()) == []
+    assert [path.name for path in (daemon.state / "mounts").iterdir()] == [".trash"]
     assert daemon.stop() == 0
     daemon.start()
     reviewed = session(f"--token={token} auth whoami")

@@ -22,6 +22,7 @@ from orchestrator.node import (
     process_node,
 )
 from orchestrator.node.runtime import Runtime
+from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Object
 from orchestrator.store import Store
@@ -122,12 +123,13 @@ async def make_cluster(
     log: Any = None,
     clean: bool = True,
     grace: float = 2.0,
+    volumes: VolumeDirectories | None = None,
 ) -> AsyncIterator[Cluster]:
     """Run a cluster of nodes; at the end everything is stopped, with its containers if clean."""
     async with ActorSystem(seed=1) as system:
         store = await Store.open(system, log or MemoryLog(), registry("1.35"))
         events = Recorded()
-        manager = NodeManager(store, events, runtimes(system), configs)
+        manager = NodeManager(store, events, runtimes(system), configs, volumes)
         await manager.start(system)
         try:
             yield Cluster(system, store, manager, events)
@@ -161,5 +163,7 @@ async def processes(tmp_path: Path) -> AsyncIterator[Cluster]:
     def runtimes(system: ActorSystem) -> list[Runtime]:
         return [ProcessRuntime(ProcessConfig(directory=tmp_path / "process"), system.clock)]
 
-    async with make_cluster(runtimes, [process_node(1, pods="127.251")]) as cluster:
+    volumes = VolumeDirectories(tmp_path / "mounts")
+    nodes = [process_node(1, pods="127.251")]
+    async with make_cluster(runtimes, nodes, volumes=volumes) as cluster:
         yield cluster

@@ -15,6 +15,7 @@ from typing import Any
 from actors import ActorSystem
 from actors.log import SqliteLog
 from orchestrator.node import NodeManager, ProcessConfig, ProcessRuntime, process_node
+from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.resources.kinds import registry
 from orchestrator.store import Store
 
@@ -30,7 +31,9 @@ async def main(directory: Path) -> None:
         log = await SqliteLog.open(directory / "log.db")
         store = await Store.open(system, log, registry("1.35"))
         runtime = ProcessRuntime(ProcessConfig(directory=directory / "process"), system.clock)
-        manager = NodeManager(store, Silent(), [runtime], [process_node(1, pods="127.252")])
+        volumes = VolumeDirectories(directory / "mounts")
+        nodes = [process_node(1, pods="127.252")]
+        manager = NodeManager(store, Silent(), [runtime], nodes, volumes)
         await manager.start(system)
         sys.stdout.write("ready\n")
         sys.stdout.flush()

@@ -84,9 +84,9 @@ async def test_a_command_that_is_not_found_is_a_start_error(processes: Any) -> N
     assert ended["message"] == 'exec: "nope": executable file not found in $PATH'
 
 
-async def test_a_volume_keeps_the_pod_waiting_and_is_named(processes: Any) -> None:
+async def test_a_volume_of_another_type_keeps_the_pod_waiting_and_is_named(processes: Any) -> None:
     """Nothing is started half."""
-    await processes.run("web", "true", volumes=[{"name": "v", "emptyDir": {}}])
+    await processes.run("web", "true", volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}])
     await processes.until(lambda: processes.state("web")[0] == "waiting")
     assert processes.state("web")[1]["reason"] == "UnsupportedField"
     assert processes.pod("web")["status"]["phase"] == "Pending"

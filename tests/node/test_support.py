@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.node.credentials import MOUNT_PATH
 from orchestrator.node.support import find_unsupported, limits_of
 
 
@@ -18,7 +17,11 @@ def paths(spec: dict[str, Any], *, executes: bool = True, user: int = 1000) -> l
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ({"volumes": [{"name": "v", "emptyDir": {}}]}, "spec.volumes[0]"),
+        ({"volumes": [{"name": "v", "nfs": {}}]}, "spec.volumes[0]"),
+        (
+            {"volumes": [{"name": "v", "projected": {"sources": [{"podCertificate": {}}]}}]},
+            "spec.volumes[0].projected.sources[0].podCertificate",
+        ),
         ({"initContainers": [{"name": "i", "tty": True}]}, "spec.initContainers[0].tty"),
         ({"resourceClaims": [{"name": "i"}]}, "spec.resourceClaims"),
         ({"hostNetwork": True}, "spec.hostNetwork"),
@@ -42,7 +45,14 @@ def test_a_pod_field_that_cannot_be_honoured_is_named(spec: dict[str, Any], path
         ({"readinessProbe": {"grpc": {"port": 1}}}, "readinessProbe.grpc"),
         ({"tty": True}, "tty"),
         ({"stdin": True}, "stdin"),
-        ({"volumeMounts": [{"name": "v", "mountPath": "/v"}]}, "volumeMounts[0]"),
+        (
+            {
+                "volumeMounts": [
+                    {"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}
+                ]
+            },
+            "volumeMounts[0].mountPropagation",
+        ),
         ({"ports": [{"containerPort": 1}, {"hostPort": 80}]}, "ports[1].hostPort"),
         ({"terminationMessagePath": "/tmp/x"}, "terminationMessagePath"),
         ({"securityContext": {"privileged": True}}, "securityContext.privileged"),
@@ -74,7 +84,7 @@ def test_what_admission_fills_in_is_no_obstacle() -> None:
     container = {
         "name": "c",
         "terminationMessagePath": "/dev/termination-log",
-        "volumeMounts": [{"name": "kube-api-access-x1", "mountPath": MOUNT_PATH}],
+        "volumeMounts": [{"name": "kube-api-access-x1", "mountPath": "/var/run/x"}],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     spec = {

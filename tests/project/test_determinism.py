@@ -37,7 +37,7 @@ ALLOWED = {
     "orchestrator/cli/demo/story.py": OWN_USE,
     "orchestrator/cli/up.py": OWN_USE,
     "orchestrator/cluster/cluster.py": OUTSIDE,
-    "orchestrator/node/credentials.py": TOKEN,
+    "orchestrator/node/volumes/tokens.py": TOKEN,
     "orchestrator/node/process/runtime.py": "the supervisor's key must not be guessed",
     "orchestrator/node/process/supervisor/containers.py": PROCESS,
     "orchestrator/node/process/supervisor/logfiles.py": PROCESS,

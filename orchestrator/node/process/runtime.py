@@ -53,12 +53,15 @@ class ProcessConfig:
         log_files: Log files kept for a container, ``containerLogMaxFiles``.
         hold: Abstract socket name that the supervisor holds while it lives, or ``""``: others can
             see by it that its containers' addresses are taken.
+        private_mounts: Whether containers get mounts in a namespace of their own where the kernel
+            lets them; False acts as on a machine whose kernel does not.
     """
 
     directory: Path
     log_limit: int = 10 * 1024 * 1024
     log_files: int = 5
     hold: str = ""
+    private_mounts: bool = True
 
 
 class ProcessRuntime:
@@ -81,6 +84,7 @@ class ProcessRuntime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._messages = TerminationMessages(config.directory / "messages")
+        self._no_mounts = "they are switched off"
         self._log = structlog.get_logger("orchestrator.node")
         self._client = self._new_client()
 
@@ -98,6 +102,11 @@ class ProcessRuntime:
         return self._config.directory
 
     @property
+    def mounts(self) -> str:
+        """Why containers cannot have private mounts, or ``""``."""
+        return self._no_mounts
+
+    @property
     def supervisor_pid(self) -> int:
         """The supervisor's process id, 0 before `open`."""
         return self._client.pid
@@ -108,8 +117,18 @@ class ProcessRuntime:
         """Connect to the supervisor, starting it when needed, and learn what it knows."""
         self._config.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self._client.connect()
+        if self._config.private_mounts:
+            await self._probe()
         await self._learn(adopt=True)
         self._messages.sweep({record.started.id for record in self._records})
+
+    async def _probe(self) -> None:
+        try:
+            answer = await self._client.ask({"op": "probe"})
+        except (RefusedError, DisconnectedError) as error:  # one that an older version started
+            self._no_mounts = f"the process supervisor: {error}"
+        else:
+            self._no_mounts = str(answer["mounts"])
 
     async def _learn(self, *, adopt: bool) -> None:
         """Take over the supervisor's records; tell of ends that were not heard of.
@@ -227,6 +246,8 @@ class ProcessRuntime:
             "gid": spec.identity.gid,
             "no_new_privileges": spec.identity.no_new_privileges,
             "labels": {**of._asdict(), "attempt": str(of.attempt), "address": spec.address},
+            "mounts": spec.mounts,
+            "scratch": str(self._config.directory.absolute()) if spec.mounts else "",
             "log": str(self._log_path(spec.pod, of)),
             "log_limit": self._config.log_limit,
             "log_files": self._config.log_files,

@@ -24,6 +24,8 @@ import warnings  # noqa: F401 - os.execvpe wants it when no file may be opened a
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .mounting import Mount, MountError, apply
+
 MARKER = "ORCHESTRATOR_CONTAINER"
 """Environment variable with the container's id, by which stray descendants are known."""
 
@@ -50,6 +52,8 @@ class Launch(NamedTuple):
         no_new_privileges: Set the kernel flag that makes setuid programs harmless.
         tag: From `tag_of`, or 0 for none.
         enter: Process whose user and mount namespaces to enter where they are others, or 0.
+        mounts: What the container mounts, outer mounts before those within them.
+        scratch: A directory that mounting may cover.
     """
 
     argv: list[str]
@@ -60,6 +64,8 @@ class Launch(NamedTuple):
     no_new_privileges: bool
     tag: int = 0
     enter: int = 0
+    mounts: tuple[Mount, ...] = ()
+    scratch: str = ""
 
 
 class Streams(NamedTuple):
@@ -246,6 +252,8 @@ def _become(launch: Launch, streams: Streams, report: int) -> None:
         if launch.enter:
             what = "enter the container's namespaces"
             _enter_namespaces(launch.enter)
+        elif launch.mounts:
+            apply(list(launch.mounts), launch.scratch)
         if launch.gid is not None:
             what = f"setgid {launch.gid}"
             os.setgroups([])
@@ -264,6 +272,8 @@ def _become(launch: Launch, streams: Streams, report: int) -> None:
         looked_up = what.startswith("exec") and "/" not in launch.argv[0]
         why = "executable file not found in $PATH" if looked_up else "no such file or directory"
         os.write(report, f"{what}: {why}".encode())
+    except MountError as error:
+        os.write(report, str(error).encode())
     except PermissionError:
         os.write(report, f"{what}: permission denied".encode())
     except BaseException as error:  # noqa: BLE001 - a fork must never return into the supervisor

@@ -23,7 +23,7 @@ import struct
 import sys
 import time
 
-from . import executions, processes, records, recovery, wire
+from . import executions, mounting, processes, records, recovery, wire
 from .containers import Container
 from .executions import Execution
 
@@ -279,6 +279,8 @@ class Supervisor:
             match request.get("op"):
                 case "hello":
                     return {"ok": {"protocol": PROTOCOL, "pid": os.getpid(), "boot": self._boot}}
+                case "probe":
+                    return {"ok": {"mounts": mounting.probe(self._directory)}}
                 case "list":
                     return {"ok": list(self._records.values())}
                 case "start":
@@ -326,6 +328,8 @@ class Supervisor:
             gid=request.get("gid"),
             no_new_privileges=bool(request.get("no_new_privileges")),
             tag=processes.tag_of(identity),
+            mounts=tuple(mounting.Mount(*item) for item in request.get("mounts") or ()),
+            scratch=str(request.get("scratch") or ""),
         )
         # Saved before the fork: should this process die in between, the id in the environment
         # still finds the container.

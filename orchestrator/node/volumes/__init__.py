@@ -1,0 +1,5 @@
+"""Volumes of pods: what is in them, where it is on this machine, and how containers see it."""
+
+from orchestrator.node.volumes.directories import VolumeDirectories
+
+__all__ = ["VolumeDirectories"]
