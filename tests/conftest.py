@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.leftovers import no_loop_left_over, nothing_left_over, unfinished_tasks
@@ -59,6 +60,13 @@ def require_program() -> Callable[[str], str]:
         return str(found)
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Let no test see how another one set up the log: commands that run in this process do."""
+    yield
+    structlog.reset_defaults()
 
 
 def versions_beside(folder: Path, pattern: str) -> dict[int, Path]:

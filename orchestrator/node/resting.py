@@ -56,7 +56,8 @@ class NodePod(PodEntry):
 
     Attributes:
         ref: Its actor, None while it rests.
-        ended: Whether it was ended at rest: its containers have ended, and the store is told so.
+        ended: Whether it was ended at rest, and nothing has happened to it since: its containers
+            have ended, the store is told so, and all that is left is to clean up.
     """
 
     __slots__ = ("ended", "ref")
@@ -235,10 +236,11 @@ class NodePods:
             and spec is entry.latest["spec"]
             and labelled_alike(pod, entry.latest)
         ):
-            if "deletionTimestamp" in metadata and not entry.ended and not self._end(pod, entry):
-                return False
-            entry.latest = pod  # its own words, come back, or its end
-            return True
+            if "deletionTimestamp" not in metadata or entry.ended or self._end(pod, entry):
+                entry.latest = pod  # its own words, come back, or its end
+                return True
+        # What follows must not overtake this in the mailbox of the node's actor.
+        entry.ended = False
         return False
 
     def begin(self, pod: Object) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from orchestrator.node import SimulatedRuntime, simulated_node
 from orchestrator.node.resting import AlikeStatuses
 from orchestrator.node.runtime import ContainerOf, ContainerStarted
 from orchestrator.node.statuses import status_change
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.objects import with_meta
 from orchestrator.store import Changed, DeleteOptions
 from orchestrator.store.codec import apply_delta, diff_objects
 
@@ -213,6 +217,31 @@ def test_pods_rest_again_after_their_node_was_started_anew(one: Any) -> None:
             assert len(runtime._records) == 2
             await cluster.store.delete("pods", "default", "unknown")
             await cluster.until_gone("unknown")
+
+    scenario()
+
+
+def test_a_pod_that_is_changed_while_it_ends_leaves_nothing(one: Any) -> None:
+    """The change is heard of together with the end, and does not bring the pod back."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            for turns in range(12):
+                name = f"p{turns}"
+                await cluster.run(name)
+                await cluster.until_running(name)
+                await cluster.store.delete("pods", "default", name)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                with contextlib.suppress(StatusError):
+                    await cluster.store.modify(
+                        "pods", "default", name, lambda pod: with_meta(pod, annotations={"a": "b"})
+                    )
+            await cluster.system.clock.sleep(60)
+            cell = cluster.system.guardian.rare().children["nodes"].rare().children["node-1"]
+            assert not cell.actor._pods
+            assert not cluster.manager._runtimes["simulated"].pods("node-1")
 
     scenario()
 
