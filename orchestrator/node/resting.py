@@ -235,10 +235,10 @@ class NodePods:
             and pod.get("status") is entry.proposed
             and spec is entry.latest["spec"]
             and labelled_alike(pod, entry.latest)
+            and ("deletionTimestamp" not in metadata or entry.ended or self._end(pod, entry))
         ):
-            if "deletionTimestamp" not in metadata or entry.ended or self._end(pod, entry):
-                entry.latest = pod  # its own words, come back, or its end
-                return True
+            entry.latest = pod  # its own words, come back, or its end
+            return True
         # What follows must not overtake this in the mailbox of the node's actor.
         entry.ended = False
         return False
