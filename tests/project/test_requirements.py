@@ -20,7 +20,15 @@ LOADED_BY_OTHERS = {
     "kubernetes-validate": "its data files are read, its code is not imported",
     "tzdata": "the database of zoneinfo",
 }
-NOT_IMPORTED = {"import-linter", "mypy", "pytest-asyncio", "ruff", "types-psutil", "types-pyyaml"}
+NOT_IMPORTED = {
+    "import-linter",
+    "mypy",
+    "pytest-asyncio",
+    "pytest-xdist",
+    "ruff",
+    "types-psutil",
+    "types-pyyaml",
+}
 """Tools and plugins."""
 
 OPTIONAL = {"matplotlib": "plots of `orchestrator bench`, which says how to get it"}
