@@ -138,7 +138,3 @@ class NotRunningError(SessionError):
 
 class CommandNotStartedError(SessionError):
     """The command could not be executed; the text ends with the reason in runc's words."""
-
-
-class UnsupportedSessionError(SessionError):
-    """The runtime, or this container, has nothing that could answer."""

@@ -6,6 +6,7 @@ tests of tools try out ``exec`` with; anything else ends with 127 and says so.
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
@@ -25,7 +26,7 @@ class Invocation(NamedTuple):
     """A command in a simulated container.
 
     Attributes:
-        command: Program and arguments.
+        command: Program and arguments; empty where somebody attaches to the main process.
         of: The container.
         pod: The pod it is in, ``{}`` where the asker did not tell.
         stdin: Read its input here; at the end at once where none was asked for.
@@ -51,6 +52,8 @@ Program: TypeAlias = Callable[[Invocation], Awaitable[int] | None]
 
 async def run_builtin(asked: Invocation) -> int:
     """Run one of the built-in commands, or say that there is none of that name."""
+    if not asked.command:  # the main process writes nothing until it ends
+        await asyncio.Event().wait()
     name = asked.command[0].rpartition("/")[2]
     program = _BUILTIN.get(name)
     if program is None:

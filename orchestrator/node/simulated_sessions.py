@@ -59,7 +59,7 @@ class SimulatedSession:
         """Return the exit code once the command has ended."""
         await asyncio.wait((self._task,))
         if self._task.cancelled():
-            return KILLED
+            return KILLED if self._asked.command else 0  # who attached was not killed
         error = self._task.exception()
         if error is not None:
             raise SessionError(f"the simulated command failed: {error}") from error

@@ -48,7 +48,7 @@ _VOLUMES = frozenset(
 _PROJECTED = frozenset(("configMap", "downwardAPI", "secret", "serviceAccountToken"))
 _BIDIRECTIONAL = "must not be Bidirectional: no mount of a process reaches the machine"
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_CONTAINER = ("volumeDevices", "stdin", "tty")
+_CONTAINER = ("volumeDevices",)
 _POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
 _SECURITY = ("privileged", "readOnlyRootFilesystem", "seLinuxOptions", "windowsOptions")
 

@@ -25,6 +25,7 @@ from orchestrator.node import (
 from orchestrator.node.commands import run_command
 from orchestrator.node.process.supervisor import processes
 from orchestrator.node.sessions import (
+    AttachRequest,
     CommandNotStartedError,
     ExecRequest,
     NotRunningError,
@@ -45,14 +46,14 @@ class Ground:
         runtime.attach("n", self.events.put_nowait)
         self.id = ""
 
-    async def start(self, *argv: str, cwd: str = "") -> None:
+    async def start(self, *argv: str, cwd: str = "", **container: bool) -> None:
         self.id = self.runtime.identify()
         env = {"PATH": "/bin:/usr/bin", "COLOUR": "blue"}
         spec = ContainerSpec(
             id=self.id,
             of=ContainerOf("n", "u", "c", 0),
             pod=POD,
-            container={"name": "c"},
+            container={"name": "c", **container},
             argv=argv or ("sleep", "300"),
             env=env,
             working_directory=cwd,
@@ -68,6 +69,9 @@ class Ground:
 
     async def execute(self, *command: str, **options: Any) -> Session:
         return await self.runtime.execute(self.id, ExecRequest(command=command, **options))
+
+    async def attach(self, **wanted: bool) -> Session:
+        return await self.runtime.attach_streams(self.id, AttachRequest(**wanted))
 
     async def run(self, *command: str, seconds: float = 10.0) -> tuple[int | None, str]:
         result = await run_command(
@@ -312,6 +316,123 @@ async def test_commands_run_side_by_side(processes_ground: Ground) -> None:
         *(processes_ground.run("sh", "-c", f"echo {n}; exit {n}") for n in range(50))
     )
     assert answers == [(n, f"{n}\n") for n in range(50)]
+
+
+# -- attaching to processes
+
+
+async def test_who_attaches_gets_what_is_written_from_then_on(processes_ground: Ground) -> None:
+    """Output and errors apart, also without a newline; the log has all of it as well."""
+    script = "read line; printf 'got %s' $line; echo err >&2; read line"
+    await processes_ground.start("sh", "-c", script, stdin=True)
+    first = await processes_ground.attach(stdin=True)
+    second = await processes_ground.attach()
+    await first.write(b"it\n")
+    for session in (first, second):
+        assert session.stdout is not None
+        assert session.stderr is not None
+        async with asyncio.timeout(10):
+            assert await session.stdout.read() == b"got it"
+            assert await session.stderr.read() == b"err\n"
+    await second.close()
+    await first.write(b"on\n")
+    async with asyncio.timeout(10):
+        assert await all_of(first.stdout) == b""
+        assert await first.wait() == 0
+    ended = await processes_ground.event(ContainerExited)
+    assert ended.exit_code == 0
+    await first.close()
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_input_ends_with_the_first_who_had_it_if_it_is_once(
+    processes_ground: Ground, once: bool
+) -> None:
+    """``stdinOnce``: the program sees the end when its first writer goes; else it waits."""
+    await processes_ground.start("sh", "-c", "cat; echo done", stdin=True, stdinOnce=once)
+    first = await processes_ground.attach(stdin=True)
+    assert first.stdout is not None
+    await first.write(b"one\n")
+    assert await first.stdout.read() == b"one\n"
+    second = await processes_ground.attach(stdin=True)
+    await first.close()
+    if once:
+        assert (await processes_ground.event(ContainerExited)).exit_code == 0
+        assert await all_of(second.stdout) == b"done\n"
+    else:
+        await second.write(b"two\n")
+        assert second.stdout is not None
+        assert await second.stdout.read() == b"two\n"
+    await second.close()
+
+
+async def test_a_container_may_have_a_terminal(processes_ground: Ground) -> None:
+    """Its size can be changed, its errors come with its output, and it is the log's, too."""
+    script = "read line; stty size; echo $TERM; echo err >&2; exit 4"
+    await processes_ground.start("sh", "-c", script, stdin=True, tty=True)
+    session = await processes_ground.attach(stdin=True)
+    assert session.stderr is None
+    session.resize(132, 43)
+    await session.write(b"go\n")
+    assert (await all_of(session.stdout)).decode().split() == ["go", "43", "132", "xterm", "err"]
+    assert (await processes_ground.event(ContainerExited)).exit_code == 4
+    await session.close()
+
+
+async def test_input_that_a_container_has_not_got_is_dropped(processes_ground: Ground) -> None:
+    """It reads nothing, as without ``stdin``."""
+    await processes_ground.start("sh", "-c", "cat; sleep 300")
+    session = await processes_ground.attach(stdin=True)
+    await session.write(b"lost")
+    session.end_input()
+    await session.close()
+
+
+async def test_who_does_not_keep_up_holds_the_output_up_and_loses_nothing(
+    processes_ground: Ground,
+) -> None:
+    """Far more than the pipes hold arrives whole, and in order, at everyone."""
+    script = "read line; seq 1 200000; read line"
+    await processes_ground.start("sh", "-c", script, stdin=True)
+    slow = await processes_ground.attach(stdin=True)
+    fast = await processes_ground.attach()
+    await slow.write(b"\n")
+    expected = b"".join(b"%d\n" % number for number in range(1, 200_001))
+
+    async def collect(session: Session, pause: float) -> bytes:
+        found = b""
+        assert session.stdout is not None
+        while len(found) < len(expected):
+            found += await session.stdout.read()
+            await asyncio.sleep(pause)
+        return found
+
+    async with asyncio.timeout(20):
+        taken = await asyncio.gather(collect(slow, 0.001), collect(fast, 0))
+    assert [one == expected for one in taken] == [True, True]
+    await slow.close()
+    await fast.close()
+
+
+async def test_who_leaves_without_a_word_lets_the_output_go_on(processes_ground: Ground) -> None:
+    """A pipe that waited for someone who has left is read again."""
+    await processes_ground.start("sh", "-c", "read line; seq 1 200000; exit 5", stdin=True)
+    session = await processes_ground.attach(stdin=True)
+    await session.write(b"\n")
+    assert session.stdout is not None
+    await session.stdout.read()
+    await session.close()
+    assert (await processes_ground.event(ContainerExited)).exit_code == 5
+
+
+async def test_attaching_ends_with_the_container(ground: Ground) -> None:
+    """In either runtime, with what its main process wrote last."""
+    session = await ground.attach()
+    ground.runtime.stop(ground.id, 0)
+    async with asyncio.timeout(10):
+        assert await all_of(session.stdout) == b""
+        assert await session.wait() == 0
+    await session.close()
 
 
 # -- simulated

@@ -22,7 +22,10 @@ def paths(spec: dict[str, Any], *, executes: bool = True, user: int = 1000) -> l
             {"volumes": [{"name": "v", "projected": {"sources": [{"podCertificate": {}}]}}]},
             "spec.volumes[0].projected.sources[0].podCertificate",
         ),
-        ({"initContainers": [{"name": "i", "tty": True}]}, "spec.initContainers[0].tty"),
+        (
+            {"initContainers": [{"name": "i", "volumeDevices": [{}]}]},
+            "spec.initContainers[0].volumeDevices",
+        ),
         ({"resourceClaims": [{"name": "i"}]}, "spec.resourceClaims"),
         ({"hostNetwork": True}, "spec.hostNetwork"),
         ({"shareProcessNamespace": True}, "spec.shareProcessNamespace"),
@@ -43,8 +46,6 @@ def test_a_pod_field_that_cannot_be_honoured_is_named(spec: dict[str, Any], path
     ("container", "path"),
     [
         ({"readinessProbe": {"grpc": {"port": 1}}}, "readinessProbe.grpc"),
-        ({"tty": True}, "tty"),
-        ({"stdin": True}, "stdin"),
         (
             {
                 "volumeMounts": [

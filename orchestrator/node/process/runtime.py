@@ -35,7 +35,6 @@ from orchestrator.node.sessions import (
     NotRunningError,
     PortConnection,
     Session,
-    UnsupportedSessionError,
 )
 from orchestrator.resources.objects import Object, name_of, namespace_of
 
@@ -240,7 +239,7 @@ class ProcessRuntime:
             "op": "start",
             "container": spec.id,
             "argv": spec.argv,
-            "env": dict(spec.env),
+            "env": {"TERM": "xterm", **spec.env} if spec.container.get("tty") else dict(spec.env),
             "cwd": spec.working_directory,
             "uid": spec.identity.uid,
             "gid": spec.identity.gid,
@@ -248,6 +247,9 @@ class ProcessRuntime:
             "labels": {**of._asdict(), "attempt": str(of.attempt), "address": spec.address},
             "mounts": spec.mounts,
             "scratch": str(self._config.directory.absolute()) if spec.mounts else "",
+            "stdin": bool(spec.container.get("stdin")),
+            "stdin_once": bool(spec.container.get("stdinOnce")),
+            "tty": bool(spec.container.get("tty")),
             "log": str(self._log_path(spec.pod, of)),
             "log_limit": self._config.log_limit,
             "log_files": self._config.log_files,
@@ -297,10 +299,10 @@ class ProcessRuntime:
         self._check_running(id)
         return await sessions.execute(self._config.directory, id, request)
 
-    async def attach_streams(self, id: str, request: AttachRequest) -> Session:  # noqa: A002, ARG002 - the protocol's
-        """Refuse: not yet."""
+    async def attach_streams(self, id: str, request: AttachRequest) -> Session:  # noqa: A002 - the protocol's word
+        """Take part in the streams of a container's main process."""
         self._check_running(id)
-        raise UnsupportedSessionError("attaching to processes is not supported by this node")
+        return await sessions.attach(self._config.directory, id, request)
 
     async def connect(self, pod: Object, port: int) -> PortConnection:
         """Connect to the pod's own address."""

@@ -16,6 +16,7 @@ from typing import Any
 from orchestrator.node.process._descriptors import DescriptorReader, DescriptorWriter
 from orchestrator.node.process.supervisor import wire
 from orchestrator.node.sessions import (
+    AttachRequest,
     CommandNotStartedError,
     ExecRequest,
     NotRunningError,
@@ -149,7 +150,11 @@ class ProcessSession:
         stderr: DescriptorReader | None,
         *,
         tty: bool,
+        writes: bool,
+        is_console: bool = False,
     ) -> None:
+        self._writes = writes
+        self._is_console = is_console
         self.stdout = stdout
         self.stderr = stderr
         self._channel = channel
@@ -164,6 +169,8 @@ class ProcessSession:
         if message is not None and message.get("event") == "ended":
             self._code = int(message["exit_code"])
         elif message is not None:
+            if message.get("event") == "input_ended" and self._stdin is not None:
+                self._stdin.close()
             return
         for reader in (self.stdout, self.stderr):
             if reader is not None:
@@ -172,14 +179,16 @@ class ProcessSession:
 
     async def write(self, data: bytes) -> None:
         """Write to the program's input."""
-        if self._stdin is not None:
+        if self._stdin is not None and self._writes:
             async with self._writing:
                 await self._stdin.write(data)
 
     def end_input(self) -> None:
-        """Close the program's input; a terminal stays."""
+        """Close the program's input; a terminal stays, and a console's may have other writers."""
         if self._stdin is not None and not self._tty:
             self._stdin.close()
+            if self._is_console:
+                self._channel.send({"op": "end_input"})
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the terminal's size."""
@@ -209,6 +218,30 @@ class ProcessSession:
         self._ended.set()
 
 
+async def attach(directory: Path, container: str, request: AttachRequest) -> ProcessSession:
+    """Ask the supervisor of ``directory`` for a container's streams."""
+    wanted = {"stdin": request.stdin, "stdout": request.stdout, "stderr": request.stderr}
+    question = {
+        "id": 1,
+        "op": "attach",
+        "container": container,
+        "streams": [name for name, given in wanted.items() if given],
+    }
+    channel, answer, descriptors = await _ask(directory, question)
+    ends = dict(zip(answer["streams"], descriptors, strict=True))
+    # A terminal is given for its size alone where no input is wanted.
+    stdin = ends.get("stdin", ends.get("terminal"))
+    return ProcessSession(
+        channel,
+        None if stdin is None else DescriptorWriter(stdin),
+        DescriptorReader(ends["stdout"]) if "stdout" in ends else None,
+        DescriptorReader(ends["stderr"]) if "stderr" in ends else None,
+        tty="terminal" in ends,
+        writes=bool(answer["input"]),
+        is_console=True,
+    )
+
+
 async def execute(directory: Path, container: str, request: ExecRequest) -> ProcessSession:
     """Ask the supervisor of ``directory`` for a command; see `Runtime.execute`."""
     streams = [
@@ -228,7 +261,7 @@ async def execute(directory: Path, container: str, request: ExecRequest) -> Proc
         "streams": streams,
         "tty": request.tty,
     }
-    channel, descriptors = await _ask(directory, question)
+    channel, _, descriptors = await _ask(directory, question)
     if request.tty:
         (master,) = descriptors
         return ProcessSession(
@@ -237,6 +270,7 @@ async def execute(directory: Path, container: str, request: ExecRequest) -> Proc
             DescriptorReader(master),
             None,
             tty=True,
+            writes=request.stdin,
         )
     ends = dict(zip(streams, descriptors, strict=True))
     return ProcessSession(
@@ -245,10 +279,11 @@ async def execute(directory: Path, container: str, request: ExecRequest) -> Proc
         DescriptorReader(ends["stdout"]) if "stdout" in ends else None,
         DescriptorReader(ends["stderr"]) if "stderr" in ends else None,
         tty=False,
+        writes=request.stdin,
     )
 
 
-async def _ask(directory: Path, question: wire.Message) -> tuple[Channel, list[int]]:
+async def _ask(directory: Path, question: wire.Message) -> tuple[Channel, wire.Message, list[int]]:
     try:
         async with asyncio.timeout(_ANSWER):
             channel = await Channel.open(directory)
@@ -262,4 +297,4 @@ async def _ask(directory: Path, question: wire.Message) -> tuple[Channel, list[i
     if "error" in answer:
         channel.close()
         raise _ERRORS.get(answer.get("kind", ""), SessionError)(str(answer["error"]))
-    return channel, descriptors
+    return channel, answer["ok"], descriptors

@@ -8,13 +8,9 @@ command runs, the command is hung up on.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
-import struct
-import termios
 
-from . import processes
+from . import processes, streaming
 from .containers import Container
 
 HANG_UP = 2.0
@@ -82,36 +78,15 @@ def execute(
     theirs: list[int] = []
     ours: list[int] = []
     try:
-        streams = _terminal(theirs, ours, launch.uid) if tty else _pipes(theirs, ours, wanted)
+        streams = (
+            streaming.terminal(theirs, ours, launch.uid)
+            if tty
+            else streaming.pipes(theirs, ours, wanted)
+        )
         pid = processes.spawn(launch, streams)
     except (processes.StartError, OSError):
-        _close(ours)
+        streaming.close(ours)
         raise
     finally:
-        _close(theirs)
+        streaming.close(theirs)
     return Execution(pid, container.record["id"]), ours
-
-
-def _pipes(theirs: list[int], ours: list[int], wanted: list[str]) -> processes.Streams:
-    made: dict[str, int] = {}
-    for name in wanted:
-        read, write = os.pipe()
-        made[name], kept = (read, write) if name == "stdin" else (write, read)
-        theirs.append(made[name])
-        ours.append(kept)
-    return processes.Streams(made.get("stdin", -1), made.get("stdout", -1), made.get("stderr", -1))
-
-
-def _terminal(theirs: list[int], ours: list[int], user: int | None) -> processes.Streams:
-    master, slave = os.openpty()
-    ours.append(master)
-    theirs.append(slave)
-    if user is not None:
-        os.fchown(slave, user, -1)
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    return processes.Streams(slave, slave, slave, is_terminal=True)
-
-
-def _close(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)

@@ -100,11 +100,16 @@ class LogFile:
 
 
 class LineWriter:
-    """Turns what one stream (``stdout`` or ``stderr``) sends into log entries."""
+    """Turns what one stream (``stdout`` or ``stderr``) sends into log entries.
 
-    __slots__ = ("_buffer", "_file", "_stamp", "_stream")
+    Attributes:
+        stream: Its name.
+    """
+
+    __slots__ = ("_buffer", "_file", "_stamp", "_stream", "stream")
 
     def __init__(self, file: LogFile, stream: str) -> None:
+        self.stream = stream
         self._file = file
         self._stream = stream.encode()
         self._buffer = b""

@@ -5,9 +5,10 @@ Requests are ``{"id": n, "op": ...}``, answered by ``{"id": n, "ok": ...}`` or
 ``{"event": "exited", "container": record}``. Records stay until ``remove``, so a client that
 was away learns from ``list`` what it missed.
 
-A connection whose first request is ``exec`` is that command's from then on: the answer carries the
-descriptors of its streams, ``kill`` is the only request that follows, and the one event is
-``{"event": "ended", "exit_code": n}``.
+A connection whose first request is ``exec`` or ``attach`` is that session's from then on: the
+answer carries the descriptors of its streams, and the one event is
+``{"event": "ended", "exit_code": n}``. What may follow is ``kill`` for a command and ``end_input``
+for who attached, who may be told ``{"event": "input_ended"}`` when another's end was the input's.
 """
 
 # pathlib would cost a megabyte of a process that is to be small:
@@ -23,7 +24,8 @@ import struct
 import sys
 import time
 
-from . import executions, mounting, processes, records, recovery, wire
+from . import attaching, executions, mounting, processes, records, recovery, wire
+from .attaching import STALLED, Attachment, Tee
 from .containers import Container
 from .executions import Execution
 
@@ -43,7 +45,7 @@ _OVERDUE = 10.0
 
 
 class _Client:
-    __slots__ = ("decoder", "execution", "fresh", "out", "socket")
+    __slots__ = ("attachment", "decoder", "execution", "fresh", "out", "socket")
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -52,6 +54,11 @@ class _Client:
         self.out = bytearray()
         self.fresh = True
         self.execution: Execution | None = None
+        self.attachment: Attachment | None = None
+
+    @property
+    def is_session(self) -> bool:
+        return self.execution is not None or self.attachment is not None
 
 
 class Supervisor:
@@ -73,6 +80,8 @@ class Supervisor:
         self._live: dict[str, Container] = {}
         self._readers: dict[int, Container] = {}
         self._executions: dict[int, tuple[Execution, _Client]] = {}
+        self._held: dict[int, Container] = {}
+        self._tees: dict[int, Tee] = {}
         self._clients: dict[int, _Client] = {}
         self._poll = select.epoll()
         self._listener = _listen(directory)
@@ -108,6 +117,8 @@ class Supervisor:
                     self._reachable_at = 0.0
             elif descriptor in self._readers:
                 self._pump(descriptor)
+            elif descriptor in self._tees:
+                self._copy(self._tees[descriptor], events)
             elif descriptor in self._clients:
                 self._serve(self._clients[descriptor], events)
         self._reap()
@@ -168,6 +179,8 @@ class Supervisor:
             client.socket.close()
             if client.execution is not None and client.execution.pid in self._executions:
                 client.execution.hang_up(time.monotonic())
+            if client.attachment is not None:
+                self._detach(client.attachment)
         if not self._clients:
             self._alone_since = time.monotonic()
 
@@ -188,8 +201,10 @@ class Supervisor:
             self._drop(client)
             return
         for request in requests:
-            if client.execution is not None or request.get("op") == "exec":
-                self._serve_execution(client, request)
+            if client.is_session:
+                self._serve_session(client, request)
+            elif request.get("op") in ("exec", "attach"):
+                self._begin_session(client, request)
             else:
                 self._send(client, {"id": request.get("id"), **self._answer(request)})
             client.fresh = False
@@ -225,16 +240,19 @@ class Supervisor:
 
     def _tell_exited(self, record: records.Record) -> None:
         for client in list(self._clients.values()):
-            if client.execution is None:
+            if not client.is_session:
                 self._send(client, {"event": "exited", "container": record})
 
-    # -- commands in containers
+    # -- sessions
 
-    def _serve_execution(self, client: _Client, request: wire.Message) -> None:
-        if client.execution is not None:
-            if request.get("op") == "kill" and client.execution.pid in self._executions:
-                client.execution.kill()
-            return
+    def _serve_session(self, client: _Client, request: wire.Message) -> None:
+        execution, attachment = client.execution, client.attachment
+        if request.get("op") == "kill" and execution and execution.pid in self._executions:
+            execution.kill()
+        elif request.get("op") == "end_input" and attachment and attachment.has_input:
+            self._end_input(attachment)
+
+    def _begin_session(self, client: _Client, request: wire.Message) -> None:
         descriptors: list[int] = []
         try:
             container = self._live.get(request["container"])
@@ -242,6 +260,13 @@ class Supervisor:
                 answer: wire.Message = {"error": "a command needs a connection of its own"}
             elif container is None or container.status is not None or self._leaving:
                 answer = {"error": "the container does not run", "kind": "gone"}
+            elif request["op"] == "attach":
+                wanted = [str(name) for name in request["streams"]]
+                client.attachment, names, descriptors = attaching.attach(container, wanted)
+                for tee in client.attachment.tees:
+                    self._tees[tee.descriptor] = tee
+                    self._poll.register(tee.descriptor, 0)  # tells of its reader's end
+                answer = {"ok": {"streams": names, "input": client.attachment.has_input}}
             else:
                 client.execution, descriptors = executions.execute(
                     container,
@@ -264,6 +289,63 @@ class Supervisor:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def _end_input(self, attachment: Attachment) -> None:
+        attachment.has_input = False
+        container = attachment.container
+        if not container.stdin_once or container.is_terminal:
+            return
+        container.close_input()
+        for client in list(self._clients.values()):
+            other = client.attachment
+            if other is not None and other.container is container and other.has_input:
+                other.has_input = False
+                self._send(client, {"event": "input_ended"})  # it has a descriptor of its own
+
+    def _detach(self, attachment: Attachment) -> None:
+        if attachment.has_input:
+            self._end_input(attachment)
+        for tee in attachment.tees:
+            self._drop_tee(tee)
+            if tee in attachment.container.tees:
+                attachment.container.tees.remove(tee)
+        self._release(attachment.container)
+
+    def _copy(self, tee: Tee, events: int) -> None:
+        """Write on to someone who attached and takes bytes again, or has left."""
+        if events & select.EPOLLOUT:
+            tee.flush(time.monotonic())
+        else:
+            self._drop_tee(tee)
+        self._settle_tee(tee)
+
+    def _settle_tee(self, tee: Tee) -> None:
+        """Watch a tee as its state has it, and let its pipe go on that waited for it."""
+        if tee.descriptor < 0 or (tee.ending and not tee.rest):
+            self._drop_tee(tee)
+        else:
+            self._poll.modify(tee.descriptor, select.EPOLLOUT if tee.rest else 0)
+        container = self._held.get(tee.source)
+        if container is not None:
+            self._release(container)
+
+    def _drop_tee(self, tee: Tee) -> None:
+        """Let go of a tee; the kernel forgets a descriptor that is closed."""
+        for descriptor, known in list(self._tees.items()):
+            if known is tee:
+                del self._tees[descriptor]
+        tee.close()
+
+    def _hold(self, descriptor: int) -> None:
+        """Read no more from a pipe until all who attached have taken what it gave."""
+        self._held[descriptor] = self._readers.pop(descriptor)
+        self._poll.unregister(descriptor)
+
+    def _release(self, container: Container) -> None:
+        for descriptor in [one for one, whose in self._held.items() if whose is container]:
+            if not container.is_held(descriptor):
+                self._readers[descriptor] = self._held.pop(descriptor)
+                self._poll.register(descriptor, select.EPOLLIN)
 
     def _end_execution(self, pid: int, status: int) -> None:
         _, client = self._executions.pop(pid)
@@ -336,7 +418,13 @@ class Supervisor:
         records.save(self._directory, record)
         try:
             container = Container(record, int(request["log_limit"]), int(request["log_files"]))
-            container.start(launch, self._boot)
+            container.stdin_once = bool(request.get("stdin_once"))
+            container.start(
+                launch,
+                self._boot,
+                stdin=bool(request.get("stdin")),
+                tty=bool(request.get("tty")),
+            )
         except (processes.StartError, OSError) as error:
             records.forget(self._directory, identity)
             _remove_logs(record["log"])
@@ -381,10 +469,24 @@ class Supervisor:
     # -- ends
 
     def _pump(self, descriptor: int) -> None:
-        if not self._readers[descriptor].pump(descriptor):
+        container = self._readers[descriptor]
+        if not container.pump(descriptor, time.monotonic()):
             # Its process may close stdout and run on: the pipe is only no longer watched.
             del self._readers[descriptor]
             self._poll.unregister(descriptor)
+            self._end_tees([tee for tee in container.tees if tee.source == descriptor])
+        elif container.tees:
+            for tee in container.tees:
+                if tee in self._tees.values():
+                    self._settle_tee(tee)
+            if container.is_held(descriptor):
+                self._hold(descriptor)
+
+    def _end_tees(self, tees: list[Tee]) -> None:
+        for tee in tees:
+            tee.ending = True
+            if tee in self._tees.values():
+                self._settle_tee(tee)
 
     def _reap(self) -> None:
         leaders = {item.pid: item for item in self._live.values()}
@@ -429,7 +531,12 @@ class Supervisor:
         for descriptor in container.pipes:
             if self._readers.pop(descriptor, None):
                 self._poll.unregister(descriptor)
-        container.finish()
+            self._held.pop(descriptor, None)
+        container.finish(time.monotonic())
+        self._end_tees(container.tees)
+        for client in list(self._clients.values()):
+            if client.attachment is not None and client.attachment.container is container:
+                self._send(client, {"event": "ended", "exit_code": 0})
         del self._live[container.record["id"]]
         self._save(container.record)
         self._tell_exited(container.record)
@@ -469,6 +576,10 @@ class Supervisor:
         for execution, _ in list(self._executions.values()):
             if execution.kill_at is not None and now >= execution.kill_at:
                 execution.kill()
+        for tee in list(self._tees.values()):
+            if tee.stalled_at is not None and now >= tee.stalled_at + STALLED:
+                self._drop_tee(tee)
+                self._settle_tee(tee)
         if any(item.overdue_at and now >= item.overdue_at for item in self._live.values()):
             self._settle()
         if not self._clients and not os.path.exists(f"{self._directory}/containers"):
