@@ -1,13 +1,14 @@
 """An event loop whose time is virtual: when nothing is ready it jumps to the next timer.
 
-The only file that touches private parts of asyncio (``_ready``, to put runnable tasks into a
-seeded order). Everything else goes through the selector, which asyncio lets one choose: the loop
+The only file that touches private parts of asyncio: ``_ready``, to put runnable tasks into a seeded
+order, and ``_clock_resolution``, so that time does not stand still after half a year. Everything else goes through the selector, which asyncio lets one choose: the loop
 asks it to wait until the next timer, and instead of waiting it moves the time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import selectors
 import sys
@@ -86,6 +87,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Move the time."""
         self._virtual_now += seconds
+        # A timer is due within this of now; less than a float's step would be never (194 days on).
+        self._clock_resolution = max(1e-9, 2 * math.ulp(self._virtual_now))
 
     def add_witness(self, describe: Callable[[], Iterable[str]]) -> None:
         """Have somebody say, line by line, what it waits for, should there be a deadlock."""

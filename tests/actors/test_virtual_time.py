@@ -28,6 +28,15 @@ async def test_waiting_costs_no_time() -> None:
 
 
 @virtual
+async def test_timers_are_due_after_years_too() -> None:
+    """When a second has few decimals left, a timer must not wait for a moment between two floats."""
+    await asyncio.sleep(10 * 365 * 86_400 + 0.1)
+    for _ in range(100):
+        await asyncio.sleep(0.7)
+    assert asyncio.get_running_loop().time() == pytest.approx(315_360_070.1)
+
+
+@virtual
 async def test_timers_fire_in_the_order_they_are_due() -> None:
     """Whatever the order in which they were set."""
     trace: list[float] = []
