@@ -1,8 +1,9 @@
 """An event loop whose time is virtual: when nothing is ready it jumps to the next timer.
 
 The only file that touches private parts of asyncio: ``_ready``, to put runnable tasks into a seeded
-order, and ``_clock_resolution``, so that time does not stand still after half a year. Everything else goes through the selector, which asyncio lets one choose: the loop
-asks it to wait until the next timer, and instead of waiting it moves the time.
+order, and ``_clock_resolution``, so that time does not stand still after half a year. Everything
+else goes through the selector, which asyncio lets one choose: the loop asks it to wait until the
+next timer, and instead of waiting it moves the time.
 """
 
 from __future__ import annotations

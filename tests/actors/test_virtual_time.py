@@ -29,7 +29,7 @@ async def test_waiting_costs_no_time() -> None:
 
 @virtual
 async def test_timers_are_due_after_years_too() -> None:
-    """When a second has few decimals left, a timer must not wait for a moment between two floats."""
+    """When seconds have few decimals left, none waits for a moment between two floats."""
     await asyncio.sleep(10 * 365 * 86_400 + 0.1)
     for _ in range(100):
         await asyncio.sleep(0.7)

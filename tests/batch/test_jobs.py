@@ -579,3 +579,42 @@ async def test_a_pod_of_the_right_labels_is_adopted_and_counted(batch: Any) -> N
         assert "finalizers" not in released["metadata"]
         assert "ownerReferences" not in released["metadata"]
         assert len(cluster.pods()) == 1
+
+
+@virtual
+async def test_a_deleted_pod_that_no_node_took_is_counted(batch: Any) -> None:
+    """With Failed it is replaced once it has failed, which the pod collector says for it."""
+    async with batch.open_batch() as cluster:
+        body = batch.job(podReplacementPolicy="Failed", backoffLimit=1)
+        body["spec"]["template"]["spec"]["nodeSelector"] = {"no": "such-node"}
+        await cluster.create(body)
+        await asyncio.sleep(1)
+        (pod,) = cluster.pods()
+        await cluster.delete("pods", pod["metadata"]["name"])
+        await asyncio.sleep(60)
+        assert cluster.status()["failed"] == 1
+        (replacement,) = cluster.pods()
+        assert replacement["metadata"]["name"] != pod["metadata"]["name"]
+
+
+@virtual
+async def test_pods_of_a_node_that_is_gone_are_replaced(batch: Any) -> None:
+    """They are deleted, count as failed, and others run elsewhere; #pod-backoff-failure-policy."""
+    async with batch.open_batch() as cluster:
+        await cluster.create(batch.job(run=1000, completions=2, parallelism=2))
+        await asyncio.sleep(5)
+        lost = cluster.pods()[0]["spec"]["nodeName"]
+        on_first = [pod for pod in cluster.pods() if pod["spec"]["nodeName"] == lost]
+        await cluster.cluster.kill_node(lost)
+        await asyncio.sleep(500)
+        assert cluster.status()["failed"] == len(on_first)
+        assert cluster.status()["active"] == 2
+        await asyncio.sleep(1500)
+        # Nobody knows whether the old ones still run: the Job is not over before they are.
+        assert cluster.status()["succeeded"] == 2
+        assert cluster.status()["terminating"] == len(on_first)
+        assert cluster.condition("SuccessCriteriaMet")[0] == "True"
+        assert not cluster.is_over()
+        await cluster.store.delete("nodes", "", lost)
+        await cluster.until_over()
+        assert cluster.condition("Complete")[0] == "True"

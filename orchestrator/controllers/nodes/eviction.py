@@ -128,6 +128,7 @@ def decide_pod_collection(
         name = spec_of(pod).get("nodeName")
         if not name:
             if is_deleting(pod):
+                _end(pod, plan)  # no node will say that it failed, for which its Job may wait
                 plan.delete.append(Deletion(PODS, pod, grace=0))
             elif is_terminal(pod):
                 finished.append(pod)
@@ -151,6 +152,14 @@ def decide_pod_collection(
         finished.sort(key=lambda pod: (meta(pod).get("creationTimestamp") or "", name_of(pod)))
         plan.delete += [Deletion(PODS, pod, grace=0) for pod in finished[:excess]]
     return plan
+
+
+def _end(pod: Object, plan: Plan) -> None:
+    """Have a pod that was never on a node be over."""
+    if not is_terminal(pod):
+        plan.update.append(
+            Update(PODS, pod, with_status(pod, phase="Failed"), "status", strict=True)
+        )
 
 
 def _fail(pod: Object, reason: str, message: str, now: float, plan: Plan) -> None:
