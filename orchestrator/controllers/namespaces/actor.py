@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from orchestrator.controllers.controller import Controller, Recorder
 from orchestrator.controllers.namespaces.core import (
     CA_CONFIG_MAP,
@@ -9,9 +11,13 @@ from orchestrator.controllers.namespaces.core import (
     decide_defaults,
     decide_namespace,
 )
-from orchestrator.controllers.plans import Plan
-from orchestrator.resources.objects import is_deleting
+from orchestrator.controllers.plans import Creation, Deletion, Plan, Update
+from orchestrator.resources.conditions import is_condition_true
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.objects import is_deleting, spec_of
 from orchestrator.store import ObjectEvent, Store
+
+API_SERVICES: Final = "apiservices.apiregistration.k8s.io"
 
 
 class NamespaceController(Controller[str]):
@@ -23,6 +29,10 @@ class NamespaceController(Controller[str]):
 
     resources = (RESOURCE,)
 
+    def reset(self) -> None:
+        """Forget what was refused."""
+        self._refusals: dict[str, dict[str, None]] = {}
+
     def observe(self, event: ObjectEvent) -> None:
         """Mark a namespace that is being deleted."""
         if event.type != "DELETED" and is_deleting(event.object):
@@ -30,6 +40,7 @@ class NamespaceController(Controller[str]):
 
     def reconcile(self, key: str, now: float) -> Plan | None:
         """Decide about one namespace."""
+        refusals = self._refusals.pop(key, ())
         namespace = self.store.get(RESOURCE, "", key)
         if namespace is None or not is_deleting(namespace):
             return None
@@ -37,7 +48,18 @@ class NamespaceController(Controller[str]):
         for kind in self.store.registry.kinds():
             if kind.namespaced and (found := self.store.list(kind.resource, key)):
                 contents[kind.resource] = found
-        return decide_namespace(namespace, contents, now)
+        stale = [
+            f"{spec['group']}/{spec['version']}"
+            for service in self.store.list(API_SERVICES)
+            if (spec := spec_of(service)).get("service")
+            and not is_condition_true(service, "Available")
+        ]
+        return decide_namespace(namespace, contents, now, stale=stale, refusals=list(refusals))
+
+    def failed(self, key: str, item: Creation | Update | Deletion, error: StatusError) -> None:
+        """Keep why something can't be deleted; the conditions will say it."""
+        if isinstance(item, Deletion):
+            self._refusals.setdefault(key, {})[error.message] = None
 
 
 class NamespaceDefaults(Controller[str]):

@@ -16,6 +16,7 @@ from orchestrator.resources.objects import Object, is_deleting, meta, name_of, s
 from orchestrator.resources.timestamps import format_time, parse_time
 
 RESOURCE: Final = "namespaces"
+PODS: Final = "pods"
 FINALIZER: Final = "kubernetes"
 
 BATCH: Final = 500
@@ -36,43 +37,63 @@ CA_DESCRIPTION: Final = (
 
 
 def decide_namespace(
-    namespace: Object, contents: Mapping[str, Sequence[Object]], now: float
+    namespace: Object,
+    contents: Mapping[str, Sequence[Object]],
+    now: float,
+    *,
+    stale: Sequence[str] = (),
+    refusals: Sequence[str] = (),
 ) -> Plan:
     """Return the next step of a namespace's deletion; ``NamespaceController`` applies it.
 
-    Nothing new can appear in a terminating namespace, so an empty one stays empty.
+    Pods go first; the rest follows when none is left, so that a NetworkPolicy, a Secret or a claim
+    is there as long as a pod that relies on it. Nothing new can appear in a terminating namespace,
+    so an empty one stays empty.
 
     Args:
         namespace: As committed.
         contents: Resource → objects in the namespace, only those that have any.
         now: Wall seconds.
+        stale: Group versions of other servers that do not answer: what they have in the namespace
+            is not known.
+        refusals: Why deletions of the last step were refused.
     """
     plan = Plan()
     finalizers = spec_of(namespace).get("finalizers") or []
     if not is_deleting(namespace) or FINALIZER not in finalizers:
         return plan
-    if not contents:
-        rest = [finalizer for finalizer in finalizers if finalizer != FINALIZER]
-        spec = {**spec_of(namespace), "finalizers": rest}
-        plan.update.append(Update(RESOURCE, namespace, {**namespace, "spec": spec}, "finalize"))
-        return plan
+    if PODS in contents:
+        contents = {PODS: contents[PODS]}
+    rest = [finalizer for finalizer in finalizers if finalizer != FINALIZER]
     for resource, objects in contents.items():
         for obj in objects:
             if not is_deleting(obj) and len(plan.delete) < BATCH:
                 plan.delete.append(Deletion(resource, obj, "Background"))
-    conditions = _conditions(status_of(namespace).get("conditions") or [], contents, now)
-    if conditions != status_of(namespace).get("conditions"):
-        status = {**status_of(namespace), "conditions": conditions}
-        plan.update.append(Update(RESOURCE, namespace, {**namespace, "status": status}, "status"))
-    waited = now - parse_time(namespace["metadata"]["deletionTimestamp"])
-    if len(plan.delete) == BATCH:
-        waited = 0.0  # there are more to delete: they need not wait
-    plan.look_again(min(LATEST, max(SOONEST, waited / 4)))
+    present = status_of(namespace).get("conditions") or []
+    if contents or stale or (present and rest):
+        conditions = _conditions(present, contents, stale, refusals, now)
+        if conditions != present:
+            status = {**status_of(namespace), "conditions": conditions}
+            new = {**namespace, "status": status}
+            plan.update.append(Update(RESOURCE, namespace, new, "status"))
+    if not contents and not stale:
+        spec = {**spec_of(namespace), "finalizers": rest}
+        plan.update.append(Update(RESOURCE, namespace, {**namespace, "spec": spec}, "finalize"))
+        return plan
+    if plan.delete and not refusals:
+        plan.look_again(0)  # most of it is gone when the deletions are answered
+    else:
+        waited = now - parse_time(namespace["metadata"]["deletionTimestamp"])
+        plan.look_again(min(LATEST, max(SOONEST, waited / 4)))
     return plan
 
 
 def _conditions(
-    conditions: list[Condition], contents: Mapping[str, Sequence[Object]], now: float
+    conditions: list[Condition],
+    contents: Mapping[str, Sequence[Object]],
+    stale: Sequence[str],
+    refusals: Sequence[str],
+    now: float,
 ) -> list[Condition]:
     finalizers: dict[str, int] = {}
     for objects in contents.values():
@@ -87,42 +108,56 @@ def _conditions(
         f"{finalizer} in {number} resource instances"
         for finalizer, number in sorted(finalizers.items())
     )
+    unknown = ", ".join(f"{name}: stale GroupVersion discovery: {name}" for name in sorted(stale))
+    undiscovered = (
+        f"Discovery failed for some groups, {len(stale)} failing: unable to retrieve the complete "
+        f"list of server APIs: {unknown}"
+    )
+    told = ", ".join(refusals)
+    undeleted = f"Failed to delete all resource types, {len(refusals)} remaining: " + (
+        told if len(refusals) == 1 else f"[{told}]"
+    )
     wanted = (
         (
             "NamespaceDeletionDiscoveryFailure",
-            "False",
-            "ResourcesDiscovered",
-            "All resources successfully discovered",
+            ("DiscoveryFailed", undiscovered) if stale else None,
+            ("ResourcesDiscovered", "All resources successfully discovered"),
         ),
         (
             "NamespaceDeletionGroupVersionParsingFailure",
-            "False",
-            "ParsedGroupVersions",
-            "All legacy kube types successfully parsed",
+            None,
+            ("ParsedGroupVersions", "All legacy kube types successfully parsed"),
         ),
         (
             "NamespaceDeletionContentFailure",
-            "False",
-            "ContentDeleted",
-            "All content successfully deleted, may be waiting on finalization",
+            ("ContentDeletionFailed", undeleted) if refusals else None,
+            (
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization",
+            ),
         ),
         (
             "NamespaceContentRemaining",
-            "True",
-            "SomeResourcesRemain",
-            f"Some resources are remaining: {remaining}",
+            ("SomeResourcesRemain", f"Some resources are remaining: {remaining}")
+            if remaining
+            else None,
+            ("ContentRemoved", "All content successfully removed"),
         ),
         (
             "NamespaceFinalizersRemaining",
-            "True" if held else "False",
-            "SomeFinalizersRemain" if held else "ContentHasNoFinalizers",
-            f"Some content in the namespace has finalizers remaining: {held}"
+            (
+                "SomeFinalizersRemain",
+                f"Some content in the namespace has finalizers remaining: {held}",
+            )
             if held
-            else "All content-preserving finalizers finished",
+            else None,
+            ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
         ),
     )
     moment = format_time(now)
-    for type_, status, reason, message in wanted:
+    for type_, amiss, fine in wanted:
+        reason, message = amiss or fine
+        status = "True" if amiss else "False"
         conditions = set_condition(
             conditions, type_, status, now=moment, reason=reason, message=message
         )
