@@ -45,8 +45,8 @@ def obj(name: str, *finalizers: str, going: bool = False) -> dict[str, Any]:
             "True",
             "SomeResourcesRemain",
             (
-                "Some resources are remaining: configmaps. has 1 resource instances, deployments.apps "
-                "has 2 resource instances"
+                "Some resources are remaining: configmaps. has 1 resource instances, "
+                "deployments.apps has 2 resource instances"
             ),
         ),
         (
@@ -55,8 +55,8 @@ def obj(name: str, *finalizers: str, going: bool = False) -> dict[str, Any]:
             "True",
             "SomeFinalizersRemain",
             (
-                "Some content in the namespace has finalizers remaining: a/b in 1 resource instances, "
-                "x/y in 2 resource instances"
+                "Some content in the namespace has finalizers remaining: a/b in 1 resource "
+                "instances, x/y in 2 resource instances"
             ),
         ),
         (
@@ -72,8 +72,8 @@ def obj(name: str, *finalizers: str, going: bool = False) -> dict[str, Any]:
             "True",
             "DiscoveryFailed",
             (
-                "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of "
-                "server APIs: metrics.k8s.io/v1beta1: stale GroupVersion discovery: "
+                "Discovery failed for some groups, 1 failing: unable to retrieve the complete "
+                "list of server APIs: metrics.k8s.io/v1beta1: stale GroupVersion discovery: "
                 "metrics.k8s.io/v1beta1"
             ),
         ),
