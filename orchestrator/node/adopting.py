@@ -114,6 +114,7 @@ def adopt(container: ContainerState, record: ContainerRecord, runtime: str) -> N
     if container.id:
         container.last = terminated_record(container, runtime)
         container.older = container.id
+        container.ended_before = container.finished_at
     container.id = record.started.id
     container.attempt = record.started.of.attempt
     container.started_at = record.started.started_at

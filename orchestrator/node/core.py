@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from orchestrator.node.ending import end, end_all, grace_for, grace_of, remaining_grace
 from orchestrator.node.plans import FINISHED, NOTHING, Draft, Plan
-from orchestrator.node.restarting import is_due, restart_due, restarts
+from orchestrator.node.restarting import comes_back, is_due, restart_due, restarts
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.resources.objects import Object
 from orchestrator.resources.timestamps import parse_time
@@ -116,7 +116,7 @@ def _keep(draft: Draft, state: PodState, container: ContainerState, now: float) 
             end(draft, state, container, grace_for(state, container), now)
     elif container.phase is Phase.NEW or container.changed:
         draft.start.append(container)
-    elif restarts(state.spec(container), policy_of(state.pod), container.exit_code):
+    elif comes_back(state.spec(container), policy_of(state.pod), container):
         _restart(draft, container, now)
 
 
@@ -132,10 +132,8 @@ def is_over(state: PodState) -> bool:
     """Whether the pod has done what it was for, or cannot any more: sidecars need not go on."""
     policy = policy_of(state.pod)
     for container in state.containers:
-        if (
-            container.phase is not Phase.EXITED
-            or container.changed
-            or restarts(state.spec(container), policy, container.exit_code)
+        if container.phase is not Phase.EXITED or comes_back(
+            state.spec(container), policy, container
         ):
             return bool(state.inits) and has_failed_init(state)
     return True

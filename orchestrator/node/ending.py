@@ -17,6 +17,9 @@ from orchestrator.resources.timestamps import parse_time
 DEFAULT_GRACE = 30
 MINIMUM = 2.0
 """Seconds that every container gets to obey SIGTERM, unless its pod is removed by force."""
+AGAIN = 5.0
+"""Seconds after a container should be dead until its death is asked for again: whoever was asked
+may have failed."""
 _SLACK = 0.001
 """Seconds that make no difference between two deadlines."""
 _PROBES = {"liveness probe": "livenessProbe", "startup probe": "startupProbe"}
@@ -91,8 +94,7 @@ def end(
         turn: Whether nothing has to end before it.
     """
     if is_forced(state):
-        if container.signalled is None or container.signalled > now:
-            draft.signal.append(Signal(container, 0.0))
+        _signal(draft, container, 0.0, now)
         return
     stop_by = now + grace
     if not container.stopping:
@@ -104,9 +106,16 @@ def end(
     if now < stop_by and (container.hooking or not turn):
         draft.wake(stop_by)
         return
-    left = max(MINIMUM, stop_by - now)
-    if container.signalled is None or now + left < container.signalled - _SLACK:
+    _signal(draft, container, max(MINIMUM, stop_by - now), now)
+
+
+def _signal(draft: Draft, container: ContainerState, left: float, now: float) -> None:
+    """Signal a container, unless it is to be dead by then already."""
+    dead_by = container.signalled
+    if dead_by is None or now + left < dead_by - _SLACK or now >= dead_by + AGAIN:
         draft.signal.append(Signal(container, left))
+        dead_by = now + left
+    draft.wake(dead_by + AGAIN)
 
 
 def has_hook(state: PodState, container: ContainerState) -> bool:

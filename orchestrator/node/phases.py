@@ -6,7 +6,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
 from __future__ import annotations
 
 from orchestrator.node.core import has_failed_init, is_terminal, policy_of
-from orchestrator.node.restarting import restarts
+from orchestrator.node.restarting import comes_back
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.resources.objects import is_deleting
 
@@ -82,7 +82,7 @@ def _main_phase(state: PodState, *, running: bool = False) -> str:
     if any(item.phase is not Phase.EXITED for item in state.containers):
         return "Running"
     policy = policy_of(state.pod)
-    again = any(restarts(state.spec(item), policy, item.exit_code) for item in state.containers)
+    again = any(comes_back(state.spec(item), policy, item) for item in state.containers)
     if again and "deletionTimestamp" not in state.pod["metadata"]:
         return "Running"
     return "Succeeded" if stopped == succeeded else "Failed"

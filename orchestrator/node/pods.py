@@ -501,6 +501,7 @@ class PodActor(Actor[Command]):
         container.last = terminated_record(container, self._state.runtime)
         container.backoff = 0.0 if container.changed else restarting.next_backoff(container)
         container.backoff_at = self.context.clock.now()
+        container.ended_before = container.finished_at
         container.held = container.stopping = container.hooking = container.hooked = False
         container.condemned = ""
         container.signalled = None

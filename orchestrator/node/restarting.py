@@ -36,6 +36,19 @@ def restarts(spec: Object, pod_policy: str, exit_code: int) -> bool:
     return should_restart(own or pod_policy, exit_code)
 
 
+def comes_back(spec: Object, pod_policy: str, container: ContainerState) -> bool:
+    """Whether an ended container is started again, if its pod goes on.
+
+    One whose image changed is, whatever the policy; one that failed a probe is whatever its exit
+    code, unless the policy is ``Never``.
+    """
+    if container.changed:
+        return True
+    if container.failed_probe and (spec.get("restartPolicy") or pod_policy) != "Never":
+        return True
+    return restarts(spec, pod_policy, container.exit_code)
+
+
 def _matches(rule: Object, exit_code: int) -> bool:
     """Whether a restart rule speaks of an exit code; its one action is ``Restart``."""
     codes = rule.get("exitCodes")
@@ -55,14 +68,21 @@ def is_due(container: ContainerState, now: float) -> bool:
 
 
 def restart_due(container: ContainerState) -> float:
-    """When an ended container may start again, seconds since the epoch; may lie in the past."""
+    """When an ended container may start again, seconds since the epoch; may lie in the past.
+
+    One that failed a probe is killed and started in one step: its delay counts from the end of the
+    attempt before, so that it is no delay at all for one that has run for longer.
+    """
     if _is_expired(container):
         return container.finished_at
-    return container.finished_at + container.backoff
+    since = container.ended_before if container.failed_probe else container.finished_at
+    return since + container.backoff
 
 
 def next_backoff(container: ContainerState) -> float:
     """Return the delay to hold against the restart after the one that happens now."""
+    if container.failed_probe and not container.ended_before:
+        return 0.0  # nothing had ended by itself when it was killed
     if _is_expired(container):
         return BACKOFF_INITIAL
     return min(container.backoff * 2, BACKOFF_LIMIT)

@@ -55,6 +55,7 @@ class ContainerState:
         message: Sentence to ``reason``.
         last: ``terminated`` record of the attempt before, or None.
         older: Runtime's id of the attempt before, whose logs ``--previous`` reads, or ``""``.
+        ended_before: When the attempt before ended, seconds since the epoch; 0 if there was none.
         backoff: Seconds of the present crash-loop delay, 0 before the first restart.
         backoff_at: When that delay was last raised, seconds since the epoch.
         held: Whether a crash-loop delay is running.
@@ -78,6 +79,7 @@ class ContainerState:
         "backoff_at",
         "changed",
         "condemned",
+        "ended_before",
         "exit_code",
         "finished_at",
         "held",
@@ -117,6 +119,7 @@ class ContainerState:
         self.message = ""
         self.last: Object | None = None
         self.older = ""
+        self.ended_before = 0.0
         self.backoff = 0.0
         self.backoff_at = 0.0
         self.held = False
@@ -135,6 +138,11 @@ class ContainerState:
     def is_live(self) -> bool:
         """Whether the runtime may have processes of it."""
         return self.phase in _LIVE
+
+    @property
+    def failed_probe(self) -> bool:
+        """Whether the node ends, or has ended, this attempt since a probe failed."""
+        return self.condemned.endswith("probe")
 
     @property
     def is_done(self) -> bool:

@@ -88,6 +88,39 @@ def test_delays_double_up_to_five_minutes_and_start_anew_after_ten() -> None:
     assert next_backoff(one) == 10
 
 
+def test_a_probes_victims_wait_from_the_end_of_the_attempt_before() -> None:
+    """One that lives for 30 s between its kills is not delayed before the delay is 40 s."""
+    one = container(Phase.EXITED, condemned="liveness probe", finished_at=NOW)
+    delays, waits = [], []
+    for _ in range(6):
+        waits.append(max(0, restart_due(one) - one.finished_at))
+        one.backoff = next_backoff(one)
+        one.backoff_at = one.finished_at
+        delays.append(one.backoff)
+        one.ended_before = one.finished_at
+        one.finished_at += 30 + waits[-1]
+    assert delays == [0, 10, 20, 40, 80, 160]
+    assert waits == [0, 0, 0, 0, 10, 40]
+
+
+@pytest.mark.parametrize(
+    ("policy", "condemned", "restarted"),
+    [
+        ("OnFailure", "", False),
+        ("OnFailure", "liveness probe", True),
+        ("OnFailure", "postStart hook", False),
+        ("Never", "startup probe", False),
+    ],
+)
+def test_a_container_that_failed_a_probe_is_restarted_whatever_its_exit_code(
+    policy: str, condemned: str, restarted: bool
+) -> None:
+    """Unless nothing is: the kubelet decides before it kills."""
+    one = state(container(Phase.EXITED, condemned=condemned, finished_at=NOW), policy=policy)
+    assert bool(decide_pod(one, NOW).start) is restarted
+    assert pod_phase(one) == ("Running" if restarted else "Succeeded")
+
+
 def test_a_held_container_names_its_delay_and_wakes_the_pod_when_it_is_over() -> None:
     """The message is the kubelet's, with Go's way to write a duration."""
     held = container(Phase.EXITED, finished_at=NOW, backoff=80.0, backoff_at=NOW - 1)
@@ -121,6 +154,17 @@ def test_a_deleted_pod_stops_what_runs_and_is_finished_when_nothing_does() -> No
     assert not plan.start
     assert decide_pod(state(container(Phase.EXITED), **metadata), NOW).finished
     assert decide_pod(state(container(), **metadata), NOW).finished
+
+
+def test_a_death_that_does_not_come_is_asked_for_again() -> None:
+    """The runtime may have failed with the request."""
+    stamp = format_time(NOW)
+    metadata: dict[str, Any] = {"deletionTimestamp": stamp, "deletionGracePeriodSeconds": 30}
+    running = container(Phase.RUNNING, stopping=True, stop_by=NOW, signalled=NOW + 2)
+    plan = decide_pod(state(running, **metadata), NOW + 3)
+    assert (plan.signal, plan.wake_at) == ((), NOW + 7)
+    plan = decide_pod(state(running, **metadata), NOW + 7)
+    assert [(item.container, item.grace) for item in plan.signal] == [(running, 2.0)]
 
 
 @pytest.mark.parametrize(("grace", "left", "expected"), [(0, 0, 0.0), (30, -60, 0.0), (5, 100, 5)])
