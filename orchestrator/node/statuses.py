@@ -109,7 +109,8 @@ def _waiting(container: ContainerState, state: PodState) -> Object:
         return {"reason": container.reason, "message": container.message}
     if state.waiting:
         reason, message = state.waiting
-        return {"reason": "PodInitializing" if state.inits else reason, "message": message}
+        shown = {"reason": "PodInitializing" if state.inits else reason}
+        return {**shown, "message": message} if message else shown
     return {"reason": "PodInitializing" if state.inits else "ContainerCreating"}
 
 

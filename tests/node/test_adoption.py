@@ -10,9 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.log import SqliteLog
 from orchestrator.node import LogOptions, NodeLogs, ProcessConfig, ProcessRuntime, process_node
 from orchestrator.node.process.supervisor import processes as known_processes
+from orchestrator.node.process.supervisor.mounting import probe
+from orchestrator.node.volumes import VolumeDirectories
 
 DAEMON = Path(__file__).with_name("daemon_to_kill.py")
 ROOT = Path(__file__).parents[2]
@@ -113,6 +117,46 @@ async def test_a_killed_daemons_containers_are_taken_over(tmp_path: Path, cluste
         await cluster.store.delete("pods", "default", "runs")
         await cluster.until_gone("runs")
         assert known_processes.start_time(pid) is None
+    await disk.close()
+
+
+@pytest.mark.skipif(bool(probe("/tmp")), reason="no mount namespaces here")
+async def test_volumes_outlive_the_daemon_and_end_with_their_pod(
+    tmp_path: Path, clusters: Any
+) -> None:
+    """After ``kill -9`` the next container finds what the last one wrote."""
+    flag = tmp_path / "flag"
+    daemon = await start_daemon(tmp_path)
+    script = (
+        "[ -e /no-such/x ] && { echo found; sleep 300; }; "
+        f"touch /no-such/x; echo made; while [ ! -e {flag} ]; do sleep 0.02; done; exit 1"
+    )
+    container = {
+        "name": "c",
+        "image": "i",
+        "command": ["sh", "-c", script],
+        "volumeMounts": [{"name": "v", "mountPath": "/no-such"}],
+    }
+    volumes = [{"name": "v", "emptyDir": {}}]
+    await create(daemon, "web", "", containers=[container], volumes=volumes)
+    logs = tmp_path / "process" / "pods"
+    await until(lambda: any(path.read_bytes() for path in logs.glob("*_web_*/c/0.log")))
+    daemon.send_signal(signal.SIGKILL)
+    await daemon.wait()
+    (place,) = (tmp_path / "mounts").glob("*/volumes/v/x")
+    flag.touch()
+
+    def runtimes(system: Any) -> list[Any]:
+        return [ProcessRuntime(ProcessConfig(directory=tmp_path / "process"), system.clock)]
+
+    disk = await SqliteLog.open(tmp_path / "log.db")
+    nodes = [process_node(1, pods="127.252")]
+    kept = VolumeDirectories(tmp_path / "mounts")
+    async with clusters(runtimes, nodes, log=disk, volumes=kept) as cluster:
+        await until(lambda: any(b"found" in path.read_bytes() for path in logs.glob("*/c/1.log")))
+        await cluster.store.delete("pods", "default", "web")
+        await cluster.until_gone("web")
+        assert not place.parents[2].exists()
     await disk.close()
 
 

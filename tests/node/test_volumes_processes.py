@@ -175,3 +175,163 @@ async def test_files_of_config_maps_and_secrets_change_with_them_but_not_in_sub_
     while not (seen := await said(cluster, "web", f"cat {root}/etc/pod-information/labels")):
         await asyncio.sleep(0.02)
     assert seen == 'tier="a"'
+
+
+async def test_a_pod_waits_for_a_missing_config_map_and_starts_when_it_is_there(
+    mounting: Any,
+) -> None:
+    """It stays ContainerCreating with FailedMount, and nobody looks until something changes."""
+    volumes = [{"name": "settings", "configMap": {"name": "settings"}}]
+    container = {"volumeMounts": [mount("settings", "/settings")]}
+    script = "cat /settings/color; sleep 300"
+    await mounting.run("web", "sh", "-c", script, container=container, volumes=volumes)
+    await mounting.until(lambda: mounting.state("web")[0] == "waiting")
+    assert mounting.state("web")[1] == {"reason": "ContainerCreating"}
+    assert mounting.pod("web")["status"]["phase"] == "Pending"
+    text = 'MountVolume.SetUp failed for volume "settings" : configmap "settings" not found'
+    assert mounting.events.messages("web", "FailedMount") == [text]
+    await put(mounting, "configmaps", "ConfigMap", "other", data={})
+    await put(mounting, "configmaps", "ConfigMap", "settings", data={"color": "green"})
+    await mounting.until_running("web")
+    assert await said(mounting, "web", "cat /settings/color") == "green"
+    assert mounting.events.messages("web", "FailedMount") == [text]
+    # What is taken away later is told, but what runs keeps what it has.
+    await mounting.store.delete("configmaps", "default", "settings")
+    while len(mounting.events.messages("web", "FailedMount")) < 2:
+        await asyncio.sleep(0.01)
+    assert await said(mounting, "web", "cat /settings/color") == "green"
+    assert mounting.status("web")["restartCount"] == 0
+
+
+async def test_a_claims_data_outlives_its_pods(mounting: Any, tmp_path: Path) -> None:
+    """Of a hostPath volume, whose directory is made; the pod waits until the claim is bound."""
+    disk = tmp_path / "disk"
+    volumes: list[Object]
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    container = {"volumeMounts": [mount("data", "/data", subPath="deep/er")]}
+    claim = {
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            "volumeName": "pv",
+            "storageClassName": "",
+        }
+    }
+    await put(mounting, "persistentvolumeclaims", "PersistentVolumeClaim", "data", **claim)
+    await mounting.run(
+        "one",
+        "sh",
+        "-c",
+        "echo kept > /data/x",
+        container=container,
+        volumes=volumes,
+        restartPolicy="Never",
+    )
+    await mounting.until(lambda: mounting.events.messages("one", "FailedMount"))
+    assert mounting.events.messages("one", "FailedMount")[0].endswith("PVC is not bound")
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "hostPath": {"path": str(disk), "type": "DirectoryOrCreate"},
+    }
+    await put(mounting, "persistentvolumes", "PersistentVolume", "pv", spec=spec)
+    found = mounting.store.get("persistentvolumeclaims", "default", "data")
+    await mounting.store.update(
+        {**found, "status": {"phase": "Bound"}},
+        resource="persistentvolumeclaims",
+        namespace="default",
+        name="data",
+        subresource="status",
+    )
+    await mounting.until(lambda: mounting.pod("one")["status"]["phase"] == "Succeeded")
+    await mounting.store.delete("pods", "default", "one")
+    await mounting.until_gone("one")
+    assert (disk / "deep" / "er" / "x").read_text() == "kept\n"
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data", "readOnly": True}}]
+    await mounting.run("two", "sleep", "300", container=container, volumes=volumes)
+    await mounting.until_running("two")
+    assert await said(mounting, "two", "cat /data/x") == "kept"
+
+
+async def test_a_host_path_that_is_not_there_is_tried_again(mounting: Any, tmp_path: Path) -> None:
+    """The machine tells nobody of its changes, so this alone takes a timer."""
+    volumes = [{"name": "host", "hostPath": {"path": f"{tmp_path}/file", "type": "File"}}]
+    container = {"volumeMounts": [mount("host", "/no-such-directory/file", readOnly=True)]}
+    await mounting.run("web", "sleep", "300", container=container, volumes=volumes)
+    await mounting.until(lambda: mounting.events.messages("web", "FailedMount"))
+    (text,) = mounting.events.messages("web", "FailedMount")
+    assert text.endswith(f"hostPath type check failed: {tmp_path}/file is not a file")
+    (tmp_path / "file").write_text("here")
+    await mounting.until_running("web")
+    assert await said(mounting, "web", "cat /no-such-directory/file") == "here"
+    assert "Read-only" in await said(mounting, "web", "echo > /no-such-directory/file 2>&1")
+
+
+async def test_a_sub_path_must_not_lead_out_of_its_volume(
+    nodes: tuple[Any, bool], tmp_path: Path
+) -> None:
+    """By a symbolic link that somebody put there; the container waits."""
+    cluster, _ = nodes
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "out").symlink_to("/etc")
+    volumes = [{"name": "host", "hostPath": {"path": f"{tmp_path}/disk"}}]
+    container = {"volumeMounts": [mount("host", "/mnt/x", subPath="out")]}
+    await cluster.run("web", "sleep", "300", container=container, volumes=volumes)
+    await cluster.until(
+        lambda: cluster.state("web")[1].get("reason") not in (None, "ContainerCreating")
+    )
+    assert cluster.state("web")[1] == {
+        "reason": "CreateContainerConfigError",
+        "message": 'failed to prepare subPath for volumeMount "host" of container "c"',
+    }
+
+
+async def test_mounts_within_mounts_hide_nothing_and_reach_nobody_else(
+    mounting: Any, tmp_path: Path
+) -> None:
+    """One over the directory of all volumes, one within another, and a working directory."""
+    (tmp_path / "host").mkdir()
+    volumes: list[Object] = [
+        {"name": "one", "emptyDir": {}},
+        {"name": "two", "emptyDir": {"medium": "Memory"}},
+        {"name": "host", "hostPath": {"path": f"{tmp_path}/host"}},
+    ]
+    mounts = [
+        mount("two", f"{tmp_path}/mounts"),
+        mount("one", f"{tmp_path}/mounts/inner/most"),
+        mount("host", "/srv/no-such-host"),
+        mount("one", "/srv/no-such-host/inner"),
+    ]
+    container = {"volumeMounts": mounts, "workingDir": f"{tmp_path}/mounts/inner/most"}
+    script = "touch here; sleep 300"
+    await mounting.run("web", "sh", "-c", script, container=container, volumes=volumes)
+    await mounting.until_running("web")
+    while not (seen := await said(mounting, "web", "ls /srv/no-such-host/inner")):
+        await asyncio.sleep(0.02)
+    assert seen == "here"
+    assert await said(mounting, "web", f"ls {tmp_path}/mounts") == "inner"
+    assert await said(mounting, "web", f"stat -f -c %T {tmp_path}/mounts") == "tmpfs"
+    assert not Path("/srv/no-such-host").exists()
+    assert list((tmp_path / "host").iterdir()) == []
+    memory = mounting.manager._volumes._memory
+    assert len(list(memory.iterdir())) == 1
+    await mounting.store.delete("pods", "default", "web")
+    await mounting.until_gone("web")
+    await mounting.manager._volumes.close()
+    assert not memory.exists()
+
+
+async def test_what_is_left_of_pods_that_are_gone_is_taken_away_at_the_next_start(
+    tmp_path: Path, clusters: Any
+) -> None:
+    """Also directories that a container closed to its own user, and removals that were cut off."""
+    left = tmp_path / "mounts" / "gone" / "volumes" / "data"
+    left.mkdir(parents=True)
+    (left / "file").touch()
+    left.chmod(0)
+    cut_off = tmp_path / "mounts" / ".trash" / "earlier"
+    cut_off.mkdir(parents=True)
+    async with _node(clusters, tmp_path):
+        pass
+    assert not left.exists()
+    assert [path.name for path in (tmp_path / "mounts").rglob("*")] == [".trash"]

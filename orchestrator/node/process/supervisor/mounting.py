@@ -161,6 +161,7 @@ class _View:
             _mount(None, point, None, _MS_REC | _MS_PRIVATE)
         if mount.read_only:
             _make_read_only(point, mount.read_only)
+        self._made.discard(point)
         self._mounted[point] = mount.owned and not mount.read_only
 
     def _point(self, target: str, is_directory: bool) -> str:
