@@ -1,7 +1,6 @@
 """Sessions with Helm 3 and 4: releases over their lives, edits by hand, failures, ownership.
 
-The chart is ``charts/shop``; its hooks are ConfigMaps, for which Helm waits no longer than they
-take to be created.
+The chart is ``charts/shop``; its hooks are Jobs, which Helm waits for.
 """
 
 from __future__ import annotations
@@ -91,14 +90,27 @@ def test_a_release_over_its_life(helm: Helm, newest: Kubectl) -> None:
     assert "2/2" in newest("get deploy one")
     assert helm.history("one") == ["superseded", "superseded", "deployed"]
 
-    hooks = newest("get cm -o", "jsonpath={range .items[*]}{.metadata.name}={.data.revision} {end}")
+    each = "{.metadata.name}={.metadata.labels.revision}:{.status.succeeded} "
+    hooks = newest("get jobs -o", f"jsonpath={{range .items[*]}}{each}{{end}}")
     for hook in ("pre-install=1", "pre-upgrade=2", "post-upgrade=2", "pre-rollback=1", "test=1"):
-        assert f"one-{hook} " in hooks
+        assert f"one-{hook}:1 " in hooks  # each ran, once
+    assert newest("logs job/one-post-upgrade") == "post-upgrade of 2\n"
     assert "one-post-install" not in hooks  # its policy has it deleted at once
     assert 'release "one" uninstalled' in helm(f"uninstall one {WAIT}")
     assert owned(newest, "one", f"{OBJECTS},wheels,pods") == {}
     assert "No resources found" in newest("get secrets")  # neither revisions are left
     assert newest("get crd wheels.shop.example.com -o name").strip()
+
+
+def test_a_hook_that_fails(helm: Helm, newest: Kubectl) -> None:
+    """An installation ends with the Job that had to come first, and says why."""
+    told = helm.refused("install one CHART --skip-crds --set wheel.enabled=false,hookExit=3")
+    assert "failed pre-install" in told
+    assert ("Job Failed. failed: 1/1" if helm.major > 3 else "BackoffLimitExceeded") in told
+    assert helm.history("one") == ["failed"]
+    assert newest("logs job/one-pre-install") == "pre-install of 1\n"
+    assert "No resources found" in newest("get deploy")
+    helm("uninstall one --no-hooks")
 
 
 def test_an_upgrade_that_changes_nothing(helm: Helm, newest: Kubectl) -> None:
