@@ -19,6 +19,7 @@ from orchestrator.controllers.disruption import DisruptionController
 from orchestrator.controllers.endpoints import EndpointsController
 from orchestrator.controllers.garbage import GarbageCollector
 from orchestrator.controllers.job import JobController
+from orchestrator.controllers.mirroring import MirroringController
 from orchestrator.controllers.namespaces import NamespaceController, NamespaceDefaults
 from orchestrator.controllers.nodes import (
     NodeLifecycleController,
@@ -84,6 +85,10 @@ def controller_specs(
         ),
         ControllerSpec(
             "endpoints", lambda: EndpointsController(store, voice("endpoint-slice-controller"))
+        ),
+        ControllerSpec(
+            "endpoints-mirroring",
+            lambda: MirroringController(store, voice("endpoint-slice-mirroring-controller")),
         ),
         ControllerSpec(
             "namespace", lambda: NamespaceController(store, voice("namespace-controller"))
