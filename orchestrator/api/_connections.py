@@ -14,8 +14,10 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.api._client_certificates import certified_user
+from orchestrator.api._raw_connections import RawConnection
 from orchestrator.api._requests import PEER
 from orchestrator.api._responses import ABORT, PUSH
+from orchestrator.api.streaming.upgrades import TAKEOVER
 from orchestrator.resources.users import User
 
 HEAD_LIMIT: Final = 1 << 20
@@ -44,7 +46,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        self._extensions = {PUSH: self.push, ABORT: transport.abort}
+        self._extensions = {PUSH: self.push, ABORT: transport.abort, TAKEOVER: self.take_over}
         tunnel = transport.get_extra_info("ssl_object")
         if tunnel is not None:
             self._peer = certified_user(tunnel.getpeercert(), tunnel.getpeercert(True))
@@ -77,6 +79,17 @@ class Connection(HttpToolsProtocol):
             return False
         self.transport.write(chunk)
         return not self.flow.write_paused
+
+    def take_over(self, headers: list[tuple[bytes, bytes]]) -> RawConnection:
+        """Answer 101, and be no connection of HTTP's any more."""
+        self.cycle.disconnected = True  # nothing more is to be sent for this request
+        self._arrived()
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        return RawConnection(self.transport, headers)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the application answers, as it finds out what is asked for."""
 
     def on_message_begin(self) -> None:
         """Note that a head begins."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import Accepted, negotiate
 from orchestrator.api._routing import Target
-from orchestrator.api.streaming.upgrades import WEBSOCKET, WebSocket
+from orchestrator.api.streaming.upgrades import TAKEOVER, WEBSOCKET, Takeover, WebSocket
 from orchestrator.resources.errors import StatusError, bad_request, too_large
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.users import ADMIN, User
@@ -111,6 +111,14 @@ class Request:
     def websocket(self) -> WebSocket | None:
         """The WebSocket that the request came over, or None."""
         found: WebSocket | None = (self._scope.get("extensions") or {}).get(WEBSOCKET)
+        return found
+
+    @property
+    def spdy(self) -> Takeover | None:
+        """What takes the connection over, where the client asks for SPDY; or None."""
+        if self.headers.get(b"upgrade", b"").lower() != b"spdy/3.1":
+            return None
+        found: Takeover | None = (self._scope.get("extensions") or {}).get(TAKEOVER)
         return found
 
     @property

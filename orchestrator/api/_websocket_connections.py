@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
+from orchestrator.api._leaving import has_left
 from orchestrator.api.streaming.upgrades import GONE
 
 FINISH_SECONDS: Final = 15 * 60.0
 """Seconds that a client has, once all is said, to take the rest and close; upstream's
 ``finishTimeout``. Closing at once would have the kernel drop what a slow reader has not taken yet,
 as soon as the next frame of its arrives."""
-
-_ESTABLISHED: Final = 1
 
 
 class WebSocketConnection(WSProtocol):
@@ -31,17 +29,5 @@ class WebSocketConnection(WSProtocol):
         self.scope["extensions"] = extensions
 
     def is_gone(self) -> bool:
-        """Tell whether the client has closed, also while reading is paused.
-
-        The loop hears of the end of what it reads only; the kernel knows at once.
-        """
-        if self.transport.is_closing():
-            return True
-        connection = self.transport.get_extra_info("socket")
-        if connection is None or not hasattr(socket, "TCP_INFO"):
-            return False
-        try:
-            state: int = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-        except (OSError, ValueError):  # it is closed
-            return True
-        return state != _ESTABLISHED
+        """Tell whether the client has closed, also while reading is paused."""
+        return has_left(self.transport)

@@ -26,7 +26,17 @@ from orchestrator.api.streaming.channels import (
     encode_piece,
 )
 from orchestrator.api.streaming.conversing import Conversation, converse
-from orchestrator.api.streaming.upgrades import Upgrade, WebSocket
+from orchestrator.api.streaming.negotiating import (
+    admit_connection,
+    no_stream_protocol,
+    node_sessions,
+    require_create,
+    stream_protocols,
+    switching,
+    unknown_protocol,
+    upgrade_required,
+)
+from orchestrator.api.streaming.upgrades import Takeover, Upgrade, WebSocket
 from orchestrator.node.sessions import (
     AttachRequest,
     ExecRequest,
@@ -34,9 +44,8 @@ from orchestrator.node.sessions import (
     Session,
     SessionError,
 )
-from orchestrator.resources.errors import StatusError, bad_request
-from orchestrator.resources.objects import Object, name_of, spec_of
-from orchestrator.store.admission import Attributes, Caller
+from orchestrator.resources.errors import bad_request
+from orchestrator.resources.objects import Object
 
 if TYPE_CHECKING:
     from orchestrator.api._access import Access
@@ -45,9 +54,6 @@ if TYPE_CHECKING:
     from orchestrator.node.pod_sessions import PodSessions
     from orchestrator.store import Store
 
-_CREATE_TOO: Final = (1, 35)
-"""From this version on upstream asks for the right to create for a WebSocket's GET as well
-(``AuthorizePodWebsocketUpgradeCreatePermission``)."""
 _KINDS: Final = {"exec": "PodExecOptions", "attach": "PodAttachOptions"}
 
 
@@ -110,15 +116,16 @@ class RemoteCommands:
         begin = self._beginning(sessions, pod, container, options, attach=name == "attach")
         socket = request.websocket
         if socket is None:
-            raise upgrade_required(request)
+            takeover = request.spdy
+            if takeover is None:
+                raise upgrade_required()
+            refusal = refuse_ended(sessions, pod, container)
+            return refusal or over_spdy(request, takeover, begin, options)
         protocol = choose_protocol(socket.offered, COMMANDS)
         if protocol is None:
             return unknown_protocol(socket.offered, list(COMMANDS))
-        if protocol is not V5:
-            try:
-                sessions.find(pod, container)
-            except NotRunningError as error:
-                return text_response(f"{error}\n", 500)
+        if protocol is not V5 and (refusal := refuse_ended(sessions, pod, container)):
+            return refusal
         ends = ChannelEnds(socket, protocol)
 
         async def serve() -> None:
@@ -178,6 +185,41 @@ class RemoteCommands:
         return Conversation(begin, f"error {failed}", f"[{' '.join(options.command)}]")
 
 
+def refuse_ended(sessions: PodSessions, pod: Object, container: str) -> Response | None:
+    """Refuse a container that does not run before the upgrade, in the kubelet's words."""
+    try:
+        sessions.find(pod, container)
+    except NotRunningError as error:
+        return text_response(f"{error}\n", 500)
+    return None
+
+
+def over_spdy(
+    request: Request, takeover: Takeover, begin: Conversation, options: CommandOptions
+) -> Response | Upgrade:
+    """Converse over SPDY in place of HTTP, as kubectl before 1.30 does."""
+    from orchestrator.api.streaming.spdy import commands as spdy
+
+    offered = stream_protocols(request)
+    version = spdy.choose_version(offered)
+    if version is None:
+        return no_stream_protocol(offered, spdy.NAMES)
+    wanted = [name for name in ("stdin", "stdout", "stderr") if getattr(options, name)]
+
+    async def serve() -> None:
+        carrier = takeover(switching(version.name if offered else ""))
+        ends = spdy.SpdyEnds(carrier, version, wanted, tty=options.tty)
+        try:
+            await ends.open()
+            await converse(begin, ends)
+        except spdy.StreamsMissingError:
+            return
+        finally:
+            await ends.close()
+
+    return Upgrade(serve)
+
+
 class ChannelEnds:
     """A client that speaks in channels over a WebSocket."""
 
@@ -210,66 +252,3 @@ class ChannelEnds:
     def is_gone(self) -> bool:
         """Tell whether the client has left."""
         return self._socket.is_gone()
-
-
-def node_sessions(sessions: PodSessions | None, pod: Object) -> PodSessions:
-    """Return who can reach a pod.
-
-    Raises:
-        StatusError: 400, nobody.
-    """
-    if not spec_of(pod).get("nodeName"):
-        raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
-    if sessions is None:
-        raise bad_request("this server has no nodes that run containers")
-    return sessions
-
-
-def require_create(store: Store, access: Access, request: Request) -> None:
-    """Refuse a WebSocket into a pod to who may get but not create its subresource.
-
-    A WebSocket's handshake is a GET, though what goes on over it changes things.
-
-    Raises:
-        StatusError: 403.
-    """
-    version = tuple(int(part) for part in store.registry.version.split(".")[:2])
-    if request.websocket is not None and version >= _CREATE_TOO:
-        access.require_create(request)
-
-
-def unknown_protocol(offered: Any, known: list[str]) -> Response:
-    """Refuse a WebSocket whose subprotocols nobody speaks here."""
-    names = [name for name in known if name]
-    text = f"requested protocol(s) are not supported: {list(offered)}; supports {names}\n"
-    return text_response(text, 403)
-
-
-def upgrade_required(request: Request) -> StatusError:
-    """Refuse a request that does not ask for a WebSocket."""
-    asked = request.headers.get(b"upgrade", b"").decode("latin-1")
-    if asked.lower().startswith("spdy/"):
-        return StatusError(
-            501,
-            "NotImplemented",
-            f"unable to upgrade to {asked}: this server speaks WebSocket only, which kubectl does "
-            "from 1.30 on (1.31 for port-forward); use such a client",
-        )
-    return bad_request("Upgrade request required")
-
-
-async def admit_connection(
-    store: Store, request: Request, target: Target, options: dict[str, Any]
-) -> None:
-    """Ask whom it concerns whether a client may connect."""
-    await store.admission.ask(
-        Attributes(
-            operation="CONNECT",
-            kind=target.kind,
-            subresource=target.subresource,
-            namespace=target.scope,
-            name=target.name,
-            object=options,
-            caller=Caller(request.user, {}, request.warnings),
-        )
-    )

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple, Protocol
 import structlog
 
 from orchestrator.api.streaming.channels import ChannelProtocol, decode_piece, encode_piece
-from orchestrator.api.streaming.spdy.connection import ByteConnection, SpdyConnection, SpdyStream
-from orchestrator.api.streaming.upgrades import IDLE_SECONDS, WebSocket
+from orchestrator.api.streaming.spdy.connection import SpdyConnection, SpdyStream
+from orchestrator.api.streaming.upgrades import IDLE_SECONDS, ByteConnection, WebSocket
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.sessions import PortConnection, SessionError
 

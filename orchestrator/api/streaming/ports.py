@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.api._responses import Response, text_response
 from orchestrator.api.streaming.carriers import WebSocketTunnel
 from orchestrator.api.streaming.channels import FORWARDS, choose_protocol
-from orchestrator.api.streaming.commands import (
+from orchestrator.api.streaming.forwarding import ChannelForwarder, PodPorts, SpdyForwarder
+from orchestrator.api.streaming.negotiating import (
     admit_connection,
+    no_stream_protocol,
     node_sessions,
     require_create,
+    stream_protocols,
+    switching,
     unknown_protocol,
     upgrade_required,
 )
-from orchestrator.api.streaming.forwarding import ChannelForwarder, PodPorts, SpdyForwarder
 from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.node.sessions import NotRunningError
 from orchestrator.resources.errors import bad_request
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
     from orchestrator.node.pod_sessions import PodSessions
     from orchestrator.store import Store
 
-TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
+_PROTOCOL: Final = "portforward.k8s.io"
+TUNNEL: Final = f"SPDY/3.1+{_PROTOCOL}"
 """The subprotocol of SPDY within a WebSocket."""
 
 
@@ -81,7 +85,7 @@ class PortForwards:
         place = PodPorts(lambda port: sessions.connect(pod, port), name_of(pod), uid_of(pod))
         socket = request.websocket
         if socket is None:
-            raise upgrade_required(request)
+            return self._over_spdy(request, place)
         if TUNNEL in socket.offered:
 
             async def tunnel() -> None:
@@ -98,5 +102,18 @@ class PortForwards:
         async def serve() -> None:
             await socket.accept(protocol.name)
             await ChannelForwarder(place, socket, protocol, ports).serve()
+
+        return Upgrade(serve)
+
+    @staticmethod
+    def _over_spdy(request: Request, place: PodPorts) -> Response | Upgrade:
+        takeover, offered = request.spdy, stream_protocols(request)
+        if takeover is None:
+            raise upgrade_required()
+        if offered and _PROTOCOL not in offered:
+            return no_stream_protocol(offered, [_PROTOCOL])
+
+        async def serve() -> None:
+            await SpdyForwarder(place, takeover(switching(_PROTOCOL if offered else ""))).serve()
 
         return Upgrade(serve)

@@ -9,6 +9,10 @@ from typing import Any, Final, Protocol
 WEBSOCKET: Final = "orchestrator.websocket"
 """Key of the ASGI extensions under which a request that came over a WebSocket has it."""
 
+TAKEOVER: Final = "orchestrator.takeover"
+"""The ASGI extension by which an application takes over a connection that is to speak something
+else than HTTP: a `Takeover`."""
+
 GONE: Final = "orchestrator.gone"
 """The ASGI extension by which a connection tells whether its client has left, also while nothing
 is read from it."""
@@ -29,6 +33,26 @@ class Upgrade:
 
     serve: Callable[[], Awaitable[None]]
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+class ByteConnection(Protocol):
+    """Bytes both ways."""
+
+    async def read(self) -> bytes:
+        """Return the next bytes; ``b""`` once the client has left."""
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it, as the client takes it; OSError when it has left."""
+
+    async def close(self) -> None:
+        """End the connection; what was written before arrives."""
+
+    def is_gone(self) -> bool:
+        """Tell whether the client has left, also while nothing is read."""
+
+
+Takeover = Callable[[list[tuple[bytes, bytes]]], ByteConnection]
+"""Answers 101 with these headers and takes the connection over."""
 
 
 class WebSocket(Protocol):

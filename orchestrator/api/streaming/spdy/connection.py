@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from orchestrator.api.streaming.spdy.frames import (
     CANCEL,
@@ -21,27 +21,12 @@ from orchestrator.api.streaming.spdy.frames import (
     ping_frame,
     reset_frame,
 )
+from orchestrator.api.streaming.upgrades import ByteConnection
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.sessions import CHUNK
 
 STREAMS_LIMIT: Final = 2048
 """Streams at once on one connection: kubectl opens two for each connection it forwards."""
-
-
-class ByteConnection(Protocol):
-    """What carries the frames."""
-
-    async def read(self) -> bytes:
-        """Return the next bytes; ``b""`` once the client has left."""
-
-    async def write(self, data: bytes) -> None:
-        """Write all of it, as the client takes it; OSError when it has left."""
-
-    async def close(self) -> None:
-        """End the connection; what was written before arrives."""
-
-    def is_gone(self) -> bool:
-        """Tell whether the client has left, also while nothing is read."""
 
 
 class SpdyStream:
