@@ -26,12 +26,14 @@ from wsproto.events import (
 from actors import RealClock
 from orchestrator.access import AccountTokens
 from orchestrator.api import ApiApplication, ApiConfig, ApiServer
+from orchestrator.api.streaming.spdy.frames import Data, data_frame
 from orchestrator.node import ContainerOf, SimulatedRuntime
 from orchestrator.node.pod_sessions import NodeSessions
 from orchestrator.node.simulated_commands import Invocation
 from orchestrator.resources.objects import Object, uid_of
 from orchestrator.store import Store
 from tests.api.sockets import Socket, opened
+from tests.api.spdy_client import Spdy, upgraded
 
 TOKEN = "secret-token"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -198,6 +200,72 @@ async def test_input_ends_by_a_close_of_its_channel_from_version_5_on(ground: Gr
         found = await pieces(client)
     assert found[1] == b"hello"
     assert json.loads(found[3]) == {"metadata": {}, "status": "Success"}
+
+
+# -- SPDY in place of HTTP, as kubectl has it before 1.30
+
+
+@asynccontextmanager
+async def spdy(
+    ground: Ground, query: str, versions: str = "v4.channel.k8s.io,channel.k8s.io"
+) -> AsyncIterator[tuple[str, Spdy]]:
+    """A connection that is asked to go over to SPDY."""
+    headers = [*BEARER.items(), ("X-Stream-Protocol-Version", versions)]
+    async with upgraded(ground.server, f"{POD}/exec?{query}", headers) as (head, connection):
+        yield head, connection
+
+
+async def test_spdy_has_a_stream_for_each_of_the_commands(ground: Ground) -> None:
+    """The error stream ends with the Status; which streams there are the query says."""
+    query = "container=c&stdout=1&stderr=1&command=errors"
+    async with spdy(ground, query) as (head, connection):
+        assert "x-stream-protocol-version: v4.channel.k8s.io" in head
+        numbers = [connection.begin(streamtype=kind) for kind in ("error", "stdout", "stderr")]
+        found = await connection.ends(*numbers)
+    error, out, err = numbers
+    assert (found[out], found[err]) == (b"out", b"err")
+    assert json.loads(found[error])["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+
+
+async def test_spdys_input_ends_with_its_stream(ground: Ground) -> None:
+    """``cat`` gives back what came before."""
+    async with spdy(ground, "container=c&stdin=1&stdout=1&command=cat") as (_, connection):
+        error, given, out = (
+            connection.begin(streamtype=kind) for kind in ("error", "stdin", "stdout")
+        )
+        connection.send(data_frame(given, b"hello") + data_frame(given, b"", fin=True))
+        found = await connection.ends(error, given, out)
+    assert found[out] == b"hello"
+    assert json.loads(found[error]) == {"metadata": {}, "status": "Success"}
+
+
+async def test_a_spdy_client_that_vanishes_ends_its_command(ground: Ground) -> None:
+    """Nothing is left of it."""
+    async with spdy(ground, "container=c&stdout=1&command=wait") as (_, connection):
+        for kind in ("error", "stdout"):
+            connection.begin(streamtype=kind)
+        while not isinstance(await connection.frame(), Data):
+            continue
+    async with asyncio.timeout(10):
+        while not ground.ended:
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("query", "versions", "head", "text"),
+    [
+        ("container=c", "v9", "403", "client supports [v9], server accepts [v4.channel.k8s.io"),
+        ("container=other", "v4.channel.k8s.io", "500", 'container not found ("other")'),
+        ("container=no", "v4.channel.k8s.io", "400", "container no is not valid for pod p"),
+    ],
+)
+async def test_spdy_is_refused_before_the_upgrade(
+    ground: Ground, query: str, versions: str, head: str, text: str
+) -> None:
+    """In upstream's words."""
+    async with spdy(ground, f"{query}&stdout=1&command=true", versions) as (answer, _):
+        assert answer.startswith(f"HTTP/1.1 {head}")
+        assert text in answer
 
 
 # -- refusals

@@ -24,10 +24,6 @@ from orchestrator.api import ApiApplication, ApiConfig, ApiServer
 from orchestrator.api.streaming.forwarding import check_headers
 from orchestrator.api.streaming.ports import parse_ports
 from orchestrator.api.streaming.spdy.frames import (
-    Data,
-    Frame,
-    FrameReader,
-    FrameWriter,
     Pinged,
     StreamReplied,
     StreamReset,
@@ -41,6 +37,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import uid_of
 from orchestrator.store import Store
 from tests.api.sockets import Socket, opened
+from tests.api.spdy_client import Spdy, upgraded
 
 TOKEN = "secret-token"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -104,48 +101,9 @@ async def accepted(client: Socket) -> str | None:
     return event.subprotocol
 
 
-class Spdy:
+def tunnelled(client: Socket) -> Spdy:
     """A SPDY client in a WebSocket."""
-
-    def __init__(self, client: Socket) -> None:
-        self._client = client
-        self._writer = FrameWriter()
-        self._reader = FrameReader()
-        self._frames: list[Frame] = []
-        self._next = 1
-
-    def send(self, data: bytes) -> None:
-        self._client.send(BytesMessage(data=data))
-
-    def begin(self, **headers: str) -> int:
-        number, self._next = self._next, self._next + 2
-        self.send(self._writer.begin(number, headers))
-        return number
-
-    def connect(self, port: int, request: str = "0") -> tuple[int, int]:
-        """Begin a pair of streams; return the error stream's number and the data stream's."""
-        common = {"port": str(port), "requestid": request}
-        return (
-            self.begin(streamtype="error", **common),
-            self.begin(streamtype="data", **common),
-        )
-
-    async def frame(self) -> Frame:
-        while not self._frames:
-            self._frames += self._reader.feed(await self._client.data())
-        return self._frames.pop(0)
-
-    async def ends(self, *streams: int) -> dict[int, bytes]:
-        """What streams get until each has ended."""
-        found = dict.fromkeys(streams, b"")
-        open_streams = set(streams)
-        while open_streams:
-            frame = await self.frame()
-            if isinstance(frame, Data):
-                found[frame.stream] += frame.data
-                if frame.fin:
-                    open_streams.discard(frame.stream)
-        return found
+    return Spdy(lambda data: client.send(BytesMessage(data=data)), client.data)
 
 
 # -- SPDY
@@ -155,7 +113,7 @@ async def test_kubectl_tunnels_spdy(ground: Ground) -> None:
     """Each stream is replied to; bytes go both ways, and the end of one side is passed on."""
     async with opened(ground.server, PATH, headers=BEARER, subprotocols=[TUNNEL]) as client:
         assert await accepted(client) == TUNNEL
-        spdy = Spdy(client)
+        spdy = tunnelled(client)
         error, data = spdy.connect(80)
         assert [await spdy.frame(), await spdy.frame()] == [
             StreamReplied(error, {}),
@@ -170,7 +128,7 @@ async def test_one_connection_forwards_many(ground: Ground) -> None:
     """Pairs are told apart by their request; pings are answered in between."""
     async with opened(ground.server, PATH, headers=BEARER, subprotocols=[TUNNEL]) as client:
         await accepted(client)
-        spdy = Spdy(client)
+        spdy = tunnelled(client)
         pairs = [spdy.connect(81, str(number)) for number in range(20)]
         numbers = [number for pair in pairs for number in pair]
         found = await spdy.ends(*numbers)
@@ -183,7 +141,7 @@ async def test_a_port_where_nobody_listens_is_told_on_the_error_stream(ground: G
     """In Go's words, with the port and the pod."""
     async with opened(ground.server, PATH, headers=BEARER, subprotocols=[TUNNEL]) as client:
         await accepted(client)
-        spdy = Spdy(client)
+        spdy = tunnelled(client)
         error, data = spdy.connect(99)
         found = await spdy.ends(error, data)
     assert found[error].decode() == (
@@ -196,7 +154,7 @@ async def test_streams_that_make_no_sense_are_reset(ground: Ground) -> None:
     """Nothing else happens to the connection."""
     async with opened(ground.server, PATH, headers=BEARER, subprotocols=[TUNNEL]) as client:
         await accepted(client)
-        spdy = Spdy(client)
+        spdy = tunnelled(client)
         number = spdy.begin(streamtype="data")
         assert await spdy.frame() == StreamReset(number, 5)
         error, data = spdy.connect(81)
@@ -207,7 +165,7 @@ async def test_more_than_a_pipe_holds_goes_through(ground: Ground) -> None:
     """Back-pressure holds the sender up, and loses nothing."""
     async with opened(ground.server, PATH, headers=BEARER, subprotocols=[TUNNEL]) as client:
         await accepted(client)
-        spdy = Spdy(client)
+        spdy = tunnelled(client)
         error, data = spdy.connect(80)
         sent = random.Random(1).randbytes(700_000)
         for at in range(0, len(sent), 50_000):
@@ -220,7 +178,7 @@ async def test_a_client_that_vanishes_ends_its_connections(ground: Ground) -> No
     """Nothing is left of them."""
     async with opened(ground.server, PATH, headers=BEARER, subprotocols=[TUNNEL]) as client:
         await accepted(client)
-        spdy = Spdy(client)
+        spdy = tunnelled(client)
         spdy.connect(82)
         await spdy.frame()
         await spdy.frame()
@@ -253,6 +211,16 @@ async def test_bytes_that_are_no_spdy_end_the_connection(ground: Ground) -> None
 def test_a_streams_headers_are_checked(headers: dict[str, str], why: str) -> None:
     """In the kubelet's words."""
     assert check_headers(headers) == why
+
+
+async def test_older_kubectls_speak_spdy_in_place_of_http(ground: Ground) -> None:
+    """Up to 1.30: the connection itself goes over to it."""
+    headers = [*BEARER.items(), ("X-Stream-Protocol-Version", "portforward.k8s.io")]
+    async with upgraded(ground.server, PATH, headers) as (head, spdy):
+        assert "x-stream-protocol-version: portforward.k8s.io" in head
+        error, data = spdy.connect(80)
+        spdy.send(data_frame(data, b"hello") + data_frame(data, b"", fin=True))
+        assert await spdy.ends(error, data) == {error: b"", data: b"HELLO"}
 
 
 # -- channels
