@@ -145,7 +145,7 @@ def _success_rule(rule: Part, completions: int | None, at: str) -> list[FieldErr
         here = f"{at}.succeededIndexes"
         if len(indexes.encode()) > _INDEXES_BYTES:
             found.append(too_long(here, _INDEXES_BYTES))
-        total, wrong = _count_indexes(indexes, completions or 0)
+        total, wrong = count_indexes(indexes, completions or 0)
         if wrong:
             wrong = f"error parsing succeededIndexes: {wrong}"
             found.append(invalid(here, indexes, wrong))
@@ -165,7 +165,7 @@ def _success_rule(rule: Part, completions: int | None, at: str) -> list[FieldErr
     return found
 
 
-def _count_indexes(text: str, completions: int) -> tuple[int | None, str]:
+def count_indexes(text: str, completions: int) -> tuple[int | None, str]:
     """Return how many indexes a text like ``1,3-5`` names, or None and what is wrong with it."""
     if not text:
         return 0, ""

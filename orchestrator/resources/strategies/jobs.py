@@ -23,6 +23,7 @@ from orchestrator.resources.strategies._job_policies import (
     failure_policy_problems,
     success_policy_problems,
 )
+from orchestrator.resources.strategies._job_status import job_status_problems
 from orchestrator.resources.strategies._label_selectors import label_selector_problems
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._pod_defaults import default_template
@@ -64,7 +65,7 @@ def strategy(_kind: Kind) -> Strategy:
         create_checks=(metadata_check(names.dns_subdomain, namespaced=True), _job),
         creation_checks=(_hostnames,),
         update_checks=(metadata_update_check(), _update),
-        status_checks=(metadata_update_check(), _status),
+        status_checks=(metadata_update_check(), job_status_problems),
         first_status={},
         fields=("status.successful",),
         warnings=template_warnings("spec", "template", names_pods=True),
@@ -288,11 +289,3 @@ def _with_directives(old: Part, new: Part) -> Part:
     for field in ("labels", "annotations"):
         metadata = put(metadata, field, (new.get("metadata") or {}).get(field))
     return put({**old, "spec": spec}, "metadata", metadata or new.get("metadata"))
-
-
-def _status(new: Object, _old: Object) -> list[FieldError]:
-    status = new.get("status") or {}
-    found: list[FieldError] = []
-    for field in ("active", "succeeded", "failed", "ready", "terminating"):
-        found += not_negative(f"status.{field}", status.get(field))
-    return found
