@@ -30,6 +30,7 @@ from orchestrator.controllers.policies import PolicyStatusController
 from orchestrator.controllers.protection import ProtectionController
 from orchestrator.controllers.quotas import QuotaController
 from orchestrator.controllers.replicaset import ReplicaSetController, ReplicationController
+from orchestrator.controllers.statefulset import StatefulSetController
 from orchestrator.controllers.ttl import FinishedJobController
 from orchestrator.store import EventRecorder, Store
 
@@ -73,6 +74,9 @@ def controller_specs(
         ),
         ControllerSpec(
             "replication", lambda: ReplicationController(store, voice("replication-controller"))
+        ),
+        ControllerSpec(
+            "statefulset", lambda: StatefulSetController(store, voice("statefulset-controller"))
         ),
         ControllerSpec("job", lambda: JobController(store, voice("job-controller"))),
         ControllerSpec("cronjob", lambda: CronJobController(store, voice("cronjob-controller"))),

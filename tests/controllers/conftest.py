@@ -116,6 +116,7 @@ class World:
     works: Callable[[Object], bool] = lambda _: True
     holds: Callable[[Object], bool] = lambda _: False
     addresses: int = 0
+    running: dict[type, Any] = field(default_factory=dict)
 
     def pick_node(self, pod: Object) -> str:
         alive = [node for node in self.nodes if node not in self.dead]
@@ -124,9 +125,15 @@ class World:
     def start(self, *controllers: type, kubelet: bool = True) -> None:
         for controller in controllers:
             factory = partial(controller, self.store, self.recorded)
-            self.system.spawn(factory, controller.__name__.lower())
+            ref = self.system.spawn(factory, controller.__name__.lower())
+            self.running[controller] = ref
         if kubelet:
             self.system.spawn(lambda: Kubelet(self), "kubelet")
+
+    async def restart(self, controller: type) -> None:
+        """Stop a controller wherever it is, and start another one."""
+        await self.system.stop(self.running[controller])
+        self.start(controller, kubelet=False)
 
     async def create(self, resource: str, obj: Object, namespace: str = "default") -> Object:
         return await self.store.create(obj, resource=resource, namespace=namespace)

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import orjson
 
+from orchestrator.resources.node_affinity import NodeSelection, Term, preferences_of, selection_of
 from orchestrator.resources.selectors import NOTHING, LabelSelector
+from orchestrator.resources.tolerations import Toleration, tolerations_of
 from orchestrator.scheduler.configuration import DEFAULT_SCHEDULER_NAME
-from orchestrator.scheduler.core.affinities import NodeSelection, Term, preferences_of, selection_of
 from orchestrator.scheduler.core.requests import Request, request_of
-from orchestrator.scheduler.core.taints import Toleration, tolerations_of
 from orchestrator.scheduler.core.terms import PodAffinity, Spread, affinity_of, spreads_of
 from orchestrator.scheduler.core.volumes.demands import VolumeDemand
 

@@ -11,11 +11,11 @@ from collections import Counter as Frequencies
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from orchestrator.resources.node_affinity import NodeSelection
 from orchestrator.resources.selectors import LabelSelector
-from orchestrator.scheduler.core.affinities import NodeSelection
+from orchestrator.resources.tolerations import Toleration, tolerates_all
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.taints import Toleration, tolerates_all
 from orchestrator.scheduler.core.terms import HOSTNAME, Spread, Term
 
 NODE: Final = ""

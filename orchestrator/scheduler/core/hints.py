@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchestrator.resources.tolerations import tolerates_all
 from orchestrator.scheduler.core.changes import (
     Change,
     NamespaceChange,
@@ -19,7 +20,6 @@ from orchestrator.scheduler.core.changes import (
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
-from orchestrator.scheduler.core.taints import tolerates_all
 from orchestrator.scheduler.core.terms import Spread, Term
 
 # ---- PodTopologySpread

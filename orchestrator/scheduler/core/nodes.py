@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.resources.objects import labels_of, name_of, spec_of, status_of
+from orchestrator.resources.tolerations import Taint, taints_of
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.requests import Port, Request, amount
-from orchestrator.scheduler.core.taints import Taint, taints_of
 
 
 class NodeState:

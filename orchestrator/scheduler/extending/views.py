@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from orchestrator.resources.objects import Object
+from orchestrator.resources.tolerations import Taint, Toleration
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Depends
 from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.requests import Request
-from orchestrator.scheduler.core.taints import Taint, Toleration
 
 Lookup: TypeAlias = Callable[[str, str, str], Object | None]
 """(resource, namespace, name) → the object, or None."""

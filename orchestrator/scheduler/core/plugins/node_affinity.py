@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.scheduler.core.affinities import preferences_of, selection_of
+from orchestrator.resources.node_affinity import preferences_of, selection_of
 from orchestrator.scheduler.core.changes import Change, NodeChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster

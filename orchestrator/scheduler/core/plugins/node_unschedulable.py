@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from orchestrator.resources.tolerations import Taint, is_tolerated
 from orchestrator.scheduler.core.changes import Change, NodeChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.events import ClusterEvent
 from orchestrator.scheduler.core.nodes import NodeState
 from orchestrator.scheduler.core.plugins.base import Filter, Rejection
-from orchestrator.scheduler.core.taints import Taint, is_tolerated
 
 _CORDONED = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 _REJECTION = Rejection(("node(s) were unschedulable",), resolvable=False)

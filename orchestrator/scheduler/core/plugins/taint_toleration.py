@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.resources.tolerations import is_tolerated, tolerates_all
 from orchestrator.scheduler.core.changes import Change, NodeChange
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
@@ -16,7 +17,6 @@ from orchestrator.scheduler.core.plugins.base import (
     Scores,
     by_lack_of_highest,
 )
-from orchestrator.scheduler.core.taints import is_tolerated, tolerates_all
 
 _REJECTION = Rejection(("node(s) had untolerated taint(s)",), resolvable=False)
 

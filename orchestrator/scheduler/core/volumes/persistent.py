@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
+from orchestrator.resources.node_affinity import Term, selection_of
 from orchestrator.resources.objects import annotations_of, is_deleting, labels_of, meta, name_of
 from orchestrator.resources.quantities import parse
-from orchestrator.scheduler.core.affinities import Term, selection_of
 from orchestrator.scheduler.core.volumes.migration import Attachment, in_tree_attachment
 
 CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"

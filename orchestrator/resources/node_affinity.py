@@ -1,4 +1,4 @@
-"""Node affinity and node selectors, parsed once per pod class.
+"""Node affinity and node selectors: parsed once, asked about many nodes.
 
 Source of the rules: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
 """

@@ -1,0 +1,87 @@
+"""Rolling updates of StatefulSets: which pods make way for the new revision. Pure.
+
+Rules: k8s.io/kubernetes/pkg/controller/statefulset/stateful_set_control.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from orchestrator.controllers.statefulset.census import Member
+from orchestrator.resources.objects import Object, spec_of
+
+
+def partition_of(stateful_set: Object) -> int | None:
+    """Return how many pods from the first on stay at the old revision; None without the field."""
+    rolling = (spec_of(stateful_set).get("updateStrategy") or {}).get("rollingUpdate")
+    if rolling is None:
+        return None
+    partition: int = rolling.get("partition") or 0
+    return partition
+
+
+def most_unavailable(stateful_set: Object, replicas: int) -> int:
+    """Return how many pods an update may leave unavailable: one at least, shares rounded down."""
+    rolling = (spec_of(stateful_set).get("updateStrategy") or {}).get("rollingUpdate") or {}
+    value = rolling.get("maxUnavailable")
+    if value is None:
+        return 1
+    if isinstance(value, str):
+        return max(1, int(value.rstrip("%")) * replicas // 100)
+    return max(1, int(value))
+
+
+def is_for_current(stateful_set: Object, index: int) -> bool:
+    """Tell whether a pod that has to be made gets the current revision, not the new one.
+
+    Args:
+        stateful_set: As committed.
+        index: The pod's place from the set's first.
+    """
+    strategy = spec_of(stateful_set).get("updateStrategy") or {}
+    partition = partition_of(stateful_set)
+    if partition is not None:
+        return index < partition
+    if strategy.get("type") != "RollingUpdate":
+        return False
+    current: int = (stateful_set.get("status") or {}).get("currentReplicas") or 0
+    return index < current
+
+
+def plan_update(
+    stateful_set: Object,
+    replicas: Sequence[Member | None],
+    update: str,
+    is_unavailable: Callable[[Member], bool],
+) -> list[Member]:
+    """Return the pods to delete so that they come back at the update revision.
+
+    From the highest ordinal down, no more than leave ``maxUnavailable`` pods unavailable. With
+    OrderedReady all pods are available when this is asked. With Parallel, pods of an old revision
+    that are unavailable anyway go first, whatever the budget: it costs nothing and may cure them.
+    That is upstream's rule before 1.35 and again since kubernetes/kubernetes#137666.
+
+    Args:
+        stateful_set: As committed.
+        replicas: Its pods by their place, None where there is none.
+        update: Name of the update revision.
+        is_unavailable: Whether a pod can't serve.
+    """
+    if (spec_of(stateful_set).get("updateStrategy") or {}).get("type") == "OnDelete":
+        return []
+    first = partition_of(stateful_set) or 0
+    budget = most_unavailable(stateful_set, len(replicas))
+    broken: list[Member] = []
+    sound: list[Member] = []
+    unavailable = 0
+    for index in range(len(replicas) - 1, -1, -1):
+        member = replicas[index]
+        if member is None:
+            unavailable += 1
+            continue
+        lost = is_unavailable(member)
+        unavailable += lost
+        if index < first or member.revision == update or member.terminating:
+            continue
+        (broken if lost else sound).append(member)
+    return [*broken[:budget], *sound[: max(0, budget - unavailable)]]
