@@ -124,6 +124,7 @@ def _identity(pod: Object, container: Object, user: int) -> Identity:
         uid=None if wanted == user else wanted,
         gid=security.get("runAsGroup"),
         no_new_privileges=security.get("allowPrivilegeEscalation") is False,
+        groups=_groups(security),
     )
 
 
@@ -186,3 +187,11 @@ def give_up(container: ContainerState, now: float) -> None:
     container.finished_at = now
     container.reason = "ContainerStatusUnknown"
     container.message = "The container was stopped before it had started"
+
+
+def _groups(security: Object) -> tuple[int, ...]:
+    """Return a pod's further groups, that of its volumes among them."""
+    groups = list(security.get("supplementalGroups") or ())
+    if security.get("fsGroup"):
+        groups.append(security["fsGroup"])
+    return tuple(dict.fromkeys(groups))

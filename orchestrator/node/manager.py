@@ -418,7 +418,7 @@ class NodeManager:
         for runtime in self._runtimes.values():
             await runtime.close(grace=grace if clean else None)
         if self._volumes is not None:
-            await self._volumes.close()
+            await self._volumes.close(clean=clean)
 
     @property
     def names(self) -> tuple[str, ...]:

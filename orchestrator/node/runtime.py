@@ -40,11 +40,13 @@ class Identity:
         uid: None keeps the daemon's user.
         gid: None keeps the daemon's group.
         no_new_privileges: Whether setuid programs lose their effect.
+        groups: Further groups; none keeps the daemon's, unless there is a ``gid``.
     """
 
     uid: int | None = None
     gid: int | None = None
     no_new_privileges: bool = False
+    groups: tuple[int, ...] = ()
 
 
 _SAME = Identity()

@@ -49,7 +49,8 @@ _PROJECTED = frozenset(("configMap", "downwardAPI", "secret", "serviceAccountTok
 _BIDIRECTIONAL = "must not be Bidirectional: no mount of a process reaches the machine"
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINER = ("volumeDevices",)
-_POD_SECURITY = ("fsGroup", "supplementalGroups", "sysctls", "seLinuxOptions", "windowsOptions")
+_POD_SECURITY = ("sysctls", "seLinuxOptions", "windowsOptions")
+_GROUPS = ("fsGroup", "supplementalGroups")
 _SECURITY = ("privileged", "readOnlyRootFilesystem", "seLinuxOptions", "windowsOptions")
 
 
@@ -104,6 +105,10 @@ def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
     for name in _POD_SECURITY:
         if security.get(name):
             yield Unsupported(f"spec.securityContext.{name}", _LATER)
+    for name in _GROUPS:
+        if security.get(name) and user != 0:
+            why = f"the daemon runs as uid {user}, not as root"
+            yield Unsupported(f"spec.securityContext.{name}", why)
     yield from _users(security, "spec.securityContext", user)
 
 

@@ -34,6 +34,7 @@ def paths(spec: dict[str, Any], *, executes: bool = True, user: int = 1000) -> l
         ({"hostUsers": False}, "spec.hostUsers"),
         ({"os": {"name": "windows"}}, "spec.os.name"),
         ({"securityContext": {"fsGroup": 5}}, "spec.securityContext.fsGroup"),
+        ({"securityContext": {"sysctls": [{}]}}, "spec.securityContext.sysctls"),
         ({"securityContext": {"runAsUser": 5}}, "spec.securityContext.runAsUser"),
     ],
 )
@@ -103,6 +104,8 @@ def test_root_can_become_anyone_and_others_only_themselves() -> None:
     assert paths(dict(spec), user=0) == []
     assert paths(dict(spec), user=7) == []
     assert paths(dict(spec), user=8) == ["spec.securityContext.runAsUser"]
+    groups = {"securityContext": {"fsGroup": 5, "supplementalGroups": [6]}}
+    assert paths(groups, user=0) == []
 
 
 def test_a_simulated_node_refuses_only_what_changes_a_pods_course() -> None:

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/concepts/storage/volumes/
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -335,3 +336,22 @@ async def test_what_is_left_of_pods_that_are_gone_is_taken_away_at_the_next_star
         pass
     assert not left.exists()
     assert [path.name for path in (tmp_path / "mounts").rglob("*")] == [".trash"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root")
+async def test_another_user_reads_and_writes_by_the_group_of_the_volumes(mounting: Any) -> None:
+    """What fsGroup is for: the user owns nothing, and the daemon's directories are closed to it."""
+    await put(mounting, "secrets", "Secret", "key", data={"token": "c2VjcmV0"})
+    volumes = [
+        {"name": "data", "emptyDir": {}},
+        {"name": "key", "secret": {"secretName": "key", "defaultMode": 0o400}},
+    ]
+    container = {"volumeMounts": [mount("data", "/no-such/data"), mount("key", "/no-such/key")]}
+    security = {"runAsUser": 65534, "runAsGroup": 65534, "fsGroup": 4321, "supplementalGroups": [9]}
+    await mounting.run(
+        "web", "sleep", "300", container=container, volumes=volumes, securityContext=security
+    )
+    await mounting.until_running("web")
+    assert await said(mounting, "web", "id -u; id -G") == "65534\n65534 9 4321"
+    script = "cat /no-such/key/token; touch /no-such/data/x; stat -c %g /no-such/data/x"
+    assert await said(mounting, "web", script) == "secret4321"

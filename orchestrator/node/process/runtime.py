@@ -243,6 +243,7 @@ class ProcessRuntime:
             "cwd": spec.working_directory,
             "uid": spec.identity.uid,
             "gid": spec.identity.gid,
+            "groups": spec.identity.groups,
             "no_new_privileges": spec.identity.no_new_privileges,
             "labels": {**of._asdict(), "attempt": str(of.attempt), "address": spec.address},
             "mounts": spec.mounts,

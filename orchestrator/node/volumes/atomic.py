@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.node.volumes.files import File
+from orchestrator.node.volumes.ownership import give_to_group
 
 DATA = "..data"
 
@@ -29,11 +30,16 @@ def state_name(files: Mapping[str, File]) -> str:
     return f"..{digest.hexdigest()[:24]}"
 
 
-def write_files(volume: Path, files: Mapping[str, File]) -> bool:
+def write_files(volume: Path, files: Mapping[str, File], group: int | None = None) -> bool:
     """Make a volume hold ``files`` and nothing else; tell whether that changed anything.
 
     A write that was cut off at any point leaves the old state or the new one, and is repaired by
     the next.
+
+    Args:
+        volume: Its directory, made when it is missing.
+        files: What it is to hold.
+        group: Who may read them beside their owner, whatever their modes say; None for nobody.
 
     Raises:
         OSError: The disk is full, or the like; the old state is kept.
@@ -45,6 +51,8 @@ def write_files(volume: Path, files: Mapping[str, File]) -> bool:
         return False
     make_directory(volume)
     _write_state(volume / name, files)
+    if group is not None:
+        give_to_group(volume / name, group, read_only=True)
     temporary = volume / "..data_tmp"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(name)

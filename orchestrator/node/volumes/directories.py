@@ -107,8 +107,17 @@ class VolumeDirectories:
         self._removing.add(running)
         running.add_done_callback(self._removing.discard)
 
-    async def close(self) -> None:
-        """Wait until everything that was taken away is gone."""
+    async def close(self, *, clean: bool = False) -> None:
+        """Wait until everything that was taken away is gone.
+
+        Args:
+            clean: No container runs any more: volumes of memory are lost, as when a machine is
+                switched off.
+        """
+        if clean and self._memory.is_dir():
+            for entry in sorted(self._memory.iterdir()):
+                if entry.name != _TRASH:
+                    _remove_tree(entry)
         if self._removing:
             await asyncio.wait(set(self._removing))
         for directory in (self._memory / _TRASH, self._memory):

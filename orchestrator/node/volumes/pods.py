@@ -16,6 +16,7 @@ from orchestrator.node.volumes.claims import HostPath, claim_name, path_of_claim
 from orchestrator.node.volumes.directories import VolumeDirectories
 from orchestrator.node.volumes.files import KINDS, Context, File, VolumeError, volume_files
 from orchestrator.node.volumes.hostpaths import settle_path
+from orchestrator.node.volumes.ownership import give_to_group
 from orchestrator.node.volumes.planning import (
     ROOT_VARIABLE,
     Place,
@@ -61,6 +62,7 @@ class PodVolumes:
 
     __slots__ = (
         "_around",
+        "_begun",
         "_directories",
         "_failures",
         "_homeless",
@@ -104,7 +106,7 @@ class PodVolumes:
         self._places: dict[str, Place] = {}
         self._failures: dict[str, str] = {}
         self._retry = _FIRST_RETRY
-        self._told = begun
+        self._told = self._begun = begun
 
     # -- setting up
 
@@ -188,21 +190,31 @@ class PodVolumes:
         if claim_name(pod, volume) is not None:
             found = path_of_claim(pod, volume, context.sources)
             settle_path(found)
+            if found.type == "local" and not found.read_only:
+                self._give(Path(found.path), pod, name)
             return Place(found.path, found.read_only)
         if KINDS.isdisjoint(volume):
-            return Place(
-                str(self._empty_directory(uid, name, volume.get("emptyDir") or {})), owned=True
-            )
+            path = self._empty_directory(uid, name, volume.get("emptyDir") or {})
+            self._give(path, pod, name)
+            return Place(str(path), owned=True)
         path = self._directories.volume(uid, name)
         if not accounts.is_token_volume(volume):
-            write_files(path, volume_files(volume, context))
+            write_files(path, volume_files(volume, context), _group_of(pod))
             return Place(str(path), read_only=True)
         if self._tokens is None:
             return None
         files = volume_files(accounts.with_optional_authority(volume), context)
         files[accounts.KUBECONFIG] = File(self._kubeconfig(path, pod, "ca.crt" in files), 0o644)
-        write_files(path, files)
+        write_files(path, files, _group_of(pod))
         return Place(str(path), read_only=True)
+
+    def _give(self, path: Path, pod: Object, name: str) -> None:
+        """Let the pod's ``fsGroup`` use a volume, when it is set up first."""
+        group = _group_of(pod)
+        if group is None or name in self._places:
+            return
+        policy = (pod["spec"].get("securityContext") or {}).get("fsGroupChangePolicy")
+        give_to_group(path, group, unless=self._begun or policy == "OnRootMismatch")
 
     def _earlier_place(self, volume: Object, pod: Object) -> Place | None:
         """Return where files are that were once whole: what was mounted stays mounted."""
@@ -297,6 +309,11 @@ def _words(volume: Object, error: VolumeError | OSError) -> str:
     if text.startswith(("MountVolume.", "Unable to attach")):
         return text
     return f'MountVolume.SetUp failed for volume "{volume["name"]}" : {text}'
+
+
+def _group_of(pod: Object) -> int | None:
+    group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
+    return None if group is None else int(group)
 
 
 def _account(place: str) -> dict[str, str]:

@@ -52,6 +52,7 @@ class Launch(NamedTuple):
         no_new_privileges: Set the kernel flag that makes setuid programs harmless.
         tag: From `tag_of`, or 0 for none.
         enter: Process whose user and mount namespaces to enter where they are others, or 0.
+        groups: Further groups; where there are none and no ``gid``, they stay as they are.
         mounts: What the container mounts, outer mounts before those within them.
         scratch: A directory that mounting may cover.
     """
@@ -64,6 +65,7 @@ class Launch(NamedTuple):
     no_new_privileges: bool
     tag: int = 0
     enter: int = 0
+    groups: tuple[int, ...] = ()
     mounts: tuple[Mount, ...] = ()
     scratch: str = ""
 
@@ -254,9 +256,11 @@ def _become(launch: Launch, streams: Streams, report: int) -> None:
             _enter_namespaces(launch.enter)
         elif launch.mounts:
             apply(list(launch.mounts), launch.scratch)
+        if launch.gid is not None or launch.groups:
+            what = f"setgroups {launch.groups}"
+            os.setgroups(launch.groups)
         if launch.gid is not None:
             what = f"setgid {launch.gid}"
-            os.setgroups([])
             os.setgid(launch.gid)
         if launch.uid is not None:
             what = f"setuid {launch.uid}"

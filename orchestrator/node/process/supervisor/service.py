@@ -408,6 +408,7 @@ class Supervisor:
             cwd=str(request["cwd"]),
             uid=request.get("uid"),
             gid=request.get("gid"),
+            groups=tuple(int(group) for group in request.get("groups") or ()),
             no_new_privileges=bool(request.get("no_new_privileges")),
             tag=processes.tag_of(identity),
             mounts=tuple(mounting.Mount(*item) for item in request.get("mounts") or ()),
