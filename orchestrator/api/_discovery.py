@@ -44,6 +44,11 @@ class Discovery:
             found.setdefault((kind.group, kind.version), []).append(kind)
         return found
 
+    @property
+    def _described(self) -> dict[tuple[str, str], list[Document]]:
+        """What is said of versions whose objects are not stored here."""
+        return {(group, version): listed for group, version, listed in self._remote}
+
     @cached_property
     def _groups(self) -> dict[str, tuple[str, ...]]:
         """Groups to versions, those of other servers last."""
@@ -107,6 +112,10 @@ class Discovery:
             case ["apis", name, version] if (name, version) in self._versions and name:
                 about = {"kind": "APIResourceList", "apiVersion": "v1"}
                 return about | self._resources(name, version)
+            case ["apis", name, version] if (name, version) in self._described:
+                about = {"kind": "APIResourceList", "apiVersion": "v1"}
+                listed = self._described[name, version]
+                return about | {"groupVersion": f"{name}/{version}", "resources": listed}
             case _:
                 return None
 
@@ -146,7 +155,7 @@ class Discovery:
 
     def _aggregated(self, path: str, version: str) -> Document:
         items = []
-        remote = {(group, served): found for group, served, found in self._remote}
+        remote = self._described
         for group, versions in self._groups.items():
             if (path == "/api") is not (group == ""):
                 continue

@@ -16,12 +16,15 @@ from orchestrator.api._discovery import Discovery
 from orchestrator.api._negotiation import PLAIN, discovery_version, parse_accept
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, json_response, text_response
+from orchestrator.resources import usage_metrics
 from orchestrator.resources.errors import StatusError, not_acceptable
+from orchestrator.resources.usage_metrics import resource_list
 
 if TYPE_CHECKING:
     from orchestrator.resources.kinds import KindRegistry
 
 OPENAPI_V2_PROTOBUF: Final = b"application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+USAGE_DOCUMENT: Final = f"apis/{usage_metrics.GROUP}/{usage_metrics.VERSION}"
 HEALTH: Final = ("/healthz", "/livez", "/readyz")
 Check = Callable[[], str | None]
 """A health check: None when well, else what is wrong."""
@@ -46,11 +49,14 @@ class Pages:
         ready_checks: Mapping[str, Check],
         more: Mapping[str, Callable[[], Response]],
         aggregator: Aggregator | None = None,
+        *,
+        usage: bool = False,
     ) -> None:
         self._served = served
         self._address = address
         self._aggregator = aggregator
         self._registry = served.registry
+        self._usage = usage
         self._remote = -1
         self._discovery = Discovery(self._registry, address)
         self._more = more
@@ -100,12 +106,20 @@ class Pages:
     def _renew(self, remote: int) -> None:
         """Describe the kinds that are served now; documents are built again when asked for."""
         self._registry, self._remote = self._served.registry, remote
-        self._discovery = Discovery(
-            self._registry,
-            self._address,
-            [(version.group, version.version, found) for version, found in self._others()],
-        )
+        self._discovery = self._describe()
         self._openapi.clear()
+
+    def _describe(self) -> Discovery:
+        others = [(version.group, version.version, found) for version, found in self._others()]
+        if self._serves_usage():
+            others.append((usage_metrics.GROUP, usage_metrics.VERSION, resource_list()))
+            others.sort(key=lambda one: one[0] == usage_metrics.GROUP)  # versions side by side
+        return Discovery(self._registry, self._address, others)
+
+    def _serves_usage(self) -> bool:
+        """Tell whether the metrics of nodes and pods are this server's own at the moment."""
+        here = (usage_metrics.GROUP, usage_metrics.VERSION)
+        return self._usage and (self._aggregator is None or here not in self._aggregator.remote())
 
     def _others(self) -> list[tuple[RemoteVersion, list[Any]]]:
         return self._aggregator.known() if self._aggregator is not None else []
@@ -193,7 +207,7 @@ class Pages:
 
             return openapi_v2_protobuf(registry, openapi.openapi_v2(registry)["definitions"])
         if page == "v2":
-            return orjson.dumps(openapi.openapi_v2(registry))
+            return orjson.dumps(openapi.openapi_v2(registry, usage=self._serves_usage()))
         if page == "v3":
             index = openapi.openapi_v3_index(registry)
             for version, _ in self._others():
@@ -201,7 +215,11 @@ class Pages:
                 digest = version.service["metadata"]["uid"].replace("-", "").upper()
                 url = f"/openapi/v3/{name}?hash={digest}"
                 index["paths"][name] = {"serverRelativeURL": url}
+            if self._serves_usage():
+                index["paths"] |= openapi.openapi_v3_usage_index(registry)
             return orjson.dumps(index)
+        if group_version == USAGE_DOCUMENT and self._serves_usage():
+            return orjson.dumps(openapi.openapi_v3_usage(registry))
         try:
             return orjson.dumps(openapi.openapi_v3(registry, group_version.partition("/")[2]))
         except KeyError:

@@ -49,13 +49,20 @@ from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
 from orchestrator.resources.errors import StatusError, internal_error
 from orchestrator.resources.flowcontrol import FlowRequest
+from orchestrator.resources.usage_metrics import GROUP as API_GROUP
+from orchestrator.resources.usage_metrics import VERSION as API_VERSION
 from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:
+    from orchestrator.api._usage_metrics import UsageMetrics
     from orchestrator.node.logs import PodLogs
     from orchestrator.node.pod_sessions import PodSessions
+    from orchestrator.node.usage import UsageMeter
     from orchestrator.scheduler.metrics import SchedulerMetrics
     from orchestrator.store import Store
+
+USAGE_ROOT: Final = f"/apis/{API_GROUP}/{API_VERSION}/"
+"""Where the metrics of nodes and pods are."""
 
 _LONG: Final = 504
 _SWITCHED: Final = 101
@@ -104,6 +111,7 @@ class ApiApplication:
         egress: Egress | None = None,
         client_certificate: tuple[str, str] | None = None,
         scheduling: SchedulerMetrics | None = None,
+        meter: UsageMeter | None = None,
     ) -> None:
         """Serve ``store``.
 
@@ -117,6 +125,7 @@ class ApiApplication:
             client_certificate: Files of the certificate, and of its key, by which aggregated
                 servers know this one.
             scheduling: What the scheduler counts, for ``/metrics``.
+            meter: Finds what nodes and pods use; None leaves ``metrics.k8s.io`` to others.
         """
         self.config = config or ApiConfig()
         self._store = store
@@ -136,6 +145,11 @@ class ApiApplication:
         egress = egress or Egress(chance)
         self._resources = Resources(store, logs, self._access, chance, egress, sessions)
         self._aggregator = Aggregator(store, egress, client_certificate=client_certificate)
+        self._usage: UsageMetrics | None = None
+        if meter is not None:
+            from orchestrator.api._usage_metrics import UsageMetrics
+
+            self._usage = UsageMetrics(store, meter)
         self._pages = Pages(
             store,
             self.config.address,
@@ -143,6 +157,7 @@ class ApiApplication:
             self.config.ready_checks,
             issuer_pages(self._access.accounts, self.config.address),
             self._aggregator,
+            usage=meter is not None,
         )
         self._deadlines = Deadlines(self.config.request_seconds)
         self._bodies = Deadlines(self.config.body_seconds)
@@ -246,6 +261,10 @@ class ApiApplication:
         self._access.admit(request)
         if (remote := self._aggregator.find(path)) is not None:
             return await self._aggregator.forward(request, remote)
+        if self._usage is not None and path.startswith(USAGE_ROOT):
+            found = await self._usage.answer(request)
+            if found is not None:
+                return found
         registry = self._store.registry
         target = resolve(registry, path)
         if target is not None:

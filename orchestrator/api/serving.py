@@ -141,6 +141,7 @@ class ServedCluster:
             egress=cluster.egress,
             client_certificate=front_proxy.client_certificate if front_proxy else None,
             scheduling=cluster.scheduling_metrics,
+            meter=cluster.meter,
         )
         self._server = ApiServer(app, config.host, port, tls, listener=self._listener)
         await self._server.start()

@@ -35,6 +35,7 @@ from orchestrator.node import (
 )
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.node.pod_sessions import NodeSessions, PodSessions
+from orchestrator.node.usage import UsageMeter
 from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.policies import (
     Evaluator,
@@ -97,6 +98,7 @@ class Cluster:
         nodes: Its nodes; set by `start`.
         logs: Its containers' logs; set by `start`.
         sessions: The way into its containers; set by `start`.
+        meter: Finds what its nodes and pods use; set by `start`, None where that is turned off.
         egress: Makes the calls that leave the cluster; set by `start`.
         accounts: Its ServiceAccounts' tokens; set by `start`.
         scheduling_metrics: What its scheduler counts, through all of its restarts.
@@ -111,6 +113,7 @@ class Cluster:
     nodes: NodeManager
     logs: PodLogs
     sessions: PodSessions
+    meter: UsageMeter | None
     egress: Egress
     accounts: AccountTokens
 
@@ -224,6 +227,7 @@ class Cluster:
         key = SigningKey(self._directory / "pki" / "sa.key")
         self.accounts = AccountTokens(self.store, key)
         runtime: Runtime
+        measure = None
         if config.runtime == "process":
             assert self._claim is not None
             processes = ProcessConfig(
@@ -231,6 +235,7 @@ class Cluster:
             )
             runtime = ProcessRuntime(processes, self.system.clock)
             self.logs = NodeLogs(runtime, self.system.clock)
+            measure = runtime.usage
         else:
             runtime = SimulatedRuntime(self.system.clock, self.system.random)
             self.logs = NodeLogs(None, self.system.clock)
@@ -241,6 +246,9 @@ class Cluster:
             volumes = VolumeDirectories(self._directory / "mounts", self.accounts)
         kubelet = EventRecorder(self.store, "kubelet")
         self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, volumes)
+        self.meter = None
+        if config.metrics:
+            self.meter = UsageMeter(self.store, kubelet, lives=self.nodes.lives, measure=measure)
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
 
@@ -300,7 +308,8 @@ class Cluster:
 
     def keep_system_objects(self) -> None:
         """Make the objects that clients expect of a served cluster, and keep them from then on."""
-        for name, factory in system_specs(self.store, str(self.service_range)):
+        usage = self.meter is not None
+        for name, factory in system_specs(self.store, str(self.service_range), usage=usage):
             self.system.spawn(factory, name, supervision=KEEP_ALIVE)
 
     def _prepare_directory(self) -> Path:

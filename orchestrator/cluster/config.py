@@ -41,6 +41,9 @@ class ClusterConfig:
         scheduler_plugins: Plugins that profiles can enable by name, beside the built-in ones, those
             that ship and those of installed distributions. Without a configuration the default
             profile enables them all.
+        metrics: Whether ``metrics.k8s.io`` is served from what nodes measure, so that ``kubectl
+            top`` and autoscalers work. Turn it off where a metrics-server is installed as a whole,
+            by Helm for example, and would find the names of its objects taken.
         stop_seconds: How long a clean stop waits for containers before it kills them.
     """
 
@@ -55,4 +58,5 @@ class ClusterConfig:
     node_events: bool | None = None
     scheduler: SchedulerSource | None = None
     scheduler_plugins: Sequence[type[Plugin]] = ()
+    metrics: bool = True
     stop_seconds: float = 10.0

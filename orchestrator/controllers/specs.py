@@ -172,18 +172,23 @@ def _credentials(
     return tuple(found)
 
 
-def system_specs(store: Store, service_range: str) -> tuple[ControllerSpec, ...]:
+def system_specs(
+    store: Store, service_range: str, *, usage: bool = False
+) -> tuple[ControllerSpec, ...]:
     """Return the controllers of the objects that clients expect of a served cluster.
 
     Args:
         store: What they read, follow and write.
         service_range: Addresses of Services, in CIDR form.
+        usage: Whether the server answers ``metrics.k8s.io`` itself.
     """
     # A cluster that is not served does not need them, so it does not load them either.
     from orchestrator.controllers.system import ServiceAddresses, SystemObjects
 
     recorder = EventRecorder(store, "kube-apiserver")
-    specs = [ControllerSpec("system", lambda: SystemObjects(store, recorder, service_range))]
+    specs = [
+        ControllerSpec("system", lambda: SystemObjects(store, recorder, service_range, usage=usage))
+    ]
     if ServiceAddresses.served_by(store.registry):
         specs.append(ControllerSpec("addresses", lambda: ServiceAddresses(store, recorder)))
     return tuple(specs)

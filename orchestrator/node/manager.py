@@ -425,6 +425,10 @@ class NodeManager:
         """Names of the nodes that live."""
         return tuple(self._configs)
 
+    def lives(self, node: str) -> bool:
+        """Tell whether a node lives here."""
+        return node in self._configs
+
     def heartbeat(self, node: str) -> float | None:
         """When a node without a Lease was last alive, seconds since the epoch.
 

@@ -201,10 +201,26 @@ def test_the_proxy(kube: Kubectl) -> None:
             call(f"{path.replace('configmaps', 'pods')}/x/exec")
 
 
-def test_what_is_not_there_is_said(newest: Kubectl) -> None:
-    """Metrics need a metrics server, as upstream."""
-    for what in ("nodes", "pods"):
-        assert "error: Metrics API not available" in newest.refused(f"top {what}")
+@pytest.mark.kubectl_since(20)
+def test_top_shows_what_nodes_and_pods_use(kube: Kubectl) -> None:
+    """Metrics are served without a metrics server; columns and units are kubectl's."""
+    kube.apply(sleeper("web", replicas=1))
+    kube("rollout status deploy/web --timeout=60s")
+    # What was started since the last measurement is not in it.
+    shown = kube.run("top pod -l app=web --containers --no-headers")
+    end = time.monotonic() + 30
+    while not shown.stdout and time.monotonic() < end:
+        time.sleep(0.5)
+        shown = kube.run("top pod -l app=web --containers --no-headers")
+    pod, container, cpu, memory = shown.stdout.split()
+    assert pod.startswith("web-")
+    assert container
+    assert cpu.endswith("m")
+    assert memory.endswith("Mi")
+    assert kube("top pods --no-headers --sort-by=cpu").split()[0] == pod
+    nodes = kube("top nodes --no-headers").split()
+    assert nodes[0].startswith("node-")
+    assert nodes[2].endswith("%")
 
 
 @pytest.mark.kubectl_since(27)

@@ -27,10 +27,12 @@ class SystemObjects(Controller[Key]):
     definitions. Users may change all of them as far as upstream's rules let them.
     """
 
-    def __init__(self, store: Store, recorder: Recorder, service_range: str) -> None:
+    def __init__(
+        self, store: Store, recorder: Recorder, service_range: str, *, usage: bool = False
+    ) -> None:
         super().__init__(store, recorder)
         built_in = registry(store.registry.version)
-        self._wanted = system_objects(built_in, service_range)
+        self._wanted = system_objects(built_in, service_range, usage=usage)
         served = any(kind.resource == RANGES for kind in built_in.kinds())
         self.resources = (*FOLLOWED, *((RANGES,) if served else ()))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from orchestrator.controllers.plans import Creation, Deletion, Plan, Update
+from orchestrator.resources import usage_metrics
 from orchestrator.resources.conditions import find_condition, set_condition
 from orchestrator.resources.flowcontrol import default_flow_control
 from orchestrator.resources.flowcontrol.defaults import LEVELS, SCHEMAS
@@ -27,12 +28,16 @@ from orchestrator.resources.objects import (
     with_status,
 )
 from orchestrator.resources.timestamps import format_time
+from orchestrator.resources.usage_metrics import PRIORITIES
 
 API_SERVICES: Final = "apiservices.apiregistration.k8s.io"
 DEFINITIONS: Final = "customresourcedefinitions.apiextensions.k8s.io"
 RANGES: Final = "servicecidrs.networking.k8s.io"
 CLASSES: Final = "priorityclasses.scheduling.k8s.io"
 COMPONENTS: Final = "componentstatuses"
+
+ROLES: Final = "clusterroles.rbac.authorization.k8s.io"
+_METRICS_READER: Final = "system:aggregated-metrics-reader"
 
 AUTOMANAGED: Final = "kube-aggregator.kubernetes.io/automanaged"
 _CUSTOM_PRIORITIES: Final = (1000, 100)
@@ -85,12 +90,15 @@ _RANGE: Final = "kubernetes"
 _RANGE_READY: Final = "Kubernetes default Service CIDR is ready"
 
 
-def system_objects(served: KindRegistry, service_range: str) -> dict[Key, Object]:
+def system_objects(
+    served: KindRegistry, service_range: str, *, usage: bool = False
+) -> dict[Key, Object]:
     """Return the objects that are there whatever users do.
 
     Args:
         served: The built-in kinds.
         service_range: Addresses of Services, in CIDR form.
+        usage: Whether this server answers ``metrics.k8s.io`` itself.
     """
     made: dict[Key, Object] = {
         Key(CLASSES, "", name): {
@@ -109,6 +117,10 @@ def system_objects(served: KindRegistry, service_range: str) -> dict[Key, Object
             if group in _GROUP_PRIORITIES:
                 second = _VERSION_PRIORITIES.get((group, version), _ORDINARY)
                 made |= _api_service(group, version, _GROUP_PRIORITIES[group], second, "onstart")
+    if usage:
+        # Managed like those of custom kinds: it goes when it is not wanted any more.
+        made |= _api_service(usage_metrics.GROUP, usage_metrics.VERSION, *PRIORITIES, "true")
+        made[Key(ROLES, "", _METRICS_READER)] = _metrics_reader()
     if any(kind.resource == RANGES for kind in served.kinds()):
         made[Key(RANGES, "", _RANGE)] = {
             "apiVersion": "networking.k8s.io/v1",
@@ -117,6 +129,26 @@ def system_objects(served: KindRegistry, service_range: str) -> dict[Key, Object
             "spec": {"cidrs": [service_range]},
         }
     return made
+
+
+def _metrics_reader() -> Object:
+    """Return the role by which those who may view objects may see metrics, as metrics-server's."""
+    to = "rbac.authorization.k8s.io/aggregate-to-"
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {
+            "name": _METRICS_READER,
+            "labels": {f"{to}{role}": "true" for role in ("admin", "edit", "view")},
+        },
+        "rules": [
+            {
+                "apiGroups": [usage_metrics.GROUP],
+                "resources": ["pods", "nodes"],
+                "verbs": ["get", "list", "watch"],
+            }
+        ],
+    }
 
 
 def _component(name: str) -> Object:
@@ -178,7 +210,9 @@ def decide(
     if is_deleting(current):
         return plan
     if key.resource == API_SERVICES:
-        if wanted is None and labels_of(current).get(AUTOMANAGED) == "true":
+        # One that leads to another server is the user's, whatever its label says.
+        mine = labels_of(current).get(AUTOMANAGED) == "true" and not spec_of(current).get("service")
+        if wanted is None and mine:
             plan.delete.append(Deletion(key.resource, current))
         return plan
     conditions = _conditions(key, current, levels, now)

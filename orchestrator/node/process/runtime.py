@@ -36,6 +36,7 @@ from orchestrator.node.sessions import (
     PortConnection,
     Session,
 )
+from orchestrator.node.usage.measuring import Reading, read_trees
 from orchestrator.resources.objects import Object, name_of, namespace_of
 
 _RETRY = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -109,6 +110,18 @@ class ProcessRuntime:
     def supervisor_pid(self) -> int:
         """The supervisor's process id, 0 before `open`."""
         return self._client.pid
+
+    async def usage(self) -> dict[str, Reading]:
+        """Read what every running container has used so far, by container id.
+
+        Empty while the supervisor is away.
+        """
+        try:
+            records = await self._client.ask({"op": "list"})
+        except (RefusedError, DisconnectedError):
+            return {}
+        roots = {item["pid"]: item["id"] for item in records if item["state"] == "running"}
+        return await asyncio.to_thread(read_trees, roots, self.supervisor_pid)
 
     # -- life
 

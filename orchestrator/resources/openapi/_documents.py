@@ -12,6 +12,8 @@ from orchestrator.resources.openapi._custom import LIST_META, OBJECT_META, custo
 from orchestrator.resources.openapi._operations import DELETE_OPTIONS, PATCH, STATUS
 from orchestrator.resources.openapi._paths import DefinitionOf, paths_of
 from orchestrator.resources.openapi._schemas import Dialect, Schema, closure, published
+from orchestrator.resources.openapi._usage import REFERRED, usage_definitions
+from orchestrator.resources.usage_metrics import KINDS
 
 Document = dict[str, Any]
 
@@ -78,15 +80,45 @@ def openapi_v3(registry: KindRegistry, group_version: str) -> Document:
     }
 
 
-def openapi_v2(registry: KindRegistry) -> Document:
-    """Return what ``/openapi/v2`` answers: all groups and versions in one Swagger document."""
+def openapi_v3_usage_index(registry: KindRegistry) -> dict[str, Any]:
+    """Return the entry of ``metrics.k8s.io`` in the index, for whoever serves it."""
+    served = f"apis/{KINDS[0].api_version}"
+    return {served: {"serverRelativeURL": f"/openapi/v3/{served}?hash={registry.version}"}}
+
+
+def openapi_v3_usage(registry: KindRegistry) -> Document:
+    """Return the document of ``metrics.k8s.io``, whose kinds are in no registry."""
+    packaged = published_definitions(registry.version)
+    names = closure([*_ALWAYS, *REFERRED], packaged)
+    return {
+        "openapi": "3.0.0",
+        "info": _info(registry),
+        "paths": paths_of(KINDS, _finder(packaged), "v3"),
+        "components": {
+            "schemas": {
+                **{name: published(name, packaged[name], "v3") for name in names},
+                **usage_definitions("v3"),
+            },
+            "securitySchemes": _SECURITY,
+        },
+    }
+
+
+def openapi_v2(registry: KindRegistry, *, usage: bool = False) -> Document:
+    """Return what ``/openapi/v2`` answers: all groups and versions in one Swagger document.
+
+    Args:
+        registry: What is served.
+        usage: Whether ``metrics.k8s.io`` is, besides.
+    """
     packaged = published_definitions(registry.version)
     kinds = registry.kinds()
+    more = usage_definitions("v2") if usage else {}
     return {
         "swagger": "2.0",
         "info": _info(registry),
-        "paths": paths_of(kinds, _finder(packaged), "v2"),
-        "definitions": _schemas(kinds, packaged, "v2"),
+        "paths": paths_of((*kinds, *(KINDS if usage else ())), _finder(packaged), "v2"),
+        "definitions": {**_schemas(kinds, packaged, "v2"), **more},
         "securityDefinitions": _SECURITY,
         "security": [{"BearerToken": []}],
     }

@@ -8,7 +8,14 @@ from typing import Any, Final, Literal
 
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta, name_of
-from orchestrator.resources.printing import administration, basics, networking, pods, workloads
+from orchestrator.resources.printing import (
+    administration,
+    basics,
+    metrics,
+    networking,
+    pods,
+    workloads,
+)
 from orchestrator.resources.printing.columns import AGE, NAME, Printer, age
 
 Include = Literal["Metadata", "Object", "None"]
@@ -22,6 +29,7 @@ PRINTERS: Final[dict[str, Printer]] = {
     **networking.PRINTERS,
     **basics.PRINTERS,
     **administration.PRINTERS,
+    **metrics.PRINTERS,
 }
 """Printers by resource, ``deployments.apps``."""
 
