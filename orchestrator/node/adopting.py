@@ -40,7 +40,7 @@ def take_over(
         state.address = status.get("podIP") or ""
     stored = {
         item["name"]: item
-        for role in (Role.INIT, Role.MAIN)
+        for role in (Role.INIT, Role.MAIN, Role.EPHEMERAL)
         for item in status.get(statuses_of(role)) or ()
     }
     for container in state.all():

@@ -45,6 +45,9 @@ def decide_pod(state: PodState, now: float) -> Plan:
         return NOTHING if draft.wake_at is None else Plan(wake_at=draft.wake_at)
     if not state.inits or _decide_inits(draft, state, now):
         _decide_mains(draft, state, now)
+    for container in state.debuggers:
+        if container.phase is Phase.NEW:
+            draft.start.append(container)
     return draft.plan()
 
 

@@ -61,8 +61,11 @@ def is_forced(state: PodState) -> bool:
 
 
 def end_all(draft: Draft, state: PodState, grace: float, now: float) -> None:
-    """End what runs: main and init containers at once, then sidecars, the last one first."""
+    """End what runs: all but sidecars at once, then sidecars, the last one first."""
     later = False
+    for container in state.debuggers:
+        if container.is_live:
+            end(draft, state, container, grace, now)
     for container in state.containers:
         if container.is_live:
             later = True

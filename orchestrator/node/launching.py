@@ -178,6 +178,12 @@ def refuse(container: ContainerState, message: str, now: float) -> None:
     container.message = message
 
 
+def refuse_field(container: ContainerState, message: str, now: float) -> None:
+    """Note that a container asks for what the node cannot do, and is not started."""
+    refuse(container, message, now)
+    container.reason = "UnsupportedField"
+
+
 def give_up(container: ContainerState, now: float) -> None:
     """Note that a container was stopped before it began."""
     container.phase = Phase.EXITED

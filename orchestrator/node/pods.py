@@ -23,10 +23,11 @@ from orchestrator.node.states import (
     PodState,
     Role,
     containers_of,
+    debuggers_of,
     inits_of,
 )
 from orchestrator.node.statuses import pod_status
-from orchestrator.node.support import limits_of, unsupported_debugger
+from orchestrator.node.support import limits_of, unsupported_of_debugger
 from orchestrator.node.surroundings import PodEntry, Surroundings
 from orchestrator.resources.objects import uid_of
 
@@ -82,7 +83,6 @@ class PodActor(Actor[Command]):
         "_cleared",
         "_compared",
         "_containers",
-        "_debuggers",
         "_entry",
         "_events",
         "_preparation",
@@ -118,7 +118,6 @@ class PodActor(Actor[Command]):
         self._timer: Timer | None = None
         self._waking_at: float | None = None
         self._compared: object = None
-        self._debuggers = 0
 
     # -- start and adoption
 
@@ -131,6 +130,7 @@ class PodActor(Actor[Command]):
             pod=pod,
             containers=containers_of(pod["spec"]),
             inits=inits_of(pod["spec"]),
+            debuggers=debuggers_of(pod["spec"]),
             host=around.config.address,
             runtime=around.runtime.name,
             started_at=now,
@@ -143,7 +143,6 @@ class PodActor(Actor[Command]):
         records = around.runtime.known(pod["metadata"]["uid"])
         if records or pod["status"].get("containerStatuses"):
             take_over(state, around, records, prober.begin)
-            self._debuggers = len(pod["status"].get("ephemeralContainerStatuses") or ())
         self._preparation = Preparation(self.context, around, state, events)
         self._containers = Containers(
             self.context, around, self._entry, state, events, prober, self._preparation.volumes
@@ -221,20 +220,33 @@ class PodActor(Actor[Command]):
         """Note which containers run another image than the spec has by now, and which are new."""
         state = self._state
         spec = state.pod["spec"]
-        if "ephemeralContainers" in spec:
-            self._refuse_debuggers(len(spec["ephemeralContainers"]))
         if spec is self._compared:
             return
         self._compared = spec
+        if "ephemeralContainers" in spec:
+            self._add_debuggers()
         for container in state.all():
             live = container.is_live and not container.stopping and container.image
-            if live and container.role is not Role.INIT:
+            if live and container.role in (Role.MAIN, Role.SIDECAR):
                 container.changed = container.image != state.spec(container).get("image")
 
-    def _refuse_debuggers(self, given: int) -> None:
-        for index in range(self._debuggers, given):
-            self._events.warn("UnsupportedField", str(unsupported_debugger(index)))
-        self._debuggers = max(self._debuggers, given)
+    def _add_debuggers(self) -> None:
+        """Take in ephemeral containers that were added; one that cannot be is over at once."""
+        state, around = self._state, self._around
+        state.debuggers += debuggers_of(state.pod["spec"], len(state.debuggers))
+        for container in state.debuggers:
+            if container.phase is not Phase.NEW:
+                continue
+            found = unsupported_of_debugger(
+                state.spec(container),
+                container.index,
+                executes=around.runtime.executes,
+                user=around.user,
+            )
+            if found:
+                text = "; ".join(map(str, found))
+                launching.refuse_field(container, text, self.context.clock.now())
+                self._events.warn("UnsupportedField", text, container)
 
     # -- the plan and its execution
 
@@ -332,4 +344,6 @@ class PodActor(Actor[Command]):
 def _is_steady(container: ContainerState) -> bool:
     if container.role is Role.INIT:
         return container.is_done
+    if container.role is Role.EPHEMERAL:
+        return container.phase in (Phase.RUNNING, Phase.EXITED)
     return container.phase is Phase.RUNNING and not (container.stopping or container.backoff)

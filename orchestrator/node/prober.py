@@ -14,7 +14,7 @@ from actors import Context, Job, Timer
 from orchestrator.node import probes
 from orchestrator.node.probes import Finding, Kind, Outcome, Probe, due_kinds
 from orchestrator.node.scripts import foresee, implied_probe
-from orchestrator.node.states import ContainerState, Phase, PodState
+from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.resources.objects import Object
 
@@ -104,6 +104,8 @@ class Prober:
 
     def spec(self, container: ContainerState, kind: Kind) -> Object | None:
         """Return a container's probe, or None."""
+        if container.role is Role.EPHEMERAL:
+            return None
         entry = self._state.spec(container)
         found: Object | None = entry.get(kind.value)
         if found is None and kind is Kind.READINESS and not self._around.runtime.executes:

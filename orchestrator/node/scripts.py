@@ -13,7 +13,7 @@ from orchestrator.resources.objects import Object, annotations_of, spec_of
 
 PREFIX = "simulation.orchestrator/"
 """Annotations under it script a pod's main containers; with a container's name before the word
-(``NAME.exit-code``) that container, which may be an init container or a sidecar."""
+(``NAME.exit-code``) that container, which may be any."""
 _IMPLIED: Object = {"periodSeconds": 1, "failureThreshold": 1}
 """The readiness probe of a container that a script makes unready though it has none."""
 _UNREADY = ("unready", "ready-after-seconds")
@@ -41,8 +41,11 @@ def script_of(pod: Object, container: Object) -> Mapping[str, str]:
     if not annotations:
         return _NEVER
     whose = f"{PREFIX}{container['name']}."
-    inits = spec_of(pod).get("initContainers") or ()
-    main = not any(item is container or item == container for item in inits)
+    main = not any(
+        item is container or item == container
+        for field in ("initContainers", "ephemeralContainers")
+        for item in spec_of(pod).get(field) or ()
+    )
     found = {}
     for key, value in annotations.items():
         if key.startswith(whose):

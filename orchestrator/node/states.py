@@ -18,6 +18,8 @@ class Role(enum.Enum):
     """Has to end well before what follows it is started."""
     SIDECAR = "sidecar"
     """An init container with ``restartPolicy: Always``: runs as long as the pod does."""
+    EPHEMERAL = "ephemeral"
+    """Added to a running pod to look into it: started once, and of no account for the pod."""
 
 
 class Phase(enum.Enum):
@@ -164,6 +166,7 @@ class PodState:
         runtime: Prefix of container ids.
         started_at: Seconds since the epoch when the node first saw the pod.
         inits: Init containers and sidecars, in the order of the spec.
+        debuggers: Ephemeral containers, in the order of the spec.
         unsupported: Fields that keep it waiting.
         waiting: Why no container may start yet, as (reason, message), or None.
         status: The status last proposed, None before the first.
@@ -178,6 +181,7 @@ class PodState:
     runtime: str
     started_at: float
     inits: Sequence[ContainerState] = ()
+    debuggers: list[ContainerState] = field(default_factory=list)
     address: str = ""
     unsupported: tuple[Unsupported, ...] = ()
     waiting: tuple[str, str] | None = None
@@ -190,6 +194,7 @@ class PodState:
         """All containers, in the order in which they are started first."""
         yield from self.inits
         yield from self.containers
+        yield from self.debuggers
 
     def spec(self, container: ContainerState) -> Object:
         """A container's entry in the pod."""
@@ -204,12 +209,26 @@ class PodState:
 
 def specs_of(role: Role) -> str:
     """Return the field of a pod's spec that lists containers of a role."""
-    return "containers" if role is Role.MAIN else "initContainers"
+    return _SPECS[role]
 
 
 def statuses_of(role: Role) -> str:
     """Return the field of a pod's status that lists containers of a role."""
-    return "containerStatuses" if role is Role.MAIN else "initContainerStatuses"
+    return _STATUSES[role]
+
+
+_SPECS = {
+    Role.MAIN: "containers",
+    Role.INIT: "initContainers",
+    Role.SIDECAR: "initContainers",
+    Role.EPHEMERAL: "ephemeralContainers",
+}
+_STATUSES = {
+    Role.MAIN: "containerStatuses",
+    Role.INIT: "initContainerStatuses",
+    Role.SIDECAR: "initContainerStatuses",
+    Role.EPHEMERAL: "ephemeralContainerStatuses",
+}
 
 
 def containers_of(spec: Object) -> list[ContainerState]:
@@ -230,3 +249,13 @@ def inits_of(spec: Object) -> Sequence[ContainerState]:
         )
         for index, item in enumerate(spec.get("initContainers") or ())
     )
+
+
+def debuggers_of(spec: Object, known: int = 0) -> list[ContainerState]:
+    """Make the states of a pod's ephemeral containers after the first ``known`` ones."""
+    listed = spec.get("ephemeralContainers") or ()
+    return [
+        ContainerState(item["name"], Role.EPHEMERAL, index)
+        for index, item in enumerate(listed)
+        if index >= known
+    ]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container
 from functools import lru_cache
-from itertools import count
 
 from orchestrator.node.conditions import OWN_CONDITIONS, pod_conditions
 from orchestrator.node.core import is_terminal
 from orchestrator.node.phases import is_held, pod_phase
 from orchestrator.node.restarting import describe_backoff
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
-from orchestrator.node.support import unsupported_debugger
 from orchestrator.resources.objects import Object, status_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.operations import Changed, KnownChange
@@ -28,8 +26,9 @@ def terminated_record(container: ContainerState, runtime: str) -> Object:
         "reason": container.reason or ("Completed" if container.exit_code == 0 else "Error"),
         "startedAt": format_time(container.started_at) if container.started_at else _NEVER,
         "finishedAt": format_time(container.finished_at),
-        "containerID": f"{runtime}://{container.id}",
     }
+    if container.id:
+        record["containerID"] = f"{runtime}://{container.id}"
     if container.signal:
         record["signal"] = container.signal
     if container.message:
@@ -57,37 +56,24 @@ def _container_status(container: ContainerState, state: PodState) -> Object:
         "restartCount": container.attempt,
         "image": container.image or state.spec(container).get("image") or "",
         "imageID": "",
-        "started": running and container.started,
     }
+    if container.role is not Role.EPHEMERAL:
+        status["started"] = running and container.started
     if container.id:
         status["containerID"] = f"{state.runtime}://{container.id}"
     return status
 
 
 def is_ready(container: ContainerState) -> bool:
-    """Whether a container counts as ready; an init container does when it has ended well."""
+    """Whether a container counts as ready.
+
+    An init container does when it has ended well, an ephemeral one never: nobody asks.
+    """
     if container.role is Role.INIT:
         return container.is_done
+    if container.role is Role.EPHEMERAL:
+        return False
     return container.phase is Phase.RUNNING and container.started and container.ready
-
-
-def _debugger_status(index: int, spec: Object) -> Object:
-    """Return the status of an ephemeral container, which has ended without a start."""
-    refusal = {
-        "exitCode": 128,
-        "reason": "UnsupportedField",
-        "message": str(unsupported_debugger(index)),
-    }
-    return {
-        "name": spec["name"],
-        "state": {"terminated": refusal},
-        "lastState": _NO_STATE,
-        "ready": False,
-        "restartCount": 0,
-        "image": spec.get("image") or "",
-        "imageID": "",
-        "started": False,
-    }
 
 
 @lru_cache(maxsize=64)
@@ -97,6 +83,9 @@ def _running(since: str) -> Object:
 
 
 def _waiting(container: ContainerState, state: PodState) -> Object:
+    reason = "PodInitializing" if state.inits else "ContainerCreating"
+    if container.role is Role.EPHEMERAL:
+        reason = "ContainerCreating"
     if state.unsupported:
         text = "; ".join(str(item) for item in state.unsupported)
         return {"reason": "UnsupportedField", "message": text}
@@ -108,10 +97,10 @@ def _waiting(container: ContainerState, state: PodState) -> Object:
     if container.phase is Phase.NEW and container.reason:
         return {"reason": container.reason, "message": container.message}
     if state.waiting:
-        reason, message = state.waiting
-        shown = {"reason": "PodInitializing" if state.inits else reason}
+        why, message = state.waiting
+        shown = {"reason": reason if state.inits else why}
         return {**shown, "message": message} if message else shown
-    return {"reason": "PodInitializing" if state.inits else "ContainerCreating"}
+    return {"reason": reason}
 
 
 def pod_status(state: PodState, now: float) -> Object:
@@ -135,8 +124,10 @@ def pod_status(state: PodState, now: float) -> Object:
     }
     if state.inits:
         status["initContainerStatuses"] = [_container_status(item, state) for item in state.inits]
-    if debuggers := pod["spec"].get("ephemeralContainers"):
-        status["ephemeralContainerStatuses"] = list(map(_debugger_status, count(), debuggers))
+    if state.debuggers:
+        status["ephemeralContainerStatuses"] = [
+            _container_status(item, state) for item in state.debuggers
+        ]
     if generation is not None:
         status["observedGeneration"] = generation
     for kept in _KEPT:

@@ -77,9 +77,20 @@ def _containers(spec: Object) -> Iterator[tuple[str, Object]]:
             yield f"spec.{field}[{index}]", container
 
 
-def unsupported_debugger(index: int) -> Unsupported:
-    """Tell that an ephemeral container is not started; its pod runs on."""
-    return Unsupported(f"spec.ephemeralContainers[{index}]", _LATER)
+def unsupported_of_debugger(
+    container: Object, index: int, *, executes: bool, user: int
+) -> tuple[Unsupported, ...]:
+    """List the fields of an ephemeral container that the node cannot honour.
+
+    Args:
+        container: Its entry in the pod.
+        index: Its place there.
+        executes: Whether the runtime starts programs.
+        user: The daemon's uid.
+    """
+    if not executes:
+        return ()
+    return tuple(_container_level(container, f"spec.ephemeralContainers[{index}]", user))
 
 
 def _pod_level(spec: Object, user: int) -> Iterator[Unsupported]:
@@ -138,9 +149,13 @@ def _container_level(container: Object, path: str, user: int) -> Iterator[Unsupp
 
 
 def _capabilities(security: Object, path: str, user: int) -> Iterator[Unsupported]:
-    """Dropping is what leaving root does anyway; a root process would keep all it has."""
+    """Dropping is what leaving root does anyway; a root process would keep all it has.
+
+    Among that is looking into other processes, which ``kubectl debug --profile=general`` asks for.
+    """
     capabilities = security.get("capabilities") or {}
-    if capabilities.get("add"):
+    has = {"SYS_PTRACE"} if user == 0 and not security.get("runAsUser") else set()
+    if not has.issuperset(capabilities.get("add") or ()):
         yield Unsupported(f"{path}.capabilities.add", _LATER)
     if capabilities.get("drop") and user == 0 and not security.get("runAsUser"):
         yield Unsupported(f"{path}.capabilities.drop", f"for a process of root {_LATER}")

@@ -346,3 +346,36 @@ async def test_commands_probe_and_hook_a_process(processes: Any, tmp_path: Path)
     slow = f'Liveness probe failed: command timed out: "{command}" timed out after 1s'
     assert slow in processes.events.messages("web", "Unhealthy")
     assert (tmp_path / "over").read_text() == "over\n"
+
+
+async def test_an_ephemeral_container_is_a_process_or_says_why_not(
+    processes: Any, tmp_path: Path
+) -> None:
+    """Its pod runs on either way."""
+    await processes.run("web", "sleep", "300")
+    await processes.until_running("web")
+    command = ["sh", "-c", f"echo $POD_IP > {tmp_path}/seen; exit 4"]
+    looks = {"name": "looks", "image": "busybox", "command": command}
+    privileged = {"name": "no", "image": "busybox", "securityContext": {"privileged": True}}
+
+    def debug(pod: Any) -> Any:
+        return {**pod, "spec": {**pod["spec"], "ephemeralContainers": [looks, privileged]}}
+
+    await processes.store.modify("pods", "default", "web", debug, subresource="ephemeralcontainers")
+
+    def ended() -> Any:
+        found = processes.pod("web")["status"].get("ephemeralContainerStatuses") or ()
+        states = [item["state"].get("terminated") for item in found]
+        return states if states and all(states) else None
+
+    first, second = await processes.until(ended)
+    assert first["exitCode"] == 4
+    assert (tmp_path / "seen").read_text().strip() == processes.pod("web")["status"]["podIP"]
+    text = "spec.ephemeralContainers[1].securityContext.privileged: is not supported by this node"
+    assert (second["exitCode"], second["reason"], second["message"]) == (
+        128,
+        "UnsupportedField",
+        text,
+    )
+    assert processes.events.messages("web", "UnsupportedField") == [text]
+    assert processes.state("web")[0] == "running"

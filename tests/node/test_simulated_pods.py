@@ -450,33 +450,46 @@ def test_a_deleted_node_that_lives_registers_again(one: Any) -> None:
     scenario()
 
 
-def test_an_ephemeral_container_is_refused_and_its_pod_runs_on(one: Any) -> None:
-    """With an event and a status that has ended, so that who debugs does not wait for ever."""
+def test_an_ephemeral_container_joins_a_running_pod(one: Any) -> None:
+    """It is started once, its end changes nothing, and it ends with the pod.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/
+    """
 
     @virtual
     async def scenario() -> None:
         async with one() as cluster:
-            await cluster.run("web")
-            pod = await cluster.until_running("web")
-            debugger = {"name": "debug", "image": "busybox"}
+            annotations = {f"{SIM}short.run-seconds": "5", f"{SIM}short.exit-code": "7"}
+            await cluster.run("web", annotations=annotations)
+            before = (await cluster.until_running("web"))["status"]
 
-            def debug(current: Any) -> Any:
-                return {**current, "spec": {**current["spec"], "ephemeralContainers": [debugger]}}
+            async def debug(*names: str) -> None:
+                added = [{"name": name, "image": "busybox"} for name in names]
 
-            await cluster.store.modify(
-                "pods", "default", "web", debug, subresource="ephemeralcontainers"
-            )
-            await cluster.until(
-                lambda: "ephemeralContainerStatuses" in cluster.pod("web")["status"]
-            )
-            text = "spec.ephemeralContainers[0]: is not supported by this node"
-            (status,) = cluster.pod("web")["status"]["ephemeralContainerStatuses"]
-            assert status["state"] == {
-                "terminated": {"exitCode": 128, "reason": "UnsupportedField", "message": text}
-            }
-            assert cluster.events.messages("web", "UnsupportedField") == [text]
-            assert cluster.state("web")[0] == "running"
-            assert cluster.pod("web")["metadata"]["uid"] == pod["metadata"]["uid"]
+                def change(current: Any) -> Any:
+                    return {**current, "spec": {**current["spec"], "ephemeralContainers": added}}
+
+                await cluster.store.modify(
+                    "pods", "default", "web", change, subresource="ephemeralcontainers"
+                )
+
+            def debuggers() -> dict[str, Any]:
+                found = cluster.pod("web")["status"].get("ephemeralContainerStatuses") or ()
+                return {item["name"]: next(iter(item["state"])) for item in found}
+
+            await debug("short")
+            await cluster.until(lambda: debuggers() == {"short": "running"})
+            await cluster.until(lambda: debuggers() == {"short": "terminated"})
+            await debug("short", "long")
+            await cluster.until(lambda: debuggers() == {"short": "terminated", "long": "running"})
+            after = cluster.pod("web")["status"]
+            assert after["containerStatuses"] == before["containerStatuses"]
+            assert {item["status"] for item in after["conditions"]} == {"True"}
+            assert after["ephemeralContainerStatuses"][0]["restartCount"] == 0
+            await cluster.store.delete("pods", "default", "web")
+            await cluster.until_gone("web")
+            told = cluster.events.messages("web", "Killing")
+            assert sorted(told) == ["Stopping container c", "Stopping container long"]
 
     scenario()
 

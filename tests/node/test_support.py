@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.node.support import find_unsupported, limits_of
+from orchestrator.node.support import find_unsupported, limits_of, unsupported_of_debugger
 
 
 def paths(spec: dict[str, Any], *, executes: bool = True, user: int = 1000) -> list[str]:
@@ -106,6 +106,17 @@ def test_root_can_become_anyone_and_others_only_themselves() -> None:
     assert paths(dict(spec), user=8) == ["spec.securityContext.runAsUser"]
     groups = {"securityContext": {"fsGroup": 5, "supplementalGroups": [6]}}
     assert paths(groups, user=0) == []
+
+
+def test_a_debugger_of_root_may_look_into_processes() -> None:
+    """``kubectl debug --profile=general`` asks for it; nobody else gets it."""
+    container = {"name": "d", "securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}}
+    refused = [
+        unsupported_of_debugger(container, 0, executes=executes, user=user)
+        for executes, user in ((True, 0), (True, 1000), (False, 1000))
+    ]
+    path = "spec.ephemeralContainers[0].securityContext.capabilities.add"
+    assert [[item.path for item in found] for found in refused] == [[], [path], []]
 
 
 def test_a_simulated_node_refuses_only_what_changes_a_pods_course() -> None:
