@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.controllers.endpoints.core import (
+from orchestrator.controllers.endpoints.names import (
     ENDPOINTS,
     SERVICE_LABEL,
     SLICES,

@@ -9,7 +9,8 @@ import pytest
 from orchestrator.controllers.bootstrap import ApiEndpoint, bootstrap_objects
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.deployment.revisions import same_template, template_hash
-from orchestrator.controllers.endpoints.core import decide_endpoints, is_eligible, member_of
+from orchestrator.controllers.endpoints.core import decide_endpoints
+from orchestrator.controllers.endpoints.members import is_eligible, member_of
 from orchestrator.controllers.nodes.eviction import decide_eviction, eviction_time
 from orchestrator.controllers.nodes.lifecycle import Health, decide_node, eviction_rate
 from orchestrator.controllers.nodes.taints import plan_taints, tolerates, toleration_seconds

@@ -6,7 +6,9 @@ from typing import Final
 
 from orchestrator.controllers._pods import is_ready
 from orchestrator.controllers.controller import Controller
-from orchestrator.controllers.endpoints.core import (
+from orchestrator.controllers.endpoints.core import decide_endpoints
+from orchestrator.controllers.endpoints.members import Member, is_eligible, member_of
+from orchestrator.controllers.endpoints.names import (
     ENDPOINTS,
     MANAGER,
     MANAGER_LABEL,
@@ -14,18 +16,16 @@ from orchestrator.controllers.endpoints.core import (
     OLD_MANAGER_LABEL,
     SERVICE_LABEL,
     SLICES,
-    Member,
-    decide_endpoints,
-    is_eligible,
-    member_of,
 )
 from orchestrator.controllers.plans import Deletion, Plan
-from orchestrator.resources.objects import Key, Object, labels_of, uid_of
+from orchestrator.resources.objects import Key, Object, labels_of, name_of, namespace_of, uid_of
 from orchestrator.resources.selectors import LabelSelector, set_selector
 from orchestrator.store import ObjectEvent
 
 SERVICES: Final = "services"
 PODS: Final = "pods"
+NODES: Final = "nodes"
+ZONE: Final = "topology.kubernetes.io/zone"
 
 _SECONDS_PER_MEMBER: Final = 0.00005
 """How long to gather changes, for each endpoint a Service has: about five times what it costs to
@@ -43,7 +43,7 @@ Print = tuple[str, bool, bool, str, int]
 class _View:
     """A Service with its pods."""
 
-    __slots__ = ("key", "members", "prints", "selector", "service")
+    __slots__ = ("key", "members", "noted", "prints", "selector", "service")
 
     def __init__(self, key: Key, service: Object, selector: LabelSelector) -> None:
         self.key = key
@@ -51,6 +51,23 @@ class _View:
         self.selector = selector
         self.prints: dict[str, Print] = {}
         self.members: dict[str, Member] = {}
+        self.noted: dict[str, str] | None = None
+
+    def trigger(self) -> str:
+        """Return when the earliest change happened that was not there the last time.
+
+        https://github.com/kubernetes/community/blob/master/sig-scalability/slos/network_programming_latency.md
+        """
+        noted = self.noted
+        times = [
+            member.since
+            for name, member in self.members.items()
+            if member.since and (noted is None or member.since > noted.get(name, ""))
+        ]
+        if noted is None:
+            times.append(self.service["metadata"].get("creationTimestamp") or "")
+        self.noted = {name: member.since for name, member in self.members.items()}
+        return min(times, default="")
 
 
 class EndpointsController(Controller[Key]):
@@ -59,10 +76,11 @@ class EndpointsController(Controller[Key]):
     One controller for both: what costs is knowing the pods of a Service.
     """
 
-    resources = (SERVICES, PODS, SLICES, ENDPOINTS)
+    resources = (NODES, SERVICES, PODS, SLICES, ENDPOINTS)
 
     def reset(self) -> None:
         """Forget which pods belong where."""
+        self._zones: dict[str, str] = {}
         self._views: dict[str, dict[str, _View]] = {}
         self._memo: dict[tuple[str, int], tuple[Object | None, tuple[_View, ...]]] = {}
 
@@ -75,6 +93,8 @@ class EndpointsController(Controller[Key]):
             self._observe_pod(event)
         elif resource == SERVICES:
             self._observe_service(event)
+        elif resource == NODES:
+            self._observe_node(event)
         elif resource == ENDPOINTS:
             if event.key.name in self._views.get(event.key.namespace, {}):
                 self._mark(Key(SERVICES, event.key.namespace, event.key.name))
@@ -85,6 +105,18 @@ class EndpointsController(Controller[Key]):
             name = labels_of(event.object).get(SERVICE_LABEL)
             if name and name in self._views.get(event.key.namespace, {}):
                 self._mark(Key(SERVICES, event.key.namespace, name))
+
+    def _observe_node(self, event: ObjectEvent) -> None:
+        name = event.key.name
+        zone = "" if event.type == "DELETED" else labels_of(event.object).get(ZONE, "")
+        if zone == self._zones.get(name, ""):
+            return  # nearly always: it only reported
+        self._zones[name] = zone
+        for pod in self.store.by_node(name):
+            namespace, pod_name = namespace_of(pod), name_of(pod)
+            for view in self._matching(namespace, pod["metadata"].get("labels")):
+                if view.prints.pop(pod_name, None) is not None:
+                    self._join(view, pod_name, pod)
 
     def _observe_pod(self, event: ObjectEvent) -> None:
         namespace, name = event.key[1], event.key[2]
@@ -128,7 +160,8 @@ class EndpointsController(Controller[Key]):
         )
         if view.prints.get(name) == print_:
             return
-        member = member_of(view.service, pod)
+        zone = self._zones.get(pod["spec"].get("nodeName") or "", "")
+        member = member_of(view.service, pod, zone)
         view.prints[name] = print_
         if view.members.get(name) != member:
             view.members[name] = member
@@ -151,7 +184,10 @@ class EndpointsController(Controller[Key]):
             if not views:
                 del self._views[key.namespace]
             return
+        before = views.get(key.name)
         view = _View(key, event.object, set_selector(spec["selector"]))
+        if before is not None and uid_of(before.service) == uid_of(event.object):
+            view.noted = before.noted
         views[key.name] = view
         for pod in self.store.list(PODS, key.namespace, labels=view.selector):
             if is_eligible(pod):
@@ -186,4 +222,5 @@ class EndpointsController(Controller[Key]):
             for found in self.store.by_owner(uid_of(service), SLICES)
             if labels_of(found).get(MANAGER_LABEL) == MANAGER
         ]
-        return decide_endpoints(view.service, list(view.members.values()), slices, endpoints)
+        members = list(view.members.values())
+        return decide_endpoints(view.service, members, slices, endpoints, view.trigger())
