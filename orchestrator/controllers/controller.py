@@ -36,6 +36,10 @@ EVENTS_PER_TURN: Final = 2000
 """Events taken before other actors get their turn."""
 
 
+_SETTLE_AGAIN: Final = 1.0
+"""Seconds until a store that does not answer is asked again what it has committed."""
+
+
 class Recorder(Protocol):
     """Where a controller's Events go; `orchestrator.store.EventRecorder` is one."""
 
@@ -68,7 +72,7 @@ class _Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unanswered:
-    """A proposal failed as a whole; nothing of it is known to have happened."""
+    """A proposal failed as a whole; what happened of it, if anything, can be seen by now."""
 
     batch: list[tuple[Any, Plan, list[Operation]]]
     error: Exception
@@ -150,8 +154,9 @@ class Controller(Actor[Command], Generic[K]):
 
     # -- the machinery ---------------------------------------------------------------------
 
-    def started(self) -> None:
-        """List and follow."""
+    async def started(self) -> None:
+        """List and follow, once what a predecessor proposed has happened or never will."""
+        await self._settled()
         self._relist()
         self._work()
 
@@ -270,10 +275,32 @@ class Controller(Actor[Command], Generic[K]):
         self._writes += 1
         operations = [operation for _, _, own in batch for operation in own]
         self.context.run(
-            self.store.write(operations),
+            self._write(operations),
             done=lambda results: _Answered(batch=batch, results=results),
             failed=lambda error: _Unanswered(batch=batch, error=error),
         )
+
+    async def _write(self, operations: list[Operation]) -> Sequence[Object | StatusError]:
+        """Write; where that fails, make sure that nothing of it will still happen later.
+
+        A key whose write is under way without anyone waiting for it would be decided about from
+        objects that are about to change: a Job would get the same pod twice.
+        """
+        try:
+            return await self.store.write(operations)
+        except StatusError as error:
+            if error.code == 503:  # Service Unavailable: it may have happened
+                await self._settled()
+            raise
+
+    async def _settled(self) -> None:
+        while True:
+            try:
+                await self.store.settle()
+            except StatusError:
+                await self.context.clock.sleep(_SETTLE_AGAIN)
+            else:
+                return
 
     def _settle(
         self,

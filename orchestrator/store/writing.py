@@ -421,6 +421,16 @@ class Writes(Reads):
             results.insert(at, refusal)
         return results
 
+    async def settle(self, *, timeout: float = 30.0) -> None:
+        """Wait until all that was proposed before has been committed or refused, and is seen.
+
+        For whoever was not told in time what became of a write: afterwards the objects tell.
+
+        Raises:
+            StatusError: 429 when the sequencer has no room, 503 when it does not answer in time.
+        """
+        await self._ask(Commit(operations=()), timeout)
+
     async def _write_asking(
         self, operations: Sequence[Operation], timeout: float, caller: Caller
     ) -> builtins.list[Object | StatusError]:

@@ -101,6 +101,40 @@ async def test_a_store_that_is_away_is_asked_again(worlds: Any, monkeypatch: Any
 
 
 @virtual
+async def test_a_write_that_may_still_happen_is_waited_for(worlds: Any, monkeypatch: Any) -> None:
+    """Not told in time, a controller decides again only when it can see what became of it."""
+    async with worlds.world() as world:
+        copier(world)
+        write, late, later = world.store.write, [], []
+
+        async def counted(operations: Any, **_: Any) -> Any:
+            later.extend(operations)
+            return await write(operations)
+
+        async def too_late(operations: Any, **_: Any) -> Any:
+            """Answer before the write has begun, as a store behind a slow disk does."""
+            late.append(world.system.clock.now())
+            settle = world.store.settle
+
+            async def settled(**_: Any) -> None:
+                await write(operations)
+                monkeypatch.setattr(world.store, "settle", settle)
+
+            monkeypatch.setattr(world.store, "settle", settled)
+            monkeypatch.setattr(world.store, "write", counted)
+            raise service_unavailable("the store did not answer within 30 s")
+
+        await world.create("configmaps", config_map("seen"))
+        await world.settle(1)
+        monkeypatch.setattr(world.store, "write", too_late)
+        await world.create("configmaps", config_map("a"))
+        await world.settle(30)
+        assert len(late) == 1
+        assert world.store.get("secrets", "default", "a") is not None
+        assert later == []
+
+
+@virtual
 async def test_a_lost_place_in_the_log_means_a_new_list(worlds: Any, monkeypatch: Any) -> None:
     """A controller that fell out of the window misses nothing."""
     async with worlds.world() as world:

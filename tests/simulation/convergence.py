@@ -9,6 +9,7 @@ from orchestrator.node.runtime import ContainerRecord
 from orchestrator.resources.objects import Object, is_deleting
 from orchestrator.resources.selectors import set_selector
 from orchestrator.store import Store
+from tests.simulation.batch import batch_problems
 from tests.simulation.invariants import FINISHED, is_ready
 from tests.simulation.leftovers import leftovers_of
 
@@ -24,6 +25,7 @@ def problems_of(world: World) -> list[str]:
         *_replica_sets(store),
         *_pods(store),
         *_endpoints(store),
+        *batch_problems(store),
         *_owners(store),
         *_deletions(store),
         *_nodes(store),

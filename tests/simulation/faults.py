@@ -17,22 +17,6 @@ if TYPE_CHECKING:
     from actors._cells import Cell
     from tests.simulation.world import World
 
-ACTORS = (
-    "deployment",
-    "replicaset",
-    "endpoints",
-    "namespace",
-    "namespace-defaults",
-    "garbage-collector",
-    "node-lifecycle",
-    "taint-eviction",
-    "pod-collector",
-    "scheduler",
-    "nodes",
-    "store",
-    "store-events",
-    "store-housekeeper",
-)
 PATIENCE = 30.0
 """Seconds between two crashes of one actor: its supervisor bears five a minute."""
 
@@ -200,12 +184,12 @@ class Faults:
     # -- actors and time
 
     async def _actor(self) -> None:
-        name = self.chance.choice(ACTORS)
+        system = self.world.cluster.system
+        name = self.chance.choice(sorted(system.guardian.rare().children))
         now = self.world.now()
         if now - self._crashed.get(name, -PATIENCE) < PATIENCE:
             return
         self._crashed[name] = now
-        system = self.world.cluster.system
         cell = system.guardian.rare().children[name]
         if name == "nodes" and self.chance.random() < 0.8:
             below = cell.rare().children

@@ -47,6 +47,7 @@ class Witness:
         objects: The fold of all events.
         released: Uids of objects whose `HOLD` the workload has asked to clear.
         failures: What was violated.
+        others: Further checks of every event, called when it is in ``objects``.
     """
 
     def __init__(self, now: Callable[[], float], *, strict_floor: bool) -> None:
@@ -59,6 +60,7 @@ class Witness:
         self._bound: dict[str, str] = {}
         self._floors: dict[str, deque[tuple[float, int]]] = {}
         self._uids: set[str] = set()
+        self.others: list[Callable[[ObjectEvent], None]] = []
 
     @property
     def sequence(self) -> int:
@@ -139,6 +141,8 @@ class Witness:
             self._note_floor(event)
         elif key[0] == "services":
             self._check_service(event)
+        for check in self.others:
+            check(event)
 
     def _check_order(self, event: ObjectEvent, before: Object | None) -> None:
         key, obj = event.key, event.object

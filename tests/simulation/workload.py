@@ -12,6 +12,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, is_deleting, with_meta
 from orchestrator.store import DeleteOptions
 from tests.simulation import manifests
+from tests.simulation.batch import BatchUser
 from tests.simulation.invariants import HOLD, digest_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Client:
             (5, self._delete_family),
             (4, self._release),
             (10, self._count),
+            *BatchUser(self).choices,
             *(disruptive if world.profile.disruptions else ()),
         ]
 
@@ -74,7 +76,7 @@ class Client:
 
     # -- writing
 
-    def _acknowledge(self, resource: str, obj: Object) -> Object:
+    def acknowledge(self, resource: str, obj: Object) -> Object:
         """What is acknowledged is committed, seen, and never lost."""
         metadata = obj["metadata"]
         sequence = int(metadata["resourceVersion"])
@@ -89,11 +91,11 @@ class Client:
         self.world.acknowledged += 1
         return obj
 
-    async def _create(self, resource: str, namespace: str, obj: Object) -> Object:
+    async def create(self, resource: str, namespace: str, obj: Object) -> Object:
         made = await self.world.store.create(obj, resource=resource, namespace=namespace)
-        return self._acknowledge(resource, made)
+        return self.acknowledge(resource, made)
 
-    async def _change(
+    async def change(
         self, resource: str, obj: Object, change: Callable[[Object], Object | None]
     ) -> None:
         """Change an object as ``kubectl edit`` or as a patch would."""
@@ -108,30 +110,30 @@ class Client:
             made = await store.update(wanted, resource=resource, namespace=namespace, name=name)
         else:
             made = await store.modify(resource, namespace, name, change)
-        self._acknowledge(resource, made)
+        self.acknowledge(resource, made)
 
-    async def _delete(self, resource: str, obj: Object, policy: str | None = None) -> None:
+    async def delete(self, resource: str, obj: Object, policy: str | None = None) -> None:
         metadata = obj["metadata"]
         options = DeleteOptions(propagation_policy=policy, uid=metadata["uid"])
         gone = await self.world.store.delete(
             resource, metadata.get("namespace", ""), metadata["name"], options=options
         )
-        self._acknowledge(resource, gone)
+        self.acknowledge(resource, gone)
 
     # -- choosing
 
-    def _pick(self, found: list[Object]) -> Object | None:
+    def pick(self, found: list[Object]) -> Object | None:
         living = [obj for obj in found if not is_deleting(obj)]
         return self.chance.choice(living) if living else None
 
-    def _fresh(self, kind: str) -> str:
+    def fresh(self, kind: str) -> str:
         self._made += 1
         return f"{kind}-{self._name}-{self._made}"
 
-    def _namespace(self) -> str:
+    def namespace(self) -> str:
         if self.chance.random() < 0.6:
             return "default"
-        found = self._pick(
+        found = self.pick(
             [
                 namespace
                 for namespace in self.world.store.list("namespaces")
@@ -140,12 +142,12 @@ class Client:
         )
         return found["metadata"]["name"] if found else "default"
 
-    def _deployment(self) -> Object | None:
-        return self._pick(self.world.store.list(DEPLOYMENTS))
+    def deployment(self) -> Object | None:
+        return self.pick(self.world.store.list(DEPLOYMENTS))
 
     # -- Deployments
 
-    def _template(self, name: str, script: dict[str, str] | None = None) -> Object:
+    def template(self, name: str, script: dict[str, str] | None = None) -> Object:
         chance = self.chance
         if script is None:
             script = {}
@@ -174,29 +176,29 @@ class Client:
     async def _create_deployment(self) -> None:
         if len(self.world.store.list(DEPLOYMENTS)) >= MOST_DEPLOYMENTS:
             return
-        name = self._fresh("d")
+        name = self.fresh("d")
         spec: dict[str, Any] = {"revisionHistoryLimit": self.chance.choice([0, 1, 10])}
         if self.world.profile.disruptions and self.chance.random() < 0.3:
             spec["minReadySeconds"] = self.chance.choice([1, 15])
         replicas = self.chance.randrange(MOST_REPLICAS + 1)
-        made = manifests.deployment(name, replicas, self._template(name), self._strategy(), **spec)
-        await self._create(DEPLOYMENTS, self._namespace(), made)
+        made = manifests.deployment(name, replicas, self.template(name), self._strategy(), **spec)
+        await self.create(DEPLOYMENTS, self.namespace(), made)
 
     async def _scale(self) -> None:
-        target = self._deployment()
+        target = self.deployment()
         if target is not None:
             replicas = self.chance.randrange(MOST_REPLICAS + 1)
-            await self._change(
+            await self.change(
                 DEPLOYMENTS,
                 target,
                 lambda obj: {**obj, "spec": {**obj["spec"], "replicas": replicas}},
             )
 
     async def _roll_out(self, script: dict[str, str] | None = None) -> None:
-        target = self._deployment()
+        target = self.deployment()
         if target is not None:
-            pods = self._template(target["metadata"]["name"], script)
-            await self._change(
+            pods = self.template(target["metadata"]["name"], script)
+            await self.change(
                 DEPLOYMENTS, target, lambda obj: {**obj, "spec": {**obj["spec"], "template": pods}}
             )
 
@@ -206,7 +208,7 @@ class Client:
         await self._roll_out(self.chance.choice(bad))
 
     async def _roll_back(self) -> None:
-        target = self._deployment()
+        target = self.deployment()
         if target is None:
             return
         sets = self.world.store.by_owner(target["metadata"]["uid"], "replicasets.apps")
@@ -219,62 +221,62 @@ class Client:
             if key != "pod-template-hash"
         }
         pods = {**old, "metadata": {**old["metadata"], "labels": labels}}
-        await self._change(
+        await self.change(
             DEPLOYMENTS, target, lambda obj: {**obj, "spec": {**obj["spec"], "template": pods}}
         )
 
     async def _pause(self) -> None:
-        target = self._deployment()
+        target = self.deployment()
         if target is not None:
             paused = not target["spec"].get("paused", False)
-            await self._change(
+            await self.change(
                 DEPLOYMENTS, target, lambda obj: {**obj, "spec": {**obj["spec"], "paused": paused}}
             )
 
     async def _delete_deployment(self) -> None:
-        target = self._deployment()
+        target = self.deployment()
         if target is not None:
             policies = [None, "Background", "Foreground", "Foreground", "Orphan"]
-            await self._delete(DEPLOYMENTS, target, self.chance.choice(policies))
+            await self.delete(DEPLOYMENTS, target, self.chance.choice(policies))
 
     # -- Services and namespaces
 
     async def _create_service(self) -> None:
-        target = self._deployment()
+        target = self.deployment()
         if target is not None:
             metadata = target["metadata"]
             kinds: list[dict[str, str]] = [{}, {"type": "NodePort"}, {"clusterIP": "None"}]
             spec = self.chance.choice(kinds)
-            made = manifests.service(self._fresh("s"), metadata["name"], **spec)
-            await self._create("services", metadata["namespace"], made)
+            made = manifests.service(self.fresh("s"), metadata["name"], **spec)
+            await self.create("services", metadata["namespace"], made)
 
     async def _delete_service(self) -> None:
         services = self.world.store.list("services")
-        target = self._pick([s for s in services if s["metadata"]["name"].startswith("s-")])
+        target = self.pick([s for s in services if s["metadata"]["name"].startswith("s-")])
         if target is not None:
-            await self._delete("services", target)
+            await self.delete("services", target)
 
     async def _change_service(self) -> None:
         """Point a Service at another Deployment, or open it to the outside, or close it."""
         services = self.world.store.list("services")
-        target = self._pick([s for s in services if s["metadata"]["name"].startswith("s-")])
-        other = self._deployment()
+        target = self.pick([s for s in services if s["metadata"]["name"].startswith("s-")])
+        other = self.deployment()
         if target is None or other is None:
             return
         change: dict[str, Any] = {"selector": {"app": other["metadata"]["name"]}}
         if target["spec"]["clusterIP"] != "None" and self.chance.random() < 0.5:
             change = {"type": self.chance.choice(["ClusterIP", "NodePort"])}
-        await self._change(
+        await self.change(
             "services", target, lambda obj: {**obj, "spec": {**obj["spec"], **change}}
         )
 
     async def _rehearse(self) -> None:
         """Ask what would happen: nothing may, not even to addresses and node ports."""
         store, chance = self.world.store, self.chance
-        made = manifests.service(self._fresh("never"), "nobody", type="NodePort")
+        made = manifests.service(self.fresh("never"), "nobody", type="NodePort")
         await store.create(made, resource="services", namespace="default", dry_run=True)
         services = store.list("services", "default")
-        target = self._pick([s for s in services if s["metadata"]["name"].startswith("s-")])
+        target = self.pick([s for s in services if s["metadata"]["name"].startswith("s-")])
         if target is None:
             return
         name = target["metadata"]["name"]
@@ -291,16 +293,16 @@ class Client:
         )
 
     async def _create_namespace(self) -> None:
-        name = self._fresh("ns")
-        await self._create(
+        name = self.fresh("ns")
+        await self.create(
             "namespaces", "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         )
 
     async def _delete_namespace(self) -> None:
         spaces = self.world.store.list("namespaces")
-        target = self._pick([ns for ns in spaces if ns["metadata"]["name"].startswith("ns-")])
+        target = self.pick([ns for ns in spaces if ns["metadata"]["name"].startswith("ns-")])
         if target is not None:
-            await self._delete("namespaces", target)
+            await self.delete("namespaces", target)
 
     # -- pods
 
@@ -312,19 +314,19 @@ class Client:
         cpu, kind = chance.choice([100, 400]), chance.choice(["plain", "shy", "shy", "spread"])
         if self.world.profile.disruptions and chance.random() < 0.3:
             cpu, kind = 3700, "urgent"  # there is no such room unless others leave
-        made = manifests.pod(self._fresh("p"), policy, script, cpu=cpu, kind=kind)
-        await self._create("pods", self._namespace(), made)
+        made = manifests.pod(self.fresh("p"), policy, script, cpu=cpu, kind=kind)
+        await self.create("pods", self.namespace(), made)
 
     async def _delete_bare_pod(self) -> None:
         pods = self.world.store.list("pods")
-        target = self._pick([pod for pod in pods if pod["metadata"]["name"].startswith("p-")])
+        target = self.pick([pod for pod in pods if pod["metadata"]["name"].startswith("p-")])
         if target is not None:
-            await self._delete("pods", target)
+            await self.delete("pods", target)
 
     async def _delete_pod(self) -> None:
-        target = self._pick(self.world.store.list("pods"))
+        target = self.pick(self.world.store.list("pods"))
         if target is not None:
-            await self._delete("pods", target)
+            await self.delete("pods", target)
 
     async def _strip_pod(self) -> None:
         """Take a pod out of its ReplicaSet, as one does to look at it in peace."""
@@ -333,24 +335,24 @@ class Client:
             for pod in self.world.store.list("pods")
             if pod["metadata"].get("ownerReferences") and pod["metadata"].get("labels")
         ]
-        target = self._pick(pods)
+        target = self.pick(pods)
         if target is not None:
-            await self._change(
+            await self.change(
                 "pods", target, lambda obj: with_meta(obj, labels={"simulation": "stripped"})
             )
 
     # -- nodes
 
     async def _shut_node(self) -> None:
-        target = self._pick(self.world.store.list("nodes"))
+        target = self.pick(self.world.store.list("nodes"))
         if target is not None:
             shut = not target["spec"].get("unschedulable", False)
-            await self._change(
+            await self.change(
                 "nodes", target, lambda obj: {**obj, "spec": {**obj["spec"], "unschedulable": shut}}
             )
 
     async def _taint_node(self) -> None:
-        target = self._pick(self.world.store.list("nodes"))
+        target = self.pick(self.world.store.list("nodes"))
         if target is None:
             return
         effect = self.chance.choice(["NoSchedule", "NoExecute", "PreferNoSchedule"])
@@ -362,13 +364,13 @@ class Client:
             new = kept if len(kept) < len(taints) else [*kept, taint]
             return {**obj, "spec": {**obj["spec"], "taints": new}}
 
-        await self._change("nodes", target, change)
+        await self.change("nodes", target, change)
 
     async def _delete_node(self) -> None:
         """Delete a Node; if its machine lives, it registers again."""
-        target = self._pick(self.world.store.list("nodes"))
+        target = self.pick(self.world.store.list("nodes"))
         if target is not None:
-            await self._delete("nodes", target)
+            await self.delete("nodes", target)
 
     # -- owners and finalizers
 
@@ -377,7 +379,7 @@ class Client:
         return [obj for obj in maps if obj["metadata"]["name"].startswith("m-")]
 
     async def _create_family(self) -> None:
-        namespace = self._namespace()
+        namespace = self.namespace()
         possible = [
             obj
             for obj in self._family()
@@ -386,14 +388,14 @@ class Client:
         count = min(len(possible), self.chance.choice([0, 1, 1, 2]))
         owners = self.chance.sample(possible, count)
         finalizers = [HOLD] if self.chance.random() < 0.25 else []
-        made = manifests.config_map(self._fresh("m"), owners, finalizers)
-        await self._create("configmaps", namespace, made)
+        made = manifests.config_map(self.fresh("m"), owners, finalizers)
+        await self.create("configmaps", namespace, made)
 
     async def _delete_family(self) -> None:
-        target = self._pick(self._family())
+        target = self.pick(self._family())
         if target is not None:
             policy = self.chance.choice([None, "Background", "Foreground", "Orphan"])
-            await self._delete("configmaps", target, policy)
+            await self.delete("configmaps", target, policy)
 
     async def _release(self) -> None:
         held = [obj for obj in self._family() if HOLD in (obj["metadata"].get("finalizers") or ())]
@@ -419,7 +421,7 @@ class Client:
         store, world = self.world.store, self.world
         found = store.get(*COUNTER)
         if found is None:
-            await self._create(
+            await self.create(
                 "configmaps", "default", manifests.config_map("counter", [], [], value="0")
             )
             return
@@ -435,7 +437,7 @@ class Client:
             if error.code == 409:
                 world.increments_tried -= 1
             raise
-        self._acknowledge("configmaps", made)
+        self.acknowledge("configmaps", made)
         world.increments_done += 1
 
 

@@ -18,6 +18,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, is_deleting
 from orchestrator.resources.selectors import parse_field_selector, parse_label_selector
 from orchestrator.store import Store
+from tests.simulation.batch import CRON_JOBS, BatchPromises
 from tests.simulation.convergence import problems_of
 from tests.simulation.disks import Disk, Mount, Weather
 from tests.simulation.faults import Faults, Profile, draw_profile
@@ -90,6 +91,7 @@ class World:
     def __post_init__(self) -> None:
         self.disk = Disk()
         self.witness = Witness(self.now, strict_floor=self.profile.strict_floor)
+        self.witness.others.append(BatchPromises(self.witness, self.now).see)
         self.cluster: SimulatedCluster
         self.mount: Mount
         self.watchers: list[Watcher] = []
@@ -238,6 +240,10 @@ class World:
             if not is_deleting(obj) and (obj["spec"].get("paused") or broken):
                 place = obj["metadata"]["namespace"], obj["metadata"]["name"]
                 await store.modify(DEPLOYMENTS, *place, _repaired)
+        for obj in store.list(CRON_JOBS):
+            if not is_deleting(obj) and not obj["spec"].get("suspend"):
+                place = obj["metadata"]["namespace"], obj["metadata"]["name"]
+                await store.modify(CRON_JOBS, *place, _suspended)
         for obj in store.list("configmaps"):
             if is_deleting(obj) and HOLD in (obj["metadata"].get("finalizers") or ()):
                 await client.release(obj)
@@ -290,6 +296,10 @@ class World:
 def _opened(node: Object) -> Object:
     taints = [t for t in node["spec"].get("taints") or () if t["key"] != "simulation"]
     return {**node, "spec": {**node["spec"], "unschedulable": False, "taints": taints}}
+
+
+def _suspended(cron_job: Object) -> Object:
+    return {**cron_job, "spec": {**cron_job["spec"], "suspend": True}}
 
 
 def _repaired(deployment: Object) -> Object:
