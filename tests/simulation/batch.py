@@ -261,6 +261,8 @@ def batch_problems(store: Store) -> Iterator[str]:
         pods = store.by_owner(job["metadata"]["uid"], "pods")
         if outcome_of(status) is None and not spec.get("suspend") and spec.get("parallelism") != 0:
             yield f"job {name}: still at work, {status}"
+        if outcome_of(status) and "ttlSecondsAfterFinished" in spec:
+            yield f"job {name}: is over, and its time has not come"
         for field in ("active", "terminating"):
             if (outcome_of(status) or spec.get("suspend")) and status.get(field):
                 yield f"job {name}: {status[field]} {field}, and it is over or suspended"
