@@ -237,7 +237,12 @@ class Cluster:
             self.logs = NodeLogs(runtime, self.system.clock)
             measure = runtime.usage
         else:
-            runtime = SimulatedRuntime(self.system.clock, self.system.random)
+            runtime = SimulatedRuntime(
+                self.system.clock,
+                self.system.random,
+                program=config.simulated_program,
+                server=config.simulated_server,
+            )
             self.logs = NodeLogs(None, self.system.clock)
         self.sessions = NodeSessions(runtime)
         nodes = self._node_configs()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.scheduler.configuration.files import Source as SchedulerSource
 
 if TYPE_CHECKING:
+    from orchestrator.node.simulated_commands import Program
+    from orchestrator.node.simulated_ports import Server
     from orchestrator.scheduler.extending import Plugin
 
 
@@ -44,6 +46,11 @@ class ClusterConfig:
         metrics: Whether ``metrics.k8s.io`` is served from what nodes measure, so that ``kubectl
             top`` and autoscalers work. Turn it off where a metrics-server is installed as a whole,
             by Helm for example, and would find the names of its objects taken.
+        simulated_program: Answers commands in simulated containers (``kubectl exec``); what it
+            leaves, and all without it, a few built-in ones do. See
+            `orchestrator.node.simulated_commands`.
+        simulated_server: Answers connections to simulated pods' ports (``kubectl port-forward``);
+            without it nobody listens. See `orchestrator.node.simulated_ports`.
         stop_seconds: How long a clean stop waits for containers before it kills them.
     """
 
@@ -59,4 +66,6 @@ class ClusterConfig:
     scheduler: SchedulerSource | None = None
     scheduler_plugins: Sequence[type[Plugin]] = ()
     metrics: bool = True
+    simulated_program: Program | None = None
+    simulated_server: Server | None = None
     stop_seconds: float = 10.0

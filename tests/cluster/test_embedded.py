@@ -6,9 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.testing import run_virtual, virtual
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.cluster.cluster import seed_of_life
+from orchestrator.node.sessions import ExecRequest, SessionError
+from orchestrator.node.simulated_commands import Invocation
+from orchestrator.node.simulated_ports import Visit
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -126,3 +131,43 @@ def test_the_first_life_has_the_seed_that_was_asked_for() -> None:
     assert seed_of_life(7, 0) == 7
     assert seed_of_life(None, 12) is None
     assert len({seed_of_life(7, sequence) for sequence in range(100)}) == 100
+
+
+@virtual
+async def test_functions_answer_for_simulated_containers() -> None:
+    """Commands and connections reach functions of the program that embeds the cluster."""
+
+    async def version(asked: Invocation) -> int:
+        await asked.stdout.write(f"{asked.of.container} 1.2\n".encode())
+        return 0
+
+    async def hello(visit: Visit) -> None:
+        await visit.outgoing.write(f"hello from {visit.port}".encode())
+
+    answering = config(
+        simulated_program=lambda asked: version(asked) if asked.command == ("version",) else None,
+        simulated_server=lambda visit: hello(visit) if visit.port == 80 else None,
+    )
+    async with Cluster(answering) as cluster:
+        pod = await cluster.store.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "p"},
+                "spec": {"containers": [{"name": "c", "image": "x"}]},
+            },
+            resource="pods",
+            namespace="default",
+        )
+        await asyncio.sleep(1)
+        identity = cluster.sessions.find(pod, "c")
+        session = await cluster.sessions.execute(identity, ExecRequest(command=("version",)))
+        assert session.stdout is not None
+        assert await session.stdout.read() == b"c 1.2\n"
+        assert await session.wait() == 0
+        await session.close()
+        connection = await cluster.sessions.connect(pod, 80)
+        assert await connection.read() == b"hello from 80"
+        await connection.close()
+        with pytest.raises(SessionError, match="connection refused"):
+            await cluster.sessions.connect(pod, 81)
