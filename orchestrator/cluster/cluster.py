@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from actors import ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog, SqliteLog
@@ -20,6 +20,7 @@ from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
 from orchestrator.controllers import ControllerConfig, controller_specs, system_specs
+from orchestrator.controllers.localpath import ensure_default_class
 from orchestrator.egress import Egress
 from orchestrator.network import ServiceManager
 from orchestrator.node import (
@@ -36,7 +37,7 @@ from orchestrator.node import (
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.node.pod_sessions import NodeSessions, PodSessions
 from orchestrator.node.usage import UsageMeter
-from orchestrator.node.volumes import VolumeDirectories
+from orchestrator.node.volumes import ProvisionedVolumes, VolumeDirectories
 from orchestrator.policies import (
     Evaluator,
     MatchConditions,
@@ -254,6 +255,7 @@ class Cluster:
         self.meter = None
         if config.metrics:
             self.meter = UsageMeter(self.store, kubelet, lives=self.nodes.lives, measure=measure)
+        await ensure_default_class(self.store)
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")
 
@@ -298,7 +300,15 @@ class Cluster:
     def _spawn_controllers(self) -> None:
         grace = self.config.node_grace_seconds
         keys = self._directory / "pki"
+        storage: dict[str, Any] = {}
+        if self.config.runtime == "process":  # a simulated cluster touches no disk
+            place = self._directory / "volumes"
+            storage = {
+                "volume_directory": str(place),
+                "remove_volume": ProvisionedVolumes(place).remove,
+            }
         settings = ControllerConfig(
+            **storage,
             cluster_ca=self.certificate_authority,
             tokens=self.accounts,
             sign=Authority(keys / "ca.crt", keys / "ca.key").sign,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from orchestrator.access import AccountTokens
 from orchestrator.egress import Egress
@@ -14,6 +14,9 @@ Sign: TypeAlias = Callable[[bytes, tuple[str, ...], float, float], str]
 
 Heartbeat: TypeAlias = Callable[[str], float | None]
 """From a node's name to the wall seconds of its last sign of life; None: only its Lease tells."""
+
+RemoveVolume: TypeAlias = Callable[[str, str], Coroutine[Any, Any, None]]
+"""From a volume's name and path to the end of its directory; raises if that can't be deleted."""
 
 
 def no_heartbeat(node: str) -> float | None:
@@ -49,6 +52,8 @@ class ControllerConfig:
             only be registering again. Upstream's 40.
         terminated_pod_threshold: Finished pods to keep; more are removed, the oldest first.
             Upstream's 12500.
+        volume_directory: Where the volumes of the built-in provisioner are.
+        remove_volume: Deletes one of them; None where there is nothing on the disk.
         heartbeat: Last sign of life of nodes whose heartbeats are computed, not written.
         egress: Asks the API servers behind APIServices; None leaves those without a condition.
         client_certificate: Files of the certificate, and of its key, by which those know this one.
@@ -67,6 +72,8 @@ class ControllerConfig:
     pod_gc_period: float = 20.0
     pod_gc_quarantine: float = 40.0
     terminated_pod_threshold: int = 12500
+    volume_directory: str = "/var/lib/orchestrator/volumes"
+    remove_volume: RemoveVolume | None = None
     heartbeat: Heartbeat = no_heartbeat
     egress: Egress | None = None
     client_certificate: tuple[str, str] | None = None

@@ -19,6 +19,7 @@ from orchestrator.controllers.disruption import DisruptionController
 from orchestrator.controllers.endpoints import EndpointsController
 from orchestrator.controllers.garbage import GarbageCollector
 from orchestrator.controllers.job import JobController
+from orchestrator.controllers.localpath import LocalPathProvisioner
 from orchestrator.controllers.mirroring import MirroringController
 from orchestrator.controllers.namespaces import NamespaceController, NamespaceDefaults
 from orchestrator.controllers.nodes import (
@@ -32,6 +33,7 @@ from orchestrator.controllers.quotas import QuotaController
 from orchestrator.controllers.replicaset import ReplicaSetController, ReplicationController
 from orchestrator.controllers.statefulset import StatefulSetController
 from orchestrator.controllers.ttl import FinishedJobController
+from orchestrator.controllers.volumes import VolumeBindingController
 from orchestrator.store import EventRecorder, Store
 
 
@@ -121,6 +123,14 @@ def controller_specs(
         ControllerSpec(
             "storage-protection",
             lambda: ProtectionController(store, voice("pvc-protection-controller")),
+        ),
+        ControllerSpec(
+            "volume-binding",
+            lambda: VolumeBindingController(store, voice("persistentvolume-controller")),
+        ),
+        ControllerSpec(
+            "local-path",
+            lambda: LocalPathProvisioner(store, voice("orchestrator.io/local-path"), settings),
         ),
         ControllerSpec(
             "resource-quota", lambda: QuotaController(store, voice("resourcequota-controller"))
