@@ -6,8 +6,10 @@ from orchestrator.controllers._orphans import Orphans
 from orchestrator.controllers._owners import controller_uid
 from orchestrator.controllers.controller import Controller
 from orchestrator.controllers.deployment.core import REPLICA_SETS, RESOURCE, decide_deployment
-from orchestrator.controllers.plans import Plan
-from orchestrator.resources.objects import Key, Object, controller_of, uid_of
+from orchestrator.controllers.deployment.progress import REFUSED
+from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.objects import Key, Object, controller_of, name_of, uid_of
 from orchestrator.resources.selectors import label_selector
 from orchestrator.store import ObjectEvent
 
@@ -22,8 +24,9 @@ class DeploymentController(Controller[Key]):
     resources = (RESOURCE, REPLICA_SETS)
 
     def reset(self) -> None:
-        """Forget which ReplicaSets have no controller."""
+        """Forget which ReplicaSets have no controller, and what was refused."""
         self._orphans = Orphans()
+        self._refusals: dict[Key, str] = {}
 
     def observe(self, event: ObjectEvent) -> None:
         """Mark the Deployment, or those that a ReplicaSet belongs or may belong to."""
@@ -51,6 +54,7 @@ class DeploymentController(Controller[Key]):
 
     def reconcile(self, key: Key, now: float) -> Plan | None:
         """Decide about one Deployment; one that is gone is the garbage collector's affair."""
+        refusal = self._refusals.pop(key, "")
         deployment = self.store.get(*key)
         if deployment is None:
             return None
@@ -66,4 +70,15 @@ class DeploymentController(Controller[Key]):
             label_selector(deployment["spec"].get("selector")),
             now,
             lambda name: self.store.get(REPLICA_SETS, key.namespace, name) is not None,
+            refusal,
         )
+
+    def failed(self, key: Key, item: Creation | Update | Deletion, error: StatusError) -> None:
+        """Report a ReplicaSet that could not be created; the status will say so too."""
+        if not isinstance(item, Creation) or error.reason == "AlreadyExists":
+            return
+        text = f'Failed to create new replica set "{name_of(item.object)}": {error.message}'
+        self._refusals[key] = text
+        deployment = self.store.get(*key)
+        if deployment is not None:
+            self._record(Emit(deployment, "Warning", REFUSED, text))

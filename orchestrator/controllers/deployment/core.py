@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from orchestrator.controllers._claims import claim
-from orchestrator.controllers.deployment import progress, revisions, sizes
+from orchestrator.controllers.deployment import progress, revisions, rollback, sizes
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.resources.objects import (
     Object,
@@ -32,6 +32,7 @@ def decide_deployment(
     selector: LabelSelector,
     now: float,
     is_taken: Callable[[str], bool],
+    refusal: str = "",
 ) -> Plan:
     """Return what to do about one Deployment; ``DeploymentController`` applies it.
 
@@ -43,6 +44,7 @@ def decide_deployment(
         selector: Its parsed ``spec.selector``.
         now: Wall seconds.
         is_taken: Whether a ReplicaSet of that name exists in the namespace.
+        refusal: Why the new ReplicaSet could not be created the last time; empty when it could.
     """
     if selector.empty:
         warning = Emit(
@@ -55,7 +57,11 @@ def decide_deployment(
     mine, claims = claim(deployment, candidates, selector, REPLICA_SETS)
     if claims:
         return Plan(update=claims)
-    return _Decision(deployment, mine, now, is_taken).decide()
+    revision = rollback.wanted_revision(deployment)
+    held = is_deleting(deployment) or spec_of(deployment).get("paused")
+    if revision is not None and not held:
+        return rollback.decide_rollback(deployment, mine, revision)
+    return _Decision(deployment, mine, now, is_taken, refusal).decide()
 
 
 class _Decision:
@@ -67,7 +73,9 @@ class _Decision:
         mine: Sequence[Object],
         now: float,
         is_taken: Callable[[str], bool],
+        refusal: str,
     ) -> None:
+        self.refusal = refusal
         self.deployment = deployment
         self.spec = spec_of(deployment)
         self.now = now
@@ -222,7 +230,18 @@ class _Decision:
         self.new_name = name
         if size:
             self.scaled[name] = self.scaling_event(name, 0, size)
-        if progress.deadline_of(self.deployment) is not None:
+        if progress.deadline_of(self.deployment) is None:
+            return True
+        if self.refusal:
+            self.conditions = progress.put(
+                self.conditions,
+                "Progressing",
+                "False",
+                progress.REFUSED,
+                self.refusal,
+                now=self.now,
+            )
+        else:
             self.note_progress(progress.CREATED, f'Created new replica set "{name}"')
         return True
 

@@ -17,6 +17,7 @@ NO_DEADLINE: Final = 2**31 - 1
 """A ``progressDeadlineSeconds`` or ``revisionHistoryLimit`` of this size means: none."""
 
 CREATED: Final = "NewReplicaSetCreated"
+REFUSED: Final = "ReplicaSetCreateError"
 FOUND: Final = "FoundNewReplicaSet"
 UPDATED: Final = "ReplicaSetUpdated"
 DONE: Final = "NewReplicaSetAvailable"

@@ -148,6 +148,18 @@ def revision_annotations(deployment: Object, replica_set: Object, revision: int)
     return wanted
 
 
+def restored_annotations(deployment: Object, replica_set: Object) -> dict[str, str]:
+    """Return a Deployment's annotations after a rollback: its own bookkeeping, else the old ones.
+
+    ``kubectl rollout history`` reads the cause of a change from them.
+    """
+    kept = {
+        name: value for name, value in annotations_of(deployment).items() if name in _NOT_COPIED
+    }
+    old = annotations_of(replica_set).items()
+    return {**kept, **{name: value for name, value in old if name not in _NOT_COPIED}}
+
+
 def _with_history(history: str, revision: int) -> str:
     text = f"{history},{revision}" if history else str(revision)
     while len(text) > _HISTORY_LIMIT and "," in text:

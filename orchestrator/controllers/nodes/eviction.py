@@ -139,17 +139,16 @@ def decide_pod_collection(
             if left > 0:
                 plan.look_again(left)
                 continue
-            _fail(pod, "DeletionByPodGC", "PodGC: node no longer exists", now, plan)
+            _fail(pod, plan, _target("DeletionByPodGC", "PodGC: node no longer exists", now))
             plan.delete.append(Deletion(PODS, pod, grace=0))
         elif is_deleting(pod) and _is_out_of_service(node):
-            text = "PodGC: pod is terminating on an out-of-service node"
-            _fail(pod, "DeletionByPodGC", text, now, plan)
+            _fail(pod, plan)
             plan.delete.append(Deletion(PODS, pod, grace=0))
         elif is_terminal(pod) and not is_deleting(pod):
             finished.append(pod)
     excess = len(finished) - config.terminated_pod_threshold
     if excess > 0:
-        finished.sort(key=lambda pod: (meta(pod).get("creationTimestamp") or "", name_of(pod)))
+        finished.sort(key=_first_to_go)
         plan.delete += [Deletion(PODS, pod, grace=0) for pod in finished[:excess]]
     return plan
 
@@ -162,19 +161,28 @@ def _end(pod: Object, plan: Plan) -> None:
         )
 
 
-def _fail(pod: Object, reason: str, message: str, now: float, plan: Plan) -> None:
-    """Say in the status of a pod that is removed unfinished why that is."""
+def _first_to_go(pod: Object) -> tuple[bool, str, str]:
+    """Order finished pods: evicted ones, whose node was short of something, then the oldest."""
+    evicted = status_of(pod).get("reason") == "Evicted"
+    return not evicted, meta(pod).get("creationTimestamp") or "", name_of(pod)
+
+
+def _target(reason: str, message: str, now: float) -> Object:
+    return {"now": format_time(now), "reason": reason, "message": message}
+
+
+def _fail(pod: Object, plan: Plan, target: Object | None = None) -> None:
+    """End a pod that is removed unfinished; where its node is gone, it was a disruption's target.
+
+    Nobody else will change its phase, and a Job counts it by that.
+    """
     if is_terminal(pod):
         return
-    conditions = set_condition(
-        status_of(pod).get("conditions"),
-        "DisruptionTarget",
-        "True",
-        now=format_time(now),
-        reason=reason,
-        message=message,
-    )
-    failed = with_status(pod, phase="Failed", conditions=conditions)
+    failed = with_status(pod, phase="Failed")
+    if target is not None:
+        present = status_of(pod).get("conditions")
+        conditions = set_condition(present, "DisruptionTarget", "True", **target)
+        failed = with_status(failed, conditions=conditions)
     plan.update.append(Update(PODS, pod, failed, "status", strict=True))
 
 
