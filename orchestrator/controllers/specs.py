@@ -13,6 +13,7 @@ from orchestrator.controllers.clusterroles import ClusterRoleAggregationControll
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
 from orchestrator.controllers.cronjob import CronJobController
+from orchestrator.controllers.daemonset import DaemonSetController
 from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.disruption import DisruptionController
@@ -79,6 +80,9 @@ def controller_specs(
         ),
         ControllerSpec(
             "statefulset", lambda: StatefulSetController(store, voice("statefulset-controller"))
+        ),
+        ControllerSpec(
+            "daemonset", lambda: DaemonSetController(store, voice("daemonset-controller"))
         ),
         ControllerSpec("job", lambda: JobController(store, voice("job-controller"))),
         ControllerSpec("cronjob", lambda: CronJobController(store, voice("cronjob-controller"))),

@@ -119,6 +119,12 @@ class World:
     running: dict[type, Any] = field(default_factory=dict)
 
     def pick_node(self, pod: Object) -> str:
+        required = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get(
+            "requiredDuringSchedulingIgnoredDuringExecution"
+        )
+        if required is not None:  # a DaemonSet's
+            name: str = required["nodeSelectorTerms"][0]["matchFields"][0]["values"][0]
+            return name
         alive = [node for node in self.nodes if node not in self.dead]
         return alive[sum(map(ord, pod["metadata"]["name"])) % len(alive)]
 
