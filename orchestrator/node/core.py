@@ -10,7 +10,7 @@ from __future__ import annotations
 from orchestrator.node.ending import end, end_all, grace_for, grace_of, remaining_grace
 from orchestrator.node.plans import FINISHED, NOTHING, Draft, Plan
 from orchestrator.node.restarting import comes_back, is_due, restart_due, restarts
-from orchestrator.node.states import ContainerState, Phase, PodState, Role
+from orchestrator.node.states import BEGINNING, ContainerState, Phase, PodState, Role
 from orchestrator.resources.objects import Object
 from orchestrator.resources.timestamps import parse_time
 
@@ -99,11 +99,8 @@ def _decide_mains(draft: Draft, state: PodState, now: float) -> None:
     for container in state.containers:
         if not blocked or container.is_live:
             _keep(draft, state, container, now)
-        starts = container.phase in _BEGINNING or container in draft.start
+        starts = container.phase in BEGINNING or container in draft.start
         blocked = blocked or (starts and has_post_start(state.spec(container)))
-
-
-_BEGINNING = frozenset((Phase.STARTING, Phase.HOOKED))
 
 
 def has_post_start(spec: Object) -> bool:

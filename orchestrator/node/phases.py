@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.node.core import has_failed_init, is_terminal, policy_of
 from orchestrator.node.restarting import comes_back
-from orchestrator.node.states import ContainerState, Phase, PodState, Role
+from orchestrator.node.states import BEGINNING, ContainerState, Phase, PodState, Role
 from orchestrator.resources.objects import is_deleting
 
 
@@ -37,7 +37,9 @@ def is_held(state: PodState, container: ContainerState) -> bool:
 def has_begun(state: PodState) -> bool:
     """Whether a main container's status tells that it has run."""
     return any(
-        item.phase is Phase.RUNNING or (item.phase is Phase.EXITED and not is_held(state, item))
+        item.phase is Phase.RUNNING
+        or (item.phase is Phase.EXITED and not is_held(state, item))
+        or (item.phase in BEGINNING and item.last is not None)
         for item in state.containers
     )
 

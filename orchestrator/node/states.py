@@ -36,6 +36,8 @@ class Phase(enum.Enum):
     """Ended, or refused by the runtime."""
 
 
+BEGINNING = frozenset((Phase.STARTING, Phase.HOOKED))
+"""Phases in which nobody is told yet that a container runs."""
 _LIVE = frozenset((Phase.STARTING, Phase.HOOKED, Phase.RUNNING))
 
 

@@ -9,7 +9,14 @@ from orchestrator.node.conditions import OWN_CONDITIONS, pod_conditions
 from orchestrator.node.core import is_terminal
 from orchestrator.node.phases import is_held, pod_phase
 from orchestrator.node.restarting import describe_backoff
-from orchestrator.node.states import ContainerState, Phase, PodState, Role
+from orchestrator.node.states import (
+    BEGINNING,
+    ContainerState,
+    Phase,
+    PodState,
+    Role,
+    statuses_of,
+)
 from orchestrator.resources.objects import Object, status_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.operations import Changed, KnownChange
@@ -37,6 +44,8 @@ def terminated_record(container: ContainerState, runtime: str) -> Object:
 
 
 def _container_status(container: ContainerState, state: PodState) -> Object:
+    if container.last is not None and container.phase in BEGINNING:
+        return _status_before(container, state, container.last)
     running = container.phase is Phase.RUNNING
     last = container.last
     held = is_held(state, container)
@@ -62,6 +71,25 @@ def _container_status(container: ContainerState, state: PodState) -> Object:
     if container.id:
         status["containerID"] = f"{state.runtime}://{container.id}"
     return status
+
+
+def _status_before(container: ContainerState, state: PodState, last: Object) -> Object:
+    """Return what holds while a container is started again: what was told of the attempt before."""
+    told = (state.status or state.pod.get("status") or {}).get(statuses_of(container.role)) or ()
+    before: Object = told[container.index] if container.index < len(told) else {}
+    if before and "running" not in before["state"]:
+        return before
+    return {
+        "name": container.name,
+        "state": {"terminated": last},
+        "lastState": before.get("lastState") or _NO_STATE,
+        "ready": False,
+        "restartCount": container.attempt - 1,
+        "image": before.get("image") or container.image,
+        "imageID": "",
+        "started": False,
+        "containerID": last.get("containerID") or "",
+    }
 
 
 def is_ready(container: ContainerState) -> bool:

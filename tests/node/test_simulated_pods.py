@@ -108,6 +108,41 @@ def test_a_crashing_container_is_restarted_with_growing_delays(one: Any) -> None
     scenario()
 
 
+def test_a_restart_tells_of_the_attempt_before_until_the_next_one_runs(one: Any) -> None:
+    """Nobody sees it create a container in between; what waited for its delay waits on."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            annotations = {
+                f"{SIM}start-seconds": "2",
+                f"{SIM}run-seconds": "1",
+                f"{SIM}exit-code": "1",
+            }
+            follower = cluster.store.follow(("pods",), lambda: None)
+            await cluster.run("web", annotations=annotations)
+            await cluster.system.clock.sleep(25)
+            seen: list[tuple[str, str, int]] = []
+            for event in follower.take(1000):
+                for item in event.object["status"].get("containerStatuses") or ():
+                    ((kind, state),) = item["state"].items()
+                    shown = kind, state.get("reason", ""), item["restartCount"]
+                    if shown not in seen[-1:]:
+                        seen.append(shown)
+            follower.close()
+            assert seen == [
+                ("waiting", "ContainerCreating", 0),
+                ("running", "", 0),
+                ("terminated", "Error", 0),
+                ("running", "", 1),
+                ("waiting", "CrashLoopBackOff", 1),
+                ("running", "", 2),
+                ("waiting", "CrashLoopBackOff", 2),
+            ]
+
+    scenario()
+
+
 @pytest.mark.parametrize(
     ("policy", "code", "phase", "reason"),
     [("Never", "0", "Succeeded", "Completed"), ("Never", "9", "Failed", "Error")],
