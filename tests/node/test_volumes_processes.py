@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,16 @@ async def said(cluster: Any, name: str, script: str, container: str = "c") -> st
     return result.output.decode().strip()
 
 
+async def heard(
+    cluster: Any, name: str, script: str, check: Callable[[str], bool], container: str = "c"
+) -> str:
+    """Run a command until what it says passes a check; return that."""
+    async with asyncio.timeout(20):
+        while not check(text := await said(cluster, name, script, container)):
+            await asyncio.sleep(0.02)
+    return text
+
+
 def mount(name: str, path: str, **more: Any) -> Object:
     """Return an entry of volumeMounts."""
     return {"name": name, "mountPath": path, **more}
@@ -119,8 +129,7 @@ async def test_containers_share_what_their_pod_has_in_an_empty_directory(
             cluster.status("web").get("restartCount") == 1 and cluster.state("web")[0] == "running"
         )
     )
-    while "up" not in (seen := await said(cluster, "web", f"ls {at}", "d")):
-        await asyncio.sleep(0.02)
+    seen = await heard(cluster, "web", f"ls {at}", lambda text: "up" in text, "d")
     assert set(seen.split()) == {"again", "up"}
     assert not Path("/no-such-directory").exists()
     reasons = cluster.events.reasons("web")
@@ -163,8 +172,7 @@ async def test_files_of_config_maps_and_secrets_change_with_them_but_not_in_sub_
     read = f"cd {root}/etc; cat settings/color settings-color key/token; stat -Lc %a key/token"
     assert await said(cluster, "web", read) == "redredsecret400"
     await replace(cluster, "configmaps", "settings", data={"color": "blue", "new": "y"})
-    while "blue" not in (seen := await said(cluster, "web", read)):
-        await asyncio.sleep(0.02)
+    seen = await heard(cluster, "web", read, lambda text: "blue" in text)
     if mounted:
         assert seen == "blueredsecret400"
         touched = await said(cluster, "web", "touch /etc/settings/x 2>&1")
@@ -173,8 +181,7 @@ async def test_files_of_config_maps_and_secrets_change_with_them_but_not_in_sub_
     pod = cluster.pod("web")
     pod = {**pod, "metadata": {**pod["metadata"], "labels": {"tier": "a"}}}
     await cluster.store.update(pod, resource="pods", namespace="default", name="web")
-    while not (seen := await said(cluster, "web", f"cat {root}/etc/pod-information/labels")):
-        await asyncio.sleep(0.02)
+    seen = await heard(cluster, "web", f"cat {root}/etc/pod-information/labels", bool)
     assert seen == 'tier="a"'
 
 
@@ -198,8 +205,9 @@ async def test_a_pod_waits_for_a_missing_config_map_and_starts_when_it_is_there(
     assert mounting.events.messages("web", "FailedMount") == [text]
     # What is taken away later is told, but what runs keeps what it has.
     await mounting.store.delete("configmaps", "default", "settings")
-    while len(mounting.events.messages("web", "FailedMount")) < 2:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while len(mounting.events.messages("web", "FailedMount")) < 2:
+            await asyncio.sleep(0.01)
     assert await said(mounting, "web", "cat /settings/color") == "green"
     assert mounting.status("web")["restartCount"] == 0
 
@@ -307,8 +315,7 @@ async def test_mounts_within_mounts_hide_nothing_and_reach_nobody_else(
     script = "touch here; sleep 300"
     await mounting.run("web", "sh", "-c", script, container=container, volumes=volumes)
     await mounting.until_running("web")
-    while not (seen := await said(mounting, "web", "ls /srv/no-such-host/inner")):
-        await asyncio.sleep(0.02)
+    seen = await heard(mounting, "web", "ls /srv/no-such-host/inner", bool)
     assert seen == "here"
     assert await said(mounting, "web", f"ls {tmp_path}/mounts") == "inner"
     assert await said(mounting, "web", f"stat -f -c %T {tmp_path}/mounts") == "tmpfs"
