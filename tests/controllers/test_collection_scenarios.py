@@ -168,6 +168,41 @@ async def test_two_that_own_each_other_do_not_wait_for_ever(worlds: Any) -> None
         assert world.store.list("configmaps") == []
 
 
+@virtual
+async def test_an_owner_in_another_namespace_is_absent(worlds: Any) -> None:
+    """Cross-namespace owner references are disallowed by design: the dependent is collected.
+
+    An event says why; a cluster-scoped dependent of a namespaced owner is never collected.
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/
+    """
+    async with worlds.world() as world:
+        await namespace(world, "team")
+        owner = await world.create("configmaps", config_map("owner", namespace="team"), "team")
+        await world.create("configmaps", config_map("child", owner))
+        reference = config_map("x", owner)["metadata"]["ownerReferences"]
+        node = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": "n", "ownerReferences": reference},
+        }
+        await world.create("nodes", node, "")
+        world.start(GarbageCollector, kubelet=False)
+        await world.settle()
+        assert world.store.get("configmaps", "default", "child") is None
+        assert world.store.get("nodes", "", "n") is not None
+        uid = owner["metadata"]["uid"]
+        assert sorted(world.recorded.messages("OwnerRefInvalidNamespace")) == [
+            (
+                f"ownerRef [v1/ConfigMap, namespace: , name: owner, uid: {uid}] does not exist in "
+                'namespace ""'
+            ),
+            (
+                f"ownerRef [v1/ConfigMap, namespace: default, name: owner, uid: {uid}] does not "
+                'exist in namespace "default"'
+            ),
+        ]
+
+
 async def namespace(world: Any, name: str) -> Any:
     """Create a namespace."""
     made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

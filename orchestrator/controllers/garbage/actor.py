@@ -48,6 +48,7 @@ class GarbageCollector(Controller[Key]):
     def reset(self) -> None:
         """Forget the references seen last."""
         self._checked: Any = None
+        self._elsewhere: tuple[str, bool] = ("", False)
 
     def _follow_custom(self) -> None:
         """Follow kinds that have come; what is there of them already is looked at once."""
@@ -145,6 +146,26 @@ class GarbageCollector(Controller[Key]):
             return OwnerState.WAITING, owner
         return OwnerState.SOLID, owner
 
+    def _judge(self, reference: dict[str, Any], dependent: Object) -> OwnerState:
+        """Return what became of an owner; of an absent one also whether it is somewhere else."""
+        state, _ = self._owner_state(reference, dependent)
+        if state is OwnerState.ABSENT and self._is_elsewhere(reference):
+            return OwnerState.ELSEWHERE
+        return state
+
+    def _is_elsewhere(self, reference: dict[str, Any]) -> bool:
+        # A removed owner may have thousands of dependents: one look is enough for a burst.
+        uid, name = reference.get("uid", ""), reference.get("name", "")
+        if self._elsewhere[0] != uid:
+            place = self._place(reference.get("apiVersion", ""), reference.get("kind", ""))
+            found = place is not None and any(
+                (other := self.store.get(place[0], name_of(space), name)) is not None
+                and uid_of(other) == uid
+                for space in self.store.list("namespaces")
+            )
+            self._elsewhere = (uid, found)
+        return self._elsewhere[1]
+
     # -- decisions -------------------------------------------------------------------------
 
     def reconcile(self, key: Key, now: float) -> Plan | None:
@@ -154,7 +175,7 @@ class GarbageCollector(Controller[Key]):
         if obj is None:
             return None
         references = meta(obj).get("ownerReferences") or ()
-        owners = [(reference, self._owner_state(reference, obj)[0]) for reference in references]
+        owners = [(reference, self._judge(reference, obj)) for reference in references]
         found = [
             (at, dependent)
             for at in self.store.keys_by_owner(uid_of(obj))

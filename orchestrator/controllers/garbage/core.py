@@ -30,6 +30,7 @@ class OwnerState(Enum):
     WAITING = "is being deleted in the foreground"
     UNKNOWN = "is of a kind that is not served"
     INVALID = "is namespaced, the dependent is not"
+    ELSEWHERE = "is in another namespace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +94,15 @@ def _collect(
     dependents: Sequence[Owned],
 ) -> Plan:
     plan = Plan()
+    namespace: str = meta(obj).get("namespace", "")
     for reference, state in owners:
-        if state is OwnerState.INVALID:
-            text = (
-                f"ownerRef [{_identity(reference)}] does not exist in namespace "
-                f'"{meta(obj).get("namespace", "")}"'
-            )
+        if state in {OwnerState.INVALID, OwnerState.ELSEWHERE}:
+            identity = _identity(reference, namespace)
+            text = f'ownerRef [{identity}] does not exist in namespace "{namespace}"'
             plan.events.append(Emit(obj, "Warning", "OwnerRefInvalidNamespace", text))
     held = {OwnerState.SOLID, OwnerState.UNKNOWN, OwnerState.INVALID}
-    gone = {ref["uid"] for ref, state in owners if state is OwnerState.ABSENT}
+    absent = {OwnerState.ABSENT, OwnerState.ELSEWHERE}
+    gone = {ref["uid"] for ref, state in owners if state in absent}
     waiting = {ref["uid"] for ref, state in owners if state is OwnerState.WAITING}
     if not gone and not waiting:
         return plan
@@ -149,8 +150,8 @@ def _without_finalizer(obj: Object, finalizer: str) -> Object:
     return with_meta(obj, finalizers=rest or None)
 
 
-def _identity(reference: dict[str, Any]) -> str:
+def _identity(reference: dict[str, Any], namespace: str) -> str:
     return (
-        f"{reference.get('apiVersion')}/{reference.get('kind')}, namespace: , "
+        f"{reference.get('apiVersion')}/{reference.get('kind')}, namespace: {namespace}, "
         f"name: {name_of({'metadata': reference})}, uid: {reference.get('uid')}"
     )
