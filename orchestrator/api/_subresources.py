@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._bindings import binding_of, bound
@@ -123,12 +124,12 @@ class Subresources:
                 from orchestrator.api.streaming.commands import RemoteCommands
 
                 commands = RemoteCommands(self._store, self._sessions, self._access)
-                return await commands.answer(request, target, self._resources.find(target))
+                return await commands.answer(request, target, partial(self._resources.find, target))
             case "portforward", ("GET" | "POST"):
                 from orchestrator.api.streaming.ports import PortForwards
 
                 forwards = PortForwards(self._store, self._sessions, self._access)
-                return await forwards.answer(request, target, self._resources.find(target))
+                return await forwards.answer(request, target, partial(self._resources.find, target))
             case "token", "POST":
                 return await self._issue(request, target)
             case _:

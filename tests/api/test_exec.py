@@ -26,12 +26,15 @@ from wsproto.events import (
 from actors import RealClock
 from orchestrator.access import AccountTokens
 from orchestrator.api import ApiApplication, ApiConfig, ApiServer
+from orchestrator.api.streaming import conversing
 from orchestrator.api.streaming.spdy.frames import Data, data_frame
 from orchestrator.node import ContainerOf, SimulatedRuntime
 from orchestrator.node.pod_sessions import NodeSessions
 from orchestrator.node.simulated_commands import Invocation
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, uid_of
 from orchestrator.store import Store
+from orchestrator.store.admission import Attributes
 from tests.api.sockets import Socket, opened
 from tests.api.spdy_client import Spdy, upgraded
 
@@ -373,6 +376,35 @@ async def test_a_websocket_needs_the_right_to_create(ground: Ground, store: Stor
         assert await accepted(client)
 
 
+class Censor:
+    """A hook that lets everything run under another name, but nothing evil."""
+
+    def concerns(self, operation: str, kind: Any, subresource: str) -> bool:
+        return operation == "CONNECT" and kind.kind == "Pod" and subresource == "exec"
+
+    async def mutate(self, attributes: Attributes) -> Object | None:
+        assert attributes.object is not None
+        command = ["echo", "censored", *attributes.object["command"]]
+        return {**attributes.object, "command": command}
+
+    async def validate(self, attributes: Attributes) -> None:
+        assert attributes.object is not None
+        assert attributes.object["kind"] == "PodExecOptions"
+        if "evil" in attributes.object["command"]:
+            raise StatusError(403, "Forbidden", "no evil here")
+
+
+async def test_admission_sees_and_changes_what_is_executed(ground: Ground, store: Store) -> None:
+    """CONNECT of ``pods/exec`` with the options, before the pod is even looked up."""
+    store.admission.hooks = (*store.admission.hooks, Censor())
+    async with ground.execute("true", stdout="true") as client:
+        await accepted(client)
+        assert (await pieces(client))[1] == b"censored true\n"
+    async with ground.execute("evil", stdout="true") as client:
+        code, text = await refused(client)
+    assert (code, json.loads(text)["message"]) == (403, "no evil here")
+
+
 # -- ends
 
 
@@ -405,5 +437,35 @@ async def test_a_server_that_stops_ends_conversations(ground: Ground) -> None:
         await client.data()
         await client.data()
         await ground.server.stop()
+        assert isinstance(await client.next(), CloseConnection)
+    assert ground.ended
+
+
+async def test_a_client_that_leaves_unread_input_behind_is_noticed(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads from the connection then, and the kernel is asked."""
+    monkeypatch.setattr(conversing, "_LOOK", 0.02)
+    async with ground.execute("wait", stdin="true", stdout="true") as client:
+        await accepted(client)
+        await client.data()
+        await client.data()
+        for _ in range(4):  # more than a pipe holds
+            client.send(BytesMessage(data=bytes(50_000)))
+    async with asyncio.timeout(10):
+        while not ground.ended:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_conversation_without_a_byte_ends(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After four hours; here, after a moment."""
+    monkeypatch.setattr(conversing, "_LOOK", 0.02)
+    monkeypatch.setattr(conversing, "IDLE_SECONDS", 0.1)
+    async with ground.execute("wait") as client:
+        await accepted(client)
+        await client.data()
+        await client.data()
         assert isinstance(await client.next(), CloseConnection)
     assert ground.ended

@@ -141,3 +141,17 @@ def test_headers_survive_the_way(blocks: list[dict[str, str]]) -> None:
     """What one side writes the other reads."""
     writer, reader = HeaderWriter(), HeaderReader()
     assert [reader.read(writer.write(block)) for block in blocks] == blocks
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"\x80\x03\x00\x01"])), max_size=8)
+)
+def test_no_bytes_do_more_than_end_the_connection(pieces: list[bytes]) -> None:
+    """Whatever comes is read, waited for, or an error of the two kinds."""
+    reader = FrameReader()
+    try:
+        for piece in pieces:
+            list(reader.feed(piece))
+    except (FrameError, HeaderError):
+        return

@@ -8,6 +8,7 @@ pkg/kubelet/server, k8s.io/kubelet pkg/cri/streaming/remotecommand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,25 +70,40 @@ class CommandOptions:
     tty: bool
 
 
-def command_options(request: Request) -> CommandOptions:
-    """Read the options of a request.
+def asked_options(request: Request, subresource: str) -> Object:
+    """Return the options that a request's query asks for, as the object that admission sees."""
+    options: dict[str, Any] = {"kind": _KINDS[subresource], "apiVersion": "v1"}
+    for field in ("stdin", "stdout", "stderr", "tty"):
+        if request.flag(field):
+            options[field] = True
+    if container := request.parameter("container"):
+        options["container"] = container
+    if subresource == "exec":
+        options["command"] = list(request.query.get("command", ()))
+    return options
+
+
+def command_options(options: Object) -> CommandOptions:
+    """Read the options as admission left them.
 
     Raises:
-        StatusError: 400, no stream at all is asked for.
+        StatusError: 400, no stream at all is asked for, or no command where one has to be.
     """
-    tty = request.flag("tty")
-    options = CommandOptions(
-        container=request.parameter("container"),
-        command=request.query.get("command", ()),
-        stdin=request.flag("stdin"),
-        stdout=request.flag("stdout"),
+    tty = bool(options.get("tty"))
+    found = CommandOptions(
+        container=options.get("container") or "",
+        command=tuple(options.get("command") or ()),
+        stdin=bool(options.get("stdin")),
+        stdout=bool(options.get("stdout")),
         # A terminal has one stream for both: upstream passes over the wish.
-        stderr=request.flag("stderr") and not tty,
+        stderr=bool(options.get("stderr")) and not tty,
         tty=tty,
     )
-    if not (options.stdin or options.stdout or options.stderr):
+    if not (found.stdin or found.stdout or found.stderr):
         raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
-    return options
+    if "command" in options and not found.command:
+        raise bad_request("you must specify at least one command for the container")
+    return found
 
 
 class RemoteCommands:
@@ -99,19 +115,26 @@ class RemoteCommands:
         self._sessions = sessions
         self._access = access
 
-    async def answer(self, request: Request, target: Target, pod: Object) -> Response | Upgrade:
+    async def answer(
+        self, request: Request, target: Target, find: Callable[[], Object]
+    ) -> Response | Upgrade:
         """Begin a conversation with a container.
 
+        Args:
+            request: The request.
+            target: What its path names.
+            find: Returns the pod, or raises 404; not before admission was asked.
+
         Raises:
-            StatusError: 400, 403, or 501 for a protocol that is not spoken here.
+            StatusError: 400, 403 or 404.
         """
         name = target.subresource
-        options = command_options(request)
-        container = choose_container(pod, options.container)
+        asked = asked_options(request, name)
+        admitted = await admit_connection(self._store, request, target, asked)
         require_create(self._store, self._access, request)
-        if name == "exec" and not options.command:
-            raise bad_request("you must specify at least one command for the container")
-        await self._admit(request, target, options)
+        pod = find()
+        options = command_options(admitted)
+        container = choose_container(pod, options.container)
         sessions = node_sessions(self._sessions, pod)
         begin = self._beginning(sessions, pod, container, options, attach=name == "attach")
         socket = request.websocket
@@ -136,17 +159,6 @@ class RemoteCommands:
             await converse(begin, ends)
 
         return Upgrade(serve)
-
-    async def _admit(self, request: Request, target: Target, options: CommandOptions) -> None:
-        body: dict[str, Any] = {"kind": _KINDS[target.subresource], "apiVersion": "v1"}
-        for field in ("stdin", "stdout", "stderr", "tty"):
-            if getattr(options, field):
-                body[field] = True
-        if options.container:
-            body["container"] = options.container
-        if target.subresource == "exec":
-            body["command"] = list(options.command)
-        await admit_connection(self._store, request, target, body)
 
     def _beginning(
         self,

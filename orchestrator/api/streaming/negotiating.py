@@ -61,10 +61,10 @@ def upgrade_required() -> StatusError:
 
 
 async def admit_connection(
-    store: Store, request: Request, target: Target, options: dict[str, Any]
-) -> None:
-    """Ask whom it concerns whether a client may connect."""
-    await store.admission.ask(
+    store: Store, request: Request, target: Target, options: Object
+) -> Object:
+    """Ask whom it concerns whether a client may connect; return the options as they left them."""
+    admitted = await store.admission.ask(
         Attributes(
             operation="CONNECT",
             kind=target.kind,
@@ -75,6 +75,7 @@ async def admit_connection(
             caller=Caller(request.user, {}, request.warnings),
         )
     )
+    return options if admitted is None else admitted
 
 
 def stream_protocols(request: Request) -> list[str]:

@@ -7,6 +7,7 @@ pkg/cri/streaming/portforward.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.api._responses import Response, text_response
@@ -65,18 +66,27 @@ class PortForwards:
         self._sessions = sessions
         self._access = access
 
-    async def answer(self, request: Request, target: Target, pod: Object) -> Response | Upgrade:
+    async def answer(
+        self, request: Request, target: Target, find: Callable[[], Object]
+    ) -> Response | Upgrade:
         """Begin to forward.
 
+        Args:
+            request: The request.
+            target: What its path names.
+            find: Returns the pod, or raises 404; not before admission was asked.
+
         Raises:
-            StatusError: 400 or 403.
+            StatusError: 400, 403 or 404.
         """
         ports = parse_ports(request.query.get("ports", ()))
-        require_create(self._store, self._access, request)
         options = {"kind": "PodPortForwardOptions", "apiVersion": "v1"}
-        await admit_connection(
+        admitted = await admit_connection(
             self._store, request, target, {**options, "ports": ports} if ports else options
         )
+        ports = list(admitted.get("ports") or ())
+        require_create(self._store, self._access, request)
+        pod = find()
         sessions = node_sessions(self._sessions, pod)
         try:
             sessions.check(pod)
