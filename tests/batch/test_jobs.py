@@ -542,9 +542,27 @@ async def test_pods_that_a_quota_refuses_are_reported_and_made_later(batch: Any)
         refused = [text for reason, text in cluster.events() if reason == "FailedCreate"]
         assert refused
         assert "exceeded quota: few" in refused[0]
-        await cluster.delete("resourcequotas", "few")
-        await cluster.until_over()
+        await asyncio.sleep(1000)  # finished pods do not count
         assert cluster.status()["succeeded"] == 3
+
+
+@virtual
+async def test_refused_pods_are_tried_again_within_a_minute(batch: Any) -> None:
+    """However long they were refused: nothing tells when there is room again."""
+    async with batch.open_batch() as cluster:
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "none"},
+            "spec": {"hard": {"pods": "0"}},
+        }
+        await cluster.store.create(quota, resource="resourcequotas", namespace="default")
+        await cluster.create(batch.job(run=None, completions=3, parallelism=3))
+        await asyncio.sleep(3000)
+        assert "active" not in cluster.status()
+        await cluster.delete("resourcequotas", "none")
+        await asyncio.sleep(60)
+        assert cluster.status()["active"] == 3
 
 
 @virtual

@@ -37,6 +37,10 @@ EVENTS: Final = 25
 """Pods of one plan that get an Event each; of more about one object client-go drops the rest."""
 
 
+AGAIN: Final = 60.0
+"""Seconds until refused pods are tried again at the latest; upstream's MaxJobApiBackOff."""
+
+
 @dataclass(slots=True)
 class _Status:
     """The status in the making."""
@@ -103,7 +107,9 @@ def _go_on(
     if not is_deleting(job):
         sizing = decide_sizing(census, observed, now)
         _resize(job, sizing, plan, status)
-        if not observed.refused:
+        if observed.refused:
+            plan.look_again(AGAIN)
+        else:
             status.active += len(sizing.create)
     completions = census.completions
     enough = census.succeeded > 0 if completions is None else census.succeeded >= completions
