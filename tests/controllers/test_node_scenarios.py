@@ -276,6 +276,10 @@ async def test_pods_of_a_removed_node_are_removed(worlds: Any) -> None:
         world.dead.add("n1")
         world.nodes = ["n2", "n3"]
         await world.store.delete("nodes", "", "n1")
+        await world.settle(1)
+        assert world.recorded.messages("RemovingNode") == [
+            "Node n1 event: Removing Node n1 from Controller"
+        ]
         await world.settle(30)
         assert any(pod["spec"]["nodeName"] == "n1" for pod in world.pods())
         await world.settle(30)

@@ -63,6 +63,8 @@ class NodeLifecycleController(Controller[str]):
                     self._sign_of_life(name)
             return
         if event.type == "DELETED":
+            text = f"Node {name} event: Removing Node {name} from Controller"
+            self._record(Emit(event.object, "Normal", "RemovingNode", text))
             self._count(name, None)
             self._seen.pop(name, None)
             self._renewed.pop(name, None)

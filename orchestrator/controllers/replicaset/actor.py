@@ -31,6 +31,8 @@ from orchestrator.resources.objects import (
     controller_of,
     is_deleting,
     labels_of,
+    name_of,
+    namespace_of,
     uid_of,
 )
 from orchestrator.store import ObjectEvent
@@ -64,6 +66,8 @@ class ReplicaSetController(Controller[Key]):
         if event.key[0] == self.owner:
             self._observe_replica_set(event)
             return
+        if not self._members:
+            return  # nobody to count it for: the first one looks for orphans itself
         pod = event.object
         metadata = pod["metadata"]
         references = metadata.get("ownerReferences")
@@ -120,14 +124,23 @@ class ReplicaSetController(Controller[Key]):
             if members.namespace == key.namespace and members.selector.matches(labels):
                 self.queue.mark(Key(self.owner, key.namespace, members.name))
 
+    def _find_orphans(self) -> None:
+        for pod in self.store.each(PODS):
+            if controller_uid(pod) is None and is_active(pod):
+                self._orphans.setdefault(namespace_of(pod), {})[name_of(pod)] = pod
+
     def _observe_replica_set(self, event: ObjectEvent) -> None:
         uid = uid_of(event.object)
         if event.type == "DELETED":
             self._members.pop(uid, None)
+            if not self._members:
+                self._orphans.clear()
             self._failures.pop(event.key, None)
             self._room.pop(event.key, None)
             self.queue.mark(event.key)
             return
+        if not self._members:
+            self._find_orphans()
         members = self._members.get(uid)
         if members is None or not members.is_for(event.object):
             counted = members.bits if members else {}
