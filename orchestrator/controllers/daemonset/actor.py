@@ -113,6 +113,9 @@ class DaemonSetController(Controller[Key]):
         for obj in (event.object, event.previous):
             owner = self._rosters.get(controller_uid(obj) or "") if obj is not None else None
             if owner is not None:
+                owner.revisions[event.key.name] = None
+                if event.type == "DELETED":
+                    del owner.revisions[event.key.name]
                 self.queue.mark(owner.key)
 
     def _observe_pod(self, event: ObjectEvent) -> None:
@@ -187,7 +190,9 @@ class DaemonSetController(Controller[Key]):
             return Plan(events=[Emit(daemon_set, "Warning", "SelectingAll", text)])
         find = partial(self.store.get, PODS, key.namespace)
         claims = claim(daemon_set, roster.strangers(find), roster.selector, PODS).updates
-        history, more = claim(daemon_set, self._history(daemon_set), roster.selector, REVISIONS)
+        history, more = claim(
+            daemon_set, self._history(uid_of(daemon_set), roster), roster.selector, REVISIONS
+        )
         if claims or more:
             return Plan(update=[*claims, *more])
         revisions = in_order(history)
@@ -202,7 +207,7 @@ class DaemonSetController(Controller[Key]):
             surges(daemon_set),
             spec_of(daemon_set).get("minReadySeconds") or 0,
         )
-        roster.adjust(daemon_set, self.store.list(NODES))
+        roster.adjust(daemon_set, self.store.each(NODES))
         roster.judge(rollout, find, now)
         refused = key in self._refused
         self._refused.discard(key)
@@ -225,11 +230,12 @@ class DaemonSetController(Controller[Key]):
                 roster.look_again(place)
         return plan
 
-    def _history(self, daemon_set: Object) -> list[Object]:
-        uid = uid_of(daemon_set)
-        owned = self.store.by_owner(uid, REVISIONS)
-        orphans = self._revisions.of(daemon_set["metadata"]["namespace"])
-        return [*(one for one in owned if controller_uid(one) == uid), *orphans]
+    def _history(self, uid: str, roster: Roster) -> list[Object]:
+        """Return a DaemonSet's revisions, and those that nobody controls."""
+        namespace = roster.key.namespace
+        found = (self.store.get(REVISIONS, namespace, name) for name in roster.revisions)
+        own = [one for one in found if one is not None and controller_uid(one) == uid]
+        return [*own, *self._revisions.of(namespace)]
 
     def _live(self, roster: Roster, find: Any) -> set[str]:
         """Return the revision hashes that a DaemonSet's pods carry."""

@@ -28,6 +28,7 @@ class Roster:
         fleet: How it stands on each node, as of the last `judge`.
         strays: Pods that it controls and whose labels do not match.
         orphans: Pods that match and that nobody controls.
+        revisions: Its ControllerRevisions.
     """
 
     def __init__(self, key: Key, daemon_set: Object) -> None:
@@ -36,6 +37,7 @@ class Roster:
         self.fleet = Fleet()
         self.strays: dict[str, None] = {}
         self.orphans: dict[str, None] = {}
+        self.revisions: dict[str, None] = {}
         self._spec: Object | None = None
         self._rules = Rules.of(daemon_set)
         self._verdicts: dict[str, Verdict] = {}
