@@ -12,15 +12,15 @@ from tests.clients.kubectl import Kubectl, next_line, sleeper
 pytestmark = pytest.mark.e2e
 
 
-def revisions(kube: Kubectl) -> list[str]:
+def revisions(kube: Kubectl, what: str = "deploy/web") -> list[str]:
     """Return the revisions that ``rollout history`` lists."""
-    lines = kube("rollout history deploy/web").splitlines()
+    lines = kube(f"rollout history {what}").splitlines()
     return [line.split()[0] for line in lines if line[:1].isdigit()]
 
 
-def image(kube: Kubectl) -> str:
-    """Return the image of the Deployment's first container."""
-    return kube("get deploy web -o", "jsonpath={.spec.template.spec.containers[0].image}")
+def image(kube: Kubectl, what: str = "deploy/web") -> str:
+    """Return the image of a workload's first container."""
+    return kube(f"get {what} -o", "jsonpath={.spec.template.spec.containers[0].image}")
 
 
 def test_a_rollout_over_its_revisions(kube: Kubectl) -> None:
@@ -56,6 +56,48 @@ def test_a_rollout_over_its_revisions(kube: Kubectl) -> None:
     kube("rollout status deploy/web --timeout=60s")
     annotations = kube.json("get deploy web")["spec"]["template"]["metadata"]["annotations"]
     assert "kubectl.kubernetes.io/restartedAt" in annotations
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_a_rollout_over_controller_revisions(kube: Kubectl, kind: str) -> None:
+    """Updated, looked up, undone to the last and to a named revision, restarted, scaled."""
+    web = sleeper("web")
+    web["kind"] = kind
+    if kind == "DaemonSet":
+        del web["spec"]["replicas"]
+    else:
+        web["spec"] |= {"serviceName": "web", "replicas": 2, "podManagementPolicy": "Parallel"}
+    kube.apply(web)
+    what = f"{kind.lower()}/web"
+    status = f"rollout status {what} --timeout=60s"
+    said = kube(status)
+    assert "complete" in said or "successfully rolled out" in said
+    web["metadata"]["annotations"] = {"kubernetes.io/change-cause": "second"}
+    web["spec"]["template"]["spec"]["containers"][0]["image"] = "sleeper:2"
+    kube.apply(web)
+    kube(status)
+    assert revisions(kube, what) == ["1", "2"]
+    assert "second" in kube(f"rollout history {what}")
+    assert "sleeper:1" in kube(f"rollout history {what} --revision=1")
+    assert "rolled back" in kube(f"rollout undo {what}")
+    kube(status)
+    assert image(kube, what) == "sleeper:1"
+    assert revisions(kube, what) == ["2", "3"]
+    kube(f"rollout undo {what} --to-revision=2")
+    kube(status)
+    assert image(kube, what) == "sleeper:2"
+    assert revisions(kube, what) == ["3", "4"]
+    assert "restarted" in kube(f"rollout restart {what}")
+    kube(status)
+    pods = kube.json("get pods -l app=web")["items"]
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {"sleeper:2"}
+    if kind == "StatefulSet":
+        assert sorted(pod["metadata"]["name"] for pod in pods) == ["web-0", "web-1"]
+        kube("scale sts/web --replicas=1")
+        kube("wait --for=delete pod/web-1 --timeout=30s")
+    else:
+        nodes = kube.json("get nodes")["items"]
+        assert len(pods) == len(nodes)
 
 
 def test_a_rollout_that_fails(newest: Kubectl) -> None:
