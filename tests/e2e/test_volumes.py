@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -96,3 +97,53 @@ def test_a_users_pod_reads_its_configuration_at_the_paths_it_names(
     assert [path.name for path in (daemon.state / "mounts").iterdir()] == [".trash"]
     assert not Path("/etc/web-settings").exists()
     assert not Path("/scratch").exists()
+
+
+def test_a_claims_data_passes_from_pod_to_pod_and_ends_with_the_claim(
+    daemon: Daemon, kubectl: Path, tmp_path: Path
+) -> None:
+    """Made by the default StorageClass when the first pod comes."""
+    session = Session(daemon, kubectl)
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    found = (
+        "cat $ORCHESTRATOR_MOUNT_NO_SUCH_DATA/x" if probe(str(tmp_path)) else "cat /no-such/data/x"
+    )
+    objects: list[dict[str, Any]] = [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data"},
+            "spec": claim,
+        }
+    ]
+    for name, script in (("one", found.replace("cat ", "echo kept > ")), ("two", found)):
+        container = {
+            "name": "c",
+            "image": "none",
+            "command": ["sh", "-c", script],
+            "volumeMounts": [
+                {"name": "data", "mountPath": "/no-such/data"},
+            ],
+        }
+        spec = {
+            "restartPolicy": "Never",
+            "containers": [container],
+            "volumes": [
+                {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+            ],
+        }
+        objects.append(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+        )
+    file = tmp_path / "objects.yaml"
+    for pod in objects[1:]:
+        file.write_text(yaml.safe_dump_all([objects[0], pod]))
+        session(f"apply -f {file}")
+        done = "jsonpath={.status.phase}=Succeeded"
+        session(f"wait pod/{pod['metadata']['name']} --for={done} --timeout=30s")
+    assert session("logs two") == "kept\n"
+    volumes = daemon.state / "volumes"
+    assert len(list(volumes.iterdir())) == 1
+    session("delete pod one two")
+    session("delete pvc data")
+    until(lambda: list(volumes.iterdir()) == [])
