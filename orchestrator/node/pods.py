@@ -306,6 +306,8 @@ class PodActor(Actor[Command]):
         status = pod_status(state, now)
         stored = state.pod.get("status")
         uid = state.pod["metadata"]["uid"]
+        if status["phase"] in ("Succeeded", "Failed") and not state.has_live:
+            self._preparation.remove_volumes()  # a pod that is over may stay for long
         if status == stored or (status == state.status and self._around.outbox.is_pending(uid)):
             return
         state.status = self._entry.proposed = status

@@ -262,6 +262,18 @@ async def test_a_claims_data_outlives_its_pods(mounting: Any, tmp_path: Path) ->
     assert await said(mounting, "two", "cat /data/x") == "kept"
 
 
+async def test_a_pod_that_is_over_keeps_no_volumes(mounting: Any, tmp_path: Path) -> None:
+    """Though it stays until it is deleted: finished Jobs would fill the disk."""
+    volumes = [{"name": "data", "emptyDir": {}}]
+    container = {"volumeMounts": [mount("data", "/no-such/data")]}
+    script = "echo x > /no-such/data/x"
+    await mounting.run(
+        "web", "sh", "-c", script, container=container, volumes=volumes, restartPolicy="Never"
+    )
+    await mounting.until(lambda: mounting.pod("web")["status"]["phase"] == "Succeeded")
+    assert [path.name for path in (tmp_path / "mounts").iterdir()] == [".trash"]
+
+
 async def test_a_host_path_that_is_not_there_is_tried_again(mounting: Any, tmp_path: Path) -> None:
     """The machine tells nobody of its changes, so this alone takes a timer."""
     volumes = [{"name": "host", "hostPath": {"path": f"{tmp_path}/file", "type": "File"}}]
