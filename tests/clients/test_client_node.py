@@ -27,7 +27,7 @@ def modules() -> Path:
     return folder
 
 
-@pytest.mark.parametrize("session", ["typed", "informers", "objects"])
+@pytest.mark.parametrize("session", ["typed", "informers", "objects", "streams"])
 def test_a_session(
     session: str,
     require_program: Callable[[str], str],
