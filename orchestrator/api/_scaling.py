@@ -21,7 +21,6 @@ from orchestrator.api._patch_bodies import (
 )
 from orchestrator.api._requests import Request
 from orchestrator.api._routing import Target
-from orchestrator.api._scales import scaling_of
 from orchestrator.resources.decoding import decode
 from orchestrator.resources.definitions import schema_of
 from orchestrator.resources.errors import STALE, bad_request, conflict
@@ -32,6 +31,7 @@ from orchestrator.resources.patches import (
     apply_merge_patch,
     server_side_apply,
 )
+from orchestrator.resources.scales import scaling_of
 from orchestrator.resources.strategies import strategy_of
 
 if TYPE_CHECKING:

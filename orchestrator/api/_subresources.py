@@ -18,7 +18,6 @@ from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._reviews import KINDS as REVIEWS
 from orchestrator.api._reviews import answer_review
 from orchestrator.api._routing import Target
-from orchestrator.api._scales import scaling_of
 from orchestrator.api._scaling import Scaling
 from orchestrator.api._token_requests import TokenRequests, check_token_name
 from orchestrator.api.streaming.upgrades import Upgrade
@@ -26,6 +25,7 @@ from orchestrator.egress import Egress
 from orchestrator.resources.errors import bad_request
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, name_of
+from orchestrator.resources.scales import scaling_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.admission import Attributes
 

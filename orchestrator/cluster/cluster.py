@@ -19,6 +19,7 @@ from orchestrator.access import AccountTokens, RbacAuthorizer, SigningKey
 from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
+from orchestrator.cluster.metrics import ClusterMetrics
 from orchestrator.controllers import ControllerConfig, controller_specs, system_specs
 from orchestrator.controllers.localpath import ensure_default_class
 from orchestrator.egress import Egress
@@ -315,6 +316,8 @@ class Cluster:
             node_monitor_grace_period=grace,
             node_monitor_period=min(5.0, grace / 4),
             heartbeat=self.nodes.heartbeat,
+            metrics=ClusterMetrics(self.store, self.egress, self.meter, self.client_certificate),
+            autoscaling=self.config.autoscaling,
             egress=self.egress,
             client_certificate=self.client_certificate,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.scheduler.configuration.files import Source as SchedulerSource
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class ClusterConfig:
             `orchestrator.node.simulated_commands`.
         simulated_server: Answers connections to simulated pods' ports (``kubectl port-forward``);
             without it nobody listens. See `orchestrator.node.simulated_ports`.
+        autoscaling: How HorizontalPodAutoscalers work where they do not say; upstream's defaults.
         stop_seconds: How long a clean stop waits for containers before it kills them.
     """
 
@@ -68,4 +70,5 @@ class ClusterConfig:
     metrics: bool = True
     simulated_program: Program | None = None
     simulated_server: Server | None = None
+    autoscaling: AutoscalerSettings = field(default_factory=AutoscalerSettings)
     stop_seconds: float = 10.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from orchestrator.access import AccountTokens
+from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
+from orchestrator.controllers.autoscaler.source import MetricsSource
 from orchestrator.egress import Egress
 
 Sign: TypeAlias = Callable[[bytes, tuple[str, ...], float, float], str]
@@ -55,6 +57,8 @@ class ControllerConfig:
         volume_directory: Where the volumes of the built-in provisioner are.
         remove_volume: Deletes one of them; None where there is nothing on the disk.
         heartbeat: Last sign of life of nodes whose heartbeats are computed, not written.
+        metrics: Where autoscalers' metrics come from; None knows of none.
+        autoscaling: How autoscalers work.
         egress: Asks the API servers behind APIServices; None leaves those without a condition.
         client_certificate: Files of the certificate, and of its key, by which those know this one.
     """
@@ -75,5 +79,7 @@ class ControllerConfig:
     volume_directory: str = "/var/lib/orchestrator/volumes"
     remove_volume: RemoveVolume | None = None
     heartbeat: Heartbeat = no_heartbeat
+    metrics: MetricsSource | None = None
+    autoscaling: AutoscalerSettings = field(default_factory=AutoscalerSettings)
     egress: Egress | None = None
     client_certificate: tuple[str, str] | None = None

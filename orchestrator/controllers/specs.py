@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from actors import Actor
 from orchestrator.controllers.accounts import TokenController
 from orchestrator.controllers.apiservices import AvailabilityController
+from orchestrator.controllers.autoscaler import AutoscalerController
+from orchestrator.controllers.autoscaler.source import NoMetrics
 from orchestrator.controllers.certificates import SigningController
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
@@ -92,6 +94,15 @@ def controller_specs(
         ),
         ControllerSpec(
             "disruption", lambda: DisruptionController(store, voice("controllermanager"))
+        ),
+        ControllerSpec(
+            "horizontal-pod-autoscaler",
+            lambda: AutoscalerController(
+                store,
+                voice("horizontal-pod-autoscaler"),
+                settings.metrics or NoMetrics(),
+                settings.autoscaling,
+            ),
         ),
         ControllerSpec(
             "endpoints", lambda: EndpointsController(store, voice("endpoint-slice-controller"))

@@ -129,3 +129,37 @@ async def open_world(**options: Any) -> AsyncIterator[World]:
         ) as client:
             yield World(cluster, client)
         app.close()
+
+
+def autoscaler(
+    name: str = "web",
+    *,
+    most: int = 10,
+    least: int = 1,
+    metrics: list[Object] | None = None,
+    behavior: Object | None = None,
+    target: Mapping[str, str] | None = None,
+) -> Object:
+    """Build a HorizontalPodAutoscaler of a Deployment, for half of the requested CPU."""
+    spec: Object = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+        "minReplicas": least,
+        "maxReplicas": most,
+        "metrics": [cpu_metric(50)] if metrics is None else metrics,
+    }
+    if behavior is not None:
+        spec["behavior"] = behavior
+    if target is not None:
+        spec["scaleTargetRef"] = dict(target)
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": spec,
+    }
+
+
+def cpu_metric(percent: int) -> Object:
+    """Build a metric: per cent of the requested CPU."""
+    target = {"type": "Utilization", "averageUtilization": percent}
+    return {"type": "Resource", "resource": {"name": "cpu", "target": target}}

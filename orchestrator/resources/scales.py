@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from orchestrator.resources.errors import FieldError, bad_request, invalid
@@ -39,7 +39,7 @@ def scale_of(obj: Object) -> Object:
     selector = spec_of(obj).get("selector")
     status: dict[str, Any] = {"replicas": status_of(obj).get("replicas", 0)}
     if selector is not None:
-        text = _selector_text(selector, plain=obj.get("kind") == "ReplicationController")
+        text = selector_text(selector, plain=obj.get("kind") == "ReplicationController")
         if text:
             status["selector"] = text
     replicas = spec_of(obj).get("replicas", 0 if obj.get("kind") != "ReplicationController" else 1)
@@ -52,7 +52,7 @@ def scale_of(obj: Object) -> Object:
     }
 
 
-def _selector_text(selector: dict[str, Any], *, plain: bool) -> str:
+def selector_text(selector: Mapping[str, Any], *, plain: bool = False) -> str:
     """Write a selector as upstream does: labels that must be equal as ``app=web``."""
     labels = selector if plain else selector.get("matchLabels")
     texts = [str(set_selector(labels))] if labels else []
