@@ -20,6 +20,7 @@ from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.disruption import DisruptionController
 from orchestrator.controllers.endpoints import EndpointsController
+from orchestrator.controllers.ephemeral import EphemeralVolumeController
 from orchestrator.controllers.garbage import GarbageCollector
 from orchestrator.controllers.job import JobController
 from orchestrator.controllers.localpath import LocalPathProvisioner
@@ -142,6 +143,10 @@ def controller_specs(
         ControllerSpec(
             "volume-binding",
             lambda: VolumeBindingController(store, voice("persistentvolume-controller")),
+        ),
+        ControllerSpec(
+            "ephemeral-volume",
+            lambda: EphemeralVolumeController(store, voice("ephemeral_volume")),
         ),
         ControllerSpec(
             "local-path",

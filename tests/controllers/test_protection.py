@@ -1,4 +1,7 @@
-"""Claims and volumes that are used outlive their deletion until they are not."""
+"""Claims and volumes that are used outlive their deletion until they are not.
+
+https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 from actors.testing import virtual
 from orchestrator.controllers.protection import ProtectionController
+from orchestrator.controllers.protection.core import is_using
 from orchestrator.resources.objects import Object
 
 
@@ -42,8 +46,47 @@ async def test_a_claim_waits_for_its_pod(worlds: Any) -> None:
         await world.settle()
         (left,) = world.store.list("persistentvolumeclaims")
         assert left["metadata"]["name"] == "used"
+
+        def ended(now: Object) -> Object:
+            return {**now, "status": {**now["status"], "phase": "Succeeded"}}
+
+        await world.store.modify("pods", "default", "p", ended, subresource="status")
+        await world.settle()
+        assert world.store.list("persistentvolumeclaims"), "in use as long as the Pod object exists"
         await world.store.delete("pods", "default", "p")
         await world.until(lambda: not world.store.list("persistentvolumeclaims"))
+
+
+@virtual
+async def test_protection_that_was_taken_away_is_put_back(worlds: Any) -> None:
+    """A finalizer that somebody removed from a claim which stays comes back."""
+    async with worlds.world() as world:
+        world.start(ProtectionController)
+        await world.create("persistentvolumeclaims", claim("c"))
+
+        def bare(now: Object) -> Object:
+            return {**now, "metadata": {**now["metadata"], "finalizers": []}}
+
+        await world.patch("persistentvolumeclaims", "c", bare)
+        await world.settle()
+        (found,) = world.store.list("persistentvolumeclaims")
+        assert found["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+
+
+def test_a_claim_of_an_ephemeral_volume_waits_for_its_own_pod_only() -> None:
+    """And not for the end of a pod that is shut down: its finalizer may wait for the claim."""
+    owner = {"kind": "Pod", "name": "p", "uid": "1", "controller": True}
+    mine = {"metadata": {"name": "p-v", "ownerReferences": [owner], "deletionTimestamp": "x"}}
+    others = {"metadata": {"name": "p-v", "deletionTimestamp": "x"}}
+    volumes = [{"name": "v", "ephemeral": {}}]
+    spec = {"nodeName": "n", "volumes": volumes}
+    pod = {"metadata": {"name": "p", "uid": "1"}, "spec": spec}
+    down = {"deletionTimestamp": "x", "deletionGracePeriodSeconds": 0}
+    ended = {**pod, "metadata": {**pod["metadata"], **down}}  # type: ignore[dict-item] # of a test
+    assert is_using(pod, mine)
+    assert not is_using(pod, others)
+    assert not is_using(ended, mine)
+    assert not is_using({**pod, "spec": {"volumes": volumes}}, mine)
 
 
 @virtual

@@ -5,12 +5,15 @@ from __future__ import annotations
 from orchestrator.controllers.controller import Controller, Recorder
 from orchestrator.controllers.plans import Plan
 from orchestrator.controllers.protection.core import (
+    CLAIM_FINALIZER,
     CLAIMS,
+    VOLUME_FINALIZER,
     VOLUMES,
     claims_of,
     decide_claim,
     decide_volume,
-    is_using,
+    is_settled,
+    may_let_go,
 )
 from orchestrator.resources.objects import is_deleting
 from orchestrator.store import ObjectEvent, Store
@@ -28,23 +31,37 @@ class ProtectionController(Controller[_Key]):
         self._follows_pods = False
 
     def reset(self) -> None:
-        """Forget that pods are followed: the follower is a new one."""
+        """Forget who uses what, and that pods are followed: the follower is a new one."""
         self._follows_pods = False
+        self._users: dict[tuple[str, str], dict[str, None]] = {}
 
     def observe(self, event: ObjectEvent) -> None:
-        """Mark what is being deleted, or the claims of a pod that has ended."""
+        """Mark what is being deleted or not protected, or the claims of a pod that lets go."""
         resource, namespace, name = event.key
         if resource == "pods":
-            if event.type == "DELETED" or not is_using(event.object):
-                for claim in claims_of(event.object):
-                    self.queue.mark((CLAIMS, namespace, claim))
+            self._observe_pod(event)
             return
-        if event.type == "DELETED" or not is_deleting(event.object):
+        finalizer = CLAIM_FINALIZER if resource == CLAIMS else VOLUME_FINALIZER
+        if event.type == "DELETED" or is_settled(event.object, finalizer):
             return
         self.queue.mark((resource, namespace, name))
-        if resource == CLAIMS and not self._follows_pods:
+        if resource == CLAIMS and is_deleting(event.object) and not self._follows_pods:
             self._follows_pods = True
             self.include(("pods",))
+
+    def _observe_pod(self, event: ObjectEvent) -> None:
+        pod, (_, namespace, name) = event.object, event.key
+        gone = event.type == "DELETED"
+        for claim in claims_of(pod):
+            key = (namespace, claim)
+            if not gone:
+                self._users.setdefault(key, {})[name] = None
+            elif (users := self._users.get(key)) is not None:
+                users.pop(name, None)
+                if not users:
+                    del self._users[key]
+            if gone or may_let_go(pod):
+                self.queue.mark((CLAIMS, namespace, claim))
 
     def reconcile(self, key: _Key, now: float) -> Plan | None:
         """Decide about one claim or volume."""
@@ -54,4 +71,5 @@ class ProtectionController(Controller[_Key]):
             return None
         if key[0] == VOLUMES:
             return decide_volume(found)
-        return decide_claim(found, self.store.list("pods", key[1]))
+        users = (self.store.get("pods", key[1], name) for name in self._users.get(key[1:], ()))
+        return decide_claim(found, [pod for pod in users if pod is not None])

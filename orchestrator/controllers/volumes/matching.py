@@ -69,8 +69,8 @@ def is_free(volume: Object) -> bool:
 
 
 def free_fits(volume: Object, claim: Object) -> bool:
-    """Tell whether a free volume would do for a claim."""
-    if why_not(volume, claim) is not None:
+    """Tell whether a volume is free, and would do for a claim."""
+    if not is_free(volume) or why_not(volume, claim) is not None:
         return False
     form = spec_of(claim).get("selector")
     if form is None:

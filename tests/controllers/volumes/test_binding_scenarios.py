@@ -148,14 +148,18 @@ async def test_what_cannot_be_reclaimed_fails_with_a_reason(worlds: Any) -> None
 async def test_a_claim_without_its_volume_is_lost(worlds: Any) -> None:
     """Lost: its data is gone, which an event tells once."""
     async with storage(worlds) as s:
-        await s.make(volume(), claim())
+        await s.make(volume())
+        await s.world.settle()
+        await s.make(claim())
         await s.world.settle()
 
         def let_go(now: Any) -> Any:
             return {**now, "metadata": {**now["metadata"], "finalizers": []}}
 
-        await s.store.modify(VOLUMES, "", "v", let_go)
         await s.delete(VOLUMES, "v")
+        await s.world.settle()
+        assert s.bound_to() == "v"
+        await s.store.modify(VOLUMES, "", "v", let_go)
         await s.world.settle()
         assert s.claim()["status"] == {"phase": "Lost"}
         told = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
