@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orchestrator.controllers.controller import Controller
-from orchestrator.controllers.cronjob.core import decide_cron_job, timing_of
 from orchestrator.controllers.cronjob.jobs import JOBS, RESOURCE, ended
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.resources.errors import StatusError
@@ -51,6 +50,8 @@ class CronJobController(Controller[Key]):
                 new.get("schedule"),
                 new.get("timeZone"),
             ):
+                from orchestrator.controllers.cronjob.core import timing_of
+
                 # A time that the new schedule would have had before is not made up for.
                 timing = timing_of(event.object)
                 now = self.context.clock.now()
@@ -65,6 +66,9 @@ class CronJobController(Controller[Key]):
         cron_job = self.store.get(*key)
         if cron_job is None:
             return None
+        # Read with the first CronJob: a start does not wait for it.
+        from orchestrator.controllers.cronjob.core import decide_cron_job
+
         uid = uid_of(cron_job)
         jobs = [
             job
@@ -79,9 +83,6 @@ class CronJobController(Controller[Key]):
         """Report a Job that could not be created or deleted."""
         cron_job = self.store.get(*key)
         if cron_job is None or item.resource != JOBS or error.reason == "AlreadyExists":
-            return
-        causes = (error.details or {}).get("causes") or ()
-        if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
             return
         if isinstance(item, Creation):
             self._record(

@@ -1,6 +1,5 @@
-"""The Job controller."""
+"""Jobs: pods that end, so many of them, each counted once."""
 
 from orchestrator.controllers.job.actor import JobController
-from orchestrator.controllers.job.core import decide_job
 
-__all__ = ["JobController", "decide_job"]
+__all__ = ["JobController"]

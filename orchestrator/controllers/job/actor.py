@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.controllers._claims import claim
 from orchestrator.controllers._names import random_suffix
@@ -11,9 +11,6 @@ from orchestrator.controllers._orphans import Orphans
 from orchestrator.controllers._owners import controller_uid
 from orchestrator.controllers._pods import is_terminal
 from orchestrator.controllers.controller import Controller
-from orchestrator.controllers.job.backoff import Backoff
-from orchestrator.controllers.job.census import Observed
-from orchestrator.controllers.job.core import decide_job
 from orchestrator.controllers.job.pods import (
     PODS,
     RESOURCE,
@@ -23,7 +20,6 @@ from orchestrator.controllers.job.pods import (
     with_finalizer,
     without_finalizer,
 )
-from orchestrator.controllers.job.sizing import BURST
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.job_selectors import UID_LABEL
@@ -39,6 +35,9 @@ from orchestrator.resources.objects import (
 )
 from orchestrator.resources.selectors import label_selector
 from orchestrator.store import ObjectEvent
+
+if TYPE_CHECKING:
+    from orchestrator.controllers.job.backoff import Backoff
 
 _BATCH_FROM: Final = 250
 """Pods that are not settled from which a Job's pods are looked at together."""
@@ -178,6 +177,11 @@ class JobController(Controller[Key]):
             if job is not None:
                 self._backoffs.pop(uid_of(job), None)
             return None
+        # The decisions are read with the first Job: a start does not wait for them.
+        from orchestrator.controllers.job.backoff import Backoff
+        from orchestrator.controllers.job.census import BURST, Observed
+        from orchestrator.controllers.job.core import decide_job
+
         uid = uid_of(job)
         owned = [pod for pod in self.store.by_owner(uid, PODS) if controller_uid(pod) == uid]
         pods = [pod for pod in owned if has_finalizer(pod) or not is_terminal(pod)]
@@ -242,7 +246,7 @@ class JobController(Controller[Key]):
         if creating:
             self._refused.add(key)
         job = self.store.get(*key)
-        if job is None or _is_ending(error):
+        if job is None:
             return
         reason, verb = ("FailedCreate", "creating") if creating else ("FailedDelete", "deleting")
         self._record(Emit(job, "Warning", reason, f"Error {verb}: {error.message}"))
@@ -258,9 +262,3 @@ def _tracked(update: Update, uid: str) -> Update:
     mine = controller_uid(update.new) == uid
     new = with_finalizer(update.new) if mine else without_finalizer(update.new)
     return Update(update.resource, update.base, new, strict=update.strict)
-
-
-def _is_ending(error: StatusError) -> bool:
-    """Tell whether a creation was refused since the namespace goes away: nobody need hear."""
-    causes = (error.details or {}).get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from orchestrator.controllers._pods import is_active, is_ready, is_terminating
 from orchestrator.controllers.job.backoff import Backoff
@@ -24,6 +25,9 @@ from orchestrator.controllers.job.policies import judge_failure
 from orchestrator.resources.conditions import is_condition_true
 from orchestrator.resources.objects import Object, spec_of, status_of, uid_of
 
+BURST: Final = 500
+"""Pods made or deleted in one plan; upstream's MaxPodCreateDeletePerSync."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
@@ -40,7 +44,7 @@ class Observed:
     pods: Sequence[Object]
     backoff: Backoff
     suffix: Callable[[], str]
-    burst: int = 500
+    burst: int = BURST
     refused: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orchestrator.controllers.job.backoff import left_for_index
-from orchestrator.controllers.job.census import Census, Observed
+from orchestrator.controllers.job.census import BURST, Census, Observed
 from orchestrator.controllers.job.indexes import Indexes
 from orchestrator.controllers.job.pods import (
     completion_index,
@@ -15,9 +15,6 @@ from orchestrator.controllers.job.pods import (
 )
 from orchestrator.controllers.job.templates import PodMaker
 from orchestrator.resources.objects import Object, spec_of
-
-BURST = 500
-"""Pods made or deleted in one plan; upstream's MaxPodCreateDeletePerSync."""
 
 
 @dataclass(slots=True)
