@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.resources.conditions import is_condition_true
 from orchestrator.resources.objects import Key, Object, is_deleting
 from orchestrator.store import ObjectEvent, Store
 from tests.simulation import manifests
@@ -200,7 +201,11 @@ class BatchPromises:
         spec = job["spec"]
         widths.append((self._now(), 0 if spec.get("suspend") else spec.get("parallelism", 1)))
         status = job.get("status") or {}
-        ended = self._ended.get(uid, {"Succeeded": set(), "Failed": set()})
+        ended = self._ended.setdefault(uid, {"Succeeded": set(), "Failed": set()})
+        if is_condition_true(job, "FailureTarget"):
+            # Whom a failed Job sends away has failed, even if it succeeds at that very moment.
+            noted = status.get("uncountedTerminatedPods") or {}
+            ended["Failed"].update(noted.get("failed") or ())
         for phase, field in (("Succeeded", "succeeded"), ("Failed", "failed")):
             told, seen = status.get(field) or 0, len(ended[phase])
             require(told <= seen, f"{key}: {told} {field}, and {seen} pods have {phase}")
