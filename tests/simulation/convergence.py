@@ -12,6 +12,7 @@ from orchestrator.store import Store
 from tests.simulation.batch import batch_problems
 from tests.simulation.invariants import FINISHED, is_ready
 from tests.simulation.leftovers import leftovers_of
+from tests.simulation.sets import set_problems
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -26,6 +27,7 @@ def problems_of(world: World) -> list[str]:
         *_pods(store),
         *_endpoints(store),
         *batch_problems(store),
+        *set_problems(store),
         *_owners(store),
         *_deletions(store),
         *_nodes(store),

@@ -14,6 +14,7 @@ from orchestrator.store import DeleteOptions
 from tests.simulation import manifests
 from tests.simulation.batch import BatchUser
 from tests.simulation.invariants import HOLD, digest_of
+from tests.simulation.sets import SetUser
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -60,6 +61,7 @@ class Client:
             (4, self._release),
             (10, self._count),
             *BatchUser(self).choices,
+            *SetUser(self).choices,
             *(disruptive if world.profile.disruptions else ()),
         ]
 

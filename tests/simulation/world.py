@@ -24,6 +24,7 @@ from tests.simulation.disks import Disk, Mount, Weather
 from tests.simulation.faults import Faults, Profile, draw_profile
 from tests.simulation.invariants import HOLD, InvariantError, Witness
 from tests.simulation.manifests import SCRIPT
+from tests.simulation.sets import SetPromises
 from tests.simulation.watchers import Selection, Watcher
 from tests.simulation.workload import DEPLOYMENTS, Client, counter_of
 
@@ -91,7 +92,10 @@ class World:
     def __post_init__(self) -> None:
         self.disk = Disk()
         self.witness = Witness(self.now, strict_floor=self.profile.strict_floor)
-        self.witness.others.append(BatchPromises(self.witness, self.now).see)
+        self.witness.others += [
+            BatchPromises(self.witness, self.now).see,
+            SetPromises(self.witness, lambda: self.runtime).see,
+        ]
         self.cluster: SimulatedCluster
         self.mount: Mount
         self.watchers: list[Watcher] = []
