@@ -239,9 +239,12 @@ def _stateful(store: Store, obj: Object) -> Iterator[str]:
             if ordinal - start >= partition and own != revision:
                 yield f"statefulset {name}: pod {ordinal} is of {own}, not of {revision}"
     limit = spec.get("revisionHistoryLimit", 10)
+    live = {pod["metadata"]["labels"].get("controller-revision-hash") for pod in pods}
+    live |= {status.get("currentRevision"), status.get("updateRevision")}
     kept = store.by_owner(obj["metadata"]["uid"], "controllerrevisions.apps")
-    if len(kept) > limit + 2:
-        yield f"statefulset {name}: {len(kept)} revisions are kept, limit {limit}"
+    kept = [revision for revision in kept if revision["metadata"]["name"] not in live]
+    if len(kept) > limit:
+        yield f"statefulset {name}: {len(kept)} old revisions are kept, limit {limit}"
 
 
 def _daemon(store: Store, obj: Object) -> Iterator[str]:
