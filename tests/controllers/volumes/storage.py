@@ -187,4 +187,5 @@ async def storage(worlds: Any, remove: Any = None, provisioner: bool = True) -> 
             world.system.spawn(
                 lambda: LocalPathProvisioner(world.store, world.recorded, config), "local-path"
             )
+        await world.settle(0.1)  # they have listed what there is: nothing
         yield Storage(world)
