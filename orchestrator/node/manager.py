@@ -17,6 +17,7 @@ from orchestrator.node.resting import AlikeStatuses, NodePods
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.surroundings import Recorder
 from orchestrator.node.volumes import VolumeDirectories
+from orchestrator.node.volumes.followers import Key
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, uid_of
 from orchestrator.store import Expired, Follower, ObjectEvent
@@ -237,9 +238,9 @@ class NodesActor(Actor[Command]):
             for ref in self._nodes.values():
                 ref.tell(nodes.Relist())
             return
-        changes, namespaces = route(events, self._pods)
-        if namespaces:
-            told = nodes.ConfigurationChanged(namespaces=frozenset(namespaces))
+        changes, keys = route(events, self._pods)
+        if keys:
+            told = nodes.ConfigurationChanged(keys=frozenset(keys))
             for name, ref in self._nodes.items():
                 if self._pods[name].expect_configuration:
                     ref.tell(told)
@@ -272,19 +273,19 @@ class NodesActor(Actor[Command]):
 
 def route(
     events: Iterable[ObjectEvent], nodes_pods: Mapping[str, NodePods]
-) -> tuple[dict[str, list[tuple[str, Object | None]]], set[str]]:
+) -> tuple[dict[str, list[tuple[str, Object | None]]], set[Key]]:
     """Settle what concerns pods at rest, and sort the other events by node.
 
     Returns:
-        For each node that has any its pods' changes in order (None: removed), and the namespaces
-        whose ConfigMaps, Secrets or claims changed.
+        For each node that has any its pods' changes in order (None: removed), and the ConfigMaps,
+        Secrets, ServiceAccounts and claims that changed.
     """
     changes: dict[str, list[tuple[str, Object | None]]] = {}
-    namespaces: set[str] = set()
+    keys: set[Key] = set()
     for event in events:
         if event.key[0] != "pods":
             if event.key[0] != "nodes":
-                namespaces.add(event.key[1])
+                keys.add(event.key)
             continue
         pod = event.object
         name = pod["spec"].get("nodeName")
@@ -297,7 +298,7 @@ def route(
         if found is None:
             changes[name] = found = []
         found.append((pod["metadata"]["uid"], None if event.type == "DELETED" else pod))
-    return changes, namespaces
+    return changes, keys
 
 
 class NodeManager:

@@ -18,6 +18,7 @@ from orchestrator.node.resting import NodePod, NodePods, labelled_alike
 from orchestrator.node.runtime import ContainerExited, ContainerStarted, Runtime, RuntimeEvent
 from orchestrator.node.surroundings import Reader, Recorder, Surroundings
 from orchestrator.node.volumes import VolumeDirectories
+from orchestrator.node.volumes.followers import Key
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, namespace_of
 from orchestrator.store.operations import Create, Modify, Operation
@@ -52,9 +53,9 @@ class Relist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationChanged:
-    """ConfigMaps, Secrets or claims of these namespaces changed."""
+    """These ConfigMaps, Secrets, ServiceAccounts and claims changed."""
 
-    namespaces: frozenset[str]
+    keys: frozenset[Key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +207,8 @@ class NodeActor(Actor[Command]):
                 self._clear(uid)
             case _Settled(uid=uid):
                 self._rest(uid)
-            case ConfigurationChanged(namespaces=namespaces):
-                self._reconsider(namespaces)
+            case ConfigurationChanged(keys=keys):
+                self._reconsider(keys)
             case Relist():
                 self._relist()
                 if self._parts.store.get("nodes", "", self._name) is None:
@@ -319,15 +320,22 @@ class NodeActor(Actor[Command]):
         if entry is not None and entry.ref is not None:
             self.context.stop(entry.ref)
 
-    def _reconsider(self, namespaces: frozenset[str]) -> None:
+    def _reconsider(self, keys: frozenset[Key]) -> None:
         around = self._around
-        for uid in sorted(around.unconfigured | around.following):
+        namespaces = {namespace for _, namespace, _ in keys}
+        told = set(around.followers.of(keys))
+        for uid in sorted(around.unconfigured):
             entry = self._pods.get(uid)
             if entry is None:
                 around.unconfigured.discard(uid)
-                around.following.discard(uid)
             elif entry.ref is not None and namespace_of(entry.latest) in namespaces:
                 around.unconfigured.discard(uid)
+                told.add(uid)
+        for uid in sorted(told):
+            entry = self._pods.get(uid)
+            if entry is None:
+                around.followers.leave(uid)
+            elif entry.ref is not None:
                 self._tell(uid, entry, pods.Reconsider())
 
     # -- the runtime's news

@@ -107,7 +107,7 @@ class Preparation:
     def remove_volumes(self) -> None:
         """Take down the volumes of a pod of which nothing runs any more."""
         around, uid = self._around, self._state.pod["metadata"]["uid"]
-        around.following.discard(uid)
+        around.followers.leave(uid)
         self._set_timer(None)
         if around.volumes is not None and around.runtime.executes:
             try:

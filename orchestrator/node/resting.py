@@ -204,7 +204,7 @@ class NodePods:
     def expect_configuration(self) -> bool:
         """Whether any of them has to be told of changes of ConfigMaps and the like."""
         around = self._around
-        return around is not None and bool(around.unconfigured or around.following)
+        return around is not None and bool(around.unconfigured or around.followers)
 
     def open(self, around: Surroundings) -> None:
         """Begin anew for a node that starts."""

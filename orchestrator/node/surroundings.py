@@ -12,6 +12,7 @@ from orchestrator.node.configs import NodeConfig
 from orchestrator.node.outbox import Outbox
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.volumes import VolumeDirectories
+from orchestrator.node.volumes.followers import Followers
 from orchestrator.resources.objects import Object
 
 _PROBED = 64
@@ -87,8 +88,8 @@ class Surroundings:
         volumes: Where pods' volumes are on this machine; None where processes have none.
         unconfigured: Uids of pods that wait for something in the cluster, such as a ConfigMap; the
             node tells them of the next change in their namespace.
-        following: Uids of pods with volumes made of ConfigMaps and Secrets; the node tells them of
-            every change in their namespace.
+        followers: Pods with volumes made of objects in the cluster, or waiting for some; the node
+            tells them of each change of those objects.
         probing: Has as many places as processes of the node are probed at the same time.
     """
 
@@ -103,5 +104,5 @@ class Surroundings:
     allocatable: Mapping[str, str]
     volumes: VolumeDirectories | None = None
     unconfigured: set[str] = field(default_factory=set)
-    following: set[str] = field(default_factory=set)
+    followers: Followers = field(default_factory=Followers)
     probing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PROBED))

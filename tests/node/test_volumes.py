@@ -17,6 +17,7 @@ from orchestrator.node.runtime import Mount
 from orchestrator.node.volumes.atomic import state_name, write_files
 from orchestrator.node.volumes.claims import HostPath, path_of_claim
 from orchestrator.node.volumes.files import Context, File, VolumeError, volume_files
+from orchestrator.node.volumes.followers import Followers
 from orchestrator.node.volumes.hostpaths import settle_path
 from orchestrator.node.volumes.planning import (
     Link,
@@ -26,7 +27,7 @@ from orchestrator.node.volumes.planning import (
     plan_links,
     plan_mounts,
 )
-from orchestrator.node.volumes.presence import missing_of, refers
+from orchestrator.node.volumes.presence import missing_of, references_of, refers
 from orchestrator.node.volumes.tokens import PodTokens
 from orchestrator.resources.objects import Object
 
@@ -224,6 +225,47 @@ def test_only_volumes_that_name_objects_are_looked_at_on_a_simulated_node(
     assert refers({"volumes": [{"name": "v", **volume}]}) is waits
     usual = {"name": "kube-api-access-x", "projected": {"sources": []}}
     assert not refers({"volumes": [usual]})
+
+
+def test_a_pod_is_told_of_the_objects_that_its_volumes_name_and_of_no_others() -> None:
+    """However many change beside them."""
+    sources = [
+        {"configMap": {"name": "a"}},
+        {"secret": {"name": "b"}},
+        {"serviceAccountToken": {"path": "token"}},
+    ]
+    references = references_of(
+        pod(
+            {"name": "1", "configMap": {"name": "settings"}},
+            {"name": "2", "secret": {"secretName": "key"}},
+            {"name": "3", "projected": {"sources": sources}},
+            {"name": "4", "persistentVolumeClaim": {"claimName": "data"}},
+            {"name": "own", "ephemeral": {"volumeClaimTemplate": {}}},
+            {"name": "6", "emptyDir": {}},
+        )
+    )
+    assert references == {
+        ("configmaps", "default", "settings"),
+        ("configmaps", "default", "a"),
+        ("secrets", "default", "key"),
+        ("secrets", "default", "b"),
+        ("serviceaccounts", "default", "default"),
+        ("persistentvolumeclaims", "default", "data"),
+        ("persistentvolumeclaims", "default", "web-own"),
+    }
+    followers = Followers()
+    assert not followers
+    followers.follow("u1", references)
+    followers.follow("u0", frozenset((("secrets", "default", "key"),)))
+    assert followers.of([("secrets", "default", "key"), ("configmaps", "default", "a")]) == [
+        "u0",
+        "u1",
+    ]
+    assert followers.of([("secrets", "other", "key"), ("secrets", "default", "a")]) == []
+    followers.follow("u1", frozenset())
+    assert followers.of([("secrets", "default", "key")]) == ["u0"]
+    followers.leave("u0")
+    assert not followers
 
 
 # -- the atomic writer

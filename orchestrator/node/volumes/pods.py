@@ -129,18 +129,18 @@ class PodVolumes:
             failures = self._homeless
         else:
             failures = self._set_up(pod, address, now)
-            if any(not KINDS.isdisjoint(volume) for volume in pod["spec"]["volumes"]):
-                self._around.following.add(uid)
         known = set(self._failures.values())
         for text in failures.values():
             if text not in known:
                 self._tell("Warning", "FailedMount", text)
         self._failures = failures
-        if failures:
-            self._around.unconfigured.add(uid)
-        else:
+        if not failures:
             self._retry = _FIRST_RETRY
             self.ready = True
+        if failures or self._directories is not None:
+            self._around.followers.follow(uid, presence.references_of(pod))
+        else:
+            self._around.followers.leave(uid)
 
     def _set_up(self, pod: Object, address: str, now: float) -> dict[str, str]:
         failures = {}

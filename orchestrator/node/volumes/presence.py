@@ -6,8 +6,9 @@ This is all that a simulated pod has of its volumes.
 from __future__ import annotations
 
 from orchestrator.node.volumes.accounts import PREFIX
-from orchestrator.node.volumes.claims import claimed_volume
+from orchestrator.node.volumes.claims import claim_name, claimed_volume
 from orchestrator.node.volumes.files import Sources, VolumeError, object_files
+from orchestrator.node.volumes.followers import Key
 from orchestrator.resources.objects import Object, namespace_of
 
 _REFERRING = ("configMap", "secret", "persistentVolumeClaim", "ephemeral", "projected")
@@ -28,6 +29,26 @@ def refers(spec: Object) -> bool:
 def find_kind(volume: Object) -> str:
     """Return a volume's type; one that says nothing is an ``emptyDir``."""
     return next((key for key in volume if key != "name"), "emptyDir")
+
+
+def references_of(pod: Object) -> frozenset[Key]:
+    """Return the objects of which a pod's volumes are made."""
+    namespace = namespace_of(pod)
+    found: set[Key] = set()
+    for volume in pod["spec"].get("volumes") or ():
+        if (claim := claim_name(pod, volume)) is not None:
+            found.add(("persistentvolumeclaims", namespace, claim))
+        if secret := volume.get("secret"):
+            found.add(("secrets", namespace, secret.get("secretName") or ""))
+        for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
+            if reference := source.get("configMap"):
+                found.add(("configmaps", namespace, reference.get("name") or ""))
+            if source is not volume and (reference := source.get("secret")):
+                found.add(("secrets", namespace, reference.get("name") or ""))
+            if "serviceAccountToken" in source:
+                name = pod["spec"].get("serviceAccountName") or "default"
+                found.add(("serviceaccounts", namespace, name))
+    return frozenset(found)
 
 
 def missing_of(pod: Object, sources: Sources) -> list[str]:
