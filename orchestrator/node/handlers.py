@@ -14,6 +14,7 @@ from actors import Clock
 from orchestrator.egress import Call, explain_failure
 from orchestrator.node.commands import run_command
 from orchestrator.node.expansion import expand
+from orchestrator.node.grpc_health import NoStatusError, ask_health
 from orchestrator.node.probes import SUCCESS, Finding, Outcome
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.sessions import SessionError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _BODY_LIMIT: Final = 10 * 1024
 """Bytes of an answer or of a command's output that are looked at."""
+_PROBE_AGENT: Final = "kube-probe/1.35"
 _REDIRECTS: Final = 10
 _HOOK_LIMIT: Final = 24 * 3600.0
 """Seconds that a command of a hook gets, when neither a grace nor its container ends before."""
@@ -61,6 +63,8 @@ async def exercise(
             return await _probe_http(action, spec, state.address, timeout)
         if action := probe.get("tcpSocket"):
             return await _probe_tcp(action, spec, state.address, timeout)
+        if action := probe.get("grpc"):
+            return await _probe_grpc(action, state.address, timeout)
         if action := probe.get("exec"):
             command = command_of(action, spec)
             return await _probe_exec(around.runtime, container.id, command, timeout, clock)
@@ -93,7 +97,7 @@ async def _probe_http(action: Object, spec: Object, address: str, timeout: float
     try:
         url = _url(action, spec, address)
         async with asyncio.timeout(timeout):
-            answer = await request(url, _headers(action, "kube-probe/1.35"))
+            answer = await request(url, _headers(action, _PROBE_AGENT))
     except TimeoutError:
         why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         return Finding(Outcome.FAILURE, f'Get "{url}": {why}')
@@ -202,6 +206,27 @@ async def _probe_tcp(action: Object, spec: Object, address: str, timeout: float)
         )
     writer.close()
     return SUCCESS
+
+
+# -- gRPC
+
+
+async def _probe_grpc(action: Object, host: str, timeout: float) -> Finding:
+    port, within = int(action["port"]), f"{timeout:.15g}s"
+    where = f'"{host}:{port}"'
+    try:
+        async with asyncio.timeout(timeout):
+            status = await ask_health(host, port, action.get("service") or "", _PROBE_AGENT)
+    except TimeoutError:
+        return Finding(Outcome.FAILURE, f"timeout: health rpc did not complete within {within}")
+    except OSError as error:
+        why = explain_failure(Call("GET", f"http://{host}:{port}"), error)
+        return Finding(Outcome.FAILURE, f"error: failed to connect service at {where}: {why}")
+    except NoStatusError as error:
+        return Finding(Outcome.FAILURE, f"error: health rpc probe failed: {error}")
+    if status == "SERVING":
+        return SUCCESS
+    return Finding(Outcome.FAILURE, f'service unhealthy (responded with "{status}")')
 
 
 # -- commands

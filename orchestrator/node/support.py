@@ -47,7 +47,6 @@ _VOLUMES = frozenset(
 )
 _PROJECTED = frozenset(("configMap", "downwardAPI", "secret", "serviceAccountToken"))
 _BIDIRECTIONAL = "must not be Bidirectional: no mount of a process reaches the machine"
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _CONTAINER = ("volumeDevices",)
 _POD_SECURITY = ("sysctls", "seLinuxOptions", "windowsOptions")
 _GROUPS = ("fsGroup", "supplementalGroups")
@@ -127,9 +126,6 @@ def _container_level(container: Object, path: str, user: int) -> Iterator[Unsupp
     for name in _CONTAINER:
         if container.get(name):
             yield Unsupported(f"{path}.{name}", _LATER)
-    for name in _PROBES:
-        if (container.get(name) or {}).get("grpc"):
-            yield Unsupported(f"{path}.{name}.grpc", _LATER)
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         if mount.get("mountPropagation") == "Bidirectional":
             yield Unsupported(f"{path}.volumeMounts[{index}].mountPropagation", _BIDIRECTIONAL)

@@ -157,6 +157,102 @@ async def test_no_answer_is_a_failure_with_the_reason(unused_tcp_port: int) -> N
         assert (await probe(tcpSocket={"port": server.port})).outcome is Outcome.SUCCESS
 
 
+class Health:
+    """As much of a gRPC server as one call needs; what real ones send besides is in between."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+        self.request = b""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        writer.write(frame(4, 0, 0) + frame(8, 0, 0, b"\0\0\0\1") + frame(6, 0, 0, b"pingpong"))
+        kinds: list[tuple[int, int]] = []
+        while kinds[-1:] != [(0, 1)]:
+            head = await reader.readexactly(9)
+            payload = await reader.readexactly(int.from_bytes(head[:3]))
+            kinds.append((head[3], head[4]))
+            if head[3] == 0:
+                self.request = payload
+        writer.write(self.answer)
+        if self.answer:
+            await reader.read()
+        writer.close()
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """An HTTP/2 frame."""
+    head = len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4)
+    return head + payload
+
+
+def health(*message: int) -> bytes:
+    """Headers, a message, and trailers."""
+    body = bytes([0, 0, 0, 0, len(message), *message])
+    return frame(1, 4, 1, b"\x88") + frame(0, 0, 1, body) + frame(1, 5, 1, b"\x88")
+
+
+@pytest.mark.parametrize(
+    ("answer", "service", "expected"),
+    [
+        (health(8, 1), "", (Outcome.SUCCESS, "")),
+        (health(8, 1), "db", (Outcome.SUCCESS, "")),
+        (health(8, 2), "", (Outcome.FAILURE, 'service unhealthy (responded with "NOT_SERVING")')),
+        (health(), "", (Outcome.FAILURE, 'service unhealthy (responded with "UNKNOWN")')),
+        (
+            frame(1, 5, 1, b"\x88"),  # trailers only: an error
+            "",
+            (Outcome.FAILURE, "error: health rpc probe failed: the server answered no health"),
+        ),
+        (
+            b"",
+            "",
+            (
+                Outcome.FAILURE,
+                "error: health rpc probe failed: the connection was closed before an answer",
+            ),
+        ),
+    ],
+)
+async def test_a_server_is_asked_for_its_health_by_grpc(
+    answer: bytes, service: str, expected: tuple[Outcome, str]
+) -> None:
+    """For one service's, if the probe names one."""
+    made = Health(answer)
+    server = await asyncio.start_server(made.serve, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    assert await probe(grpc={"port": port, "service": service}) == expected
+    body = b"\x0a\x02db" if service else b""
+    assert made.request == bytes([0, 0, 0, 0, len(body)]) + body
+    server.close()
+    await asyncio.sleep(0.01)
+
+
+async def test_a_grpc_server_that_is_not_there_has_failed(unused_tcp_port: int) -> None:
+    """In upstream's words."""
+    port = unused_tcp_port
+    where = f"{HOST}:{port}"
+    refused = f'error: failed to connect service at "{where}": dial tcp {where}: connect: '
+    found = await probe(grpc={"port": port})
+    assert found == (Outcome.FAILURE, f"{refused}connection refused")
+
+
+async def test_a_grpc_server_that_does_not_answer_in_time_has_failed() -> None:
+    """After ``timeoutSeconds``."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(accept, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    found = await probe(0.1, grpc={"port": port})
+    assert found == (Outcome.FAILURE, "timeout: health rpc did not complete within 0.1s")
+    server.close()
+    await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("action", ["httpGet", "tcpSocket"])
 async def test_a_port_that_is_not_there_is_an_error(action: str) -> None:
     """Which counts neither as a success nor as a failure."""

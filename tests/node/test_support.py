@@ -46,7 +46,6 @@ def test_a_pod_field_that_cannot_be_honoured_is_named(spec: dict[str, Any], path
 @pytest.mark.parametrize(
     ("container", "path"),
     [
-        ({"readinessProbe": {"grpc": {"port": 1}}}, "readinessProbe.grpc"),
         (
             {
                 "volumeMounts": [
