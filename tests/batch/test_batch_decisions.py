@@ -328,6 +328,23 @@ def test_pods_wait_for_the_delay_after_a_failure() -> None:
     assert plan.requeue_after == 15
 
 
+def test_a_pod_that_succeeds_while_a_failed_job_sends_it_away_has_failed() -> None:
+    """It was noted as failed with the Job's end; it is let go, not noted again."""
+    status = {
+        "startTime": format_time(NOW - 10),
+        "conditions": [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}],
+        "uncountedTerminatedPods": {"failed": ["p"]},
+        "terminating": 1,
+        "ready": 0,
+    }
+    late = pod("p", "Succeeded", deletionTimestamp=format_time(NOW))
+    observed = Observed(pods=[late], backoff=Backoff(), suffix=lambda: "x")
+    plan = decide_job(job(status, completions=1), observed, NOW)
+    told, released = plan.update
+    assert told.new["status"]["uncountedTerminatedPods"] == {"failed": ["p"]}
+    assert "finalizers" not in released.new["metadata"]
+
+
 def test_what_got_least_far_is_deleted_first() -> None:
     """Not assigned, then pending, then not ready, then the youngest."""
     unbound = pod("a") | {"spec": {}}
