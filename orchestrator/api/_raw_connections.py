@@ -63,3 +63,8 @@ class RawConnection:
     def is_gone(self) -> bool:
         """Tell whether the client has left, also while nothing is read."""
         return has_left(self._transport)
+
+    def nudge(self, data: bytes) -> None:
+        """Send something harmless, unless the client has not taken all that was sent before."""
+        if not self._writer.is_closing() and not self._transport.get_write_buffer_size():
+            self._writer.write(data)

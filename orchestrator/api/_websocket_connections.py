@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.events import Ping
 
 from orchestrator.api._leaving import has_left
-from orchestrator.api.streaming.upgrades import GONE
+from orchestrator.api.streaming.upgrades import GONE, NUDGE
 
 FINISH_SECONDS: Final = 15 * 60.0
 """Seconds that a client has, once all is said, to take the rest and close; upstream's
@@ -25,9 +26,15 @@ class WebSocketConnection(WSProtocol):
     def handle_connect(self, event: Any) -> None:
         """Offer `GONE` to the application, which starts later."""
         super().handle_connect(event)
-        extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), GONE: self.is_gone}
+        ours = {GONE: self.is_gone, NUDGE: self.nudge}
+        extensions: dict[str, Any] = {**(self.scope["extensions"] or {}), **ours}
         self.scope["extensions"] = extensions
 
     def is_gone(self) -> bool:
         """Tell whether the client has closed, also while reading is paused."""
         return has_left(self.transport)
+
+    def nudge(self) -> None:
+        """Ping the client, unless it has not taken all that was sent before."""
+        if self.writable.is_set() and not self.close_sent and not self.transport.is_closing():
+            self.transport.write(self.conn.send(Ping()))

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from orchestrator.api._requests import PEER, Receive, Scope, Send
-from orchestrator.api.streaming.upgrades import GONE, WEBSOCKET
+from orchestrator.api.streaming.upgrades import GONE, NUDGE, WEBSOCKET
 
 TOKEN_PROTOCOL: Final = "base64url.bearer.authorization.k8s.io."  # noqa: S105 - a prefix, no secret
 """Browsers cannot set headers on a WebSocket, so they pass their bearer token as a subprotocol."""
@@ -154,7 +154,9 @@ class _Socket:
         self.offered = exchange.offered
         self._receive = receive
         self._send = send
-        self._gone: Callable[[], bool] | None = (scope.get("extensions") or {}).get(GONE)
+        extensions = scope.get("extensions") or {}
+        self._gone: Callable[[], bool] | None = extensions.get(GONE)
+        self._nudge: Callable[[], None] | None = extensions.get(NUDGE)
         self._left = False
 
     async def accept(self, protocol: str) -> None:
@@ -185,6 +187,11 @@ class _Socket:
     def is_gone(self) -> bool:
         """Tell whether the client has left."""
         return self._left or (self._gone is not None and self._gone())
+
+    def nudge(self) -> None:
+        """Ping the client."""
+        if self._nudge is not None:
+            self._nudge()
 
 
 def _decoded(protocol: str) -> bytes:

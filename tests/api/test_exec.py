@@ -441,17 +441,20 @@ async def test_a_server_that_stops_ends_conversations(ground: Ground) -> None:
     assert ground.ended
 
 
+@pytest.mark.parametrize("size", [200_000, 20_000_000])
 async def test_a_client_that_leaves_unread_input_behind_is_noticed(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Nobody reads from the connection then, and the kernel is asked."""
+    """More than a pipe holds, or than the connection does, which then hides the client's end."""
     monkeypatch.setattr(conversing, "_LOOK", 0.02)
     async with ground.execute("wait", stdin="true", stdout="true") as client:
         await accepted(client)
         await client.data()
         await client.data()
-        for _ in range(4):  # more than a pipe holds
+        for _ in range(size // 50_000):
             client.send(BytesMessage(data=bytes(50_000)))
+        await asyncio.sleep(0.05)  # until the connection is as full as it gets
+        client.vanish()
     async with asyncio.timeout(10):
         while not ground.ended:
             await asyncio.sleep(0.005)

@@ -16,7 +16,6 @@ DISTRIBUTIONS = {"jwt": "pyjwt", "re2": "google-re2", "yaml": "pyyaml"}
 
 LOADED_BY_OTHERS = {
     "httptools": "uvicorn's parser",
-    "wsproto": "uvicorn's WebSockets",
     "kubernetes-validate": "its data files are read, its code is not imported",
     "tzdata": "the database of zoneinfo",
 }

@@ -29,3 +29,7 @@ class WebSocketTunnel:
     def is_gone(self) -> bool:
         """Tell whether the client has left."""
         return self._socket.is_gone()
+
+    def nudge(self, data: bytes) -> None:  # noqa: ARG002 - a WebSocket has a ping of its own
+        """Ping the client."""
+        self._socket.nudge()

@@ -264,3 +264,7 @@ class ChannelEnds:
     def is_gone(self) -> bool:
         """Tell whether the client has left."""
         return self._socket.is_gone()
+
+    def nudge(self) -> None:
+        """Ping the client."""
+        self._socket.nudge()

@@ -34,6 +34,9 @@ class Ends(Protocol):
     def is_gone(self) -> bool:
         """Tell whether the client has left, also while nothing is received."""
 
+    def nudge(self) -> None:
+        """Send something harmless, so that a client that has left is noticed."""
+
 
 class Conversation(NamedTuple):
     """What is talked about.
@@ -50,9 +53,14 @@ class Conversation(NamedTuple):
 
 
 class _Silence:
-    """Tells how long nothing was said."""
+    """Tells how long nothing was said.
+
+    Attributes:
+        held: Whether the program does not take what the client says: it is not read from then.
+    """
 
     def __init__(self) -> None:
+        self.held = False
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
 
@@ -99,6 +107,8 @@ async def _wait(
     while not giving.done():
         if taking.done() or ends.is_gone() or silence.seconds() > IDLE_SECONDS:
             return False
+        if silence.held:
+            ends.nudge()
         await asyncio.wait((taking, giving), timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
     return True
 
@@ -108,7 +118,9 @@ async def _take(ends: Ends, session: Session, silence: _Silence) -> None:
     while (piece := await ends.receive()) is not None:
         silence.end()
         if piece.channel == STDIN:
+            silence.held = True
             await session.write(piece.data)
+            silence.held = False
         elif piece.channel == RESIZE:
             if (size := parse_size(piece.data)) is not None:
                 session.resize(*size)

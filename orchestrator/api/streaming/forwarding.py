@@ -103,8 +103,9 @@ class _Tasks:
 class _Watch:
     """Ends what serves a client that has left, or has been silent for too long."""
 
-    def __init__(self, is_gone: Callable[[], bool]) -> None:
+    def __init__(self, is_gone: Callable[[], bool], nudge: Callable[[], None]) -> None:
         self._is_gone = is_gone
+        self._nudge = nudge
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
 
@@ -115,6 +116,7 @@ class _Watch:
         while not serving.done():
             if self._is_gone() or self._loop.time() - self._heard_at > IDLE_SECONDS:
                 return
+            self._nudge()
             await asyncio.wait((serving,), timeout=_LOOK)
 
 
@@ -154,12 +156,16 @@ class SpdyForwarder:
         self._tasks = _Tasks()
         self._pairs: dict[str, dict[str, SpdyStream]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._watch = _Watch(carrier.is_gone)
+        self._watch = _Watch(carrier.is_gone, self._nudge)
+        self._connection = SpdyConnection(carrier, check_headers, self._begun, self._watch.heard)
+
+    def _nudge(self) -> None:
+        if self._connection.is_held:
+            self._connection.nudge()
 
     async def serve(self) -> None:
         """Serve until the client leaves."""
-        connection = SpdyConnection(self._carrier, check_headers, self._begun, self._watch.heard)
-        serving = self._tasks.run(connection.run())
+        serving = self._tasks.run(self._connection.run())
         try:
             await self._watch.over(serving)
         finally:
@@ -236,7 +242,8 @@ class ChannelForwarder:
         self._protocol = protocol
         self._ports = ports
         self._tasks = _Tasks()
-        self._watch = _Watch(socket.is_gone)
+        self._watch = _Watch(socket.is_gone, self._nudge)
+        self._held = False
 
     async def serve(self) -> None:
         """Serve until every port's connection has ended, or the client leaves."""
@@ -259,6 +266,10 @@ class ChannelForwarder:
             await self._tasks.end()
             await self._socket.close()
 
+    def _nudge(self) -> None:
+        if self._held:
+            self._socket.nudge()
+
     def _channel(self, channel: int) -> _Channel:
         async def send(data: bytes) -> None:
             await self._send(channel, data)
@@ -276,7 +287,9 @@ class ChannelForwarder:
             if piece is None or piece.channel % 2:
                 continue
             if 0 <= piece.channel // 2 < len(channels):
+                self._held = True
                 await channels[piece.channel // 2].incoming.write(piece.data)
+                self._held = False
 
     async def _forward(self, number: int, port: int, channel: _Channel) -> None:
         try:

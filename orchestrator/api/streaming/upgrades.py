@@ -17,6 +17,11 @@ GONE: Final = "orchestrator.gone"
 """The ASGI extension by which a connection tells whether its client has left, also while nothing
 is read from it."""
 
+NUDGE: Final = "orchestrator.nudge"
+"""The ASGI extension by which a WebSocket sends its client something that asks for no answer of the
+application's. The end of a client whose bytes nobody reads is hidden behind them; whatever is sent
+to it then is answered by its kernel with a reset."""
+
 IDLE_SECONDS: Final = 4 * 3600.0
 """Seconds without a byte in either direction after which a conversation ends; the kubelet's
 ``streamingConnectionIdleTimeout``."""
@@ -50,6 +55,13 @@ class ByteConnection(Protocol):
     def is_gone(self) -> bool:
         """Tell whether the client has left, also while nothing is read."""
 
+    def nudge(self, data: bytes) -> None:
+        """Send something harmless, so that a client that has left is noticed; see `NUDGE`.
+
+        Args:
+            data: What is harmless in what is spoken over this connection.
+        """
+
 
 Takeover = Callable[[list[tuple[bytes, bytes]]], ByteConnection]
 """Answers 101 with these headers and takes the connection over."""
@@ -80,3 +92,6 @@ class WebSocket(Protocol):
 
     def is_gone(self) -> bool:
         """Tell whether the client has left, also while nothing is received."""
+
+    def nudge(self) -> None:
+        """Ping the client, so that one that has left is noticed; see `NUDGE`."""

@@ -82,8 +82,8 @@ class SpdyEnds:
         self._streams: dict[str, SpdyStream] = {}
         self._complete = asyncio.Event()
         self._said: asyncio.Queue[Piece | None] = asyncio.Queue(4)
-        connection = SpdyConnection(carrier, self._check, self._begun)
-        self._serving = asyncio.create_task(self._serve(connection))
+        self._connection = SpdyConnection(carrier, self._check, self._begun)
+        self._serving = asyncio.create_task(self._serve(self._connection))
         self._listening: list[asyncio.Task[None]] = []
 
     def _check(self, headers: Mapping[str, str]) -> str:
@@ -175,3 +175,7 @@ class SpdyEnds:
     def is_gone(self) -> bool:
         """Tell whether the client has left."""
         return self._serving.done() or self._carrier.is_gone()
+
+    def nudge(self) -> None:
+        """Ping the client."""
+        self._connection.nudge()

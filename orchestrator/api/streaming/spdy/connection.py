@@ -17,7 +17,6 @@ from orchestrator.api.streaming.spdy.frames import (
     StreamBegun,
     StreamReset,
     data_frame,
-    goaway_frame,
     ping_frame,
     reset_frame,
 )
@@ -82,6 +81,9 @@ class SpdyConnection:
 
     While a stream's reader is behind by what a pipe holds, nothing is read from the connection: as
     upstream, streams of one connection wait for one another.
+
+    Attributes:
+        is_held: Whether that is so.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class SpdyConnection:
         self._writer = FrameWriter()
         self._streams: dict[int, SpdyStream] = {}
         self._last = 0
+        self.is_held = False
 
     async def run(self) -> None:
         """Serve until the client leaves or speaks something else.
@@ -132,7 +135,9 @@ class SpdyConnection:
                 stream = self._streams.get(number)
                 if stream is not None:
                     if data:
+                        self.is_held = True
                         await stream.incoming.write(data)
+                        self.is_held = False
                     if fin:
                         stream.incoming.close()
                         self.forget(stream)
@@ -174,6 +179,6 @@ class SpdyConnection:
         if stream.is_reset or (stream.finished and stream.incoming.is_closed):
             self._streams.pop(stream.number, None)
 
-    async def go_away(self) -> None:
-        """Say that nothing more follows."""
-        await self.write(goaway_frame(self._last))
+    def nudge(self) -> None:
+        """Ping the client, so that one that has left is noticed; its answer is not looked at."""
+        self._carrier.nudge(ping_frame(2))
