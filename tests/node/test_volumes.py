@@ -397,6 +397,7 @@ def volume(**spec: Any) -> Object:
 
 HOST = volume(hostPath={"path": "/srv/pv", "type": "DirectoryOrCreate"})
 OWNED = {"ownerReferences": [{"uid": "u1", "controller": True}]}
+GOING = claim(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
 UNPROCESSED = (
     "Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to "
     "process volumes=[v]: error processing PVC default/"
@@ -440,6 +441,11 @@ UNPROCESSED = (
         ),
         (
             {"persistentVolumeClaim": {"claimName": "data"}},
+            {"persistentvolumeclaims_data": GOING, "persistentvolumes_pv": HOST},
+            UNPROCESSED + "data: PVC is being deleted",
+        ),
+        (
+            {"persistentVolumeClaim": {"claimName": "data"}},
             {"persistentvolumeclaims_data": claim()},
             UNPROCESSED + "data: failed to fetch PV pv from API server: "
             'persistentvolumes "pv" not found',
@@ -462,7 +468,17 @@ UNPROCESSED = (
             ),
         ),
     ],
-    ids=["host", "local", "ephemeral", "absent", "unbound", "no-volume", "not-owner", "nfs"],
+    ids=[
+        "host",
+        "local",
+        "ephemeral",
+        "absent",
+        "unbound",
+        "going",
+        "no-volume",
+        "not-owner",
+        "nfs",
+    ],
 )
 def test_a_claim_leads_to_the_path_of_its_volume(
     source: Object, objects: dict[str, Object], expected: HostPath | str
@@ -475,6 +491,13 @@ def test_a_claim_leads_to_the_path_of_its_volume(
         with pytest.raises(VolumeError) as caught:
             path_of_claim(pod(named), named, Objects(**objects))
         assert str(caught.value) == expected
+
+
+def test_a_pod_that_runs_keeps_a_claim_that_is_about_to_go() -> None:
+    """The claim waits for it, by its finalizer."""
+    named = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
+    objects = Objects(persistentvolumeclaims_data=GOING, persistentvolumes_pv=HOST)
+    assert path_of_claim(pod(named), named, objects, begun=True).path == "/srv/pv"
 
 
 # -- mounts

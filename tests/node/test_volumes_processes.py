@@ -260,6 +260,15 @@ async def test_a_claims_data_outlives_its_pods(mounting: Any, tmp_path: Path) ->
     await mounting.run("two", "sleep", "300", container=container, volumes=volumes)
     await mounting.until_running("two")
     assert await said(mounting, "two", "cat /data/x") == "kept"
+    found = mounting.store.get("persistentvolumeclaims", "default", "data")
+    kept = {**found, "metadata": {**found["metadata"], "finalizers": ["example.com/kept"]}}
+    name = {"resource": "persistentvolumeclaims", "namespace": "default", "name": "data"}
+    await mounting.store.update(kept, **name)
+    await mounting.store.delete("persistentvolumeclaims", "default", "data")
+    await mounting.run("three", "sleep", "300", container=container, volumes=volumes)
+    await mounting.until(lambda: mounting.events.messages("three", "FailedMount"))
+    assert mounting.events.messages("three", "FailedMount")[0].endswith("PVC is being deleted")
+    assert mounting.events.messages("two", "FailedMount") == []
 
 
 async def test_a_pod_that_is_over_keeps_no_volumes(mounting: Any, tmp_path: Path) -> None:

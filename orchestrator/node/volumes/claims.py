@@ -38,8 +38,14 @@ def claim_name(pod: Object, volume: Object) -> str | None:
     return None
 
 
-def claimed_volume(pod: Object, volume: Object, sources: Sources) -> Object:
+def claimed_volume(pod: Object, volume: Object, sources: Sources, *, begun: bool = False) -> Object:
     """Return the PersistentVolume that a pod's volume is bound to.
+
+    Args:
+        pod: Whose volume it is.
+        volume: The volume.
+        sources: The cluster's objects.
+        begun: Whether the pod has it already: then the claim may be about to go.
 
     Raises:
         VolumeError: There is no claim, or it is not bound, or it is somebody else's.
@@ -60,7 +66,7 @@ def claimed_volume(pod: Object, volume: Object, sources: Sources) -> Object:
             f"{about}: PVC {namespace}/{name} was not created for pod "
             f"{namespace}/{name_of(pod)} (pod is not owner)",
         )
-    if "deletionTimestamp" in claim["metadata"]:
+    if "deletionTimestamp" in claim["metadata"] and not begun:
         raise _unprocessed(volume, f"{about}: PVC is being deleted")
     bound = spec_of(claim).get("volumeName")
     settled = (claim.get("status") or {}).get("phase") == "Bound" or _BOUND in (
@@ -93,13 +99,15 @@ def _unprocessed(volume: Object, why: str) -> VolumeError:
     )
 
 
-def path_of_claim(pod: Object, volume: Object, sources: Sources) -> HostPath:
-    """Return the path that a claim's volume stands for.
+def path_of_claim(
+    pod: Object, volume: Object, sources: Sources, *, begun: bool = False
+) -> HostPath:
+    """Return the path that a claim's volume stands for; arguments as of `claimed_volume`.
 
     Raises:
         VolumeError: It has none, or is of a type that has no paths.
     """
-    bound = claimed_volume(pod, volume, sources)
+    bound = claimed_volume(pod, volume, sources, begun=begun)
     spec, name = spec_of(bound), name_of(bound)
     read_only = bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
     if source := spec.get("hostPath"):

@@ -147,6 +147,8 @@ class PodVolumes:
         again: list[float] = []
         context = self._context(pod, address, now)
         for volume in pod["spec"]["volumes"]:
+            if KINDS.isdisjoint(volume) and volume["name"] in self._places:
+                continue  # only files are renewed
             try:
                 place = self._place(volume, pod, context)
             except (VolumeError, OSError) as error:
@@ -188,14 +190,14 @@ class PodVolumes:
             settle_path(HostPath(source["path"], source.get("type") or "", name))
             return Place(source["path"])
         if claim_name(pod, volume) is not None:
-            found = path_of_claim(pod, volume, context.sources)
+            found = path_of_claim(pod, volume, context.sources, begun=self._begun)
             settle_path(found)
             if found.type == "local" and not found.read_only:
-                self._give(Path(found.path), pod, name)
+                self._give(Path(found.path), pod)
             return Place(found.path, found.read_only)
         if KINDS.isdisjoint(volume):
             path = self._empty_directory(uid, name, volume.get("emptyDir") or {})
-            self._give(path, pod, name)
+            self._give(path, pod)
             return Place(str(path), owned=True)
         path = self._directories.volume(uid, name)
         if not accounts.is_token_volume(volume):
@@ -208,10 +210,10 @@ class PodVolumes:
         write_files(path, files, _group_of(pod))
         return Place(str(path), read_only=True)
 
-    def _give(self, path: Path, pod: Object, name: str) -> None:
+    def _give(self, path: Path, pod: Object) -> None:
         """Let the pod's ``fsGroup`` use a volume, when it is set up first."""
         group = _group_of(pod)
-        if group is None or name in self._places:
+        if group is None:
             return
         policy = (pod["spec"].get("securityContext") or {}).get("fsGroupChangePolicy")
         give_to_group(path, group, unless=self._begun or policy == "OnRootMismatch")
