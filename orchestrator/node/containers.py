@@ -102,7 +102,7 @@ class Containers:
         self._events.tell("Normal", "Killing", self._why_stopped(container), container)
         if grace > 0 and has_hook(self._state, container):
             container.hooked = container.hooking = True
-            self._entry.hooked += (container.id,)
+            self._entry.hooked = tuple(item.id for item in self._state.all() if item.hooked)
             self._begin_hook(container, PRE_STOP)
         else:
             self._hooks.cancel(container)

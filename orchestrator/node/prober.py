@@ -215,7 +215,7 @@ class Prober:
             return False
         worker.job = None
         changed = self._take(worker, message.finding)
-        if not worker.container.condemned:
+        if worker.probe.kind is Kind.READINESS or not worker.container.condemned:
             self._plan(worker, worker.last + worker.probe.period)
         return changed
 

@@ -126,6 +126,31 @@ def test_the_grace_holds_the_pre_stop_hook_and_the_containers_end(
     scenario()
 
 
+def test_a_second_deletion_may_shorten_the_grace_of_a_hook(one: Any) -> None:
+    """``kubectl delete`` again, with less patience; it counts from the first request."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            annotations = {f"{SIM}pre-stop-seconds": "100"}
+            await cluster.run(
+                "web",
+                container=hooked("preStop"),
+                annotations=annotations,
+                terminationGracePeriodSeconds=300,
+            )
+            await cluster.until_running("web")
+            begin = cluster.store.clock.now()
+            await cluster.store.delete("pods", "default", "web")
+            await asyncio.sleep(10)
+            options = DeleteOptions(grace_period_seconds=15)
+            await cluster.store.delete("pods", "default", "web", options=options)
+            await cluster.until_gone("web")
+            assert cluster.store.clock.now() - begin == pytest.approx(15, abs=1.1)
+
+    scenario()
+
+
 def test_a_failed_pre_stop_hook_is_told_and_the_container_ends(one: Any) -> None:
     """Ending goes on at once."""
 
