@@ -67,6 +67,20 @@ def read_request(pem: bytes) -> Requested:
     )
 
 
+def expiry_of(pem: bytes) -> float:
+    """Return when a certificate expires, in wall seconds.
+
+    Raises:
+        SigningError: It is none.
+    """
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+    except ValueError as error:
+        raise SigningError(f"unable to parse certificate: {error}") from None
+
+
 def _load(pem: bytes) -> x509.CertificateSigningRequest:
     from cryptography import x509
 

@@ -313,6 +313,7 @@ class Cluster:
             cluster_ca=self.certificate_authority,
             tokens=self.accounts,
             sign=Authority(keys / "ca.crt", keys / "ca.key").sign,
+            authorizer=RbacAuthorizer(self.store),
             node_monitor_grace_period=grace,
             node_monitor_period=min(5.0, grace / 4),
             heartbeat=self.nodes.heartbeat,

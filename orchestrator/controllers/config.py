@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from orchestrator.access import AccountTokens
+from orchestrator.access.authorizing import Authorizer
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.controllers.autoscaler.source import MetricsSource
 from orchestrator.egress import Egress
@@ -36,6 +37,7 @@ class ControllerConfig:
             no such ConfigMap, for a cluster without TLS.
         tokens: Issues the tokens that Secrets hold; None leaves such Secrets empty.
         sign: Signs clients' certificates; None leaves requests unsigned.
+        authorizer: Tells who may have a node's client certificate; None approves no request.
         node_monitor_period: Seconds between two looks at a node. Upstream's 5; it bounds how much
             later than the grace period a death is noticed.
         node_monitor_grace_period: Seconds without a heartbeat after which a node is not healthy.
@@ -66,6 +68,7 @@ class ControllerConfig:
     cluster_ca: str = ""
     tokens: AccountTokens | None = None
     sign: Sign | None = None
+    authorizer: Authorizer | None = None
     node_monitor_period: float = 5.0
     node_monitor_grace_period: float = 50.0
     node_startup_grace_period: float = 60.0

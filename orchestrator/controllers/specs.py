@@ -10,7 +10,7 @@ from orchestrator.controllers.accounts import TokenController
 from orchestrator.controllers.apiservices import AvailabilityController
 from orchestrator.controllers.autoscaler import AutoscalerController
 from orchestrator.controllers.autoscaler.source import NoMetrics
-from orchestrator.controllers.certificates import SigningController
+from orchestrator.controllers.certificates import ApprovingController, SigningController
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
@@ -199,6 +199,13 @@ def _credentials(
         found.append(
             ControllerSpec("certificate-signing", lambda: SigningController(store, signer, sign))
         )
+    if (authorizer := settings.authorizer) is not None:
+        approver = voice("certificate-controller")
+        found.append(
+            ControllerSpec(
+                "certificate-approving", lambda: ApprovingController(store, approver, authorizer)
+            )
+        )
     return tuple(found)
 
 
@@ -213,7 +220,12 @@ def system_specs(
         usage: Whether the server answers ``metrics.k8s.io`` itself.
     """
     # A cluster that is not served does not need them, so it does not load them either.
-    from orchestrator.controllers.system import ServiceAddresses, SystemObjects
+    from orchestrator.controllers.system import (
+        LeaseCollector,
+        ServiceAddresses,
+        ServiceRanges,
+        SystemObjects,
+    )
 
     recorder = EventRecorder(store, "kube-apiserver")
     specs = [
@@ -221,4 +233,9 @@ def system_specs(
     ]
     if ServiceAddresses.served_by(store.registry):
         specs.append(ControllerSpec("addresses", lambda: ServiceAddresses(store, recorder)))
+        ranges = EventRecorder(store, "service-cidr-controller")
+        specs.append(
+            ControllerSpec("service-ranges", lambda: ServiceRanges(store, ranges, service_range))
+        )
+    specs.append(ControllerSpec("leases", lambda: LeaseCollector(store, recorder)))
     return tuple(specs)

@@ -10,7 +10,7 @@ import base64
 import binascii
 from typing import Final
 
-from orchestrator.access.authority import Requested, SigningError, read_request
+from orchestrator.access.authority import Requested, SigningError, expiry_of, read_request
 from orchestrator.controllers.config import Sign
 from orchestrator.controllers.plans import Deletion, Plan, Update
 from orchestrator.resources.conditions import set_condition
@@ -29,10 +29,10 @@ PENDING_FOR: Final = 24 * 3600.0
 """Seconds a request stays that nobody decides about."""
 
 _CLIENT: Final = "kubernetes.io/kube-apiserver-client"
-_KUBELET: Final = "kubernetes.io/kube-apiserver-client-kubelet"
+KUBELET: Final = "kubernetes.io/kube-apiserver-client-kubelet"
 _SERVING: Final = "kubernetes.io/kubelet-serving"
 _UNKNOWN: Final = "kubernetes.io/legacy-unknown"
-SIGNERS: Final = frozenset({_CLIENT, _KUBELET, _SERVING, _UNKNOWN})
+SIGNERS: Final = frozenset({_CLIENT, KUBELET, _SERVING, _UNKNOWN})
 _BASIC: Final = frozenset({"digital signature", "key encipherment"})
 
 
@@ -91,8 +91,10 @@ def decide_cleaning(request: Object, now: float) -> Plan:
     if approved is not None:
         # One that was approved and never signed is its signer's business.
         due = now + PENDING_FOR
-        if status_of(request).get("certificate"):
+        certificate = status_of(request).get("certificate")
+        if certificate:
             due = _seconds(approved.get("lastUpdateTime"), now) + DECIDED_FOR
+            due = min(due, _end_of(certificate, due))
     for ended in ("Denied", "Failed"):
         if ended in conditions:
             due = _seconds(conditions[ended].get("lastUpdateTime"), now) + DECIDED_FOR
@@ -101,6 +103,14 @@ def decide_cleaning(request: Object, now: float) -> Plan:
     else:
         plan.look_again(due - now)
     return plan
+
+
+def _end_of(certificate: str, otherwise: float) -> float:
+    """Return when a certificate expires, in wall seconds; ``otherwise`` for what is none."""
+    try:
+        return expiry_of(base64.b64decode(certificate, validate=True))
+    except (SigningError, binascii.Error):
+        return otherwise
 
 
 def _seconds(text: str | None, otherwise: float) -> float:
@@ -116,7 +126,7 @@ def check_request(signer: str, asked: Requested, usages: frozenset[str]) -> None
     if signer == _CLIENT:
         if "client auth" not in usages or not usages <= {*_BASIC, "client auth"}:
             raise SigningError("invalid usages for client certificate: must include client auth")
-    elif signer == _KUBELET:
+    elif signer == KUBELET:
         _check_node(asked, usages, "client auth")
         if asked.names:
             raise SigningError("DNS and IP subjectAltNames are not allowed")
