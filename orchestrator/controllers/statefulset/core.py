@@ -137,6 +137,7 @@ class _Decision:
             key=lambda member: -member.ordinal,
         )
         self.retention = Retention.of(stateful_set)
+        self.templates = claim_templates(stateful_set)
         self.makers: dict[str, PodMaker] = {}
         self.updating = 0
 
@@ -170,18 +171,17 @@ class _Decision:
             if not member.terminating:
                 self.delete(member)
             return False
-        if member.phase == "Pending":
+        if member.phase == "Pending" and self.templates:
             self.make_claims(member.ordinal, member.pod)
         if self.is_unavailable(member) and (self.ordered or member.terminating):
             return False
-        self.correct(member)
+        if self.templates or not member.named:
+            self.correct(member)
         return True
 
     def correct(self, member: Member) -> None:
         pod = member.pod
-        new = None
-        if not member.named or claim_templates(self.set):
-            new = corrected(self.set, pod, member.ordinal)
+        new = corrected(self.set, pod, member.ordinal)
         changed = self.own_claims(member, condemned=False)
         if new is not None:
             self.plan.update.append(Update(PODS, pod, new, event=self.said("update", name_of(pod))))
@@ -232,10 +232,12 @@ class _Decision:
 
     def make_claims(self, ordinal: int, pod: Object | None) -> bool:
         """Make a pod's missing claims; tell whether all were there, and are to stay."""
+        if not self.templates:
+            return True
         ready = True
         name = pod_name(self.set, ordinal)
         for template, claim_name in zip(
-            claim_templates(self.set), claim_names(self.set, ordinal), strict=True
+            self.templates, claim_names(self.set, ordinal), strict=True
         ):
             claim = self.observed.claim(claim_name)
             if claim is None:
@@ -258,6 +260,8 @@ class _Decision:
 
     def own_claims(self, member: Member, *, condemned: bool) -> bool:
         """Give a pod's claims the owners they should have; tell whether one had to change."""
+        if not self.templates:
+            return False
         changed = False
         for name in claim_names(self.set, member.ordinal):
             claim = self.observed.claim(name)
