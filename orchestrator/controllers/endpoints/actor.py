@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from orchestrator.controllers._pods import is_ready
 from orchestrator.controllers.controller import Controller
 from orchestrator.controllers.endpoints.core import decide_endpoints
-from orchestrator.controllers.endpoints.members import Member, is_eligible, member_of
+from orchestrator.controllers.endpoints.members import (
+    Member,
+    is_automatic,
+    is_eligible,
+    member_of,
+)
 from orchestrator.controllers.endpoints.names import (
     ENDPOINTS,
     MANAGER,
@@ -17,15 +23,24 @@ from orchestrator.controllers.endpoints.names import (
     SERVICE_LABEL,
     SLICES,
 )
-from orchestrator.controllers.plans import Deletion, Plan
-from orchestrator.resources.objects import Key, Object, labels_of, name_of, namespace_of, uid_of
+from orchestrator.controllers.endpoints.topology import ZONE, route, zone_shares
+from orchestrator.controllers.plans import Deletion, Emit, Plan
+from orchestrator.resources.conditions import is_condition_true
+from orchestrator.resources.objects import (
+    Key,
+    Object,
+    labels_of,
+    name_of,
+    namespace_of,
+    status_of,
+    uid_of,
+)
 from orchestrator.resources.selectors import LabelSelector, set_selector
 from orchestrator.store import ObjectEvent
 
 SERVICES: Final = "services"
 PODS: Final = "pods"
 NODES: Final = "nodes"
-ZONE: Final = "topology.kubernetes.io/zone"
 
 _SECONDS_PER_MEMBER: Final = 0.00005
 """How long to gather changes, for each endpoint a Service has: about five times what it costs to
@@ -43,7 +58,17 @@ Print = tuple[str, bool, bool, str, int]
 class _View:
     """A Service with its pods."""
 
-    __slots__ = ("key", "members", "noted", "prints", "selector", "service")
+    __slots__ = (
+        "automatic",
+        "key",
+        "members",
+        "noted",
+        "prints",
+        "routed",
+        "selector",
+        "service",
+        "told",
+    )
 
     def __init__(self, key: Key, service: Object, selector: LabelSelector) -> None:
         self.key = key
@@ -52,6 +77,13 @@ class _View:
         self.prints: dict[str, Print] = {}
         self.members: dict[str, Member] = {}
         self.noted: dict[str, str] | None = None
+        self.automatic = is_automatic(service)
+        self.routed: dict[str, str] = {}
+        self.told: str | None = None
+
+    def continue_from(self, before: _View) -> None:
+        """Take over what an earlier state of the same Service remembered."""
+        self.noted, self.routed, self.told = before.noted, before.routed, before.told
 
     def trigger(self) -> str:
         """Return when the earliest change happened that was not there the last time.
@@ -81,6 +113,7 @@ class EndpointsController(Controller[Key]):
     def reset(self) -> None:
         """Forget which pods belong where."""
         self._zones: dict[str, str] = {}
+        self._automatic: dict[Key, None] = {}
         self._views: dict[str, dict[str, _View]] = {}
         self._memo: dict[tuple[str, int], tuple[Object | None, tuple[_View, ...]]] = {}
 
@@ -107,6 +140,11 @@ class EndpointsController(Controller[Key]):
                 self._mark(Key(SERVICES, event.key.namespace, name))
 
     def _observe_node(self, event: ObjectEvent) -> None:
+        if self._automatic:
+            before = None if event.type == "DELETED" else event.previous
+            if _resources(event.object) != _resources(before):
+                for key in self._automatic:
+                    self._mark(key)
         name = event.key.name
         zone = "" if event.type == "DELETED" else labels_of(event.object).get(ZONE, "")
         if zone == self._zones.get(name, ""):
@@ -179,6 +217,7 @@ class EndpointsController(Controller[Key]):
         spec = event.object["spec"]
         self.queue.mark(key)
         selects = bool(spec.get("selector")) and spec.get("type") != "ExternalName"
+        self._automatic.pop(key, None)
         if event.type == "DELETED" or not selects:
             views.pop(key.name, None)
             if not views:
@@ -187,8 +226,10 @@ class EndpointsController(Controller[Key]):
         before = views.get(key.name)
         view = _View(key, event.object, set_selector(spec["selector"]))
         if before is not None and uid_of(before.service) == uid_of(event.object):
-            view.noted = before.noted
+            view.continue_from(before)
         views[key.name] = view
+        if view.automatic or view.told is not None:
+            self._automatic[key] = None
         for pod in self.store.list(PODS, key.namespace, labels=view.selector):
             if is_eligible(pod):
                 self._join(view, pod["metadata"]["name"], pod)
@@ -222,5 +263,46 @@ class EndpointsController(Controller[Key]):
             for found in self.store.by_owner(uid_of(service), SLICES)
             if labels_of(found).get(MANAGER_LABEL) == MANAGER
         ]
+        members, events = self._routed(view)
+        plan = decide_endpoints(view.service, members, slices, endpoints, view.trigger())
+        plan.events += events
+        return plan
+
+    def _routed(self, view: _View) -> tuple[Sequence[Member], list[Emit]]:
+        """Return a Service's endpoints with hints, if it asks for topology aware routing."""
         members = list(view.members.values())
-        return decide_endpoints(view.service, members, slices, endpoints, view.trigger())
+        if not view.automatic:
+            if view.told is None:
+                return members, []
+            told, view.told, view.routed = view.told, None, {}
+            self._automatic.pop(view.key, None)
+            return members, [] if told else [_hints_event(view.service, _DISABLED, on=False)]
+        found = route(members, zone_shares(self.store.each(NODES)), view.routed)
+        view.routed = {
+            member.name: hints["forZones"][0]["name"]
+            for member in found.members
+            if (hints := member.endpoint.get("hints")) and hints.get("forZones")
+        }
+        if found.problem == view.told:
+            return found.members, []
+        view.told = found.problem
+        text = found.problem or "Topology Aware Hints has been enabled"
+        return found.members, [_hints_event(view.service, text, on=not found.problem)]
+
+
+_DISABLED: Final = "Topology Aware Hints has been disabled"
+
+
+def _hints_event(service: Object, text: str, *, on: bool) -> Emit:
+    message = f"{text}, addressType: IPv4"
+    if on:
+        return Emit(service, "Normal", "TopologyAwareHintsEnabled", message)
+    return Emit(service, "Warning", "TopologyAwareHintsDisabled", message)
+
+
+def _resources(node: Object | None) -> tuple[object, ...]:
+    """Return what of a node changes the shares of zones."""
+    if node is None:
+        return ()
+    allocatable = status_of(node).get("allocatable") or {}
+    return labels_of(node), allocatable.get("cpu"), is_condition_true(node, "Ready")

@@ -16,7 +16,10 @@ from orchestrator.resources.objects import (
     uid_of,
 )
 
-_MODE: Final = "service.kubernetes.io/topology-mode"
+_MODES: Final = (
+    "service.kubernetes.io/topology-aware-hints",
+    "service.kubernetes.io/topology-mode",
+)
 
 Ports = tuple[tuple[str, str, int, str], ...]
 """(name, protocol, port, appProtocol) for each port of a Service, as one pod resolves them."""
@@ -89,13 +92,20 @@ def member_of(service: Object, pod: Object, zone: str = "") -> Member:
     )
 
 
+def is_automatic(service: Object) -> bool:
+    """Tell whether a Service asks for topology aware routing."""
+    given = annotations_of(service)
+    mode = next((given[name] for name in _MODES if name in given), "")
+    return mode in {"Auto", "auto"}
+
+
 def _hints(service: Object, zone: str, node: str) -> Object:
     """Return whose connections an endpoint should take, as ``trafficDistribution`` asks for.
 
     https://kubernetes.io/docs/reference/networking/virtual-ips/#traffic-distribution
     """
     wanted = spec_of(service).get("trafficDistribution")
-    if wanted is None or annotations_of(service).get(_MODE, "").lower() == "auto":
+    if wanted is None or is_automatic(service):
         return {}
     hints: Object = {"forZones": [{"name": zone}]} if zone else {}
     if wanted == "PreferSameNode" and node:
