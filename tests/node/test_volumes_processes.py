@@ -358,7 +358,7 @@ async def test_what_is_left_of_pods_that_are_gone_is_taken_away_at_the_next_star
     left.mkdir(parents=True)
     (left / "file").touch()
     left.chmod(0)
-    cut_off = tmp_path / "mounts" / ".trash" / "earlier"
+    cut_off = tmp_path / "mounts" / ".trash" / "gone.0"
     cut_off.mkdir(parents=True)
     async with _node(clusters, tmp_path):
         pass

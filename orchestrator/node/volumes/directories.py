@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import shutil
 import stat
@@ -22,6 +23,8 @@ from orchestrator.node.volumes.planning import Link
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a tmpfs by convention of Linux, checked before use
 _TRASH: Final = ".trash"
+_REMOVING: Final = 10.0
+"""Seconds that the end waits for removals; the next start goes on with what is left."""
 
 
 class VolumeDirectories:
@@ -83,8 +86,10 @@ class VolumeDirectories:
             if os.path.lexists(base / uid):
                 trash = base / _TRASH
                 trash.mkdir(mode=0o700, exist_ok=True)
-                (base / uid).rename(trash / uid)
-                self._empty(trash, uid)
+                names = (f"{uid}.{number}" for number in itertools.count())
+                name = next(name for name in names if not os.path.lexists(trash / name))
+                (base / uid).rename(trash / name)
+                self._empty(trash, name)
 
     def sweep(self, present: Container[str]) -> None:
         """Take away what an earlier daemon left of pods that are no longer there.
@@ -102,13 +107,13 @@ class VolumeDirectories:
                 elif entry.name not in present:
                     self.remove(entry.name)
 
-    def _empty(self, trash: Path, uid: str) -> None:
-        running = asyncio.get_running_loop().run_in_executor(None, _remove_tree, trash / uid)
+    def _empty(self, trash: Path, name: str) -> None:
+        running = asyncio.get_running_loop().run_in_executor(None, _remove_tree, trash / name)
         self._removing.add(running)
         running.add_done_callback(self._removing.discard)
 
     async def close(self, *, clean: bool = False) -> None:
-        """Wait until everything that was taken away is gone.
+        """Wait until everything that was taken away is gone, for a while.
 
         Args:
             clean: No container runs any more: volumes of memory are lost, as when a machine is
@@ -119,7 +124,7 @@ class VolumeDirectories:
                 if entry.name != _TRASH:
                     _remove_tree(entry)
         if self._removing:
-            await asyncio.wait(set(self._removing))
+            await asyncio.wait(set(self._removing), timeout=_REMOVING)
         for directory in (self._memory / _TRASH, self._memory):
             try:
                 directory.rmdir()

@@ -213,6 +213,7 @@ class _View:
             for name in names:
                 with contextlib.suppress(FileNotFoundError):  # gone meanwhile
                     _copy(f"/proc/self/fd/{kept}/{name}", f"{place}/{name}")
+            _mount(None, place, None, _MS_PRIVATE)
             if directory == "/":
                 os.chdir(place)
                 _mount(".", "/", None, _MS_MOVE)
