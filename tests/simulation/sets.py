@@ -34,7 +34,7 @@ class SetUser:
             (5, self._scale_stateful_set),
             (6, self._roll_stateful_set),
             (3, self._delete_stateful_set),
-            (0, self._create_daemon_set),
+            (3, self._create_daemon_set),
             (4, self._roll_daemon_set),
             (2, self._delete_daemon_set),
             (3, self._create_budget),
