@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 STATEFUL_SETS = "statefulsets.apps"
 DAEMON_SETS = "daemonsets.apps"
 BUDGETS = "poddisruptionbudgets.policy"
+CLAIMS = "persistentvolumeclaims"
+VOLUMES = "persistentvolumes"
 MOST_STATEFUL_SETS = 2
 MOST_DAEMON_SETS = 1
 MOST_BUDGETS = 2
@@ -39,6 +41,7 @@ class SetUser:
             (2, self._delete_daemon_set),
             (3, self._create_budget),
             (2, self._delete_budget),
+            (2, self._delete_claim),
         ]
 
     def _template(self, name: str) -> Object:
@@ -82,6 +85,15 @@ class SetUser:
             spec["updateStrategy"] = {"type": "OnDelete"}
         if chance.random() < 0.3:
             spec["ordinals"] = {"start": 1}
+        if chance.random() < 0.4:
+            request = {"requests": {"storage": "1Gi"}}
+            claim = {"accessModes": ["ReadWriteOnce"], "resources": request}
+            spec["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim}]
+            policies = ["Retain", "Delete"]
+            spec["persistentVolumeClaimRetentionPolicy"] = {
+                "whenDeleted": chance.choice(policies),
+                "whenScaled": chance.choice(policies),
+            }
         made = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name}}
         await client.create(STATEFUL_SETS, client.namespace(), {**made, "spec": spec})
 
@@ -157,9 +169,14 @@ class SetUser:
         if target is not None:
             await self._client.delete(BUDGETS, target)
 
+    async def _delete_claim(self) -> None:
+        target = self._find(CLAIMS)
+        if target is not None:
+            await self._client.delete(CLAIMS, target)
+
 
 class SetPromises:
-    """Never two live pods of one ordinal of a StatefulSet, and in order where order was asked for.
+    """One claim has one volume, and never do two live pods have one ordinal of a StatefulSet.
 
     A pod that was removed by force (its node is gone) may still run where nobody can see it; that
     is upstream's bargain too, and such a pod is left out.
@@ -172,6 +189,8 @@ class SetPromises:
 
     def see(self, event: ObjectEvent) -> None:
         """Check one event; everything before it is in the witness."""
+        if event.key[0] == CLAIMS:
+            self._see_claim(event)
         if event.key[0] != "pods":
             return
         owner = _owner(event.object, "StatefulSet")
@@ -190,6 +209,21 @@ class SetPromises:
                     not alive, f"{event.key} was created while its predecessor still runs"
                 )
 
+    def _see_claim(self, event: ObjectEvent) -> None:
+        """A binding is one to one, and stays."""
+        require = self._witness.require
+        volume = event.object["spec"].get("volumeName")
+        before = event.previous and event.previous["spec"].get("volumeName")
+        require(not before or volume == before, f"{event.key} had {before} and has {volume}")
+        if event.type == "DELETED" or not volume or volume == before:
+            return
+        others = [
+            str(key)
+            for key, claim in self._witness.objects.items()
+            if key[0] == CLAIMS and key != event.key and claim["spec"].get("volumeName") == volume
+        ]
+        require(not others, f"{event.key} was bound to {volume}, which {others} has")
+
 
 def _owner(obj: Object, kind: str) -> Object | None:
     for reference in obj["metadata"].get("ownerReferences") or ():
@@ -197,6 +231,18 @@ def _owner(obj: Object, kind: str) -> Object | None:
             found: Object = reference
             return found
     return None
+
+
+def claims_of(store: Store, pod: Object) -> list[Object]:
+    """Return the claims that a pod uses, as far as they exist."""
+    namespace = pod["metadata"]["namespace"]
+    names = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["spec"].get("volumes") or ()
+        if "persistentVolumeClaim" in volume
+    ]
+    found = (store.get(CLAIMS, namespace, name) for name in names)
+    return [claim for claim in found if claim is not None]
 
 
 def set_problems(store: Store) -> Iterator[str]:
@@ -209,6 +255,18 @@ def set_problems(store: Store) -> Iterator[str]:
             yield from _daemon(store, obj)
     for obj in store.list(BUDGETS):
         yield from _budget(store, obj)
+    claims = {obj["metadata"]["uid"]: obj for obj in store.list(CLAIMS)}
+    for obj in store.list(VOLUMES):
+        reference = obj["spec"].get("claimRef") or {}
+        claim = claims.get(reference.get("uid"))
+        if claim is None or claim["spec"].get("volumeName") != obj["metadata"]["name"]:
+            yield f"volume {obj['metadata']['name']}: {obj.get('status')}, and nobody has it"
+    for pod in store.list("pods"):
+        for obj in claims_of(store, pod):
+            phase = (obj.get("status") or {}).get("phase")
+            if phase != "Bound":
+                name = obj["metadata"]["name"]
+                yield f"claim {name}: {phase}, and {pod['metadata']['name']} waits"
 
 
 def _stateful(store: Store, obj: Object) -> Iterator[str]:

@@ -24,7 +24,7 @@ from tests.simulation.disks import Disk, Mount, Weather
 from tests.simulation.faults import Faults, Profile, draw_profile
 from tests.simulation.invariants import HOLD, InvariantError, Witness
 from tests.simulation.manifests import SCRIPT
-from tests.simulation.sets import SetPromises
+from tests.simulation.sets import SetPromises, claims_of
 from tests.simulation.watchers import Selection, Watcher
 from tests.simulation.workload import DEPLOYMENTS, Client, counter_of
 
@@ -252,7 +252,10 @@ class World:
             if is_deleting(obj) and HOLD in (obj["metadata"].get("finalizers") or ()):
                 await client.release(obj)
         for pod in store.list("pods"):
-            if not pod["metadata"].get("ownerReferences") and not is_deleting(pod):
+            space = pod["metadata"]["namespace"]
+            if not is_deleting(pod) and any(map(is_deleting, claims_of(store, pod))):
+                await store.delete("pods", space, pod["metadata"]["name"])
+            elif not pod["metadata"].get("ownerReferences") and not is_deleting(pod):
                 await store.delete("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
         for rs in store.list("replicasets.apps"):
             if not rs["metadata"].get("ownerReferences") and not is_deleting(rs):
