@@ -88,20 +88,23 @@ def decide_eviction(pod: Object, taints: Sequence[Taint], now: float) -> Plan:
     return plan
 
 
-def unfinished(pods: Iterable[Object], nodes: Container[str]) -> list[Object]:
+def unfinished(pods: Iterable[Object], nodes: Container[str], keep: int) -> list[Object]:
     """Return by name the pods that `decide_pod_collection` could want to remove: hardly any.
 
     Args:
         pods: All of them, in no order.
         nodes: Names of the nodes that are there.
+        keep: How many finished pods may stay; unless there are more, they are left out.
     """
-    found = [
-        pod
-        for pod in pods
-        if pod["spec"].get("nodeName") not in nodes
-        or "deletionTimestamp" in pod["metadata"]
-        or is_terminal(pod)
-    ]
+    found: list[Object] = []
+    finished: list[Object] = []
+    for pod in pods:
+        if pod["spec"].get("nodeName") not in nodes or "deletionTimestamp" in pod["metadata"]:
+            found.append(pod)
+        elif is_terminal(pod):
+            finished.append(pod)
+    if len(finished) + len(found) > keep:
+        found += finished
     found.sort(key=lambda pod: (namespace_of(pod), name_of(pod)))
     return found
 

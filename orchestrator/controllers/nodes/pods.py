@@ -101,7 +101,8 @@ class PodCollector(Controller[str]):
         """Decide about all pods at once."""
         del key  # there is only one
         nodes = {name_of(node): node for node in self.store.list(RESOURCE)}
-        pods = unfinished(self.store.each(PODS), nodes)
+        keep = self._config.terminated_pod_threshold
+        pods = unfinished(self.store.each(PODS), nodes, keep)
         used = {name for pod in pods if (name := pod["spec"].get("nodeName"))}
         self._missing = {name: self._missing.get(name, now) for name in used - nodes.keys()}
         return decide_pod_collection(pods, nodes, self._missing, now, self._config)
