@@ -78,7 +78,8 @@ def worker(daemon: Daemon, files: Path) -> str:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             found = core.read_namespaced_pod("worker", "default")
-            if any(one.type == "Ready" and one.status == "True" for one in found.status.conditions):
+            told = found.status.conditions or ()  # none before it is scheduled
+            if any(one.type == "Ready" and one.status == "True" for one in told):
                 return "worker"
             time.sleep(0.05)
     raise AssertionError("the pod does not get ready")
