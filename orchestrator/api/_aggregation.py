@@ -16,13 +16,13 @@ from urllib.parse import quote
 import orjson
 import structlog
 
-from orchestrator.api._changes import Changes
 from orchestrator.api._forwarding import Forward, forward
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream
 from orchestrator.egress import Call, CallError, Egress, resolve_service
 from orchestrator.resources.errors import StatusError, service_unavailable
 from orchestrator.resources.objects import Object, spec_of
+from orchestrator.store.changes import Changes
 
 if TYPE_CHECKING:
     from orchestrator.resources.users import User

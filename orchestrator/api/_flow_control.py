@@ -15,7 +15,6 @@ from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.api._changes import Changes
 from orchestrator.resources.errors import StatusError, too_many_requests
 from orchestrator.resources.flowcontrol import (
     FlowRequest,
@@ -27,6 +26,7 @@ from orchestrator.resources.flowcontrol import (
 )
 from orchestrator.resources.flowcontrol.defaults import LEVELS, SCHEMAS
 from orchestrator.resources.objects import Object, name_of, spec_of
+from orchestrator.store.changes import Changes
 
 if TYPE_CHECKING:
     from orchestrator.resources.users import User

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -20,7 +21,6 @@ from orchestrator.node.usage import UsageMeter
 from orchestrator.node.usage.objects import pod_metrics
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, spec_of
-from orchestrator.resources.selectors import parse_label_selector
 from orchestrator.resources.usage_metrics import GROUP
 from orchestrator.store import Store
 
@@ -57,8 +57,8 @@ class ClusterMetrics:
         self._meter = meter
         self._certificate = certificate
 
-    async def read(self, question: Question) -> Object:
-        """Return the list that answers a question.
+    async def read(self, question: Question, pods: Sequence[Object]) -> Object:
+        """Return the list that answers a question; ``pods`` are those that it is about.
 
         Raises:
             MetricsError: In the words of client-go.
@@ -68,16 +68,10 @@ class ClusterMetrics:
             if service is not None and spec_of(service).get("service"):
                 return await self._forward(question, version, service)
         if question.group == GROUP and self._meter is not None:
-            return await self._measure(question, self._meter)
+            return {"items": [pod_metrics(usage) for usage in await self._meter.pods(pods)]}
         if question.group == "custom.metrics.k8s.io":
             raise MetricsError(f"no custom metrics API ({question.group}) registered")
         raise MetricsError(_about(_NOT_FOUND, question))
-
-    async def _measure(self, question: Question, meter: UsageMeter) -> Object:
-        namespace = question.path.split("/")[1]
-        selector = parse_label_selector(question.query.get("labelSelector", ""))
-        pods = self._store.list("pods", namespace, labels=selector)
-        return {"items": [pod_metrics(usage) for usage in await meter.pods(pods)]}
 
     async def _forward(self, question: Question, version: str, service: Object) -> Object:
         spec = spec_of(service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from orchestrator.controllers.autoscaler.core import (
     needs_metrics,
 )
 from orchestrator.controllers.autoscaler.evaluating import Answer
+from orchestrator.controllers.autoscaler.pods import PodIndex
 from orchestrator.controllers.autoscaler.questions import question_of
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.controllers.autoscaler.source import MetricsError, MetricsSource
@@ -83,12 +85,19 @@ class AutoscalerController(Controller[Key]):
         super().__init__(store, recorder)
         self._metrics = metrics
         self._settings = settings or AutoscalerSettings()
+        self._pods: PodIndex | None = None
 
     def reset(self) -> None:
         """Look at all autoscalers anew; what is remembered of those that are left stays."""
         known: dict[Key, _Autoscaler] = getattr(self, "_known", {})
         self._known = {key: one for key, one in known.items() if self.store.get(*key) is not None}
         self._selectors = Selectors()
+
+    def stopped(self) -> None:
+        """Stop following."""
+        super().stopped()
+        if self._pods is not None:
+            self._pods.close()
 
     def observe(self, event: ObjectEvent) -> None:
         """Take note of an autoscaler that comes or goes; changes are seen at the next look."""
@@ -139,7 +148,7 @@ class AutoscalerController(Controller[Key]):
         target, selector = self._target(key, scaled)
         if needs_metrics(autoscaler, target) and known.answers is None:
             known.asking = True
-            self.learn(key, self._ask(autoscaler, key.namespace, selector))
+            self.learn(key, self._ask(autoscaler, key.namespace, selector, target.pods))
             return None
         answers, known.answers = known.answers or [], None
         metrics = spec_of(autoscaler).get("metrics") or ()
@@ -172,7 +181,9 @@ class AutoscalerController(Controller[Key]):
                 problem = "InvalidSelector", why, "InvalidSelector", why
             else:
                 self._selectors.put(key.namespace, key.name, selector)
-                pods = self.store.list("pods", key.namespace, labels=selector)
+                if self._pods is None:
+                    self._pods = PodIndex(self.store)
+                pods = self._pods.select(key.namespace, selector)
                 rivals = self._selectors.of_pods(key.namespace, map(labels_of, pods))
                 if len(rivals) > 1:
                     why = (
@@ -182,16 +193,21 @@ class AutoscalerController(Controller[Key]):
                     problem = "AmbiguousSelector", why, "AmbiguousSelector", why
         return Target(replicas, status.get("replicas") or 0, pods, problem), text
 
-    async def _ask(self, autoscaler: Object, namespace: str, selector: str) -> list[Answer]:
+    async def _ask(
+        self, autoscaler: Object, namespace: str, selector: str, pods: Sequence[Object]
+    ) -> list[Answer]:
         metrics = spec_of(autoscaler).get("metrics") or ()
-        return list(
-            await asyncio.gather(*(self._ask_one(one, namespace, selector) for one in metrics))
-        )
+        asked = [self._ask_one(one, namespace, selector, pods) for one in metrics]
+        if len(asked) == 1:
+            return [await asked[0]]
+        return list(await asyncio.gather(*asked))
 
-    async def _ask_one(self, metric: Object, namespace: str, selector: str) -> Answer:
+    async def _ask_one(
+        self, metric: Object, namespace: str, selector: str, pods: Sequence[Object]
+    ) -> Answer:
         try:
             question = question_of(metric, namespace, selector, self._plural_of)
-            return await self._metrics.read(question)
+            return await self._metrics.read(question, pods)
         except (MetricsError, SelectorError) as error:
             return error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,8 +35,12 @@ class Question:
 class MetricsSource(Protocol):
     """Asks the metrics APIs."""
 
-    async def read(self, question: Question) -> Object:
+    async def read(self, question: Question, pods: Sequence[Object]) -> Object:
         """Return the list that answers a question.
+
+        Args:
+            question: What is asked.
+            pods: Those that its ``labelSelector`` selects, for a source that need not look.
 
         Raises:
             MetricsError: With the reason.
@@ -46,8 +50,9 @@ class MetricsSource(Protocol):
 class NoMetrics:
     """The source of a cluster that has none."""
 
-    async def read(self, question: Question) -> Object:
+    async def read(self, question: Question, pods: Sequence[Object]) -> Object:
         """Know nothing."""
+        del pods
         raise MetricsError(
             "the server could not find the requested resource "
             f"(get {question.resource}.{question.group})"

@@ -13,15 +13,13 @@ for one reading and looks up what that needs.
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from orchestrator.node.scripts import PREFIX
 from orchestrator.node.usage.courses import amount_at, parse_course
 from orchestrator.node.usage.scripted import Resource, Shares, is_busy_one, no_load
 from orchestrator.resources.conditions import is_condition_true
-from orchestrator.resources.kinds import KindRegistry
 from orchestrator.resources.objects import (
     Object,
     annotations_of,
@@ -33,7 +31,10 @@ from orchestrator.resources.objects import (
     status_of,
     uid_of,
 )
+from orchestrator.resources.selectors import set_selector
 from orchestrator.resources.timestamps import parse_time
+from orchestrator.store.changes import Changes
+from orchestrator.store.reading import Reads
 
 Complain = Callable[[Object, str], None]
 """Takes an object with an annotation that cannot be read, and why."""
@@ -41,23 +42,6 @@ Complain = Callable[[Object, str], None]
 _LOADS: Final = ("cpu-load", "memory-load")
 _RUNG_LIMIT: Final = 8
 """Controllers above a pod that are looked at: nobody has more, and owners may form a circle."""
-
-
-class LoadedStore(Protocol):
-    """What of the store is looked at."""
-
-    @property
-    def registry(self) -> KindRegistry:
-        """The kinds served."""
-
-    def get(self, resource: str, namespace: str, name: str) -> Object | None:
-        """Return one object."""
-
-    def list(self, resource: str, namespace: str | None = None) -> builtins.list[Object]:
-        """Return the objects of a namespace."""
-
-    def by_owner(self, uid: str, resource: str | None = None) -> builtins.list[Object]:
-        """Return what an object owns."""
 
 
 class _Load(NamedTuple):
@@ -74,11 +58,36 @@ class _Load(NamedTuple):
     each: int
 
 
+class LoadedServices:
+    """The Services that a load stands on; looked for anew when some Service has changed."""
+
+    def __init__(self, store: Reads) -> None:
+        self._store = store
+        self._changes = Changes(store, ["services"])
+        self._found: dict[str, list[Object]] = {}
+
+    def of(self, namespace: str) -> list[Object]:
+        """Return those of a namespace."""
+        if self._changes.seen():
+            self._found = {}
+        found = self._found.get(namespace)
+        if found is None:
+            found = self._found[namespace] = [
+                service
+                for service in self._store.list("services", namespace)
+                if _has_load(service) and spec_of(service).get("selector")
+            ]
+        return found
+
+
 class LoadBook:
     """The loads in a cluster at one moment."""
 
-    def __init__(self, store: LoadedStore, now: float, complain: Complain) -> None:
+    def __init__(
+        self, store: Reads, loaded: LoadedServices, now: float, complain: Complain
+    ) -> None:
         self._store = store
+        self._loaded = loaded
         self._now = now
         self._complain = complain
         self._of_controller: dict[str, tuple[list[_Load], Object]] = {}
@@ -166,14 +175,11 @@ class LoadBook:
         found = self._services.get(namespace)
         if found is None:
             found = self._services[namespace] = []
-            for service in self._store.list("services", namespace):
-                selector = spec_of(service).get("selector")
-                if selector and _has_load(service):
-                    pods = self._store.list("pods", namespace)
-                    ready = sum(
-                        is_ready(pod) for pod in pods if selector.items() <= labels_of(pod).items()
-                    )
-                    found.append((selector, list(self._read(service, service, ready))))
+            for service in self._loaded.of(namespace):
+                selector = spec_of(service)["selector"]
+                pods = self._store.list("pods", namespace, labels=set_selector(selector))
+                ready = sum(map(is_ready, pods))
+                found.append((selector, list(self._read(service, service, ready))))
         return found
 
     def _read(self, holder: Object, began: Object, among: int) -> Iterable[_Load]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from orchestrator.store import Expired
-
-if TYPE_CHECKING:
-    from orchestrator.store import Follower, Store
+from orchestrator.store.following import Follower
+from orchestrator.store.reading import Reads
+from orchestrator.store.window import Expired
 
 _BATCH: Final = 1000
 
@@ -16,7 +15,7 @@ _BATCH: Final = 1000
 class Changes:
     """Follows some resources for the bare fact that something changed. Looking costs nothing."""
 
-    def __init__(self, store: Store, resources: Iterable[str]) -> None:
+    def __init__(self, store: Reads, resources: Iterable[str]) -> None:
         """Begin with a change: nobody has looked yet."""
         self._store = store
         self._resources = tuple(resources)
