@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from actors import ActorSystem
 from actors.log import MemoryLog
@@ -20,6 +21,10 @@ SELECTORS = ("app=a", "app=b,tier=x", "tier in (x,y)", "app!=a", "app=c,tier", "
 def _labels(chance: random.Random) -> dict[str, str]:
     app, tier = chance.choice("abc"), chance.choice(["x", "y", ""])
     return {"app": app, **({"tier": tier} if tier else {})}
+
+
+def _relabel(labels: dict[str, str]) -> Callable[[Object], Object]:
+    return lambda obj: {**obj, "metadata": {**obj["metadata"], "labels": labels}}
 
 
 @virtual
@@ -46,12 +51,7 @@ async def test_the_index_selects_what_a_look_at_all_pods_selects() -> None:
             elif chance.random() < 0.5:
                 await store.delete("pods", namespace, name)
             else:
-                await store.modify(
-                    "pods",
-                    namespace,
-                    name,
-                    lambda obj, new=labels: {**obj, "metadata": {**obj["metadata"], "labels": new}},
-                )
+                await store.modify("pods", namespace, name, _relabel(labels))
             if step % 50 < 40 and chance.random() < 0.3:
                 asked += 1
                 for text in SELECTORS:
