@@ -102,7 +102,7 @@ def test_a_users_pod_reads_its_configuration_at_the_paths_it_names(
 def test_a_claims_data_passes_from_pod_to_pod_and_ends_with_the_claim(
     daemon: Daemon, kubectl: Path, tmp_path: Path
 ) -> None:
-    """Made by the default StorageClass when the first pod comes."""
+    """Made by the default StorageClass when the first pod comes; an ephemeral one goes with it."""
     session = Session(daemon, kubectl)
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     found = (
@@ -123,6 +123,7 @@ def test_a_claims_data_passes_from_pod_to_pod_and_ends_with_the_claim(
             "command": ["sh", "-c", script],
             "volumeMounts": [
                 {"name": "data", "mountPath": "/no-such/data"},
+                {"name": "own", "mountPath": "/no-such/own"},
             ],
         }
         spec = {
@@ -130,6 +131,7 @@ def test_a_claims_data_passes_from_pod_to_pod_and_ends_with_the_claim(
             "containers": [container],
             "volumes": [
                 {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+                {"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}},
             ],
         }
         objects.append(
@@ -143,7 +145,7 @@ def test_a_claims_data_passes_from_pod_to_pod_and_ends_with_the_claim(
         session(f"wait pod/{pod['metadata']['name']} --for={done} --timeout=30s")
     assert session("logs two") == "kept\n"
     volumes = daemon.state / "volumes"
-    assert len(list(volumes.iterdir())) == 1
+    assert len(list(volumes.iterdir())) == 3
     session("delete pod one two")
     session("delete pvc data")
     until(lambda: list(volumes.iterdir()) == [])
