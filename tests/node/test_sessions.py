@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from orchestrator.node.sessions import (
     NotRunningError,
     ReadStream,
     Session,
+    SessionError,
 )
 from orchestrator.node.simulated_commands import Invocation
 
@@ -316,6 +318,30 @@ async def test_commands_run_side_by_side(processes_ground: Ground) -> None:
         *(processes_ground.run("sh", "-c", f"echo {n}; exit {n}") for n in range(50))
     )
     assert answers == [(n, f"{n}\n") for n in range(50)]
+
+
+async def test_too_few_descriptors_are_told_and_leak_none(processes_ground: Ground) -> None:
+    """Here, by a limit that leaves room for the connection and little more; others go on."""
+    await processes_ground.start()
+    assert await processes_ground.run("true") == (0, "")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = open_files()
+    begun: list[Session] = []
+
+    async def until_refused() -> None:
+        while len(begun) < 20:
+            begun.append(await processes_ground.execute("sleep", "300", stdin=True))
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 8, hard))
+    try:
+        with pytest.raises(SessionError):
+            await until_refused()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for session in begun:
+        await session.close()
+    assert open_files() == before
+    assert await processes_ground.run("true") == (0, "")
 
 
 # -- attaching to processes

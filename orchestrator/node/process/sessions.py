@@ -48,7 +48,10 @@ class Channel:
     @classmethod
     async def open(cls, directory: Path) -> Channel:
         """Connect; SessionError where there is nobody."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            raise SessionError(f"the process supervisor cannot be reached: {error}") from error
         # A socket's path may have 107 bytes at most, so it goes through a descriptor.
         try:
             descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -228,7 +231,7 @@ async def attach(directory: Path, container: str, request: AttachRequest) -> Pro
         "streams": [name for name, given in wanted.items() if given],
     }
     channel, answer, descriptors = await _ask(directory, question)
-    ends = dict(zip(answer["streams"], descriptors, strict=True))
+    ends = _ends(channel, answer["streams"], descriptors)
     # A terminal is given for its size alone where no input is wanted.
     stdin = ends.get("stdin", ends.get("terminal"))
     return ProcessSession(
@@ -262,8 +265,9 @@ async def execute(directory: Path, container: str, request: ExecRequest) -> Proc
         "tty": request.tty,
     }
     channel, _, descriptors = await _ask(directory, question)
+    ends = _ends(channel, ["terminal"] if request.tty else streams, descriptors)
     if request.tty:
-        (master,) = descriptors
+        master = ends["terminal"]
         return ProcessSession(
             channel,
             DescriptorWriter(os.dup(master)),
@@ -272,7 +276,6 @@ async def execute(directory: Path, container: str, request: ExecRequest) -> Proc
             tty=True,
             writes=request.stdin,
         )
-    ends = dict(zip(streams, descriptors, strict=True))
     return ProcessSession(
         channel,
         DescriptorWriter(ends["stdin"]) if "stdin" in ends else None,
@@ -281,6 +284,16 @@ async def execute(directory: Path, container: str, request: ExecRequest) -> Proc
         tty=False,
         writes=request.stdin,
     )
+
+
+def _ends(channel: Channel, names: list[str], descriptors: list[int]) -> dict[str, int]:
+    """Return descriptors by name; SessionError when the kernel had no room for all of them."""
+    if len(descriptors) == len(names):
+        return dict(zip(names, descriptors, strict=True))
+    channel.close()
+    for descriptor in descriptors:
+        os.close(descriptor)
+    raise SessionError("too many open files: the daemon may have no more descriptors")
 
 
 async def _ask(directory: Path, question: wire.Message) -> tuple[Channel, wire.Message, list[int]]:
