@@ -282,5 +282,7 @@ def batch_problems(store: Store) -> Iterator[str]:
             if TRACKING in (pod["metadata"].get("finalizers") or ())
             and (pod.get("status") or {}).get("phase") in FINISHED
         ]
-        if held:
+        # The last failed pod of an index stays for the next, which a suspended Job does not get.
+        handed_on = spec.get("suspend") and "backoffLimitPerIndex" in spec
+        if held and not handed_on:
             yield f"job {name}: pods {held} are over and not counted"
