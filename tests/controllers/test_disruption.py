@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from actors.testing import virtual
+from orchestrator.controllers.definitions import DefinitionController
 from orchestrator.controllers.deployment import DeploymentController
 from orchestrator.controllers.disruption import (
     DisruptionController,
@@ -21,7 +22,6 @@ from orchestrator.controllers.disruption import (
 from orchestrator.controllers.disruption.core import UnknownScaleError
 from orchestrator.controllers.replicaset import ReplicaSetController
 from orchestrator.resources.conditions import find_condition
-from orchestrator.resources.kinds import registry
 from orchestrator.resources.timestamps import format_time
 
 NOW = 1_000_000.0
@@ -294,6 +294,60 @@ async def test_other_owners_are_asked_for_their_scale(worlds: Any) -> None:
         )
 
 
-def test_every_budget_kind_is_served() -> None:
-    """The resource that the controller follows."""
-    assert registry("1.35").by_key(BUDGETS).kind == "PodDisruptionBudget"
+@virtual
+async def test_custom_owners_tell_their_size_through_their_scale(worlds: Any) -> None:
+    """The owner may be of a custom kind, if its definition has a scale subresource."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {
+            "scale": {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size"}
+        },
+    }
+    names = {"plural": "farms", "singular": "farm", "kind": "Farm", "listKind": "FarmList"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "farms.example.com"},
+        "spec": {
+            "group": "example.com",
+            "names": names,
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+    async with worlds.world() as world:
+        world.start(DefinitionController, DisruptionController)
+        await world.create("customresourcedefinitions.apiextensions.k8s.io", definition, "")
+        await world.settle()
+        farm = {
+            "apiVersion": "example.com/v1",
+            "kind": "Farm",
+            "metadata": {"name": "f", "namespace": "default"},
+            "spec": {"size": 4},
+        }
+        made = await world.create("farms.example.com", farm)
+        owner = {
+            "apiVersion": "example.com/v1",
+            "kind": "Farm",
+            "name": "f",
+            "uid": made["metadata"]["uid"],
+            "controller": True,
+        }
+        for at in range(3):
+            metadata = {
+                "name": f"f-{at}",
+                "namespace": "default",
+                "labels": {"app": "web"},
+                "ownerReferences": [owner],
+            }
+            spec = {"containers": [{"name": "c", "image": "i"}]}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+            await world.create("pods", pod)
+        await world.create(BUDGETS, budget(minAvailable="50%"))
+        await world.until(lambda: status_of(world).get("currentHealthy") == 3)
+        assert (status_of(world)["expectedPods"], status_of(world)["desiredHealthy"]) == (4, 2)
+        assert status_of(world)["disruptionsAllowed"] == 1
