@@ -15,6 +15,7 @@ from orchestrator.node.runtime import (
     ContainerOf,
     ContainerSpec,
     Identity,
+    Mount,
 )
 from orchestrator.node.states import ContainerState, Phase, PodState, Role, specs_of
 from orchestrator.node.support import COURSE, Unsupported, find_unsupported
@@ -32,6 +33,11 @@ becomes another user is not told: it could not enter the daemon's directory."""
 _MAIN = Role.MAIN
 NO_COMMAND = "NoCommand"
 """Reason a container without ``command`` waits with."""
+
+
+_MESSAGE_PATH = "/dev/termination-log"
+"""Where containers leave it if they do not say otherwise. It is not mounted: that would take a
+``/dev`` of its own for every container."""
 
 
 class WaitingError(Exception):
@@ -85,9 +91,12 @@ def prepare(
     identified = _identity(pod, container, around.user)
     try:
         variables = container_environment(pod, container, facts, around.reader)
-        message = around.runtime.message_path(identity) if identified.uid is None else ""
-        told = {MESSAGE_VARIABLE: message} if message else {}
-        mounted = volumes.mounted(pod, container, variables, other=identified.uid is not None)
+        other = identified.uid is not None
+        path = container.get("terminationMessagePath") or _MESSAGE_PATH
+        own = path != _MESSAGE_PATH and not around.runtime.mounts
+        message = around.runtime.message_path(identity) if own or not other else ""
+        told = {MESSAGE_VARIABLE: path if own else message} if message else {}
+        mounted = volumes.mounted(pod, container, variables, other=other)
         variables = {**mounted.variables, **told, **variables}
     except (ConfigError, PlanError, OSError) as error:
         raise WaitingError("CreateContainerConfigError", str(error)) from error
@@ -103,7 +112,7 @@ def prepare(
         identity=identified,
         init=which.role is Role.INIT,
         message_path=message,
-        mounts=mounted.mounts,
+        mounts=(*mounted.mounts, Mount(message, path)) if own else mounted.mounts,
     )
 
 

@@ -134,8 +134,6 @@ def _container_level(container: Object, path: str, user: int) -> Iterator[Unsupp
             yield Unsupported(f"{path}.ports[{index}].hostPort", _LATER)
     if (container.get("resources") or {}).get("claims"):
         yield Unsupported(f"{path}.resources.claims", _LATER)
-    if container.get("terminationMessagePath", "/dev/termination-log") != "/dev/termination-log":
-        yield Unsupported(f"{path}.terminationMessagePath", "a termination message file " + _LATER)
     security = container.get("securityContext") or {}
     for name in _SECURITY:
         if security.get(name):

@@ -55,7 +55,6 @@ def test_a_pod_field_that_cannot_be_honoured_is_named(spec: dict[str, Any], path
             "volumeMounts[0].mountPropagation",
         ),
         ({"ports": [{"containerPort": 1}, {"hostPort": 80}]}, "ports[1].hostPort"),
-        ({"terminationMessagePath": "/tmp/x"}, "terminationMessagePath"),
         ({"securityContext": {"privileged": True}}, "securityContext.privileged"),
         (
             {"securityContext": {"capabilities": {"add": ["NET_ADMIN"]}}},

@@ -283,6 +283,30 @@ async def test_a_pod_that_is_over_keeps_no_volumes(mounting: Any, tmp_path: Path
     assert [path.name for path in (tmp_path / "mounts").iterdir()] == [".trash"]
 
 
+async def test_a_termination_message_is_read_from_the_path_that_a_container_names(
+    nodes: tuple[Any, bool],
+) -> None:
+    """A file mounted there, for whoever the container's user is; else a variable names another."""
+    cluster, mounted = nodes
+    at = "/no-such/message" if mounted else "$ORCHESTRATOR_TERMINATION_LOG"
+    container = {"terminationMessagePath": "/no-such/message"}
+    security = {"runAsUser": 65534} if mounted and os.getuid() == 0 else {}
+    script = f"echo last words > {at}; exit 3"
+    await cluster.run(
+        "web",
+        "sh",
+        "-c",
+        script,
+        container=container,
+        restartPolicy="Never",
+        securityContext=security,
+    )
+    await cluster.until(lambda: cluster.state("web")[0] == "terminated")
+    ended = cluster.state("web")[1]
+    assert (ended["exitCode"], ended["message"]) == (3, "last words\n")
+    assert not Path("/no-such").exists()
+
+
 async def test_a_host_path_that_is_not_there_is_tried_again(mounting: Any, tmp_path: Path) -> None:
     """The machine tells nobody of its changes, so this alone takes a timer."""
     volumes = [{"name": "host", "hostPath": {"path": f"{tmp_path}/file", "type": "File"}}]

@@ -26,7 +26,9 @@ class TerminationMessages:
     def create(self, container: str) -> None:
         """Make the file, so that a container can open it whatever way it opens files."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path(container).touch(mode=0o600)
+        path = self.path(container)
+        path.touch()
+        path.chmod(0o666)  # it may be mounted for another user; the directory is closed
 
     def read(self, container: str) -> str:
         """Return what a container has written, or ``""``."""
