@@ -182,6 +182,15 @@ async def test_an_api_server_that_is_away_holds_namespaces(worlds: Any) -> None:
             },
         }
         await world.create("apiservices.apiregistration.k8s.io", service, "")
+        away = {"conditions": [{"type": "Available", "status": "False"}]}
+        await world.store.modify(
+            "apiservices.apiregistration.k8s.io",
+            "",
+            "v1beta1.metrics.k8s.io",
+            lambda old: {**old, "status": away},
+            subresource="status",
+            admit=False,
+        )
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}
         await world.create("namespaces", space, "")
         await world.store.delete("namespaces", "", "ns")

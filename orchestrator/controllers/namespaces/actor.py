@@ -12,11 +12,12 @@ from orchestrator.controllers.namespaces.core import (
     decide_namespace,
 )
 from orchestrator.controllers.plans import Creation, Deletion, Plan, Update
-from orchestrator.resources.conditions import is_condition_true
+from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import is_deleting, spec_of
 from orchestrator.store import ObjectEvent, Store
 
+_UNSEEN: Final = {"status": "True"}
 API_SERVICES: Final = "apiservices.apiregistration.k8s.io"
 
 
@@ -52,7 +53,8 @@ class NamespaceController(Controller[str]):
             f"{spec['group']}/{spec['version']}"
             for service in self.store.list(API_SERVICES)
             if (spec := spec_of(service)).get("service")
-            and not is_condition_true(service, "Available")
+            # Without the condition nobody has looked yet, or nobody is there to look.
+            and (find_condition(service, "Available") or _UNSEEN)["status"] != "True"
         ]
         return decide_namespace(namespace, contents, now, stale=stale, refusals=list(refusals))
 
