@@ -67,6 +67,10 @@ def up(
     scheduler_config: Annotated[
         Path | None, typer.Option(help="The scheduler's KubeSchedulerConfiguration, YAML.")
     ] = DEFAULTS.scheduler_config,
+    no_metrics: Annotated[
+        bool,
+        typer.Option("--no-metrics", help="Leave metrics.k8s.io to a metrics-server of your own."),
+    ] = DEFAULTS.no_metrics,
     log_level: Annotated[
         str, typer.Option(help="debug, info, warning or error.")
     ] = DEFAULTS.log_level,
@@ -90,6 +94,7 @@ def up(
                 runtime=runtime.value,
                 kubernetes_version=kubernetes_version,
                 scheduler_config=scheduler_config,
+                no_metrics=no_metrics,
                 log_level=log_level,
                 log_json=log_json,
             )

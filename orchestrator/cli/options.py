@@ -25,6 +25,7 @@ class UpOptions:
     runtime: Literal["process", "simulated"] = "process"
     kubernetes_version: str = "1.35"
     scheduler_config: Path | None = None
+    no_metrics: bool = False
     log_level: str = "info"
     log_json: bool = False
 

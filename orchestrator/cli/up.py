@@ -63,6 +63,7 @@ async def _serve(options: UpOptions) -> None:
             runtime=options.runtime,
             kubernetes_version=options.kubernetes_version,
             scheduler=options.scheduler_config,
+            metrics=not options.no_metrics,
         )
     )
     endpoint = ServedCluster(

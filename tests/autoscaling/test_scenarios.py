@@ -10,9 +10,10 @@ import itertools
 from typing import Any
 
 from actors.testing import virtual
-from orchestrator.controllers.autoscaler import AutoscalerSettings
+from orchestrator.controllers.autoscaler import AutoscalerController, AutoscalerSettings
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.objects import Object
+from orchestrator.store import EventRecorder
 from tests.autoscaling.worlds import (
     AUTOSCALERS,
     DEPLOYMENTS,
@@ -468,3 +469,55 @@ async def test_a_target_that_refuses_is_said() -> None:
         reason, message = world.events("web")[-1]
         assert reason == "FailedRescale"
         assert message.startswith(f"New size: 4; reason: {CPU} above target; error: ")
+
+
+@virtual
+async def test_every_workload_with_a_scale_can_be_the_target() -> None:
+    """StatefulSets, ReplicaSets and ReplicationControllers; DaemonSets have no scale."""
+    kinds = {
+        "StatefulSet": ("apps/v1", "statefulsets.apps"),
+        "ReplicaSet": ("apps/v1", "replicasets.apps"),
+        "ReplicationController": ("v1", "replicationcontrollers"),
+    }
+    async with open_world() as world:
+        for kind, (version, resource) in kinds.items():
+            name = kind.lower()
+            body = deployment(name, script={"cpu-usage": "500m"})
+            spec = body["spec"]
+            if kind == "ReplicationController":
+                spec["selector"] = {"app": name}
+            if kind == "StatefulSet":
+                spec["serviceName"] = name
+            await world.create({**body, "apiVersion": version, "kind": kind}, resource)
+            target = {"apiVersion": version, "kind": kind, "name": name}
+            await world.create(autoscaler(name, target=target), AUTOSCALERS)
+        await asyncio.sleep(20)
+        for kind, (_, resource) in kinds.items():
+            assert replicas(world, kind.lower(), resource) == 2, kind
+            assert condition(world, "AbleToScale", kind.lower())[1] == "SucceededRescale"
+
+
+@virtual
+async def test_an_answer_that_cannot_be_read_is_the_servers_failure() -> None:
+    """The autoscaler says so, and goes on looking; the table shows that nothing is known."""
+
+    class Broken:
+        asked = 0
+
+        async def read(self, question: Any, pods: Any) -> Object:
+            del question, pods
+            self.asked += 1
+            return {"items": [{"metadata": {"name": "p"}, "containers": "none"}]}
+
+    async with open_world() as world:
+        broken = Broken()
+        controller = AutoscalerController(
+            world.store, EventRecorder(world.store, "horizontal-pod-autoscaler"), broken
+        )
+        await world.create(deployment(name="api"))
+        world.cluster.system.spawn(lambda: controller, "second")
+        body = autoscaler("api")
+        await world.create(body, AUTOSCALERS)
+        await asyncio.sleep(50)
+        assert broken.asked == 3
+        assert any("the answer cannot be read" in message for _, message in world.events("api"))

@@ -23,6 +23,7 @@ PLAIN: list[list[str]] = [
     ["--nodes=1", "--nodes=2"],
     ["--authorization-mode=AlwaysAllow"],
     ["--scheduler-config", "scheduler.yaml"],
+    ["--no-metrics"],
 ]
 
 
@@ -74,6 +75,7 @@ def test_every_option_has_a_default_of_its_type() -> None:
     assert {name for name, value in defaults.items() if value is False} == {
         "insecure_http",
         "log_json",
+        "no_metrics",
     }
 
 

@@ -112,9 +112,14 @@ class AutoscalerController(Controller[Key]):
     def learned(self, key: Key, value: Any) -> None:
         """Keep what the metrics APIs answered."""
         known = self._known.get(key)
-        if known is not None and known.asking:
-            known.asking = False
-            known.answers = value if isinstance(value, list) else []
+        if known is None or not known.asking:
+            return
+        known.asking = False
+        if isinstance(value, list):
+            known.answers = value
+            return
+        self.context.log.error("metrics could not be asked", key=str(key), error=str(value))
+        known.next_sync = self.context.clock.monotonic() + self._settings.sync_period
 
     def failed(self, key: Key, item: Creation | Update | Deletion, error: StatusError) -> None:
         """Remember why a target could not be changed."""

@@ -5,7 +5,8 @@ Source of the words: pkg/controller/podautoscaler/horizontal.go of Kubernetes.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from orchestrator.controllers.autoscaler.calculator import (
     CalculationError,
@@ -25,6 +26,8 @@ from orchestrator.resources.quantities import format_milli, milli
 
 Answer: TypeAlias = "Object | Exception"
 """What a metrics API said to a question, or why it said nothing."""
+
+T = TypeVar("T")
 
 _FIELDS: Final = {
     "Resource": "resource",
@@ -99,8 +102,7 @@ def _resource(metric: Object, answer: Answer, calculator: Calculator) -> Finding
     aims_at_value = target.get("averageValue") is not None
     try:
         try:
-            answered = _answered(answer, "resource")
-            values = pod_resources(answered, name, container)
+            values = _read(answer, "resource", pod_resources, name, container)
         except MetricsError as error:
             raise CalculationError(f"unable to get metrics for resource {name}: {error}") from error
         if aims_at_value:
@@ -130,7 +132,7 @@ def _pods(source: Object, answer: Answer, calculator: Calculator) -> Finding:
     name = source["metric"]["name"]
     try:
         try:
-            values = pod_values(_answered(answer, "custom"))
+            values = _read(answer, "custom", pod_values)
         except MetricsError as error:
             raise CalculationError(f"unable to get metric {name}: {error}") from error
         found = calculator.by_value(values, milli(source["target"]["averageValue"]))
@@ -147,7 +149,7 @@ def _object(source: Object, answer: Answer, calculator: Calculator, namespace: s
     shared = target["type"] == "AverageValue"
     try:
         try:
-            value = object_value(_answered(answer, "custom"))
+            value = _read(answer, "custom", object_value)
         except MetricsError as error:
             whose = f"{described['kind']} {namespace}/{described['name']}"
             raise CalculationError(f"unable to get metric {name}: {whose}/{error}") from error
@@ -168,7 +170,7 @@ def _external(source: Object, answer: Answer, calculator: Calculator, namespace:
     selector = write_selector(source["metric"].get("selector"))
     try:
         try:
-            value = external_value(_answered(answer, "external"))
+            value = _read(answer, "external", external_value)
         except MetricsError as error:
             raise CalculationError(
                 f"unable to get external metric {namespace}/{name}/{selector}: {error}"
@@ -194,7 +196,13 @@ def _proposal(
     return found, {"value": format_milli(found.value)}
 
 
-def _answered(answer: Answer, api: str) -> Object:
+def _read(answer: Answer, api: str, reader: Callable[..., T], *more: str) -> T:
+    """Read an answer; what a server says that cannot be read is its failure."""
     if isinstance(answer, Exception):
         raise MetricsError(f"unable to fetch metrics from {api} metrics API: {answer}")
-    return answer
+    try:
+        return reader(answer, *more)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MetricsError(
+            f"unable to fetch metrics from {api} metrics API: the answer cannot be read: {error!r}"
+        ) from error
