@@ -71,3 +71,51 @@ async def test_the_default_class_is_the_users_to_change(tmp_path: Path) -> None:
     async with Cluster(config) as cluster:
         (found,) = cluster.store.list(resource)
         assert found["metadata"]["annotations"] == {}
+
+
+@virtual
+async def test_a_stateful_set_keeps_its_claims() -> None:
+    """The Pods get Ready in order, each with its own volume, and find it again when they return.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
+    """
+    container = {"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}
+    template = {"metadata": {"name": "data"}, "spec": CLAIM["spec"]}
+    stateful = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "db"},
+        "spec": {
+            "serviceName": "db",
+            "replicas": 3,
+            "selector": {"matchLabels": {"app": "db"}},
+            "template": {
+                "metadata": {"labels": {"app": "db"}},
+                "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
+            },
+            "volumeClaimTemplates": [template],
+        },
+    }
+    async with Cluster(ClusterConfig(runtime="simulated", nodes=2)) as cluster:
+        store = cluster.store
+        await store.create(stateful, resource="statefulsets.apps", namespace="default")
+        await asyncio.sleep(10)
+        found = store.get("statefulsets.apps", "default", "db")
+        assert found is not None
+        assert found["status"]["readyReplicas"] == 3
+        claims = {c["metadata"]["name"]: c for c in store.list("persistentvolumeclaims")}
+        assert sorted(claims) == ["data-db-0", "data-db-1", "data-db-2"]
+        volumes = {name: c["spec"]["volumeName"] for name, c in claims.items()}
+        assert len(set(volumes.values())) == 3
+        before = store.get("pods", "default", "db-1")
+        assert before is not None
+        await store.delete("pods", "default", "db-1")
+        await asyncio.sleep(10)
+        after = store.get("pods", "default", "db-1")
+        assert after is not None
+        assert after["metadata"]["uid"] != before["metadata"]["uid"]
+        assert after["status"]["phase"] == "Running"
+        assert after["spec"]["nodeName"] == before["spec"]["nodeName"]
+        kept = store.get("persistentvolumeclaims", "default", "data-db-1")
+        assert kept is not None
+        assert kept["spec"]["volumeName"] == volumes["data-db-1"]

@@ -7,17 +7,22 @@ thousand volumes for ten thousand claims are ten thousand looks, and none of all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from orchestrator.controllers.volumes.facts import ClaimKey
 
 
 class Offers:
-    """The claims without a volume by class, and what they are about to take."""
+    """The claims without a volume by class, and what they are about to take.
+
+    A claim that was pointed to a volume, or takes one, is *busy*: when it is looked at next, it
+    looks through all free volumes if it has to, so that it need not be pointed to another.
+    """
 
     def __init__(self) -> None:
         self._classes: dict[ClaimKey, str] = {}
-        self._waiting: dict[str, dict[ClaimKey, None]] = {}
+        self._idle: dict[str, dict[ClaimKey, None]] = {}
+        self._busy: dict[str, dict[ClaimKey, None]] = {}
         self._offered: dict[ClaimKey, dict[str, None]] = {}
         self._takers: dict[str, ClaimKey] = {}
         self._taken: dict[ClaimKey, str] = {}
@@ -27,39 +32,40 @@ class Offers:
         if self._classes.get(key) != storage_class:
             self.leave(key)
             self._classes[key] = storage_class
-            self._waiting.setdefault(storage_class, {})[key] = None
+            self._sort(key)
 
     def leave(self, key: ClaimKey) -> None:
         """Note that a claim has a volume, or is gone."""
         storage_class = self._classes.pop(key, None)
         if storage_class is not None:
-            waiting = self._waiting[storage_class]
-            del waiting[key]
-            if not waiting:
-                del self._waiting[storage_class]
+            for claims in (self._idle, self._busy):
+                _discard(claims, storage_class, key)
 
     def of(self, storage_class: str) -> Iterable[ClaimKey]:
-        """Return the waiting claims of a class, the one that waited longest first."""
-        return list(self._waiting.get(storage_class, ()))
+        """Return the waiting claims of a class."""
+        return [*self._idle.get(storage_class, ()), *self._busy.get(storage_class, ())]
 
-    def candidates(self, storage_class: str) -> Iterator[ClaimKey]:
-        """Return the waiting claims of a class that are not about to take a volume."""
-        for key in self._waiting.get(storage_class, ()):
-            if key not in self._taken:
-                yield key
+    def candidates(self, storage_class: str) -> Iterable[ClaimKey]:
+        """Return the waiting claims of a class that are not busy, who waited longest first."""
+        return self._idle.get(storage_class, ())
 
     def offer(self, volume: str, key: ClaimKey) -> None:
         """Note that a claim was pointed to a volume."""
         self._offered.setdefault(key, {})[volume] = None
+        self._sort(key)
 
     def answer(self, key: ClaimKey) -> list[str]:
         """Return, and forget, the volumes that a claim was pointed to."""
-        return list(self._offered.pop(key, ()))
+        offered = list(self._offered.pop(key, ()))
+        if offered:
+            self._sort(key)
+        return offered
 
     def take(self, volume: str, key: ClaimKey) -> None:
         """Keep a volume for a claim while that is being written."""
         self._takers[volume] = key
         self._taken[key] = volume
+        self._sort(key)
 
     def is_taken(self, volume: str) -> bool:
         """Tell whether a volume is about to be somebody's."""
@@ -72,3 +78,21 @@ class Offers:
             self._offered.setdefault(key, {})[volume] = None  # to be offered on if it is still free
             if self._takers.get(volume) == key:
                 del self._takers[volume]
+
+    def _sort(self, key: ClaimKey) -> None:
+        """Put a waiting claim among the idle or the busy ones."""
+        storage_class = self._classes.get(key)
+        if storage_class is None:
+            return
+        busy = key in self._taken or key in self._offered
+        to, away = (self._busy, self._idle) if busy else (self._idle, self._busy)
+        _discard(away, storage_class, key)
+        to.setdefault(storage_class, {})[key] = None
+
+
+def _discard(claims: dict[str, dict[ClaimKey, None]], storage_class: str, key: ClaimKey) -> None:
+    found = claims.get(storage_class)
+    if found is not None and key in found:
+        del found[key]
+        if not found:
+            del claims[storage_class]
