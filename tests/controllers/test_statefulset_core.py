@@ -269,7 +269,7 @@ def test_claims_are_made_before_the_pod_that_uses_them() -> None:
     stateful_set = build(volumeClaimTemplates=[{"metadata": {"name": "data"}, "spec": {}}])
     plan = decide(stateful_set)
     assert [one.resource for one in plan.create] == ["persistentvolumeclaims"]
-    assert plan.requeue_after == 0
+    assert plan.requeue_after is None
     claim: Object = {"metadata": {"name": "data-web-0", "uid": "c"}}
     assert told(decide(stateful_set, data_web_0=claim)) == "+0"
     claim["metadata"]["deletionTimestamp"] = "1970-01-01T00:00:09Z"

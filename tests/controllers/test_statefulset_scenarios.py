@@ -13,6 +13,7 @@ import pytest
 from actors.testing import virtual
 from orchestrator.controllers.garbage import GarbageCollector
 from orchestrator.controllers.protection import ProtectionController
+from orchestrator.controllers.quotas import QuotaController
 from orchestrator.controllers.statefulset import StatefulSetController
 from orchestrator.resources.objects import Object
 from orchestrator.store import Delete, DeleteOptions
@@ -545,6 +546,33 @@ async def test_a_name_that_is_taken_is_waited_for(worlds: Any) -> None:
         assert world.recorded.messages("FailedCreate") == []
         await remove(world, "web-0")
         await world.until(complete(world, 2), 10)
+
+
+@virtual
+async def test_claims_that_a_quota_refuses_are_tried_ever_more_rarely(worlds: Any) -> None:
+    """A refusal is told for each try, no pod is made, and room is used when there is some."""
+    async with worlds.world() as world:
+        world.start(StatefulSetController, QuotaController)
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "few", "namespace": "default"},
+            "spec": {"hard": {"persistentvolumeclaims": "1"}},
+        }
+        await world.create("resourcequotas", quota)
+        await world.settle(1)
+        spec: Any = {"podManagementPolicy": "Parallel"}
+        await world.create(SETS, stateful_set(worlds, 3, claims=1, **spec))
+        await world.settle(60)
+        assert names(world) == ["web-0"]
+        told = world.recorded.messages("FailedCreate")
+        assert 3 < len(told) < 40
+        assert told[0].startswith(
+            "create Claim data0-web-1 for Pod web-1 in StatefulSet web failed error: "
+        )
+        assert "exceeded quota: few" in told[0]
+        await remove(world, "few", "resourcequotas")
+        await world.until(complete(world, 3), 120)
 
 
 @pytest.mark.parametrize("step", range(1, 12))

@@ -19,7 +19,7 @@ from orchestrator.controllers.statefulset.core import (
 )
 from orchestrator.controllers.statefulset.identity import CLAIMS, PODS, RESOURCE, parse_pod_name
 from orchestrator.resources.errors import StatusError
-from orchestrator.resources.objects import Key, Object, name_of, uid_of
+from orchestrator.resources.objects import Key, Object, is_deleting, meta, name_of, uid_of
 from orchestrator.resources.selectors import LabelSelector, label_selector
 from orchestrator.store import ObjectEvent
 
@@ -51,7 +51,7 @@ class StatefulSetController(Controller[Key]):
             case "pods":
                 self._observe_pod(event)
             case "persistentvolumeclaims":
-                if event.type == "DELETED":
+                if event.type != "MODIFIED" or _has_other_owners(event):
                     self._mark_sets_of_claim(event.key)
             case "controllerrevisions.apps":
                 self._observe_revision(event)
@@ -213,6 +213,16 @@ class StatefulSetController(Controller[Key]):
             what = f"{what} for Pod {key.name}-{what.rpartition('-')[2]}"
         text = failure(stateful_set, verb, kind, what, error.message)
         self._record(Emit(stateful_set, "Warning", f"Failed{verb.title()}", text))
+
+
+def _has_other_owners(event: ObjectEvent) -> bool:
+    """Tell whether a change was one of owners, or the beginning of an end."""
+    before = event.previous
+    return (
+        before is None
+        or meta(before).get("ownerReferences") != meta(event.object).get("ownerReferences")
+        or is_deleting(before) != is_deleting(event.object)
+    )
 
 
 def _is_ending(error: StatusError) -> bool:

@@ -4,8 +4,8 @@
 Rules: k8s.io/kubernetes/pkg/controller/statefulset/stateful_set_control.go.
 
 Where one write must not be tried before another has succeeded (a pod without its claims, a
-scaled-away pod before its claims have their owner) the plan holds the first only and asks to be
-looked at again, which happens once it was answered.
+scaled-away pod before its claims have their owner) the plan holds the first only; that it happened
+is an event, after which the set is looked at again.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Observed:
         revisions: Its ControllerRevisions.
         revision: Returns the ControllerRevision of a name, whoever's it is, or None.
         claim: Returns the claim of a name, or None.
-        burst: Pods to make in one plan: fewer than `BURST` after a refusal.
+        burst: Pods or claims to make in one plan: fewer than `BURST` after a refusal.
     """
 
     members: Mapping[int, Member]
@@ -154,11 +154,10 @@ class _Decision:
 
     def keep_replicas(self) -> bool:
         """See to every pod in the row; False when the rest has to wait."""
-        made = 0
         for index, member in enumerate(self.replicas):
             if member is None:
-                if made < self.observed.burst:
-                    made += self.make(index)
+                if len(self.plan.create) < self.observed.burst:
+                    self.make(index)
                 if self.ordered:
                     return False
             elif not self.keep(member) and self.ordered:
@@ -194,7 +193,6 @@ class _Decision:
             return True
         changed = [self.own_claims(member, condemned=True) for member in self.condemned]
         if any(changed):
-            self.plan.look_again(0)
             return False
         first = self.first_unavailable() if self.ordered else None
         for member in self.condemned:
@@ -216,19 +214,18 @@ class _Decision:
 
     # -- pods and claims -------------------------------------------------------------------
 
-    def make(self, index: int) -> bool:
-        """Make a pod, or first what it needs; tell whether it is being made."""
+    def make(self, index: int) -> None:
+        """Make a pod, or first what it needs."""
         ordinal = self.start + index
         name = pod_name(self.set, ordinal)
         if not self.make_claims(ordinal, None):
-            return False
+            return
         revision = self.current if is_for_current(self.set, index) else self.update
         maker = self.makers.get(name_of(revision))
         if maker is None:
             maker = self.makers[name_of(revision)] = PodMaker.of(self.set, revision)
         event = self.said("create", name) if len(self.plan.create) < EVENTS else None
         self.plan.create.append(Creation(PODS, maker.make(ordinal), event))
-        return True
 
     def make_claims(self, ordinal: int, pod: Object | None) -> bool:
         """Make a pod's missing claims; tell whether all were there, and are to stay."""
@@ -246,7 +243,6 @@ class _Decision:
                 made = owned_claim(made, self.set, pod or made, condemned=False)
                 event = self.said("create", f"{claim_name} Pod {name}", "Claim", "success")
                 self.plan.create.append(Creation(CLAIMS, made, event))
-                self.plan.look_again(0)
             elif pod is None and self.retention.with_scale and is_stale(claim, name):
                 ready = False  # the garbage collector takes it; its end is an event
             elif is_deleting(claim):
