@@ -15,7 +15,7 @@ import pytest
 from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.controllers.autoscaler import AutoscalerSettings
-from orchestrator.resources.conditions import find_condition
+from orchestrator.resources.conditions import find_condition, is_condition_true
 from orchestrator.resources.objects import Object
 from orchestrator.resources.timestamps import format_time
 from tests.api.behind import BehindServer
@@ -83,6 +83,9 @@ async def test_a_process_that_burns_cpu_gets_company(tmp_path: Path, kubectl: Pa
     async with served(tmp_path, runtime="process") as (cluster, kubeconfig):
         store = cluster.store
         await store.create(busy, resource=DEPLOYMENTS, namespace="default")
+        await until(lambda: any(is_condition_true(pod, "Ready") for pod in store.list("pods")))
+        # CPU counts once a pod was ready for a whole window, in whole seconds.
+        await asyncio.sleep(2.5)
         await call("autoscale", "deployment", "busy", "--cpu-percent=50", "--min=1", "--max=2")
 
         def replicas() -> int:
@@ -90,13 +93,19 @@ async def test_a_process_that_burns_cpu_gets_company(tmp_path: Path, kubectl: Pa
             return found["spec"]["replicas"] if found else 0
 
         await until(lambda: replicas() == 2)
+        await until(
+            lambda: any(one["reason"] == "SuccessfulRescale" for one in store.list("events"))
+        )
         shown = (await call("get", "hpa", "busy", "--no-headers")).split()
         assert shown[:2] == ["busy", "Deployment/busy"]
         assert "%/50%" in "".join(shown[2:4])
         described = await call("describe", "hpa", "busy")
         assert "SuccessfulRescale" in described
         assert "cpu resource utilization (percentage of request) above target" in described
-        top = await call("top", "pod", "--no-headers")
+        await call("create", "rolebinding", "jane", "--clusterrole=view", "--user=jane")
+        asked = ["auth", "can-i", "list", "pods.metrics.k8s.io", "--as=jane"]
+        assert (await call(*asked)).strip() == "yes"
+        top = await call("top", "pod", "--no-headers", "--as=jane")
         assert int(top.split()[1].removesuffix("m")) > 25
 
 

@@ -137,7 +137,7 @@ class AutoscalerController(Controller[Key]):
             return None
         autoscaler = convert(stored, _V2) if stored["apiVersion"] != _V2 else stored
         if known.changing is not None:
-            return self._conclude(key, known, stored, autoscaler, now)
+            return self._conclude(key, known, stored, autoscaler)
         moment = self.context.clock.monotonic()
         if known.asking:
             return None
@@ -161,7 +161,9 @@ class AutoscalerController(Controller[Key]):
             known.next_sync = moment  # its metrics were changed meanwhile: ask again
             self.queue.mark(key)
             return None
-        verdict = decide_autoscaler(autoscaler, target, answers, known.memory, self._settings, now)
+        verdict = decide_autoscaler(
+            autoscaler, target, answers, known.memory, self._settings, now, moment
+        )
         if verdict.rescale is None:
             return self._end(known, stored, verdict, moment)
         return self._begin_change(known, stored, scaled, verdict)
@@ -241,7 +243,7 @@ class AutoscalerController(Controller[Key]):
         return plan
 
     def _conclude(
-        self, key: Key, known: _Autoscaler, stored: Object, autoscaler: Object, now: float
+        self, key: Key, known: _Autoscaler, stored: Object, autoscaler: Object
     ) -> Plan | None:
         assert known.changing is not None
         (verdict, rescale), known.changing = known.changing, None
@@ -255,7 +257,7 @@ class AutoscalerController(Controller[Key]):
             return None
         verdict.scaled(rescale)
         behaviour = behaviour_of(autoscaler, self._settings)
-        remember_change(rescale.before, rescale.after, behaviour, known.memory, now)
+        remember_change(rescale.before, rescale.after, behaviour, known.memory, moment)
         return self._end(known, stored, verdict, moment)
 
     def _is_changed(self, autoscaler: Object, namespace: str, rescale: Rescale) -> bool:

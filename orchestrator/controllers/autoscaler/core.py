@@ -185,6 +185,7 @@ def decide_autoscaler(
     memory: Memory,
     settings: AutoscalerSettings,
     now: float,
+    moment: float,
 ) -> Verdict:
     """Decide about an autoscaler.
 
@@ -195,6 +196,7 @@ def decide_autoscaler(
         memory: Of the autoscaler; gets the recommendation.
         settings: Of the controller.
         now: Wall seconds.
+        moment: Seconds of the clock that nobody sets, for what is remembered.
     """
     verdict = opened(autoscaler, now)
     verdict.condition(
@@ -205,7 +207,7 @@ def decide_autoscaler(
     )
     current = target.replicas
     if not memory.recommendations:
-        memory.recommendations.append(Recommendation(now, current))
+        memory.recommendations.append(Recommendation(moment, current))
     least, most = bounds_of(autoscaler)
     metrics: list[Object] | None = None
     if current == 0 and least != 0:
@@ -227,7 +229,7 @@ def decide_autoscaler(
             verdict.tell(current, desired, metrics)
             return verdict
         verdict.rescale = _normal(
-            verdict, autoscaler, found, Bounds(current, least, most), memory, settings, now
+            verdict, autoscaler, found, Bounds(current, least, most), memory, settings, moment
         )
     verdict.tell(current, current, metrics)
     return verdict
@@ -240,11 +242,11 @@ def _normal(
     bounds: Bounds,
     memory: Memory,
     settings: AutoscalerSettings,
-    now: float,
+    moment: float,
 ) -> Rescale | None:
     recommended, name = found
     behaviour = behaviour_of(autoscaler, settings)
-    normal = normalize(recommended, bounds, behaviour, memory, settings, now)
+    normal = normalize(recommended, bounds, behaviour, memory, settings, moment)
     verdict.condition(ABLE, *normal.able)
     verdict.condition(LIMITED, *normal.limited)
     if normal.replicas == bounds.current:
