@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from orchestrator.controllers._owners import controller_reference
-from orchestrator.controllers.plans import Creation, Deletion, Update
+from orchestrator.controllers.plans import Creation, Deletion, Plan, Update
 from orchestrator.resources.objects import (
     Object,
     annotations_of,
@@ -147,6 +147,27 @@ def resolve_revision(
         "revision": number,
     }
     return Resolved(made, collisions, Creation(REVISIONS, made))
+
+
+def plan_writing(owner: Object, resource: str, resolved: Resolved) -> Plan:
+    """Return the plan that writes a revision down, and the names that were found taken.
+
+    Args:
+        owner: As committed.
+        resource: The owner's.
+        resolved: With something to write.
+    """
+    plan = Plan()
+    match resolved.write:
+        case Creation() as creation:
+            plan.create.append(creation)
+        case Update() as update:
+            plan.update.append(update)
+    status = status_of(owner)
+    if resolved.collisions != (status.get("collisionCount") or 0):
+        counted = {**owner, "status": {**status, "collisionCount": resolved.collisions}}
+        plan.update.append(Update(resource, owner, counted, "status"))
+    return plan
 
 
 def hash_of(revision: Object, label: str) -> str:

@@ -14,6 +14,7 @@ from orchestrator.controllers._revisions import (
     REVISIONS,
     hash_of,
     in_order,
+    plan_writing,
     resolve_revision,
 )
 from orchestrator.controllers.controller import Controller
@@ -36,7 +37,6 @@ from orchestrator.resources.objects import (
     labels_of,
     name_of,
     spec_of,
-    status_of,
     uid_of,
 )
 from orchestrator.store import ObjectEvent
@@ -200,7 +200,7 @@ class DaemonSetController(Controller[Key]):
             daemon_set, revisions, POD_LABEL, partial(self.store.get, REVISIONS, key.namespace)
         )
         if resolved.write is not None:
-            return _write_revision(daemon_set, resolved.write, resolved.collisions)
+            return plan_writing(daemon_set, RESOURCE, resolved)
         rollout = Rollout(
             hash_of(resolved.revision, POD_LABEL),
             generation_of(daemon_set),
@@ -265,22 +265,5 @@ class DaemonSetController(Controller[Key]):
                 roster.displace(name_of(item.object))
         if daemon_set is None or not first or error.reason == "AlreadyExists":
             return
-        causes = (error.details or {}).get("causes") or ()
-        if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-            return
         reason, verb = ("FailedCreate", "creating") if creating else ("FailedDelete", "deleting")
         self._record(Emit(daemon_set, "Warning", reason, f"Error {verb}: {error.message}"))
-
-
-def _write_revision(daemon_set: Object, write: Creation | Update, collisions: int) -> Plan:
-    """Write down the template before any pod is made of it, and names that were taken."""
-    plan = Plan()
-    if isinstance(write, Creation):
-        plan.create.append(write)
-    else:
-        plan.update.append(write)
-    status = status_of(daemon_set)
-    if collisions != (status.get("collisionCount") or 0):
-        counted = {**daemon_set, "status": {**status, "collisionCount": collisions}}
-        plan.update.append(Update(RESOURCE, daemon_set, counted, "status"))
-    return plan

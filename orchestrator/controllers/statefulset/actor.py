@@ -198,8 +198,7 @@ class StatefulSetController(Controller[Key]):
         if isinstance(item, Creation):
             self._refused.add(key)
         stateful_set = self.store.get(*key)
-        quiet = error.reason == "AlreadyExists" or _is_ending(error)
-        if stateful_set is None or quiet or not first:
+        if stateful_set is None or error.reason == "AlreadyExists" or not first:
             return
         if isinstance(item, Creation):
             verb, what = "create", name_of(item.object)
@@ -223,9 +222,3 @@ def _has_other_owners(event: ObjectEvent) -> bool:
         or meta(before).get("ownerReferences") != meta(event.object).get("ownerReferences")
         or is_deleting(before) != is_deleting(event.object)
     )
-
-
-def _is_ending(error: StatusError) -> bool:
-    """Tell whether a creation was refused since the namespace goes away: nobody need hear."""
-    causes = (error.details or {}).get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

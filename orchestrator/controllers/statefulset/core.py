@@ -16,6 +16,7 @@ from typing import Final
 
 from orchestrator.controllers._revisions import (
     in_order,
+    plan_writing,
     resolve_revision,
     surplus,
 )
@@ -84,7 +85,7 @@ def decide_stateful_set(stateful_set: Object, observed: Observed, now: float) ->
     if resolved.write is not None:
         if is_deleting(stateful_set):
             return Plan()  # its revisions may be going before it: none is to come back
-        return _write_revision(stateful_set, resolved.write, resolved.collisions)
+        return plan_writing(stateful_set, RESOURCE, resolved)
     update = resolved.revision
     named = status_of(stateful_set).get("currentRevision")
     current = next((one for one in revisions if name_of(one) == named), update)
@@ -96,20 +97,6 @@ def decide_stateful_set(stateful_set: Object, observed: Observed, now: float) ->
     live = {name_of(current), name_of(update)}
     live.update(member.revision for member in observed.members.values())
     plan.delete += surplus(revisions, live, spec_of(stateful_set).get("revisionHistoryLimit"))
-    return plan
-
-
-def _write_revision(stateful_set: Object, write: Creation | Update, collisions: int) -> Plan:
-    """Write down the template before any pod is made of it, and names that were taken."""
-    plan = Plan()
-    if isinstance(write, Creation):
-        plan.create.append(write)
-    else:
-        plan.update.append(write)
-    status = status_of(stateful_set)
-    if collisions != (status.get("collisionCount") or 0):
-        counted = {**stateful_set, "status": {**status, "collisionCount": collisions}}
-        plan.update.append(Update(RESOURCE, stateful_set, counted, "status"))
     return plan
 
 
