@@ -28,10 +28,12 @@ import uvloop
 from benchmarks._report import Report, options, show
 from orchestrator.bench.deploying import deployment
 from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.controllers.autoscaler import AutoscalerSettings
 from orchestrator.resources.objects import Object, status_of
 from orchestrator.store import Create, Store
 
 DEPLOYMENTS = "deployments.apps"
+AUTOSCALERS = "horizontalpodautoscalers.autoscaling"
 PATIENCE = 120.0
 """Seconds without any change after which a run is given up."""
 REST = 0.05
@@ -41,8 +43,8 @@ TOGETHER = 500
 
 
 @contextlib.asynccontextmanager
-async def cluster(nodes: int, seed: int) -> AsyncIterator[Cluster]:
-    """Run a cluster with room for 250 pods a node."""
+async def cluster(nodes: int, seed: int, *, sync_period: float = 15.0) -> AsyncIterator[Cluster]:
+    """Run a cluster with room for 250 pods a node; autoscalers look once in ``sync_period``."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         config = ClusterConfig(
             nodes=nodes,
@@ -51,6 +53,7 @@ async def cluster(nodes: int, seed: int) -> AsyncIterator[Cluster]:
             seed=seed,
             node_capacity={"cpu": "64", "memory": "512Gi", "pods": "250"},
             node_events=False,
+            autoscaling=AutoscalerSettings(sync_period=sync_period),
         )
         async with Cluster(config) as running:
             yield running
@@ -195,8 +198,44 @@ async def idle(deployments: int, seconds: float, seed: int) -> tuple[float, floa
     return shares[0], shares[1]
 
 
-def _idle(index: int) -> Object:
-    made = deployment(1)
+async def autoscaled(autoscalers: int, period: float, seed: int) -> float:
+    """Return the share of a core that autoscalers of ten pods each use which have nothing to do."""
+    async with cluster(max(3, autoscalers // 20), seed, sync_period=period) as running:
+        store = running.store
+        await create(store, DEPLOYMENTS, [_idle(index, 10) for index in range(autoscalers)])
+        await create(store, AUTOSCALERS, [_autoscaler(index) for index in range(autoscalers)])
+
+        def settled() -> bool:
+            found = store.list(AUTOSCALERS, "default")
+            return len(found) == autoscalers and all(
+                status_of(obj).get("currentMetrics") for obj in found
+            )
+
+        await until(store, [AUTOSCALERS], settled)
+        await asyncio.sleep(2 * period)
+        used = time.process_time()
+        await asyncio.sleep(period)
+        return 100 * (time.process_time() - used) / period
+
+
+def _autoscaler(index: int) -> Object:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"idle-{index}"}
+    cpu = {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "1m"}}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": f"idle-{index}", "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": target,
+            "minReplicas": 10,
+            "maxReplicas": 10,
+            "metrics": [{"type": "Resource", "resource": cpu}],
+        },
+    }
+
+
+def _idle(index: int, replicas: int = 1) -> Object:
+    made = deployment(replicas)
     name = f"idle-{index}"
     labels = {"app": name}
     template = {**made["spec"]["template"], "metadata": {"labels": labels}}
@@ -230,6 +269,10 @@ def main() -> None:
     report.add("empty cluster at rest", empty, "% of a core")
     name = f"{count} Deployments at rest"
     report.add(name, full, "% of a core", target=empty + 1.0, at_least=False)
+    count = 10 if tiny else 1000
+    share = run(autoscaled(count, 0.5 if tiny else 15.0, seed))
+    name = f"{count} autoscalers of 10 pods each, a look every 15 s"
+    report.add(name, share, "% of a core", target=10.0, at_least=False)
     show(report, as_json=arguments.json)
 
 
