@@ -175,6 +175,13 @@ async def namespace_end(objects: int, seed: int) -> float:
         return seconds
 
 
+async def writes(store: Store) -> bool:
+    """Tell whether anything was written within three seconds: Events of a burst take a while."""
+    before = store.sequence
+    await asyncio.sleep(3.0)
+    return store.sequence != before
+
+
 async def idle(deployments: int, seconds: float, seed: int) -> tuple[float, float]:
     """Return the share of a core used at rest: of an empty cluster, and of one with Deployments."""
     shares = []
@@ -191,7 +198,8 @@ async def idle(deployments: int, seconds: float, seed: int) -> tuple[float, floa
                 ) and (len(store.list(DEPLOYMENTS, "default")) == count)
 
             await until(store, [DEPLOYMENTS], settled)
-            await asyncio.sleep(3.0)
+            while await writes(store):
+                pass
             used = time.process_time()
             await asyncio.sleep(seconds)
             shares.append(100 * (time.process_time() - used) / seconds)
