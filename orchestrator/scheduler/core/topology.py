@@ -8,6 +8,7 @@ schedule another one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -28,6 +29,8 @@ from orchestrator.scheduler.core.pods import PodState
 from orchestrator.scheduler.core.terms import Term
 
 _SWEEP_AT = 512
+_SEEN_LIMIT = 8192
+"""Classes that are noted before those that are gone are looked for."""
 
 Effect: TypeAlias = tuple[Counter, int]
 
@@ -62,6 +65,43 @@ class _Lookup:
         return self._others
 
 
+class _Seen:
+    """The classes of pods that are counted, or have been, by namespace and label.
+
+    It may name some that are gone: whoever makes it anew from those that are there keeps it small.
+    """
+
+    __slots__ = ("_by_label", "_classes", "_limit")
+
+    def __init__(self, present: Iterable[PodClass] = ()) -> None:
+        self._classes: dict[PodClass, None] = {}
+        self._by_label: dict[tuple[str, str, str], dict[PodClass, None]] = {}
+        self._limit = sys.maxsize
+        for pod in present:
+            self.add(pod)
+        self._limit = max(_SEEN_LIMIT, 2 * len(self._classes))
+
+    def add(self, pod: PodClass) -> bool:
+        """Note a class; tell whether there are so many that those which are gone should go."""
+        if pod not in self._classes:
+            self._classes[pod] = None
+            for label, value in pod.labels.items():
+                self._by_label.setdefault((pod.namespace, label, value), {})[pod] = None
+        return len(self._classes) > self._limit
+
+    def like(self, namespace: str, labels: Mapping[str, str]) -> Iterable[PodClass]:
+        """Return a namespace's classes that may have all of some labels: all, without labels."""
+        found: Iterable[PodClass] = self._classes
+        least = sys.maxsize
+        for label, value in labels.items():
+            those = self._by_label.get((namespace, label, value))
+            if those is None:
+                return ()
+            if len(those) < least:
+                found, least = those, len(those)
+        return found
+
+
 class Topology:
     """All counters of a cluster, and what a pod of each class does to them.
 
@@ -88,6 +128,7 @@ class Topology:
         self._counting = _Lookup()  # matching and spreading, by whom they count
         self._owners = _Lookup()  # by the pods that the terms are about
         self._effects: dict[PodClass, tuple[Effect, ...]] = {}
+        self._seen = _Seen()
         self._sweep_at = _SWEEP_AT
 
     # ---- what changes the counts
@@ -160,6 +201,13 @@ class Topology:
         if len(self._effects) > 8192:
             self._effects.clear()
         self._effects[pod] = effects
+        if self._seen.add(pod):
+            # Those without effects here are noted when they come again.
+            self._effects = {pod: effects}
+            self._seen = _Seen(
+                other.pod_class for node in self._nodes.values() for other in node.pods.values()
+            )
+            self._seen.add(pod)
         return effects
 
     def _terms_of(self, pod: PodClass) -> list[OwnerCounter]:
@@ -226,12 +274,19 @@ class Topology:
     def _enlist(self, counter: Counter) -> None:
         """Count what is there already, and from now on what comes."""
         weights: dict[PodClass, int] = {}
-        for node in self._nodes.values():
-            for pod in node.pods.values():
-                weight = weights.get(pod.pod_class)
+        rest = None
+        if isinstance(counter, SpreadCounter):
+            # Of most classes that are new to a cluster, nobody there matches the constraint.
+            rest = 0
+            for pod in self._seen.like(counter.part.namespace, counter.equalities()):
+                if found := counter.weigh(pod, self.spaces):
+                    weights[pod] = found
+        for node in self._nodes.values() if weights or rest is None else ():
+            for state in node.pods.values():
+                weight = weights.get(state.pod_class, rest)
                 if weight is None:
-                    weight = weights[pod.pod_class] = counter.weigh(pod.pod_class, self.spaces)
-                if weight and not (counter.alive_only and pod.terminating):
+                    weight = weights[state.pod_class] = counter.weigh(state.pod_class, self.spaces)
+                if weight and not (counter.alive_only and state.terminating):
                     counter.add(node, weight)
         self._counting.add(counter)
         self._effects.clear()
