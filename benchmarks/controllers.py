@@ -27,6 +27,7 @@ import uvloop
 
 from benchmarks._report import Report, options, show
 from orchestrator.bench.deploying import deployment
+from orchestrator.cli.bench.tuning import as_the_daemon
 from orchestrator.cluster import Cluster, ClusterConfig
 from orchestrator.controllers.autoscaler import AutoscalerSettings
 from orchestrator.resources.objects import Object, status_of
@@ -253,7 +254,7 @@ def _idle(index: int, replicas: int = 1) -> Object:
 
 def run(work: Any) -> Any:
     """Run a measurement on the daemon's kind of loop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with as_the_daemon(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
 
