@@ -12,11 +12,14 @@ its completions in parallel; its pods run for no time at all, so that its rate i
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._report import Report, options, show
 from orchestrator.cluster import Cluster, ClusterConfig

@@ -176,10 +176,10 @@ async def namespace_end(objects: int, seed: int) -> float:
         return seconds
 
 
-async def writes(store: Store) -> bool:
-    """Tell whether anything was written within three seconds: Events of a burst take a while."""
+async def writes(store: Store, pause: float) -> bool:
+    """Tell whether anything is written within some seconds: Events of a burst take a while."""
     before = store.sequence
-    await asyncio.sleep(3.0)
+    await asyncio.sleep(pause)
     return store.sequence != before
 
 
@@ -199,7 +199,7 @@ async def idle(deployments: int, seconds: float, seed: int) -> tuple[float, floa
                 ) and (len(store.list(DEPLOYMENTS, "default")) == count)
 
             await until(store, [DEPLOYMENTS], settled)
-            while await writes(store):
+            while await writes(store, min(3.0, seconds)):
                 pass
             used = time.process_time()
             await asyncio.sleep(seconds)
@@ -274,7 +274,7 @@ def main() -> None:
     name = f"end of a namespace with {objects} objects"
     report.add(name, seconds, "s", target=5.0, at_least=False)
     count = 50 if tiny else 10_000
-    empty, full = run(idle(count, 1.0 if tiny else 10.0, seed))
+    empty, full = run(idle(count, 0.3 if tiny else 10.0, seed))
     report.add("empty cluster at rest", empty, "% of a core")
     name = f"{count} Deployments at rest"
     report.add(name, full, "% of a core", target=empty + 1.0, at_least=False)
