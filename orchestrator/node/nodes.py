@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
 from actors import Actor, MailboxFull, Supervision
-from orchestrator.node import pods, registration
+from orchestrator.node import core, pods, registration
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
 from orchestrator.node.outbox import Outbox, Writer
@@ -240,12 +240,13 @@ class NodeActor(Actor[Command]):
     def _relist(self) -> None:
         """Bring pods and containers in line with the store."""
         present = {pod["metadata"]["uid"]: pod for pod in self._parts.store.by_node(self._name)}
-        for pod in present.values():
-            if address := (pod.get("status") or {}).get("podIP"):
+        for uid, pod in present.items():
+            over = core.is_terminal(pod)  # then others may have its address by now
+            address = (pod.get("status") or {}).get("podIP")
+            if address and not over:
                 self._around.pool.claim(address)
-        for uid in present:
             for record in self._runtime.known(uid):  # its status may not be written yet
-                if record.address:
+                if record.address and (record.exited is None or not over):
                     self._around.pool.claim(record.address)
         # Sorted: the order in which containers end must not depend on a hash.
         known = self._runtime.pods(self._name)

@@ -308,6 +308,7 @@ class PodActor(Actor[Command]):
         uid = state.pod["metadata"]["uid"]
         if status["phase"] in ("Succeeded", "Failed") and not state.has_live:
             self._preparation.remove_volumes()  # a pod that is over may stay for long
+            self._preparation.release_address()
         if status == stored or (status == state.status and self._around.outbox.is_pending(uid)):
             return
         state.status = self._entry.proposed = status

@@ -31,7 +31,7 @@ class Preparation:
         volumes: The pod's.
     """
 
-    __slots__ = ("_around", "_context", "_events", "_state", "_timer", "volumes")
+    __slots__ = ("_around", "_context", "_events", "_holds", "_state", "_timer", "volumes")
 
     def __init__(
         self, context: Context[Any], around: Surroundings, state: PodState, events: PodEvents
@@ -49,6 +49,7 @@ class Preparation:
         self._state = state
         self._events = events
         self._timer: Timer | None = None
+        self._holds = False
         begun = any(container.id for container in state.all())
         self.volumes = PodVolumes(around, state.pod, events.tell, begun=begun)
 
@@ -84,12 +85,15 @@ class Preparation:
         state, pool = self._state, self._around.pool
         state.address = known or state.pod["status"].get("podIP") or ""
         if state.address:
-            pool.claim(state.address)
+            if state.has_live or not core.is_terminal(state.pod):
+                pool.claim(state.address)
+                self._holds = True
             return
         if core.is_terminal(state.pod) or state.unsupported:
             return
         try:
             state.address = pool.take(self._context.clock.monotonic())
+            self._holds = True
             state.waiting = None
         except AddressesExhaustedError as error:
             if state.waiting is None:
@@ -103,6 +107,15 @@ class Preparation:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if delay is None else self._context.after(delay, PreparationDue())
+
+    def release_address(self) -> None:
+        """Let others have the address of a pod of which nothing runs any more; its status keeps it.
+
+        Else the ended pods of a long Job, which stay, would leave none for the next ones.
+        """
+        if self._holds:
+            self._holds = False
+            self._around.pool.release(self._state.address, self._context.clock.monotonic())
 
     def remove_volumes(self) -> None:
         """Take down the volumes of a pod of which nothing runs any more."""
@@ -118,7 +131,6 @@ class Preparation:
     def remove(self) -> None:
         """Give everything back."""
         around, state = self._around, self._state
-        if state.address:
-            around.pool.release(state.address, self._context.clock.monotonic())
+        self.release_address()
         around.unconfigured.discard(state.pod["metadata"]["uid"])
         self.remove_volumes()

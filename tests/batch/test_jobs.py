@@ -636,3 +636,26 @@ async def test_pods_of_a_node_that_is_gone_are_replaced(batch: Any) -> None:
         await cluster.store.delete("nodes", "", lost)
         await cluster.until_over()
         assert cluster.condition("Complete")[0] == "True"
+
+
+@virtual
+async def test_ended_pods_leave_their_addresses_to_the_next_ones(batch: Any) -> None:
+    """A Job has more pods than its node has addresses: those that ended stay, without one."""
+    async with batch.open_batch(nodes=1) as cluster:
+        await cluster.create(batch.job(run=1, completions=300, parallelism=50))
+        await cluster.until_over(seconds=600)
+        pods = cluster.pods()
+        assert len(pods) == 300
+        assert all(pod["status"]["podIP"] for pod in pods)  # their statuses still say what it was
+        first = pods[0]["status"]["podIP"]
+        heirs = [pod for pod in pods if pod["status"]["podIP"] == first]
+        assert len(heirs) > 1
+        # The end of one that had an address must not take it from who has it now.
+        await cluster.create(batch.job("last", run=None, completions=50, parallelism=50))
+        await cluster.until(lambda: cluster.status("last").get("ready") == 50)
+        await cluster.delete("jobs.batch", "work", propagation_policy="Background")
+        await asyncio.sleep(60)
+        await cluster.create(batch.job("more", run=None, completions=50, parallelism=50))
+        await cluster.until(lambda: cluster.status("more").get("ready") == 50)
+        held = [pod["status"]["podIP"] for name in ("last", "more") for pod in cluster.pods(name)]
+        assert len(set(held)) == 100

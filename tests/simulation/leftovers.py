@@ -65,7 +65,8 @@ def _nodes(world: World) -> Iterator[str]:
         pods = {pod["metadata"]["uid"]: pod for pod in world.store.by_node(name)}
         if node._pods.keys() != pods.keys():
             yield f"{name} has {len(node._pods)} pods, there are {len(pods)}"
-        given = {pod["status"].get("podIP") for pod in pods.values()} - {None, ""}
+        alive = [pod for pod in pods.values() if pod["status"].get("phase") not in FINISHED]
+        given = {pod["status"].get("podIP") for pod in alive} - {None, ""}
         if node._around.pool._held != given:
             odd = sorted(node._around.pool._held ^ given)
             yield f"{name}: addresses {odd} are held for nobody, or not held"
