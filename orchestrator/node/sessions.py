@@ -136,5 +136,9 @@ class NotRunningError(SessionError):
     """The container does not run (any more)."""
 
 
+class NotConnectedError(SessionError):
+    """Nothing was begun, since there is nothing to connect to; the text says all."""
+
+
 class CommandNotStartedError(SessionError):
     """The command could not be executed; the text ends with the reason in runc's words."""

@@ -291,7 +291,8 @@ async def test_a_container_that_does_not_run_is_not_found(ground: Ground) -> Non
         await accepted(client)
         status = json.loads((await pieces(client))[3])
     assert (status["reason"], status["code"]) == ("InternalError", 500)
-    assert 'unable to upgrade connection: container not found ("other")' in status["message"]
+    refused_by = "Internal error occurred: unable to upgrade connection: "
+    assert status["message"] == f'{refused_by}container not found ("other")'
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ from orchestrator.api.streaming.upgrades import Takeover, Upgrade, WebSocket
 from orchestrator.node.sessions import (
     AttachRequest,
     ExecRequest,
+    NotConnectedError,
     NotRunningError,
     Session,
-    SessionError,
 )
 from orchestrator.resources.errors import bad_request
 from orchestrator.resources.objects import Object
@@ -173,7 +173,7 @@ class RemoteCommands:
             try:
                 identity = sessions.find(pod, container)
             except NotRunningError as error:
-                raise SessionError(f"unable to upgrade connection: {error}") from error
+                raise NotConnectedError(f"unable to upgrade connection: {error}") from error
             if attach:
                 return await sessions.attach(
                     identity,

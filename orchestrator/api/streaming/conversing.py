@@ -9,7 +9,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from orchestrator.api.streaming.channels import CLOSE, RESIZE, STDERR, STDIN, STDOUT, Piece
 from orchestrator.api.streaming.upgrades import IDLE_SECONDS
-from orchestrator.node.sessions import CommandNotStartedError, ReadStream, Session, SessionError
+from orchestrator.node.sessions import (
+    CommandNotStartedError,
+    NotConnectedError,
+    ReadStream,
+    Session,
+    SessionError,
+)
 from orchestrator.resources.errors import internal_error
 from orchestrator.resources.objects import Object
 
@@ -181,5 +187,7 @@ def failure_of(about: Conversation, error: SessionError) -> Object:
             "failed to exec in container: failed to start exec: OCI runtime exec failed: exec "
             f"failed: unable to start container process: {text}"
         )
-    status = internal_error(f"{about.failed}: {text}" if about.failed else text).status()
+    # What could not be connected to never reached the node, whose word for it the prefix is.
+    prefix = "" if isinstance(error, NotConnectedError) or not about.failed else f"{about.failed}: "
+    status = internal_error(f"{prefix}{text}").status()
     return {key: value for key, value in status.items() if key not in ("kind", "apiVersion")}
