@@ -196,3 +196,13 @@ def test_nothing_is_remembered_of_nodes_without_volumes() -> None:
     assert not found.book.usage.nodes
     assert not found.book.usage.pods
     assert list(found.book.usage.users(next(iter(found.book.claims)))) == []
+
+
+def test_pods_whose_claims_attach_nothing_leave_a_node_one_by_one() -> None:
+    """As those with volumes of a directory: the first to leave is not the end of the node."""
+    found = World(claim("a"), claim("b")).node("n1")
+    found.place(uses("a"), "n1", "one")
+    found.place(uses("b"), "n1", "two")
+    found.displace("one")
+    found.displace("two")
+    assert not found.book.usage.nodes

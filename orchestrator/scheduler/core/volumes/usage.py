@@ -152,7 +152,8 @@ class Usage:
 
     def detach(self, pod: PodVolumes) -> None:
         """Uncount a pod."""
-        there = self.nodes[pod.node]
+        # Claims need not be attached to anything, so the node may have been tidied meanwhile.
+        there = self.node(pod.node)
         for attachment in pod.held:
             there.detach(attachment)
         for disk in pod.disks:
