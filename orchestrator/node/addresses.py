@@ -30,7 +30,7 @@ class AddressPool:
             self._prefix = str(self._network.network_address).rpartition(".")[0] + "."
         self._fresh = 2
         self._last = self._network.num_addresses - 2
-        self._held: set[str] = set()
+        self._held: dict[str, str] = {}  # address -> uid of the pod
         self._released: deque[tuple[float, str]] = deque()
         self._resting: set[str] = set()  # the addresses in it
 
@@ -40,31 +40,31 @@ class AddressPool:
     def __len__(self) -> int:
         return len(self._held)
 
-    def take(self, now: float) -> str:
-        """Hand out an address; ``now`` is monotonic seconds.
+    def take(self, now: float, pod: str = "") -> str:
+        """Hand out an address to the pod of this uid; ``now`` is monotonic seconds.
 
         Raises:
             AddressesExhaustedError: Try again when a pod has gone.
         """
         if self._released and now - self._released[0][0] >= REUSE_DELAY:
-            return self._reuse()
+            return self._reuse(pod)
         while self._fresh <= self._last:
             address = self._format(self._fresh)
             self._fresh += 1
             # One that was claimed, and not handed out, may have come back before its turn.
             if address not in self._held and address not in self._resting:
-                self._held.add(address)
+                self._held[address] = pod
                 return address
         if self._released:
-            return self._reuse()
+            return self._reuse(pod)
         raise AddressesExhaustedError(
             f"all {len(self._held)} pod addresses of {self._network} are in use"
         )
 
-    def _reuse(self) -> str:
+    def _reuse(self, pod: str) -> str:
         _, address = self._released.popleft()
         self._resting.discard(address)
-        self._held.add(address)
+        self._held[address] = pod
         return address
 
     def _format(self, offset: int) -> str:
@@ -72,7 +72,7 @@ class AddressPool:
             return f"{self._prefix}{offset}"
         return str(self._network[offset])
 
-    def claim(self, address: str) -> bool:
+    def claim(self, address: str, pod: str = "") -> bool:
         """Hold an address that a pod has already; False when it is not this range's to give."""
         if address in self._held:
             return False
@@ -87,12 +87,12 @@ class AddressPool:
         if address in self._resting:
             self._resting.discard(address)
             self._released = deque(item for item in self._released if item[1] != address)
-        self._held.add(address)
+        self._held[address] = pod
         return True
 
-    def release(self, address: str, now: float) -> None:
-        """Take an address back; one that is not held is ignored."""
-        if address in self._held:
-            self._held.remove(address)
+    def release(self, address: str, now: float, pod: str = "") -> None:
+        """Take an address back; one that is not held, or is another pod's by now, is left alone."""
+        if self._held.get(address) == pod:
+            del self._held[address]
             self._released.append((now, address))
             self._resting.add(address)

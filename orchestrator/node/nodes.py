@@ -244,10 +244,10 @@ class NodeActor(Actor[Command]):
             over = core.is_terminal(pod)  # then others may have its address by now
             address = (pod.get("status") or {}).get("podIP")
             if address and not over:
-                self._around.pool.claim(address)
+                self._around.pool.claim(address, uid)
             for record in self._runtime.known(uid):  # its status may not be written yet
                 if record.address and (record.exited is None or not over):
-                    self._around.pool.claim(record.address)
+                    self._around.pool.claim(record.address, uid)
         # Sorted: the order in which containers end must not depend on a hash.
         known = self._runtime.pods(self._name)
         for uid in sorted(known - present.keys() - self._pods.keys()):

@@ -31,7 +31,7 @@ class Preparation:
         volumes: The pod's.
     """
 
-    __slots__ = ("_around", "_context", "_events", "_holds", "_state", "_timer", "volumes")
+    __slots__ = ("_around", "_context", "_events", "_state", "_timer", "volumes")
 
     def __init__(
         self, context: Context[Any], around: Surroundings, state: PodState, events: PodEvents
@@ -49,7 +49,6 @@ class Preparation:
         self._state = state
         self._events = events
         self._timer: Timer | None = None
-        self._holds = False
         begun = any(container.id for container in state.all())
         self.volumes = PodVolumes(around, state.pod, events.tell, begun=begun)
 
@@ -86,14 +85,13 @@ class Preparation:
         state.address = known or state.pod["status"].get("podIP") or ""
         if state.address:
             if state.has_live or not core.is_terminal(state.pod):
-                pool.claim(state.address)
-                self._holds = True
+                pool.claim(state.address, state.pod["metadata"]["uid"])
             return
         if core.is_terminal(state.pod) or state.unsupported:
             return
         try:
-            state.address = pool.take(self._context.clock.monotonic())
-            self._holds = True
+            now = self._context.clock.monotonic()
+            state.address = pool.take(now, state.pod["metadata"]["uid"])
             state.waiting = None
         except AddressesExhaustedError as error:
             if state.waiting is None:
@@ -113,9 +111,8 @@ class Preparation:
 
         Else the ended pods of a long Job, which stay, would leave none for the next ones.
         """
-        if self._holds:
-            self._holds = False
-            self._around.pool.release(self._state.address, self._context.clock.monotonic())
+        uid = self._state.pod["metadata"]["uid"]
+        self._around.pool.release(self._state.address, self._context.clock.monotonic(), uid)
 
     def remove_volumes(self) -> None:
         """Take down the volumes of a pod of which nothing runs any more."""

@@ -253,7 +253,7 @@ class NodePods:
         if runtime.known(uid):
             return False
         try:
-            address = around.pool.take(self._clock.monotonic())
+            address = around.pool.take(self._clock.monotonic(), uid)
         except AddressesExhaustedError:
             return False
         now = self._clock.now()
@@ -320,7 +320,8 @@ class NodePods:
         uid = entry.latest["metadata"]["uid"]
         for record in around.runtime.known(uid):
             around.runtime.remove(record.started.id)
-        around.pool.release(entry.latest["status"].get("podIP") or "", self._clock.monotonic())
+        address = entry.latest["status"].get("podIP") or ""
+        around.pool.release(address, self._clock.monotonic(), uid)
         del self.entries[uid]
         return True
 

@@ -100,3 +100,15 @@ def test_a_node_beyond_the_last_address_is_refused() -> None:
     """Before it could share addresses with another."""
     with pytest.raises(ValueError, match="node index 1000000: simulated nodes have indexes 0 to"):
         simulated_node(SIMULATED_NODES)
+
+
+def test_the_end_of_an_earlier_holder_takes_no_address_from_the_pod_that_has_it() -> None:
+    """A pod that ended gives its address back twice: when it ends, and when it is deleted."""
+    pool = AddressPool("127.64.1.0/24")
+    address = pool.take(0.0, "earlier")
+    pool.release(address, 0.0, "earlier")
+    assert pool.claim(address, "later")
+    pool.release(address, 1.0, "earlier")
+    assert address in pool
+    pool.release(address, 2.0, "later")
+    assert address not in pool

@@ -67,8 +67,8 @@ def _nodes(world: World) -> Iterator[str]:
             yield f"{name} has {len(node._pods)} pods, there are {len(pods)}"
         alive = [pod for pod in pods.values() if pod["status"].get("phase") not in FINISHED]
         given = {pod["status"].get("podIP") for pod in alive} - {None, ""}
-        if node._around.pool._held != given:
-            odd = sorted(node._around.pool._held ^ given)
+        if node._around.pool._held.keys() != given:
+            odd = sorted(node._around.pool._held.keys() ^ given)
             yield f"{name}: addresses {odd} are held for nobody, or not held"
 
 
