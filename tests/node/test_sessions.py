@@ -24,7 +24,8 @@ from orchestrator.node import (
     SimulatedRuntime,
 )
 from orchestrator.node.commands import run_command
-from orchestrator.node.process.supervisor import processes
+from orchestrator.node.process.sessions import Channel
+from orchestrator.node.process.supervisor import processes, wire
 from orchestrator.node.sessions import (
     AttachRequest,
     CommandNotStartedError,
@@ -489,3 +490,29 @@ async def test_a_function_answers_commands() -> None:
     await ground.start()
     assert await ground.run("greet") == (3, "hello c\n")
     assert await ground.run("echo", "hi") == (0, "hi\n")
+
+
+async def test_a_container_that_ends_while_a_command_begins_is_not_its_answer(
+    tmp_path: Path,
+) -> None:
+    """The supervisor tells every connection of an end, also one whose request it has not read."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(wire.encode({"event": "exited", "container": {"id": "another"}}))
+        await reader.read(4096)
+        writer.write(wire.encode({"id": 1, "ok": {"pid": 7}}))
+        await writer.drain()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        served.set()
+
+    served = asyncio.Event()
+    server = await asyncio.start_unix_server(serve, tmp_path / "supervisor.sock")
+    channel = await Channel.open(tmp_path)
+    async with asyncio.timeout(5):
+        answer, descriptors = await channel.ask({"id": 1, "op": "exec"})
+    assert (answer, descriptors) == ({"id": 1, "ok": {"pid": 7}}, [])
+    channel.close()
+    await served.wait()
+    server.close()

@@ -80,6 +80,9 @@ class Channel:
             arrived: asyncio.Future[None] = loop.create_future()
 
             def note(message: wire.Message | None) -> None:
+                if message is not None and "id" not in message:
+                    # News for all: to the supervisor, this is no session before it reads on.
+                    return
                 if not arrived.done():
                     arrived.set_result(None)
                 if message is not None:
