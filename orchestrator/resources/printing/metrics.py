@@ -29,14 +29,14 @@ def _sum(usages: Iterable[Object], resource: str) -> str:
 
 def _node(obj: Object, now: float) -> list[Any]:
     del now
-    usage = obj["usage"]
-    return [name_of(obj), usage["cpu"], usage["memory"], obj["window"]]
+    used = [obj.get("usage") or {}]
+    return [name_of(obj), _sum(used, "cpu"), _sum(used, "memory"), obj.get("window")]
 
 
 def _pod(obj: Object, now: float) -> list[Any]:
     del now
-    used = [container["usage"] for container in obj["containers"]]
-    return [name_of(obj), _sum(used, "cpu"), _sum(used, "memory"), obj["window"]]
+    used = [container.get("usage") or {} for container in obj.get("containers") or ()]
+    return [name_of(obj), _sum(used, "cpu"), _sum(used, "memory"), obj.get("window")]
 
 
 PRINTERS: Final = {
