@@ -175,8 +175,6 @@ def resource_value(reference: Object, pod: Object, container: Object, facts: Pod
 
 
 def command_of(container: Object, variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return command and arguments, expanded; empty when the container names no command."""
-    command = container.get("command") or ()
-    if not command:
-        return ()
-    return tuple(expand(word, variables) for word in (*command, *(container.get("args") or ())))
+    """Return command and arguments, expanded."""
+    words = (*(container.get("command") or ()), *(container.get("args") or ()))
+    return tuple(expand(word, variables) for word in words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from orchestrator.node.environment import (
@@ -32,12 +33,18 @@ MESSAGE_VARIABLE = "ORCHESTRATOR_TERMINATION_LOG"
 becomes another user is not told: it could not enter the daemon's directory."""
 _MAIN = Role.MAIN
 NO_COMMAND = "NoCommand"
-"""Reason a container without ``command`` waits with."""
+"""Reason a container waits with that has neither ``command`` nor ``args`` that are one."""
 
 
 _MESSAGE_PATH = "/dev/termination-log"
 """Where containers leave it if they do not say otherwise. It is not mounted: that would take a
 ``/dev`` of its own for every container."""
+
+
+def _begins_with_a_program(container: Object, path: str) -> bool:
+    """Whether arguments are a command, as they are for an image that has no entrypoint."""
+    first = next(iter(container.get("args") or ()), "")
+    return bool(first) and shutil.which(first, path=path) is not None
 
 
 class WaitingError(Exception):
@@ -70,7 +77,7 @@ def prepare(
         WaitingError: No command, a reference or path that leads nowhere, or a user it must not be.
     """
     pod, container = state.pod, state.spec(which)
-    if not container.get("command"):
+    if not (container.get("command") or _begins_with_a_program(container, around.path)):
         raise WaitingError(
             NO_COMMAND,
             f'container "{container["name"]}" has no command: a process node has no images, so '

@@ -241,6 +241,8 @@ class NodeActor(Actor[Command]):
         """Bring pods and containers in line with the store."""
         present = {pod["metadata"]["uid"]: pod for pod in self._parts.store.by_node(self._name)}
         for uid, pod in present.items():
+            if uid in self._pods:
+                continue  # it has its address, or has given it back before its status was written
             over = core.is_terminal(pod)  # then others may have its address by now
             address = (pod.get("status") or {}).get("podIP")
             if address and not over:

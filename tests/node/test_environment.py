@@ -169,6 +169,6 @@ def test_commands_and_arguments_are_expanded() -> None:
     assert command_of(container, {"A": "1"}) == ("echo", "1", "1$(A)", "$(B)")
 
 
-def test_arguments_without_a_command_are_no_command() -> None:
-    """There is no image whose entrypoint they could go to."""
-    assert command_of({"args": ["x"]}, {}) == ()
+def test_arguments_without_a_command_are_one() -> None:
+    """As for an image without an entrypoint; whether they begin with a program is not looked at."""
+    assert command_of({"args": ["$(A)", "y"]}, {"A": "x"}) == ("x", "y")

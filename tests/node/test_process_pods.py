@@ -75,6 +75,17 @@ async def test_a_container_without_a_command_says_that_there_is_no_image(process
     assert "spec.containers[0].command" in processes.events.messages("web", "Failed")[0]
 
 
+async def test_arguments_that_begin_with_a_program_are_a_command(processes: Any) -> None:
+    """As for images without an entrypoint, which many published examples use; options are none."""
+    shell = {"args": ["/bin/sh", "-c", "exit 3"]}
+    await processes.run("shell", restartPolicy="Never", container=shell)
+    await processes.run("options", restartPolicy="Never", container={"args": ["--port=80"]})
+    await processes.until(lambda: processes.state("shell")[0] == "terminated")
+    assert processes.state("shell")[1]["exitCode"] == 3
+    await processes.until(lambda: processes.state("options")[0] == "waiting")
+    assert processes.state("options")[1]["reason"] == "NoCommand"
+
+
 async def test_a_command_that_is_not_found_is_a_start_error(processes: Any) -> None:
     """Exit code 128, as containerd has it."""
     await processes.run("web", "nope", restartPolicy="Never")
@@ -213,17 +224,18 @@ async def test_init_containers_run_before_and_sidecars_beside_a_pods_processes(
         script = f"echo {name} | tee -a {told}; {then}"
         return {"name": name, "image": "i", "command": ["sh", "-c", script], **more}
 
-    last = f"trap 'echo over >> {told}; exit 0' TERM; while :; do sleep 0.05; done"
-    mains = [say("main", f"while [ $(grep -c side {told}) -lt 2 ]; do sleep 0.05; done; echo end")]
+    last = f"trap 'echo over >> {told}; exit 0' TERM; echo armed >> {told}"
+    last += "; while :; do sleep 0.05; done"
+    mains = [say("main", f"until grep -q armed {told}; do sleep 0.05; done; echo end")]
     once = f"[ $(grep -c side {told}) -lt 2 ] || {{ {last}; }}; exit 3"
     inits = [say("first", "sleep 0.2"), say("side", once, restartPolicy="Always"), say("second")]
     await processes.run("job", containers=mains, initContainers=inits, restartPolicy="Never")
     await processes.until(lambda: processes.pod("job")["status"]["phase"] == "Succeeded")
     lines = told.read_text().split()
     assert lines[:2] == ["first", "side"]
-    assert sorted(lines[2:5]) == ["main", "second", "side"]
+    assert sorted(lines[2:6]) == ["armed", "main", "second", "side"]
     assert lines.index("second") < lines.index("main")
-    assert lines[5:] == ["over"]
+    assert lines[6:] == ["over"]
     assert await output(processes, "job", "first") == "first\n"
     statuses = {
         item["name"]: item for item in processes.pod("job")["status"]["initContainerStatuses"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.testing import virtual
-from orchestrator.node import SimulatedRuntime, simulated_node
+from orchestrator.node import SimulatedRuntime, nodes, simulated_node
 from orchestrator.node.resting import AlikeStatuses
 from orchestrator.node.runtime import ContainerOf, ContainerStarted
 from orchestrator.node.statuses import status_change
@@ -317,3 +317,32 @@ def test_what_a_first_status_says_it_changed_is_what_comparing_finds(
     assert (replaced, removed) == ({}, [])
     assert merged["status"].items() <= changed.fields["status"].items()
     assert apply_delta(pod, (changed.fields, {}, []), 7)["status"] == status
+
+
+def test_an_ended_pods_address_stays_given_back_when_its_node_lists_anew(
+    one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the store does not know of the end yet: its last status is still being written."""
+
+    @virtual
+    async def scenario() -> None:
+        async with one() as cluster:
+            annotations = {"simulation.orchestrator/run-seconds": "1"}
+            await cluster.run("work", annotations=annotations, restartPolicy="Never")
+            await cluster.until_running("work")
+            write = cluster.store.write
+
+            async def slowly(*arguments: Any, **options: Any) -> Any:
+                await asyncio.sleep(5)
+                return await write(*arguments, **options)
+
+            monkeypatch.setattr(cluster.store, "write", slowly)
+            await cluster.system.clock.sleep(2)
+            assert cluster.pod("work")["status"]["phase"] == "Running"
+            cell = cluster.system.guardian.rare().children["nodes"].rare().children["node-1"]
+            cell.tell(nodes.Relist())
+            await cluster.system.clock.sleep(20)
+            assert cluster.pod("work")["status"]["phase"] == "Succeeded"
+            assert len(cell.actor._around.pool) == 0
+
+    scenario()
