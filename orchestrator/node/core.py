@@ -31,7 +31,7 @@ def decide_pod(state: PodState, now: float) -> Plan:
     if state.gone or "deletionTimestamp" in pod["metadata"]:
         return _decide_deletion(state, now)
     draft = Draft()
-    if state.failed or is_terminal(pod) or is_over(state):
+    if state.failed or state.refused or is_terminal(pod) or is_over(state):
         end_all(draft, state, grace_of(pod), now)
         return draft.plan()
     if "activeDeadlineSeconds" in pod["spec"]:

@@ -235,6 +235,8 @@ class NodesActor(Actor[Command]):
             events = self._follower.take(_ALL)
         except Expired:
             self._follower.restart(self._store.sequence)
+            for name, resting in self._pods.items():
+                resting.recount(self._store.by_node(name))
             for ref in self._nodes.values():
                 ref.tell(nodes.Relist())
             return

@@ -181,6 +181,7 @@ class NodeActor(Actor[Command]):
             volumes=self._parts.volumes,
         )
         self._resting.open(self._around)
+        self._resting.recount(self._parts.store.by_node(config.name))
         self._pods = self._resting.entries
         self._runtime.attach(config.name, self._note)
         self._relist()
@@ -272,6 +273,7 @@ class NodeActor(Actor[Command]):
         elif entry is None:
             if not (self._resting.begin(pod) or self._resting.resume(pod)):
                 entry = self._pods[uid] = NodePod(pod)
+                entry.refused = self._resting.refusal_of(pod)
                 self._wake(uid, entry)
         elif entry.latest is not pod:
             known, entry.latest = entry.latest, pod

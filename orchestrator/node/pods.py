@@ -137,6 +137,7 @@ class PodActor(Actor[Command]):
             unsupported=launching.unsupported_of(pod, around.runtime.executes, around.user),
             status=self._entry.proposed,
             gone=self._entry.removed,
+            refused=self._entry.refused,
         )
         self._events = events = PodEvents(around, state)
         self._prober = prober = Prober(self.context, around, state, events.warn)
@@ -150,7 +151,10 @@ class PodActor(Actor[Command]):
         for container in state.all():
             container.hooked = container.id in self._entry.hooked
             self._containers.hear_last_words(container)
-        self._tell_limits(known=bool(records))
+        if state.refused is None:
+            self._tell_limits(known=bool(records))
+        elif self._entry.proposed is None:
+            events.warn(state.refused.reason, state.refused.message)
         self._preparation.settle(records[0].address if records else "")
         self._compare()
         self._reconcile()
@@ -284,7 +288,7 @@ class PodActor(Actor[Command]):
         ):
             return False
         if not state.has_live:
-            return core.is_terminal(state.pod) or core.is_over(state)
+            return bool(core.is_terminal(state.pod) or state.refused or core.is_over(state))
         if state.failed or core.is_over(state):
             return False
         return all(_is_steady(item) for item in state.all())

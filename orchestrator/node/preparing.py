@@ -87,7 +87,7 @@ class Preparation:
             if state.has_live or not core.is_terminal(state.pod):
                 pool.claim(state.address, state.pod["metadata"]["uid"])
             return
-        if core.is_terminal(state.pod) or state.unsupported:
+        if core.is_terminal(state.pod) or state.unsupported or state.refused:
             return
         try:
             now = self._context.clock.monotonic()

@@ -10,15 +10,17 @@ records as after a restart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from actors import ActorRef, Clock
 from orchestrator.node import launching
 from orchestrator.node.addresses import AddressesExhaustedError
+from orchestrator.node.admission import Admissions, Offer, PodAmounts, Refusal
 from orchestrator.node.conditions import OWN_CONDITIONS
 from orchestrator.node.outbox import Proposal
+from orchestrator.node.registration import node_object
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
@@ -94,6 +96,7 @@ class AlikeStatuses:
 
     def __init__(self) -> None:
         self._made: dict[tuple[Any, ...], _Alike] = {}
+        self.amounts = PodAmounts()
 
     def first(
         self, pod: Object, runtime: str, started: Sequence[ContainerStarted], now: float
@@ -187,10 +190,21 @@ class NodePods:
     as all that is done for the pod.
 
     Attributes:
+        admissions: Which of them the node has taken, and which it has refused.
         entries: By uid.
     """
 
-    __slots__ = ("_alike", "_around", "_clock", "_host", "entries")
+    __slots__ = (
+        "_alike",
+        "_around",
+        "_clock",
+        "_host",
+        "_node",
+        "_offer",
+        "_own",
+        "admissions",
+        "entries",
+    )
 
     def __init__(self, alike: AlikeStatuses, clock: Clock) -> None:
         """Prepare; nothing is settled before `open`."""
@@ -199,6 +213,9 @@ class NodePods:
         self._clock = clock
         self._around: Surroundings | None = None
         self._host: Object = {}
+        self._node: Object | None = None
+        self._offer = self._own = Offer({})
+        self.admissions = Admissions(alike.amounts)
 
     @property
     def expect_configuration(self) -> bool:
@@ -211,6 +228,9 @@ class NodePods:
         self.entries = {}
         self._around = around
         address = around.config.address
+        status = {"allocatable": around.allocatable}
+        self._own = Offer({**node_object(around.config), "status": status})
+        self._node, self._offer = None, self._own
         self._host = {"hostIP": address, "hostIPs": [{"ip": address}]}
 
     def close(self) -> None:
@@ -225,11 +245,18 @@ class NodePods:
         metadata, spec = pod["metadata"], pod["spec"]
         entry = self.entries.get(metadata["uid"])
         if event.type == "DELETED":
+            self.admissions.forget(metadata["uid"])
             return entry is not None and entry.ended and self._forget(entry)
+        before = event.previous
+        if before is None or not before["spec"].get("nodeName"):
+            refused = self.admissions.judge(pod, self._offered()) is not None
+            if entry is None:
+                return not refused and self._begin(pod)
+        else:
+            self.admissions.note(pod, before)
         if entry is None:
             # Nothing but its binding: any later change may be behind others in a mailbox.
-            before = event.previous
-            return (before is None or not before["spec"].get("nodeName")) and self.begin(pod)
+            return False
         if (
             entry.ref is None
             and pod.get("status") is entry.proposed
@@ -243,8 +270,31 @@ class NodePods:
         entry.ended = False
         return False
 
+    def _offered(self) -> Offer:
+        """Return what the stored Node offers, or will when it is registered."""
+        around = self._around
+        if around is None:
+            return self._offer
+        node = around.reader.get("nodes", "", around.config.name)
+        if node is not self._node:
+            registered = node is not None and (node.get("status") or {}).get("allocatable")
+            self._node = node
+            self._offer = Offer(node) if node is not None and registered else self._own
+        return self._offer
+
+    def refusal_of(self, pod: Object) -> Refusal | None:
+        """Return why the node does not take a pod; None: it does, or did before."""
+        return self.admissions.judge(pod, self._offered())
+
+    def recount(self, pods: Iterable[Object]) -> None:
+        """Take over all pods that are bound to the node: changes may have been missed."""
+        self.admissions.recount(pods, self._offered())
+
     def begin(self, pod: Object) -> bool:
         """Start a pod that can rest from the start; False: it needs an actor, nothing was done."""
+        return self.refusal_of(pod) is None and self._begin(pod)
+
+    def _begin(self, pod: Object) -> bool:
         around = self._around
         if around is None or not _can_rest(pod, around):
             return False

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.node.admission import Refusal
 from orchestrator.node.support import Unsupported
 from orchestrator.resources.objects import Object
 
@@ -175,6 +176,7 @@ class PodState:
         gone: Whether the pod was removed from the store.
         confirmed: Whether the store was told that nothing of the pod runs any more.
         failed: Why the node ended the pod before its time, as (reason, message), or None.
+        refused: Why the node did not take the pod, or None; then nothing of it is ever begun.
     """
 
     pod: Object
@@ -191,6 +193,7 @@ class PodState:
     gone: bool = False
     confirmed: bool = False
     failed: tuple[str, str] | None = None
+    refused: Refusal | None = None
 
     def all(self) -> Iterator[ContainerState]:
         """All containers, in the order in which they are started first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from functools import lru_cache
 
+from orchestrator.node.admission import refused_status
 from orchestrator.node.conditions import OWN_CONDITIONS, pod_conditions
 from orchestrator.node.core import is_terminal
 from orchestrator.node.phases import is_held, pod_phase
@@ -140,6 +141,9 @@ def pod_status(state: PodState, now: float) -> Object:
     pod = state.pod
     stored = status_of(pod)
     present = state.status or stored
+    if state.refused is not None:
+        observed = pod["metadata"].get("generation")
+        return refused_status(stored, state.refused, observed, format_time(state.started_at))
     phase = pod_phase(state)
     generation = pod["metadata"].get("generation")
     status: Object = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from orchestrator.node.addresses import AddressPool
+from orchestrator.node.admission import Refusal
 from orchestrator.node.configs import NodeConfig
 from orchestrator.node.outbox import Outbox
 from orchestrator.node.runtime import Runtime
@@ -26,6 +27,7 @@ class PodEntry:
         latest: Newest revision that the node has seen; the node writes it.
         proposed: Status that the pod proposed last, which comes back as a revision that is no
             news; the pod writes it.
+        refused: Why the node does not take the pod, None if it does; the node writes it.
         removed: Whether the store no longer has the pod; the node writes it.
         hooked: Ids of containers whose ``preStop`` hook has begun; the pod writes it, so that a
             hook does not run again when the pod's actor fails.
@@ -34,11 +36,12 @@ class PodEntry:
         unheard: How many of the node's messages the pod has not handled yet.
     """
 
-    __slots__ = ("hooked", "latest", "proposed", "removed", "settled", "unheard")
+    __slots__ = ("hooked", "latest", "proposed", "refused", "removed", "settled", "unheard")
 
     def __init__(self, latest: Object) -> None:
         self.latest = latest
         self.proposed: Object | None = None
+        self.refused: Refusal | None = None
         self.removed = False
         self.hooked: tuple[str, ...] = ()
         self.settled = False

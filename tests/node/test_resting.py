@@ -253,7 +253,7 @@ def test_a_pod_without_an_address_waits_for_one_with_an_actor(
 
     @virtual
     async def scenario() -> None:
-        async with clusters(simulated(), [simulated_node(1)]) as cluster:
+        async with clusters(simulated(), [simulated_node(1, pods="300")]) as cluster:
             for index in range(254):
                 await cluster.run(f"p{index}")
             await cluster.until(lambda: cluster.state("p253")[0] == "waiting")
