@@ -50,13 +50,25 @@ class Witness:
         others: Further checks of every event, called when it is in ``objects``.
     """
 
-    def __init__(self, now: Callable[[], float], *, strict_floor: bool) -> None:
+    def __init__(
+        self, now: Callable[[], float], *, strict_floor: bool, stale_seconds: float = 0.0
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            now: Virtual seconds.
+            strict_floor: Whether rolling updates are held to their floor.
+            stale_seconds: For how long a pod may be ready without its Deployment's knowing. What
+                is not ready goes first, as upstream has it, and may get ready before it goes.
+        """
         self.history: list[str] = []
         self.objects: dict[Key, Object] = {}
         self.released: set[str] = set()
         self.failures: list[InvariantError] = []
         self._now = now
         self._strict_floor = strict_floor
+        self._stale_seconds = stale_seconds
+        self._ready_at: dict[str, float] = {}
         self._bound: dict[str, str] = {}
         self._floors: dict[str, deque[tuple[float, int]]] = {}
         self._uids: set[str] = set()
@@ -188,6 +200,10 @@ class Witness:
     def _check_pod(self, event: ObjectEvent) -> None:
         pod, key = event.object, event.key
         uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
+        if is_ready(pod):
+            self._ready_at.setdefault(uid, self._now())
+        elif event.type != "DELETED":
+            self._ready_at.pop(uid, None)
         if event.type == "DELETED":
             self._bound.pop(uid, None)
         elif node:
@@ -288,6 +304,8 @@ class Witness:
             floors.popleft()
         floor = min(value for _, value in floors)
         if not self._is_available(event.previous or pod):
+            return
+        if self._now() - self._ready_at.get(pod["metadata"]["uid"], 0.0) < self._stale_seconds:
             return
         left = sum(
             self._is_available(other)
