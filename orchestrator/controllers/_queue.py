@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, Generic, TypeVar
 
@@ -15,6 +15,9 @@ BASE_DELAY: Final = 0.005
 
 MAX_DELAY: Final = 1000.0
 """Seconds; the most that a key which keeps failing waits. Same source."""
+
+_SLACK: Final = 64
+"""Timers that count no longer which may always stay in the heap; beyond that, one for each live."""
 
 
 class WorkQueue(Generic[K]):
@@ -92,6 +95,22 @@ class WorkQueue(Generic[K]):
             return
         self._due[key] = due
         heappush(self._timers, (due, next(self._order), key))
+        self._sweep()
+
+    def hasten(self, key: Hashable) -> None:
+        """Mark a key now if it has a timer, which ends: its object is gone.
+
+        The look finds out that nothing is to be waited for. Left to itself the timer would hold
+        the key for as long as a time to live or a schedule says, which may be years.
+
+        Args:
+            key: Any value; one that is no key of this queue has no timer.
+        """
+        if key in self._due:
+            known: K = key
+            del self._due[known]
+            self.mark(known)
+            self._sweep()
 
     def next_due(self) -> float | None:
         """Return the moment at which `mark_due` has something to do, or None."""
@@ -105,3 +124,15 @@ class WorkQueue(Generic[K]):
             _, _, key = heappop(self._timers)
             del self._due[key]
             self.mark(key)
+
+    @property
+    def timers(self) -> int:
+        """How many timers are held, those included that count no longer."""
+        return len(self._timers)
+
+    def _sweep(self) -> None:
+        """Throw out timers that count no longer once they are the most; costs O(1) for each."""
+        if len(self._timers) > 2 * len(self._due) + _SLACK:
+            due = self._due
+            self._timers = [timer for timer in self._timers if due.get(timer[2]) == timer[0]]
+            heapify(self._timers)

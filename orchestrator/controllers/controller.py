@@ -218,6 +218,12 @@ class Controller(Actor[Command], Generic[K]):
         except Expired:
             self._relist()
             return
+        for event in events:
+            if event.type == "DELETED":
+                # A controller's keys are those of objects, or their names. A look too many at
+                # another object of that name finds nothing to do.
+                self.queue.hasten(event.key)
+                self.queue.hasten(event.key.name)
         self.observe_all(events)
 
     def observe_all(self, events: Sequence[ObjectEvent]) -> None:

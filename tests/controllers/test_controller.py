@@ -242,3 +242,38 @@ def test_rollouts_end_right_in_any_order_of_turns(worlds: Any, seed: Any) -> Non
             assert status["availableReplicas"] == status["updatedReplicas"] == 9
 
     run()
+
+
+class Sleeper(Controller[Key]):
+    """Looks at every ConfigMap again in ten years."""
+
+    resources = ("configmaps",)
+
+    def observe(self, event: Any) -> None:
+        if event.type != "DELETED":
+            self.queue.mark(event.key)
+
+    def reconcile(self, key: Key, now: float) -> Plan | None:
+        return Plan(requeue_after=10 * 365 * 86400.0) if self.store.get(*key) else None
+
+
+@virtual
+async def test_timers_go_with_the_objects_they_are_for(worlds: Any) -> None:
+    """What was deleted is not remembered until its timer would have been due."""
+    async with worlds.world() as world:
+        made: list[Sleeper] = []
+
+        def make() -> Sleeper:
+            made.append(Sleeper(world.store, world.recorded))
+            return made[-1]
+
+        world.system.spawn(make, "sleeper")
+        for at in range(200):
+            await world.create("configmaps", config_map(f"x-{at}"))
+        await world.settle(1)
+        assert made[0].queue.timers == 200
+        for at in range(200):
+            await world.store.delete("configmaps", "default", f"x-{at}")
+        await world.settle(1)
+        assert made[0].queue.timers <= 64
+        assert made[0].queue.next_due() is None

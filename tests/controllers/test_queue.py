@@ -59,3 +59,29 @@ def test_the_earliest_of_several_timers_wins() -> None:
     queue.mark_due(20.0)
     assert not queue
     assert queue.next_due() is None
+
+
+def test_a_key_whose_object_is_gone_keeps_no_timer() -> None:
+    """It is looked at once more, and what was due in years is not held until then."""
+    queue: WorkQueue[int] = WorkQueue()
+    for key in range(5000):
+        queue.after(key, 1e9 + key)
+    for key in range(1, 5000):
+        queue.hasten(key)
+        assert queue.take() == key
+        queue.finish(key)
+    queue.hasten("no key of this queue")
+    assert not queue
+    assert queue.timers < 100
+    assert queue.next_due() == 1e9
+
+
+def test_timers_that_were_brought_forward_do_not_pile_up() -> None:
+    """A key has one timer that counts; the heap is swept of the others."""
+    queue: WorkQueue[str] = WorkQueue()
+    for turn in range(5000):
+        queue.after("a", 10_000.0 - turn)
+    assert queue.timers < 100
+    queue.mark_due(5_001.0)
+    assert queue.take() == "a"
+    assert queue.next_due() is None
