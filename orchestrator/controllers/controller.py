@@ -135,6 +135,12 @@ class Controller(Actor[Command], Generic[K]):
         """
         raise TypeError(f"{type(self).__name__} does not reconcile: {key!r} at {now}")
 
+    def namespace_ends(self, key: K) -> None:
+        """Note that something could not be created since its namespace is going away.
+
+        It is not tried again. Override it where what is there waits for what was to come.
+        """
+
     def failed(self, key: K, item: Creation | Update | Deletion, error: StatusError) -> None:
         """Take note that one write of a key's plan was refused."""
 
@@ -339,6 +345,7 @@ class Controller(Actor[Command], Generic[K]):
                 if result.code == 404 and not isinstance(item, Creation):  # Not Found
                     continue  # gone: there is nothing left to change
                 if isinstance(item, Creation) and _is_ending(result):
+                    self.namespace_ends(key)
                     continue  # nor is there anything to add: what is there goes soon
                 done = False
                 self.failed(key, item, result)

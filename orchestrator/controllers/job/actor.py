@@ -27,6 +27,7 @@ from orchestrator.resources.objects import (
     Key,
     Object,
     controller_of,
+    is_deleting,
     labels_of,
     name_of,
     namespace_of,
@@ -206,6 +207,7 @@ class JobController(Controller[Key]):
             suffix=partial(random_suffix, self.context.random),
             burst=burst,
             refused=refused,
+            ending=self._is_ending(key.namespace),
         )
         return decide_job(job, observed, now)
 
@@ -234,7 +236,15 @@ class JobController(Controller[Key]):
                     return None
         return Plan(update=[Update(PODS, pod, without_finalizer(pod))])
 
+    def _is_ending(self, namespace: str) -> bool:
+        found = self.store.get("namespaces", "", namespace)
+        return found is None or is_deleting(found)
+
     # -- refusals --------------------------------------------------------------------------
+
+    def namespace_ends(self, key: Key) -> None:
+        """Look again: failed pods that waited for those refused need wait no longer."""
+        self.queue.mark(key)
 
     def failed(self, key: Key, item: Creation | Update | Deletion, error: StatusError) -> None:
         """Report pods that could not be created or deleted."""

@@ -39,6 +39,7 @@ class Observed:
         suffix: Draws five random characters for a pod's name.
         burst: How many pods may be made at once: fewer after refusals.
         refused: The last attempt to make pods was refused: none is taken for made in advance.
+        ending: Their namespace is going away, so that no pod can be made any more.
     """
 
     pods: Sequence[Object]
@@ -46,14 +47,16 @@ class Observed:
     suffix: Callable[[], str]
     burst: int = BURST
     refused: bool = False
+    ending: bool = False
 
 
 class Census:
     """The pods of one Job, and what follows from them and from what its status has counted."""
 
-    def __init__(self, job: Object, pods: Sequence[Object]) -> None:
-        """Sort the pods that a Job controls."""
+    def __init__(self, job: Object, pods: Sequence[Object], *, ending: bool = False) -> None:
+        """Sort the pods that a Job controls; ``ending`` as in `Observed`."""
         self.job = job
+        self.ending = ending
         self.indexed = is_indexed(job)
         self.completions: int | None = spec_of(job).get("completions")
         self.pods = list(pods)
@@ -166,7 +169,9 @@ class Census:
     @cached_property
     def delayed(self) -> dict[int, Object]:
         """The last failed pod of each index that waits for another, which is told its failures."""
-        if not self.limits_each_index:
+        # In a namespace that ends no pod will come that could be told anything. (There upstream
+        # waits on, and with it the end of the namespace, which takes pods before Jobs.)
+        if not self.limits_each_index or self.ending:
             return {}
         found: dict[int, Object] = {}
         for pod in self.pods:

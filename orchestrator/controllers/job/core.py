@@ -63,7 +63,7 @@ def decide_job(job: Object, observed: Observed, now: float) -> Plan:
         now: Wall seconds.
     """
     plan = Plan()
-    census = Census(job, observed.pods)
+    census = Census(job, observed.pods, ending=observed.ending)
     stored = status_of(job)
     status = _Status(
         conditions=stored.get("conditions") or [],

@@ -45,7 +45,7 @@ def decide_sizing(census: Census, observed: Observed, now: float) -> Sizing:
     missing = wanted - active
     if replaces_only_failed(job):
         missing -= len(census.terminating)
-    if missing <= 0:
+    if missing <= 0 or census.ending:
         return Sizing()
     missing = min(missing, BURST)
     if not census.limits_each_index:
