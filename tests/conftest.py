@@ -62,6 +62,26 @@ def require_program() -> Callable[[str], str]:
     return find
 
 
+SLOW = frozenset({"e2e", "simulation"})
+"""Marks of tests that take seconds."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand files to workers in their order here, not those of many tests first.
+
+    A file of few tests is often one of slow tests; at the end one worker would be left with it.
+    """
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files of slow tests come first, so that what is left at the end is small."""
+    slow = {
+        item.path for item in items if SLOW.intersection(mark.name for mark in item.iter_markers())
+    }
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """Let no test see how another one set up the log: commands that run in this process do."""

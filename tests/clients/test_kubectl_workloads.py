@@ -23,6 +23,34 @@ def image(kube: Kubectl, what: str = "deploy/web") -> str:
     return kube(f"get {what} -o", "jsonpath={.spec.template.spec.containers[0].image}")
 
 
+@pytest.mark.kubectl_since(27)
+def test_a_short_life_with_every_kubectl(each_kube: Kubectl) -> None:
+    """Applied, described, edited, patched, rolled back and deleted: what a version may do anew."""
+    each_kube.apply(sleeper("web", replicas=2))
+    assert "successfully rolled out" in each_kube("rollout status deploy/web --timeout=60s")
+    everything = each_kube("get nodes,deploy,rs,pods -o wide")
+    assert everything.count(" Ready ") == 3
+    assert "2/2" in everything
+    assert everything.count(" Running ") == 2
+    described = each_kube("describe pods -l app=web")
+    for word in ("Successfully assigned", "Started container main", "Running"):
+        assert word in described
+    assert each_kube("logs deploy/web").splitlines()[1:] == []  # the choice of a pod, at most
+    edited = each_kube("edit deploy web", env={"KUBE_EDITOR": "sed -i s/sleeper:1/sleeper:2/"})
+    assert "deployment.apps/web edited" in edited
+    each_kube("rollout status deploy/web --timeout=60s")
+    assert revisions(each_kube) == ["1", "2"]
+    each_kube("rollout undo deploy/web")
+    each_kube("rollout status deploy/web --timeout=60s")
+    assert image(each_kube) == "sleeper:1"
+    each_kube("patch deploy web -p", '{"spec":{"replicas":1}}')
+    each_kube("label deploy web tier=front")
+    assert "1/1" in each_kube("get deploy -l tier=front")
+    each_kube("delete deploy web --timeout=30s")
+    each_kube("wait --for=delete pod -l app=web --timeout=30s")
+    assert "No resources found" in each_kube("get pods -l app=web")
+
+
 def test_a_rollout_over_its_revisions(kube: Kubectl) -> None:
     """Updated, looked up, undone to the last and to a named revision, paused, restarted."""
     kube.apply(sleeper("web", replicas=2))

@@ -1,4 +1,7 @@
-"""The session of the README with a real, unmodified kubectl of every version at hand."""
+"""A new user's session with a real, unmodified kubectl: the oldest and the newest at hand.
+
+``tests/clients`` has a shorter one with every version between them.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,10 @@ def fetch(url: str, *, deadline: float = 10) -> str:
 
 
 def test_a_new_users_session(
-    daemon: Daemon, any_kubectl: Path, kubectl_minor: Callable[[Path], int], tmp_path: Path
+    daemon: Daemon, edge_kubectl: Path, kubectl_minor: Callable[[Path], int], tmp_path: Path
 ) -> None:
     """Apply, look, reach, scale, update, roll back, patch, taint: every step as upstream's."""
-    kubectl = Session(daemon, any_kubectl)
+    kubectl = Session(daemon, edge_kubectl)
     web = tmp_path / "web.yaml"
     web.write_text(manifests())
 
@@ -121,11 +124,11 @@ def test_a_new_users_session(
     replaced["data"] = {"a": "2"}
     kubectl("replace -f -", stdin=yaml.safe_dump(replaced))
     assert kubectl.json("get configmap settings -n team")["data"] == {"a": "2"}
-    edit(daemon, any_kubectl, tmp_path)
+    edit(daemon, edge_kubectl, tmp_path)
     kubectl("delete ns team --timeout=30s")
     assert "NotFound" in kubectl.refused("get ns team")
 
-    if kubectl_minor(any_kubectl) >= 27:  # older ones want OpenAPI v2 with all definitions
+    if kubectl_minor(edge_kubectl) >= 27:  # older ones want OpenAPI v2 with all definitions
         explained = kubectl("explain deploy.spec.strategy")
         assert "RollingUpdate" in explained
         assert "strategy" in explained
