@@ -2,7 +2,7 @@
 
 from actors._actors import Actor, BatchActor, Overflow
 from actors._bus import Bus, LocalBus, Subscription
-from actors._clocks import Clock, RealClock, TimerHandle, VirtualClock
+from actors._clocks import Clock, RealClock, TimerHandle
 from actors._contexts import Context, Job, Timer
 from actors._dead_letters import DeadLetter, DeadLetters
 from actors._envelopes import DEFERRED, Deferred, Envelope
@@ -28,6 +28,7 @@ from actors._supervision import (
 )
 from actors._supervisor import ChildSpec, Supervisor
 from actors._system import ActorSystem
+from actors._virtual_clock import VirtualClock
 
 __all__ = [
     "DEFERRED",

@@ -150,10 +150,14 @@ class Controller(Actor[Command], Generic[K]):
         Not more than once for a key at a time.
         """
         self.context.run(
-            question,
+            self._held(question),
             done=lambda value: _Learned(key=key, value=value),
             failed=lambda error: _Learned(key=key, value=error),
         )
+
+    async def _held(self, question: Coroutine[Any, Any, Any]) -> Any:
+        with self.context.clock.held():  # the answer takes real time
+            return await question
 
     def learned(self, key: K, value: Any) -> None:
         """Take what was asked about a key, or the exception; the key is marked afterwards."""

@@ -414,7 +414,8 @@ class Writes(Reads):
             else:
                 proposals.append(operation)
         if self.admission.hooks and anything_asked(self, proposals):
-            results = await self._write_asking(proposals, timeout, caller or Caller())
+            with self.clock.held():  # webhooks answer in real time, policies may take a thread
+                results = await self._write_asking(proposals, timeout, caller or Caller())
         else:
             results = await self._ask(Commit(operations=tuple(proposals)), timeout)
         for at, refusal in early.items():

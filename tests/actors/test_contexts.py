@@ -14,7 +14,6 @@ from actors import (
     Envelope,
     MailboxFull,
     Supervision,
-    VirtualClock,
 )
 from actors.testing import Probe, virtual
 
@@ -287,29 +286,6 @@ async def test_statistics_tell_what_happened() -> None:
         system.spawn(Scripted, "b")
         total = system.statistics()
         assert (total.name, total.actors, total.processed, total.queue_peak) == ("s", 2, 11, 11)
-
-
-@virtual
-async def test_a_virtual_clock_stands_still_until_advanced() -> None:
-    """Timers follow it; deadlines of asks, which bound real work, do not."""
-    clock = VirtualClock()
-    async with ActorSystem(clock=clock) as system:
-        actor = Scripted()
-        ref = system.spawn(lambda: actor, "a")
-        begin = clock.now()
-        await ref.ask(lambda me: me.context.after(10, "x"))
-        await ref.ask(lambda me: me.context.every(4, "y"))
-        slept = asyncio.ensure_future(clock.sleep(11))
-        await asyncio.sleep(1000)
-        assert actor.seen == []
-        await clock.advance(9)
-        assert [message for _, message in actor.seen] == ["y", "y"]
-        assert not slept.done()
-        await clock.advance(2)
-        assert [message for _, message in actor.seen] == ["y", "y", "x"]
-        assert slept.done()
-        assert clock.now() - begin == 11
-        assert clock.monotonic() == 11
 
 
 @virtual

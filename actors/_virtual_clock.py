@@ -1,0 +1,262 @@
+"""A clock that is moved by hand, beside a loop whose own time is real.
+
+Time moves from one due timer to the next, and only when all that the last one set in motion has
+come to rest. Rest is read off the loop: nothing is ready to run but those who ask. What the loop
+cannot know, threads and sockets at work, holds the clock (`VirtualClock.held`); what is done by
+programs on the other side of a socket is asked of ``courtesy``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import weakref
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Final
+
+from actors._clocks import TimerHandle
+
+Courtesy = Callable[[], Awaitable[bool]]
+"""Gives others their chance, in real time; tells whether something may have come of it."""
+
+_TURNS: Final = 2
+"""Turns of the loop in a row that have to find nothing ready."""
+_BLIND_TURNS: Final = 40
+"""Turns waited for on a loop that does not show what is ready (uvloop)."""
+_PATIENCE: Final = 5.0
+"""Real seconds after which time moves although there is no rest: somebody never pauses."""
+_PURGE_FROM: Final = 64
+
+_askers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = weakref.WeakKeyDictionary()
+"""How many tasks of each loop are waiting for it to be at rest; they are always ready."""
+
+
+class _Timer:
+    __slots__ = ("args", "callback", "clock")
+
+    def __init__(
+        self, clock: VirtualClock, callback: Callable[..., None], args: tuple[Any, ...]
+    ) -> None:
+        self.clock: VirtualClock | None = clock
+        self.callback = callback
+        self.args = args
+
+    def cancel(self) -> None:
+        """Forget it."""
+        clock, self.clock = self.clock, None
+        if clock is not None:
+            clock._note_cancelled()  # noqa: SLF001 - both are this module's
+
+
+class _Hold:
+    """Counts who works in real time; entered and left as often as one likes."""
+
+    __slots__ = ("count", "released")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.released: asyncio.Event | None = None
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.count -= 1
+        if not self.count and self.released is not None:
+            self.released.set()
+            self.released = None
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until nobody does, or that many real seconds."""
+        if self.released is None:
+            self.released = asyncio.Event()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.released.wait()
+        except TimeoutError:
+            return
+
+
+class VirtualClock:
+    """A clock that stands still until told to advance, on a real event loop.
+
+    For a system that has sockets or threads and still wants to pass a day in milliseconds.
+
+    Attributes:
+        courtesy: Asked each time when all is at rest, before time moves; while it answers True
+            the loop is looked at again. None where nobody outside the loop takes part.
+    """
+
+    __slots__ = (
+        "_cancelled",
+        "_hold",
+        "_moving",
+        "_now",
+        "_numbers",
+        "_start",
+        "_timers",
+        "courtesy",
+    )
+
+    def __init__(self, start: float = 1_767_225_600.0) -> None:
+        """Start at that many seconds since the epoch (by default 2026-01-01T00:00:00Z)."""
+        self.courtesy: Courtesy | None = None
+        self._start = start
+        self._now = 0.0
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._numbers = itertools.count()
+        self._cancelled = 0
+        self._hold = _Hold()
+        self._moving: asyncio.Lock | None = None
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._start + self._now
+
+    def monotonic(self) -> float:
+        """Seconds advanced so far."""
+        return self._now
+
+    @property
+    def next_due(self) -> float | None:
+        """The monotonic moment of the next timer; None when there is none."""
+        timers = self._timers
+        while timers and timers[0][2].clock is None:
+            heapq.heappop(timers)
+            self._cancelled -= 1
+        return timers[0][0] if timers else None
+
+    async def sleep(self, seconds: float) -> None:
+        """Suspend until somebody has advanced the clock that far."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = self.call_later(seconds, _wake, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+
+    def call_later(self, seconds: float, callback: Callable[..., None], *args: Any) -> TimerHandle:
+        """Run the callback during the ``advance`` that passes that moment."""
+        timer = _Timer(self, callback, args)
+        heapq.heappush(self._timers, (self._now + max(0.0, seconds), next(self._numbers), timer))
+        return timer
+
+    def held(self) -> _Hold:
+        """Let no time pass while the block is at work, in a thread or over a socket."""
+        return self._hold
+
+    async def settle(self) -> None:
+        """Wait until all that is set in motion at this moment has come to rest.
+
+        That is: nothing in the loop is ready, nobody holds the clock, ``courtesy`` knows of
+        nothing. Where somebody never pauses, five real seconds are enough.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _PATIENCE
+        while loop.time() < end:
+            if not await _at_rest(loop, end):
+                return
+            if self._hold.count:
+                await self._hold.wait(end - loop.time())
+            elif self.courtesy is None or not await self.courtesy():
+                return
+
+    async def advance(self, seconds: float) -> None:
+        """Let that much time pass, moment by moment, everything coming to rest in between."""
+        await self.advance_until(_never, within=seconds)
+
+    async def advance_until(self, condition: Callable[[], Any], *, within: float) -> Any:
+        """Let time pass until something holds, ``within`` seconds at most.
+
+        Of several tasks that advance one clock each gets what it asked for; time moves to the
+        earliest that any of them may see.
+
+        Args:
+            condition: Asked whenever all has come to rest, at first at this moment.
+            within: Seconds. When they are over, all of them have passed.
+
+        Returns:
+            What the condition said last.
+        """
+        end = self._now + within
+        while True:
+            await self.settle()
+            if found := condition():
+                return found
+            if self._now >= end and not self._is_due():
+                return found
+            await self._step(end)
+
+    async def _step(self, end: float) -> None:
+        """Move to the next moment at which something is due, or to ``end``; run what is due."""
+        if self._moving is None:
+            self._moving = asyncio.Lock()
+        before = self._now
+        async with self._moving:
+            if self._now != before:
+                return  # another has moved it meanwhile
+            due = self.next_due
+            if due is None or due > end:
+                self._now = max(self._now, end)
+                return
+            self._now = max(self._now, due)
+            # Those of one moment in the order they were set; what they set for this same moment
+            # comes when they have come to rest.
+            ready = []
+            while (found := self.next_due) is not None and found <= self._now:
+                ready.append(heapq.heappop(self._timers)[2])
+            for timer in ready:
+                if timer.clock is not None:  # not cancelled by one before it
+                    timer.clock = None
+                    timer.callback(*timer.args)
+
+    def _is_due(self) -> bool:
+        due = self.next_due
+        return due is not None and due <= self._now
+
+    def _note_cancelled(self) -> None:
+        self._cancelled += 1
+        if self._cancelled > _PURGE_FROM and self._cancelled > len(self._timers) // 2:
+            self._timers = [item for item in self._timers if item[2].clock is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+
+async def _at_rest(loop: asyncio.AbstractEventLoop, end: float) -> bool:
+    """Give the loop turns until it has nothing ready; False when it has not until ``end``."""
+    ready: Any = getattr(loop, "_ready", None)
+    needed = _TURNS if ready is not None else _BLIND_TURNS
+    _askers[loop] = _askers.get(loop, 0) + 1
+    quiet = 0
+    try:
+        while quiet < needed:
+            await asyncio.sleep(0)
+            # The others who ask are always ready: each of them waits as this one does.
+            if ready is None or len(ready) < _askers[loop]:
+                quiet += 1
+            else:
+                quiet = 0
+                if loop.time() >= end:
+                    return False
+    finally:
+        _askers[loop] -= 1
+    return True
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _never() -> bool:
+    return False
