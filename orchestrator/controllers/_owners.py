@@ -5,6 +5,8 @@ Rules: k8s.io/kubernetes/pkg/controller/controller_ref_manager.go.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestrator.resources.objects import Object, uid_of, with_meta
 
 
@@ -15,6 +17,11 @@ def controller_uid(obj: Object) -> str | None:
             uid: str | None = reference.get("uid")
             return uid
     return None
+
+
+def controlled(objects: Iterable[Object], uid: str) -> list[Object]:
+    """Return those of ``objects`` whose controller has a uid, in the order given."""
+    return [obj for obj in objects if controller_uid(obj) == uid]
 
 
 def controller_reference(owner: Object) -> Object:

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from orchestrator.controllers.statefulset.census import Member, judge
 from orchestrator.controllers.statefulset.core import HASH_LABEL, Observed, decide_stateful_set
 from orchestrator.controllers.statefulset.identity import parse_pod_name, with_claims
 from orchestrator.controllers.statefulset.retention import owned_claim
+from orchestrator.controllers.statefulset.roster import fitting
+from orchestrator.controllers.statefulset.row import Row, Terms
 from orchestrator.controllers.statefulset.updating import most_unavailable, plan_update
 from orchestrator.resources.objects import Object
 from orchestrator.resources.selectors import label_selector
@@ -84,6 +87,25 @@ def member(ordinal: int, state: str = "ready", revision: str = "new") -> Member:
     return judge(pod(ordinal, state, revision), "web", SELECTOR)
 
 
+def row_of(
+    stateful_set: Object,
+    members: Iterable[Member],
+    now: float = 50,
+    claim: Callable[[str], Object | None] = lambda _: None,
+) -> Row:
+    """Line up pods as the controller does."""
+    spec = stateful_set["spec"]
+    terms = Terms(
+        (spec.get("ordinals") or {}).get("start", 0),
+        spec["replicas"],
+        spec.get("minReadySeconds", 0),
+    )
+    row = Row(terms, fitting(stateful_set, claim))
+    for one in members:
+        row.put(one, now)
+    return row
+
+
 def revision(stateful_set: Object, name: str = "new", number: int = 1) -> Object:
     """Build the ControllerRevision of a set's present template."""
     data = revision_data(stateful_set["spec"]["template"])
@@ -92,11 +114,15 @@ def revision(stateful_set: Object, name: str = "new", number: int = 1) -> Object
 
 def decide(stateful_set: Object, *members: Member, now: float = 50, **claims: Object) -> Plan:
     """Decide with the set's revision written down."""
+
+    def claim(name: str) -> Object | None:
+        return claims.get(name.replace("-", "_"))
+
     observed = Observed(
-        members={one.ordinal: one for one in members},
+        row=row_of(stateful_set, members, now, claim),
         revisions=[revision(stateful_set)],
         revision=lambda _: None,
-        claim=lambda name: claims.get(name.replace("-", "_")),
+        claim=claim,
     )
     return decide_stateful_set(stateful_set, observed, now)
 
@@ -185,13 +211,12 @@ def test_which_pods_make_way_for_the_new_revision(
         podManagementPolicy=policy,
         updateStrategy={"type": "RollingUpdate", "rollingUpdate": strategy},
     )
-    replicas = [
-        None
-        if word == "-"
-        else member(index, "unready" if word.endswith("!") else "ready", word.rstrip("!"))
+    members = (
+        member(index, "unready" if word.endswith("!") else "ready", word.rstrip("!"))
         for index, word in enumerate(pods.split())
-    ]
-    victims = plan_update(stateful_set, replicas, "new", lambda one: one.is_unavailable(0, 50))
+        if word != "-"
+    )
+    victims = plan_update(stateful_set, row_of(stateful_set, members), "new", 500)
     assert [one.ordinal for one in victims] == result
 
 
@@ -376,7 +401,11 @@ def test_a_name_that_is_taken_counts_as_a_collision() -> None:
     assert resolved.collisions == 1
     assert resolved.revision["metadata"]["name"] not in taken
     observed = Observed(
-        members={}, revisions=[], revision=taken.get, claim=lambda _: None, burst=500
+        row=row_of(stateful_set, []),
+        revisions=[],
+        revision=taken.get,
+        claim=lambda _: None,
+        burst=500,
     )
     plan = decide_stateful_set(stateful_set, observed, 0)
     assert [one.resource for one in plan.create] == ["controllerrevisions.apps"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
+from orchestrator.controllers._belonging import Belonging
 from orchestrator.controllers._claims import claim
 from orchestrator.controllers._orphans import Orphans
-from orchestrator.controllers._owners import controller_uid
+from orchestrator.controllers._owners import controlled, controller_uid
 from orchestrator.controllers._revisions import REVISIONS
 from orchestrator.controllers.controller import Controller
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
-from orchestrator.controllers.statefulset.census import Member, judge
 from orchestrator.controllers.statefulset.core import (
     BURST,
     Observed,
@@ -18,17 +18,17 @@ from orchestrator.controllers.statefulset.core import (
     failure,
 )
 from orchestrator.controllers.statefulset.identity import CLAIMS, PODS, RESOURCE, parse_pod_name
+from orchestrator.controllers.statefulset.roster import Roster, pod_of_claim
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, is_deleting, meta, name_of, uid_of
-from orchestrator.resources.selectors import LabelSelector, label_selector
+from orchestrator.resources.selectors import LabelSelector
 from orchestrator.store import ObjectEvent
 
 
 class StatefulSetController(Controller[Key]):
     """Keeps the pods and claims of every StatefulSet as its spec wants them.
 
-    What is known of a pod is kept as long as the pod is the same object, so that a decision about
-    a large set looks only at what changed.
+    A set has a roster from its first look on, so that later ones judge only what changed.
     """
 
     resources = (RESOURCE, REVISIONS, PODS, CLAIMS)
@@ -36,12 +36,11 @@ class StatefulSetController(Controller[Key]):
     def reset(self) -> None:
         """Forget sets, their pods, and what belongs to nobody."""
         self._sets: dict[str, Key] = {}
-        self._members: dict[str, dict[str, Member | None]] = {}
+        self._rosters: dict[str, Roster] = {}
         self._strays: dict[Key, dict[str, None]] = {}
         self._revisions = Orphans()
         self._refused: set[Key] = set()
-        self._references: Any = None
-        self._controller: str | None = None
+        self._belonging = Belonging()
 
     # -- events ----------------------------------------------------------------------------
 
@@ -62,7 +61,7 @@ class StatefulSetController(Controller[Key]):
         uid = uid_of(event.object)
         if event.type == "DELETED":
             self._sets.pop(uid, None)
-            self._members.pop(uid, None)
+            self._rosters.pop(uid, None)
             self._refused.discard(event.key)
         else:
             self._sets[uid] = event.key
@@ -72,34 +71,37 @@ class StatefulSetController(Controller[Key]):
         if self._revisions.observe(event):
             for stateful_set in self.store.list(RESOURCE, event.key.namespace):
                 self.queue.mark(Key(RESOURCE, event.key.namespace, name_of(stateful_set)))
-        self._mark(controller_uid(event.object))
+        uid = controller_uid(event.object)
+        roster = self._rosters.get(uid) if uid is not None else None
+        if roster is not None:
+            if event.type == "DELETED":
+                roster.revisions.pop(event.key.name, None)
+            else:
+                roster.revisions[event.key.name] = None
+        self._mark(uid)
         if event.previous is not None:
             self._mark(controller_uid(event.previous))
 
     def _observe_pod(self, event: ObjectEvent) -> None:
-        pod, previous = event.object, event.previous
-        metadata = pod["metadata"]
-        references = metadata.get("ownerReferences")
-        if previous is not None:
-            earlier = previous["metadata"]
-            before = earlier.get("ownerReferences")
-            if (
-                event.type == "MODIFIED"
-                and before is references
-                and previous.get("status") is pod.get("status")
-                and earlier.get("labels") is metadata.get("labels")
-                and ("deletionTimestamp" in earlier) == ("deletionTimestamp" in metadata)
-            ):
-                return  # nothing that counts: it was bound, or annotated
-            if before is not references and before != references:
-                self._mark(controller_uid(previous))
-        if references is not self._references:
-            # Pods of one owner share their references: one look is enough for a burst.
-            self._references, self._controller = references, controller_uid(pod)
-        self._mark(self._controller)
+        belonging = self._belonging
+        counts = belonging.see(event)
+        if not counts:
+            # It was bound, or annotated: no reason to look, but the next look sees it as it is.
+            self._touch(controller_uid(event.object), event.key.name)
+            return
+        if belonging.moved:
+            self._touch(belonging.former, event.key.name)
+            self._mark(belonging.former)
+        self._touch(belonging.controller, event.key.name)
+        self._mark(belonging.controller)
         gone = event.type == "DELETED"
-        if gone or self._controller is None or self._strays:
+        if gone or belonging.controller is None or self._strays:
             self._observe_stray(event.key, gone=gone)
+
+    def _touch(self, uid: str | None, pod: str) -> None:
+        roster = self._rosters.get(uid) if uid is not None else None
+        if roster is not None:
+            roster.touch(pod)
 
     def _observe_stray(self, key: Key, *, gone: bool) -> None:
         """Note a pod that nobody controls and whose name a set would give; one gone is room."""
@@ -108,7 +110,7 @@ class StatefulSetController(Controller[Key]):
             return
         parent = Key(RESOURCE, key.namespace, parsed[0])
         strays = self._strays.get(parent)
-        if gone or self._controller is not None:
+        if gone or self._belonging.controller is not None:
             if strays is not None:
                 strays.pop(key.name, None)
                 if not strays:
@@ -129,7 +131,11 @@ class StatefulSetController(Controller[Key]):
         rest = parsed[0] if parsed else ""
         while (at := rest.find("-")) >= 0:
             rest = rest[at + 1 :]
-            if self.store.get(RESOURCE, key.namespace, rest) is not None:
+            stateful_set = self.store.get(RESOURCE, key.namespace, rest)
+            if stateful_set is not None:
+                pod = pod_of_claim(key.name, rest)
+                if pod is not None:
+                    self._touch(uid_of(stateful_set), pod)
                 self.queue.mark(Key(RESOURCE, key.namespace, rest))
 
     # -- decisions -------------------------------------------------------------------------
@@ -139,39 +145,39 @@ class StatefulSetController(Controller[Key]):
         stateful_set = self.store.get(*key)
         if stateful_set is None:
             return None
-        selector = label_selector(stateful_set["spec"].get("selector"))
-        members = self._gather(stateful_set, selector)
-        strangers = [member.pod for member in members if not member.matches]
-        strangers += self._adoptable(key, selector)
-        claims = claim(stateful_set, strangers, selector, PODS).updates
-        revisions, more = claim(stateful_set, self._history(stateful_set), selector, REVISIONS)
-        if claims or more:
-            return Plan(update=[*claims, *more])
-        refused = key in self._refused
-        self._refused.discard(key)
-        get = self.store.get
-        observed = Observed(
-            members={member.ordinal: member for member in members if member.matches},
-            revisions=revisions,
-            revision=lambda name: get(REVISIONS, key.namespace, name),
-            claim=lambda name: get(CLAIMS, key.namespace, name),
-            burst=1 if refused else BURST,
-        )
-        return decide_stateful_set(stateful_set, observed, now)
+        roster = self._roster(key, stateful_set)
+        find_claim = partial(self.store.get, CLAIMS, key.namespace)
+        roster.judge(stateful_set, partial(self.store.get, PODS, key.namespace), find_claim, now)
+        strangers = [*roster.strangers.values(), *self._adoptable(key, roster.selector)]
+        claims = claim(stateful_set, strangers, roster.selector, PODS).updates
+        history = self._history(stateful_set, roster)
+        revisions, more = claim(stateful_set, history, roster.selector, REVISIONS)
+        plan = Plan(update=[*claims, *more])
+        if not plan.update:
+            refused = key in self._refused
+            self._refused.discard(key)
+            observed = Observed(
+                row=roster.row,
+                revisions=revisions,
+                revision=partial(self.store.get, REVISIONS, key.namespace),
+                claim=find_claim,
+                burst=1 if refused else BURST,
+            )
+            plan = decide_stateful_set(stateful_set, observed, now)
+        _expect(plan, roster)
+        return plan
 
-    def _gather(self, stateful_set: Object, selector: LabelSelector) -> list[Member]:
-        """Return the set's pods, judging only those that changed."""
-        uid, name = uid_of(stateful_set), name_of(stateful_set)
-        known = self._members.get(uid) or {}
-        fresh: dict[str, Member | None] = {}
-        for pod in self.store.by_owner(uid, PODS):
-            own = pod["metadata"]["name"]
-            member = known.get(own)
-            if member is None or member.pod is not pod:
-                member = judge(pod, name, selector) if controller_uid(pod) == uid else None
-            fresh[own] = member
-        self._members[uid] = fresh
-        return [member for member in fresh.values() if member is not None]
+    def _roster(self, key: Key, stateful_set: Object) -> Roster:
+        uid = uid_of(stateful_set)
+        roster = self._rosters.get(uid)
+        if roster is None:
+            owned = self.store.keys_by_owner(uid)
+            pods = (each.name for each in owned if each.resource == PODS)
+            roster = self._rosters[uid] = Roster(key, stateful_set, pods)
+            roster.revisions.update(
+                dict.fromkeys(each.name for each in owned if each.resource == REVISIONS)
+            )
+        return roster
 
     def _adoptable(self, key: Key, selector: LabelSelector) -> list[Object]:
         """Return pods without a controller that have a name and labels of the set's."""
@@ -182,11 +188,11 @@ class StatefulSetController(Controller[Key]):
                 found.append(pod)
         return [pod for pod in found if selector.matches(pod["metadata"].get("labels") or {})]
 
-    def _history(self, stateful_set: Object) -> list[Object]:
-        uid = uid_of(stateful_set)
-        owned = self.store.by_owner(uid, REVISIONS)
-        orphans = self._revisions.of(stateful_set["metadata"]["namespace"])
-        return [*(one for one in owned if controller_uid(one) == uid), *orphans]
+    def _history(self, stateful_set: Object, roster: Roster) -> list[Object]:
+        namespace = roster.key.namespace
+        found = (self.store.get(REVISIONS, namespace, name) for name in roster.revisions)
+        own = controlled((one for one in found if one is not None), uid_of(stateful_set))
+        return [*own, *self._revisions.of(namespace)]
 
     # -- refusals --------------------------------------------------------------------------
 
@@ -212,6 +218,26 @@ class StatefulSetController(Controller[Key]):
             what = f"{what} for Pod {key.name}-{what.rpartition('-')[2]}"
         text = failure(stateful_set, verb, kind, what, error.message)
         self._record(Emit(stateful_set, "Warning", f"Failed{verb.title()}", text))
+
+
+def _expect(plan: Plan, roster: Roster) -> None:
+    """Have the next look judge what this one writes about, whatever comes first: event or answer.
+
+    Revisions that are adopted are known by then, too.
+    """
+    for creation in plan.create:
+        if creation.resource == PODS:
+            roster.touch(name_of(creation.object))
+        elif creation.resource == REVISIONS:
+            roster.revisions[name_of(creation.object)] = None
+    for update in plan.update:
+        if update.resource == PODS:
+            roster.touch(name_of(update.base))
+        elif update.resource == REVISIONS:
+            roster.revisions[name_of(update.base)] = None
+    for deletion in plan.delete:
+        if deletion.resource == PODS:
+            roster.touch(name_of(deletion.object))
 
 
 def _has_other_owners(event: ObjectEvent) -> bool:

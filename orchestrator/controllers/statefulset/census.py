@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from orchestrator.controllers._pods import ready_since
@@ -47,10 +46,6 @@ class Member(NamedTuple):
         since = self.since
         return since is not None and (not seconds or since + seconds <= now)
 
-    def is_unavailable(self, seconds: int, now: float) -> bool:
-        """Tell whether it can't serve, or won't for long."""
-        return self.terminating or not self.is_available(seconds, now)
-
 
 def judge(pod: Object, name: str, selector: LabelSelector) -> Member:
     """Return what a decision has to know of a pod.
@@ -84,34 +79,3 @@ class Counts(NamedTuple):
     available: int = 0
     current: int = 0
     updated: int = 0
-
-
-def count(
-    members: Iterable[Member], seconds: int, now: float, current: str, updated: str
-) -> tuple[Counts, float | None]:
-    """Count pods; return also the seconds until the next ready one is available, None if all are.
-
-    Args:
-        members: All pods of the set.
-        seconds: ``spec.minReadySeconds``.
-        now: Wall seconds.
-        current: Name of the current revision.
-        updated: Name of the update revision.
-    """
-    replicas = ready = available = on_current = on_updated = 0
-    soonest: float | None = None
-    for member in members:
-        if not member.phase:
-            continue
-        replicas += 1
-        if member.since is not None:
-            ready += 1
-            left = member.since + seconds - now if seconds else 0.0
-            if left <= 0:
-                available += 1
-            elif soonest is None or left < soonest:
-                soonest = left
-        if not member.terminating:
-            on_current += member.revision == current
-            on_updated += member.revision == updated
-    return Counts(replicas, ready, available, on_current, on_updated), soonest

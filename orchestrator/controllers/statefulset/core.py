@@ -10,7 +10,7 @@ is an event, after which the set is looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ from orchestrator.controllers._revisions import (
     surplus,
 )
 from orchestrator.controllers.plans import Creation, Deletion, Emit, EventKind, Plan, Update
-from orchestrator.controllers.statefulset.census import Counts, Member, count
+from orchestrator.controllers.statefulset.census import Counts, Member
 from orchestrator.controllers.statefulset.identity import (
     CLAIMS,
     PODS,
@@ -30,7 +30,6 @@ from orchestrator.controllers.statefulset.identity import (
     claim_names,
     claim_templates,
     corrected,
-    first_ordinal,
     make_claim,
     pod_name,
 )
@@ -40,6 +39,7 @@ from orchestrator.controllers.statefulset.retention import (
     is_stale,
     owned_claim,
 )
+from orchestrator.controllers.statefulset.row import Row
 from orchestrator.controllers.statefulset.updating import is_for_current, plan_update
 from orchestrator.resources.objects import Object, is_deleting, name_of, spec_of, status_of
 
@@ -58,14 +58,14 @@ class Observed:
     """What a decision about a StatefulSet looks at.
 
     Attributes:
-        members: The pods it controls, by ordinal.
+        row: The pods it controls, judged by its present spec.
         revisions: Its ControllerRevisions.
         revision: Returns the ControllerRevision of a name, whoever's it is, or None.
         claim: Returns the claim of a name, or None.
         burst: Pods or claims to make in one plan: fewer than `BURST` after a refusal.
     """
 
-    members: Mapping[int, Member]
+    row: Row
     revisions: Sequence[Object]
     revision: Callable[[str], Object | None]
     claim: Callable[[str], Object | None]
@@ -95,7 +95,7 @@ def decide_stateful_set(stateful_set: Object, observed: Observed, now: float) ->
     plan = decision.plan
     decision.report(resolved.collisions)
     live = {name_of(current), name_of(update)}
-    live.update(member.revision for member in observed.members.values())
+    live.update(observed.row.revisions())
     plan.delete += surplus(revisions, live, spec_of(stateful_set).get("revisionHistoryLimit"))
     return plan
 
@@ -111,18 +111,10 @@ class _Decision:
         self.observed = observed
         self.current, self.update = current, update
         self.now = now
-        self.seconds: int = self.spec.get("minReadySeconds") or 0
         self.ordered = self.spec.get("podManagementPolicy", "OrderedReady") != "Parallel"
         self.plan = Plan()
-        self.start = first_ordinal(stateful_set)
-        size: int = self.spec.get("replicas", 1)
-        members = observed.members
-        self.replicas = [members.get(self.start + index) for index in range(size)]
-        end = self.start + size
-        self.condemned = sorted(
-            (m for ordinal, m in members.items() if not self.start <= ordinal < end),
-            key=lambda member: -member.ordinal,
-        )
+        self.row = observed.row
+        self.start = observed.row.terms.start
         self.retention = Retention.of(stateful_set)
         self.templates = claim_templates(stateful_set)
         self.makers: dict[str, PodMaker] = {}
@@ -134,21 +126,27 @@ class _Decision:
         """Make, correct, scale away, then update; each only when the one before allows it."""
         if not self.keep_replicas() or not self.scale_down():
             return
-        victims = plan_update(self.set, self.replicas, name_of(self.update), self.is_unavailable)
+        victims = plan_update(self.set, self.row, name_of(self.update), BURST)
         for member in victims:
             self.delete(member)
         self.updating = sum(member.revision == name_of(self.current) for member in victims)
 
     def keep_replicas(self) -> bool:
         """See to every pod in the row; False when the rest has to wait."""
-        for index, member in enumerate(self.replicas):
-            if member is None:
-                if len(self.plan.create) < self.observed.burst:
-                    self.make(index)
-                if self.ordered:
+        if self.ordered:
+            for ordinal, member in self.row.to_see_to():
+                if member is None:
+                    self.make(ordinal)
                     return False
-            elif not self.keep(member) and self.ordered:
-                return False
+                if not self.keep(member):
+                    return False
+            return True
+        for member in self.row.unsettled():
+            self.keep(member)
+        for ordinal in self.row.gaps():
+            if len(self.plan.create) >= self.observed.burst:
+                break
+            self.make(ordinal)
         return True
 
     def keep(self, member: Member) -> bool:
@@ -159,7 +157,7 @@ class _Decision:
             return False
         if member.phase == "Pending" and self.templates:
             self.make_claims(member.ordinal, member.pod)
-        if self.is_unavailable(member) and (self.ordered or member.terminating):
+        if self.row.is_unavailable(member) and (self.ordered or member.terminating):
             return False
         if self.templates or not member.named:
             self.correct(member)
@@ -176,38 +174,38 @@ class _Decision:
 
     def scale_down(self) -> bool:
         """Delete pods that are too many, the highest ordinal first; False: wait."""
-        if not self.condemned:
-            return True
-        changed = [self.own_claims(member, condemned=True) for member in self.condemned]
+        changed = [self.own_claims(member, condemned=True) for member in self.row.misfits()]
         if any(changed):
             return False
-        first = self.first_unavailable() if self.ordered else None
-        for member in self.condemned:
-            if member.terminating:
-                if self.ordered:
-                    return False
-                continue
-            if self.ordered and self.is_unavailable(member) and member is not first:
-                return False
-            self.delete(member)
-            if self.ordered:
+        for member in self.row.condemned():
+            if len(self.plan.delete) >= BURST:
+                break
+            if not self.ordered:
+                if not member.terminating:
+                    self.delete(member)
+            else:
+                self.delete_last(member)
                 return False
         return True
 
-    def first_unavailable(self) -> Member | None:
-        """Return the unavailable pod of the lowest ordinal in the row, else behind it."""
-        everybody = [*self.replicas, *reversed(self.condemned)]
-        return next((m for m in everybody if m is not None and self.is_unavailable(m)), None)
+    def delete_last(self, member: Member) -> None:
+        """Delete the pod of the highest ordinal, if the others have come up or it is the first.
+
+        Here all pods of the row are available, so that the first that is not stands behind it.
+        """
+        if member.terminating:
+            return
+        if not self.row.is_unavailable(member) or member is self.row.first_weak():
+            self.delete(member)
 
     # -- pods and claims -------------------------------------------------------------------
 
-    def make(self, index: int) -> None:
+    def make(self, ordinal: int) -> None:
         """Make a pod, or first what it needs."""
-        ordinal = self.start + index
         name = pod_name(self.set, ordinal)
         if not self.make_claims(ordinal, None):
             return
-        revision = self.current if is_for_current(self.set, index) else self.update
+        revision = self.current if is_for_current(self.set, ordinal - self.start) else self.update
         maker = self.makers.get(name_of(revision))
         if maker is None:
             maker = self.makers[name_of(revision)] = PodMaker.of(self.set, revision)
@@ -271,9 +269,6 @@ class _Decision:
             event = self.said("delete", name_of(member.pod))
         self.plan.delete.append(Deletion(PODS, member.pod, event=event))
 
-    def is_unavailable(self, member: Member) -> bool:
-        return member.is_unavailable(self.seconds, self.now)
-
     def said(self, verb: str, what: str, kind: str = "Pod", end: str = "successful") -> Emit:
         text = f"{verb} {kind} {what} in StatefulSet {name_of(self.set)} {end}"
         return Emit(self.set, "Normal", f"Successful{verb.title()}", text)
@@ -286,9 +281,8 @@ class _Decision:
     def report(self, collisions: int) -> None:
         """Write the status if it changed, and come back when the next pod is available."""
         current, update = name_of(self.current), name_of(self.update)
-        counts, soonest = count(
-            self.observed.members.values(), self.seconds, self.now, current, update
-        )
+        counts = self.row.counts(current, update)
+        soonest = self.row.next_available(self.now)
         if soonest is not None:
             self.plan.look_again(soonest)
         status = status_for(self.set, counts, current, update, self.updating)

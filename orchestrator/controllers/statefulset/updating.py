@@ -5,9 +5,10 @@ Rules: k8s.io/kubernetes/pkg/controller/statefulset/stateful_set_control.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from itertools import islice
 
 from orchestrator.controllers.statefulset.census import Member
+from orchestrator.controllers.statefulset.row import Row
 from orchestrator.resources.objects import Object, spec_of
 
 
@@ -48,12 +49,7 @@ def is_for_current(stateful_set: Object, index: int) -> bool:
     return index < current
 
 
-def plan_update(
-    stateful_set: Object,
-    replicas: Sequence[Member | None],
-    update: str,
-    is_unavailable: Callable[[Member], bool],
-) -> list[Member]:
+def plan_update(stateful_set: Object, row: Row, update: str, most: int) -> list[Member]:
     """Return the pods to delete so that they come back at the update revision.
 
     From the highest ordinal down, no more than leave ``maxUnavailable`` pods unavailable. With
@@ -63,25 +59,22 @@ def plan_update(
 
     Args:
         stateful_set: As committed.
-        replicas: Its pods by their place, None where there is none.
+        row: Its pods.
         update: Name of the update revision.
-        is_unavailable: Whether a pod can't serve.
+        most: Pods to return at most.
     """
     if (spec_of(stateful_set).get("updateStrategy") or {}).get("type") == "OnDelete":
         return []
-    first = partition_of(stateful_set) or 0
-    budget = most_unavailable(stateful_set, len(replicas))
-    broken: list[Member] = []
-    sound: list[Member] = []
-    unavailable = 0
-    for index in range(len(replicas) - 1, -1, -1):
-        member = replicas[index]
-        if member is None:
-            unavailable += 1
-            continue
-        lost = is_unavailable(member)
-        unavailable += lost
-        if index < first or member.revision == update or member.terminating:
-            continue
-        (broken if lost else sound).append(member)
-    return [*broken[:budget], *sound[: max(0, budget - unavailable)]]
+    first = row.terms.start + (partition_of(stateful_set) or 0)
+    budget = most_unavailable(stateful_set, row.terms.size)
+    lost = [member for member in row.unsettled() if row.is_unavailable(member)]
+    broken = [
+        member
+        for member in reversed(lost)
+        if member.ordinal >= first and member.revision != update and not member.terminating
+    ]
+    left = max(0, budget - row.missing - len(lost))
+    sound = islice(
+        (member for member in row.outdated(update, first) if not row.is_unavailable(member)), left
+    )
+    return [*broken[:budget], *sound][:most]
