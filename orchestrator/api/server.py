@@ -8,12 +8,10 @@ experimental, and it takes the listening socket and the shutdown into its own ha
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
@@ -21,9 +19,9 @@ from typing import Any, Final, Protocol, Self
 import uvicorn
 
 from orchestrator.api._connections import Connection
+from orchestrator.api._hosting import Hosted
 from orchestrator.api._requests import Receive, Scope, Send
 
-START_DEADLINE: Final = 10.0
 STOP_DEADLINE: Final = 5
 """Seconds that requests in flight have to finish once the server stops."""
 
@@ -70,14 +68,6 @@ class Tls:
     client_ca_file: Path | None = None
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: signals are the program's business."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class ApiServer:
     """One listening socket and the application behind it."""
 
@@ -113,8 +103,8 @@ class ApiServer:
         self._port = port
         self._tls = tls
         self._stop_deadline = stop_deadline
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._hosted: Hosted | None = None
+        self._ended = asyncio.Event()
         self._socket = listener
 
     @property
@@ -175,41 +165,30 @@ class ApiServer:
             timeout_graceful_shutdown=self._stop_deadline,
             **options,
         )
-        server = self._server = _Server(config)
-        serving = self._serving = asyncio.create_task(
-            server.serve(sockets=[self._socket]), name=f"api-server:{self._port}"
-        )
-        async with asyncio.timeout(START_DEADLINE):
-            while not server.started:
-                if serving.done():
-                    self._server = self._serving = None
-                    self._socket.close()
-                    serving.result()
-                await asyncio.sleep(0)
+        hosted = Hosted(config)
+        try:
+            await hosted.start(self._socket)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._hosted = hosted
 
     async def stop(self) -> None:
         """End streams, let requests in flight finish within the deadline, close everything."""
         self._app.close()
-        server, serving = self._server, self._serving
-        if server is None or serving is None:
+        hosted, self._hosted = self._hosted, None
+        if hosted is None or self._socket is None:
             return
-        server.should_exit = True
         try:
-            async with asyncio.timeout(self._stop_deadline + 2):
-                await asyncio.shield(serving)
-        except TimeoutError:
-            serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
+            await hosted.stop(self._stop_deadline)
         finally:
-            self._server = self._serving = None
-            if self._socket is not None:
-                self._socket.close()
+            self._socket.close()
+            self._ended.set()
 
     async def wait(self) -> None:
-        """Return when the server has ended, by `stop` or by a fault (which is raised)."""
-        if self._serving is not None:
-            await asyncio.shield(self._serving)
+        """Return when the server has been stopped."""
+        if self._hosted is not None:
+            await self._ended.wait()
 
     async def __aenter__(self) -> Self:
         await self.start()
