@@ -14,6 +14,7 @@ from actors._errors import (
     NameTaken,
     SystemFailed,
 )
+from actors._logging import get_logger
 from actors._refs import ActorRef
 from actors._statistics import ActorStatistics, SystemStatistics
 from actors._supervision import (
@@ -69,4 +70,5 @@ __all__ = [
     "Verdict",
     "VirtualClock",
     "decide_restart",
+    "get_logger",
 ]

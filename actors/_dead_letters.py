@@ -46,23 +46,27 @@ class DeadLetters:
         """Account for one."""
         self.count += 1
         self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
-        now = self._system.clock.monotonic()
-        if now - self._logged_at >= LOG_INTERVAL:
-            with contextlib.suppress(Exception):  # a log that fails is not the sender's trouble
-                # While everything stops, the last to stop still tells those that are gone.
-                log = self._system.log
-                ending = reason == "stopped" and self._system.guardian.state >= CLOSING
-                (log.debug if ending else log.warning)(
-                    "dead letter",
-                    recipient=recipient,
-                    message=type(message).__qualname__,
-                    reason=reason,
-                    since_last_line=self.count - self._logged_count,
-                )
-            self._logged_at = now
-            self._logged_count = self.count
+        # While everything stops, the last to stop still tells those that are gone.
+        ending = reason == "stopped" and self._system.guardian.state >= CLOSING
+        if not ending:
+            self._log(recipient, message, reason)
         if self._subscribers and not isinstance(message, DeadLetter):
             self._publish(DeadLetter(recipient=recipient, message=message, reason=reason))
+
+    def _log(self, recipient: str, message: Any, reason: str) -> None:
+        now = self._system.clock.monotonic()
+        if now - self._logged_at < LOG_INTERVAL:
+            return
+        with contextlib.suppress(Exception):  # a log that fails is not the sender's trouble
+            self._system.log.warning(
+                "dead letter",
+                recipient=recipient,
+                message=type(message).__qualname__,
+                reason=reason,
+                since_last_line=self.count - self._logged_count,
+            )
+        self._logged_at = now
+        self._logged_count = self.count
 
     def _publish(self, letter: DeadLetter) -> None:
         for ref in list(self._subscribers):

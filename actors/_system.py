@@ -13,8 +13,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-import structlog
-
 from actors import _lifecycle as lifecycle
 from actors._actors import Actor
 from actors._bus import Bus, LocalBus
@@ -23,6 +21,7 @@ from actors._clocks import Clock, RealClock
 from actors._dead_letters import DeadLetters
 from actors._deadlines import Deadlines
 from actors._errors import ActorStopped, NameTaken, SystemFailed
+from actors._logging import get_logger
 from actors._refs import ActorRef
 from actors._states import CLOSING, IDLE
 from actors._statistics import SystemStatistics
@@ -69,7 +68,7 @@ class ActorSystem:
         self.seed = seed if seed is not None else int.from_bytes(os.urandom(8), "big")
         self.random = random.Random(self.seed)  # noqa: S311 - simulation, not secrets
         self.bus: Bus = bus if bus is not None else LocalBus()
-        self.log: Any = structlog.get_logger("actors").bind(system=name)
+        self.log: Any = get_logger("actors", system=name)
         self.dead_letters = DeadLetters(self)
         self.failure: BaseException | None = None
         self.restarts = 0

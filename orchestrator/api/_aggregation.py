@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import orjson
-import structlog
 
+from actors import get_logger
 from orchestrator.api._forwarding import Forward, forward
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream
@@ -88,7 +88,7 @@ class Aggregator:
         self._resources: dict[tuple[str, str], tuple[float, list[Any]]] = {}
         self._asking: asyncio.Task[None] | None = None
         self._changes = Changes(store, [RESOURCE])
-        self._log = structlog.get_logger("orchestrator.api")
+        self._log = get_logger("orchestrator.api")
 
     def close(self) -> None:
         """Stop following."""

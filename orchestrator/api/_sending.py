@@ -7,8 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
+from actors import get_logger
 from orchestrator.api._custom_streams import CustomStreams
 from orchestrator.api._requests import Request, Send
 from orchestrator.api._responses import (
@@ -49,7 +48,7 @@ class Sender:
         self._streams: set[asyncio.Task[Any]] = set()
         self._custom = CustomStreams(store)
         self._closing = False
-        self._log = structlog.get_logger("orchestrator.api")
+        self._log = get_logger("orchestrator.api")
 
     def close(self) -> None:
         """End every stream; new ones end at once."""

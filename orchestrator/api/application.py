@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-import structlog
-
+from actors import get_logger
 from orchestrator.access import (
     ALWAYS_ALLOW,
     AccountTokens,
@@ -165,7 +164,7 @@ class ApiApplication:
         self._requests = RequestMetrics()
         self._flows = FlowControl(store)
         self._metrics = Metrics(store, self._requests, self._flows, scheduling)
-        self._log = structlog.get_logger("orchestrator.api")
+        self._log = get_logger("orchestrator.api")
 
     def close(self) -> None:
         """End every stream; requests in flight finish, new streams end at once."""

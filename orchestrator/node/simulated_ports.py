@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
-import structlog
-
+from actors import get_logger
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.sessions import SessionError
 from orchestrator.resources.objects import Object
@@ -70,7 +69,7 @@ async def _serve(visit: Visit, answer: Awaitable[None]) -> None:
     try:
         await answer
     except Exception as error:
-        log = structlog.get_logger("orchestrator.node")
+        log = get_logger("orchestrator.node")
         log.warning("a simulated server failed", port=visit.port, exc_info=error)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
+from actors import get_logger
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.sessions import SessionError
 from orchestrator.node.simulated_commands import Invocation, Program, run_builtin
@@ -85,7 +84,7 @@ async def _run(asked: Invocation, program: Program | None) -> int:
         answer = program(asked) if program is not None else None
         return await (run_builtin(asked) if answer is None else answer)
     except Exception as error:
-        log = structlog.get_logger("orchestrator.node")
+        log = get_logger("orchestrator.node")
         log.warning("a simulated command failed", command=asked.command, exc_info=error)
         raise
 

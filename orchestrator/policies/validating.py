@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-import structlog
-
+from actors import get_logger
 from orchestrator.access import Authorizer
 from orchestrator.policies.compiled import Binding, Policies, Policy
 from orchestrator.policies.evaluating import Evaluation, OutOfBudgetError
@@ -154,7 +153,7 @@ class ValidatingDispatcher:
         self._access = access
         self._evaluator = evaluator
         self._policies = Policies(store, VALIDATING, ValidatingPolicy)
-        self._log = structlog.get_logger("orchestrator.policies")
+        self._log = get_logger("orchestrator.policies")
 
     def concerns(self, operation: AdmissionOperation, kind: Kind, subresource: str) -> bool:
         """Tell whether a policy in force has a rule for such requests."""

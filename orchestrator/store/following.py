@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 
-import structlog
-
+from actors import get_logger
 from orchestrator.store.events import ObjectEvent
 from orchestrator.store.window import Channel, Expired, Window
 
-logger = structlog.get_logger("orchestrator.store")
+logger = get_logger("orchestrator.store")
 _SEQUENCE = attrgetter("sequence")
 
 

@@ -14,8 +14,7 @@ import uuid
 from dataclasses import replace
 from typing import Final, Protocol
 
-import structlog
-
+from actors import get_logger
 from orchestrator.resources.decoding import decode
 from orchestrator.resources.errors import StatusError, bad_request, internal_error
 from orchestrator.resources.kinds import Kind
@@ -76,7 +75,7 @@ class _Webhooks:
         self._client = client
         self._conditions = conditions
         self._known: dict[int, tuple[Object, list[Webhook]]] = {}
-        self._log = structlog.get_logger("orchestrator.webhooks")
+        self._log = get_logger("orchestrator.webhooks")
 
     def webhooks(self) -> list[Webhook]:
         """Return all webhooks, in the order in which they are asked."""

@@ -185,7 +185,7 @@ async def test_only_dead_letters_before_the_end_are_warned_of() -> None:
             other = system.spawn(Echo, "other")
             await asyncio.sleep(1)
         assert system.dead_letters.count == 1
-        assert [line["log_level"] for line in logs] == ["debug"]
+        assert logs == []
     with structlog.testing.capture_logs() as logs:
         async with ActorSystem() as system:
             other = system.spawn(Echo, "other")

@@ -9,8 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-import structlog
-
+from actors import get_logger
 from orchestrator.api.streaming.channels import ChannelProtocol, decode_piece, encode_piece
 from orchestrator.api.streaming.spdy.connection import SpdyConnection, SpdyStream
 from orchestrator.api.streaming.upgrades import IDLE_SECONDS, ByteConnection, WebSocket
@@ -91,7 +90,7 @@ class _Tasks:
         error = None if task.cancelled() else task.exception()
         # A client that left, or that speaks something else, is nothing to tell of.
         if error is not None and not isinstance(error, (OSError, ValueError)):
-            structlog.get_logger("orchestrator.api").error("forwarding failed", exc_info=error)
+            get_logger("orchestrator.api").error("forwarding failed", exc_info=error)
 
     async def end(self) -> None:
         tasks = tuple(self._tasks)

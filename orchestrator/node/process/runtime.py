@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
-from actors import Clock
+from actors import Clock, get_logger
 from orchestrator.node._index import RecordIndex
 from orchestrator.node._logfiles import read_last_words
 from orchestrator.node.process import sessions
@@ -85,7 +83,7 @@ class ProcessRuntime:
         self._closing = False
         self._messages = TerminationMessages(config.directory / "messages")
         self._no_mounts = "they are switched off"
-        self._log = structlog.get_logger("orchestrator.node")
+        self._log = get_logger("orchestrator.node")
         self._client = self._new_client()
 
     def _new_client(self) -> SupervisorClient:
