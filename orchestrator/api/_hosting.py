@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Collection
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,7 +50,7 @@ class _State(ServerState):
 
     def __init__(self) -> None:
         super().__init__()
-        self.connections = _Connections()
+        self.connections = self.open = _Connections()
         self._clock = RealClock()
         self._dated: list[tuple[bytes, bytes]] = []
         self._until = float("-inf")
@@ -77,6 +78,11 @@ class Hosted:
         self._state = _State()
         self._server: asyncio.Server | None = None
 
+    @property
+    def connections(self) -> Collection[Any]:
+        """The connections that are open now."""
+        return self._state.open
+
     async def start(self, listener: socket.socket) -> None:
         """Answer what connects to ``listener``, which belongs to this object from then on.
 
@@ -101,11 +107,11 @@ class Hosted:
         if server is None:
             return
         server.close()
-        for connection in list(state.connections):
+        for connection in list(state.open):
             connection.shutdown()
         try:
             async with asyncio.timeout(seconds):
-                await state.connections.wait_gone()
+                await state.open.wait_gone()
                 if state.tasks:
                     await asyncio.wait(state.tasks)
         except TimeoutError:
@@ -114,8 +120,8 @@ class Hosted:
                 task.cancel(msg="the server stops")
             if late:
                 await asyncio.wait(late, timeout=CANCELLED_SECONDS)
-            for connection in list(state.connections):
+            for connection in list(state.open):
                 connection.transport.abort()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CANCELLED_SECONDS):
-                    await state.connections.wait_gone()
+                    await state.open.wait_gone()

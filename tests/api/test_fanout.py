@@ -320,10 +320,9 @@ async def test_a_client_that_never_reads_holds_up_nobody(store: Store) -> None:
             async with asyncio.timeout(10):
                 while not (await reader.readline()).startswith(b'{"type":"MODIFIED"'):
                     pass
-        assert server._server is not None
+        assert server._hosted is not None
         held = [
-            protocol.transport.get_write_buffer_size()
-            for protocol in server._server.server_state.connections
+            protocol.transport.get_write_buffer_size() for protocol in server._hosted.connections
         ]
         assert len(held) == 6
         assert max(held) < 1_200_000  # of 20 MB that were sent to the others
@@ -345,8 +344,8 @@ async def test_a_client_that_never_reads_is_dropped_after_its_watch(
         with socket.create_connection(("127.0.0.1", server.port)) as stuck:
             stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             stuck.sendall(request)
-            assert server._server is not None
-            connections = server._server.server_state.connections
+            assert server._hosted is not None
+            connections = server._hosted.connections
             async with asyncio.timeout(20):
                 while not connections:
                     await asyncio.sleep(0)

@@ -19,7 +19,8 @@ class Waiting:
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
         self.asked.set()
         await self.go_on.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
