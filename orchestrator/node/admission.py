@@ -1,19 +1,20 @@
 """Which pods a node takes: it refuses one that does not fit, whoever bound it. Pure.
 
 Who sets ``spec.nodeName`` passes the scheduler by, so the node looks for itself, as a kubelet does:
-at the pod's operating system, at what is left of the node's resources, at node affinity, and at
-taints that evict. What the scheduler has placed always passes: it learned of each release from the
-store before it counted on it, and so does the node, in the same order; amounts are rounded up per
-pod here and per container there, so the node never counts more.
+at the pod's operating system, at what is left of the node's resources, at node affinity, at host
+ports, and at taints that evict. What the scheduler has placed always passes: it learned of each
+release from the store before it counted on it, and so does the node, in the same order; amounts are
+rounded up per pod here and per container there, so the node never counts more.
 Source of the rules: the kubelet's ``predicateAdmitHandler``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from orchestrator.resources import quantities
+from orchestrator.resources.host_ports import HostPort, host_ports
 from orchestrator.resources.node_affinity import selection_of
 from orchestrator.resources.objects import Object, labels_of, name_of, status_of
 from orchestrator.resources.pod_resources import pod_amounts
@@ -69,7 +70,13 @@ def amounts_of(spec: Object) -> Amounts:
     return tuple(found.items())
 
 
-def refuses(pod: Object, wanted: Amounts, offer: Offer, used: Mapping[str, int]) -> Refusal | None:
+def refuses(
+    pod: Object,
+    wanted: Amounts,
+    offer: Offer,
+    used: Mapping[str, int],
+    ports: Iterable[HostPort] = (),
+) -> Refusal | None:
     """Decide whether a node refuses a pod.
 
     Args:
@@ -77,6 +84,7 @@ def refuses(pod: Object, wanted: Amounts, offer: Offer, used: Mapping[str, int])
         wanted: Of `amounts_of`.
         offer: The node.
         used: What the pods before it take, which are not over.
+        ports: The host ports that they have.
     """
     spec = pod["spec"]
     label = (pod["metadata"].get("labels") or {}).get(_OS_LABEL)
@@ -97,11 +105,17 @@ def refuses(pod: Object, wanted: Amounts, offer: Offer, used: Mapping[str, int])
         offer.name, offer.labels
     ):
         return _failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+    if ports and _clash(host_ports(spec), ports):
+        return _failed("NodePorts", "node(s) didn't have free ports for the requested pod ports")
     if offer.evicting:
         tolerations = tolerations_of(spec)
         if not all(is_tolerated(taint, tolerations) for taint in offer.evicting):
             return _failed("TaintToleration", "node(s) had taints that the pod didn't tolerate")
     return None
+
+
+def _clash(wanted: Iterable[HostPort], taken: Iterable[HostPort]) -> bool:
+    return any(port.clashes(other) for port in wanted for other in taken)
 
 
 def _failed(predicate: str, why: str) -> Refusal:
@@ -161,11 +175,19 @@ class Admissions:
     one from before a `recount`, does no harm.
     """
 
-    __slots__ = ("_amounts", "_refused", "_taken", "_used")
+    __slots__ = ("_amounts", "_ports", "_refused", "_runs", "_taken", "_used")
 
-    def __init__(self, amounts: PodAmounts) -> None:
-        """Begin with no pods."""
+    def __init__(self, amounts: PodAmounts, runs: Callable[[str], bool] = lambda _: False) -> None:
+        """Begin with no pods.
+
+        Args:
+            amounts: What pods take.
+            runs: Whether the node has begun with the pod of a uid, whatever its status says: a
+                daemon may be killed before it has written any.
+        """
         self._amounts = amounts
+        self._runs = runs
+        self._ports: dict[str, tuple[HostPort, ...]] = {}
         self._taken: dict[str, Amounts] = {}
         self._refused: dict[str, Refusal] = {}
         self._used: dict[str, int] = {}
@@ -183,13 +205,13 @@ class Admissions:
         if _is_over(pod):
             return None
         wanted = self._amounts.of(pod["spec"])
-        status = pod.get("status") or {}
-        if not ("containerStatuses" in status or "podIP" in status):
-            refusal = refuses(pod, wanted, offer, self._used)
+        if not self._has_begun(pod):
+            ports = [port for taken in self._ports.values() for port in taken]
+            refusal = refuses(pod, wanted, offer, self._used, ports)
             if refusal is not None:
                 self._refused[uid] = refusal
                 return refusal
-        self._take(uid, wanted)
+        self._take(pod)
         return None
 
     def note(self, pod: Object, before: Object | None) -> None:
@@ -201,7 +223,7 @@ class Admissions:
             self._release(uid)
         elif before is not None and before["spec"] is not pod["spec"]:
             self._release(uid)
-            self._take(uid, self._amounts.of(pod["spec"]))
+            self._take(pod)
 
     def forget(self, uid: str) -> None:
         """Take in that a pod is gone."""
@@ -211,28 +233,38 @@ class Admissions:
 
     def recount(self, pods: Iterable[Object], offer: Offer) -> None:
         """Begin anew from all pods that are bound to the node; what was decided stands."""
-        known, self._taken, self._used = self._taken, {}, {}
+        known, self._taken, self._used, self._ports = self._taken, {}, {}, {}
         refused, self._refused = self._refused, {}
         unknown = []
         for pod in pods:
-            uid, status = pod["metadata"]["uid"], pod.get("status") or {}
+            uid = pod["metadata"]["uid"]
             if uid in refused:
                 self._refused[uid] = refused[uid]
-            elif uid in known or "containerStatuses" in status or "podIP" in status:
+            elif uid in known or self._has_begun(pod):
                 if not _is_over(pod):
-                    self._take(uid, self._amounts.of(pod["spec"]))
+                    self._take(pod)
             else:
                 unknown.append(pod)
         for pod in sorted(unknown, key=_arrival):
             self.judge(pod, offer)
 
-    def _take(self, uid: str, amounts: Amounts) -> None:
-        self._taken[uid] = amounts
+    def _has_begun(self, pod: Object) -> bool:
+        status = pod.get("status") or {}
+        return (
+            "containerStatuses" in status or "podIP" in status or self._runs(pod["metadata"]["uid"])
+        )
+
+    def _take(self, pod: Object) -> None:
+        uid, spec = pod["metadata"]["uid"], pod["spec"]
+        amounts = self._taken[uid] = self._amounts.of(spec)
+        if ports := host_ports(spec):
+            self._ports[uid] = ports
         used = self._used
         for name, amount in amounts:
             used[name] = used.get(name, 0) + amount
 
     def _release(self, uid: str) -> None:
+        self._ports.pop(uid, None)
         for name, amount in self._taken.pop(uid):
             self._used[name] -= amount
 

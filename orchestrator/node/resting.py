@@ -215,7 +215,7 @@ class NodePods:
         self._host: Object = {}
         self._node: Object | None = None
         self._offer = self._own = Offer({})
-        self.admissions = Admissions(alike.amounts)
+        self.admissions = Admissions(alike.amounts, self._is_known)
 
     @property
     def expect_configuration(self) -> bool:
@@ -236,6 +236,10 @@ class NodePods:
     def close(self) -> None:
         """Leave everything to the node's actor, which has ended or is about to."""
         self._around = None
+
+    def _is_known(self, uid: str) -> bool:
+        """Whether the runtime knows containers of a pod."""
+        return self._around is not None and bool(self._around.runtime.known(uid))
 
     def settle(self, event: ObjectEvent) -> bool:
         """Take in a change of a pod that is on the node; False: it is for the node's actor."""

@@ -37,8 +37,6 @@ def terminated_record(container: ContainerState, runtime: str) -> Object:
     }
     if container.id:
         record["containerID"] = f"{runtime}://{container.id}"
-    if container.signal:
-        record["signal"] = container.signal
     if container.message:
         record["message"] = container.message
     return record
@@ -144,6 +142,8 @@ def pod_status(state: PodState, now: float) -> Object:
     if state.refused is not None:
         observed = pod["metadata"].get("generation")
         return refused_status(stored, state.refused, observed, format_time(state.started_at))
+    if is_terminal(pod) and "containerStatuses" not in stored and not _has_begun(state):
+        return stored  # refused before the daemon's restart, say: there is nothing to tell of it
     phase = pod_phase(state)
     generation = pod["metadata"].get("generation")
     status: Object = {
@@ -171,6 +171,10 @@ def pod_status(state: PodState, now: float) -> Object:
         status["podIP"] = state.address
         status["podIPs"] = [{"ip": state.address}]
     return status
+
+
+def _has_begun(state: PodState) -> bool:
+    return any(item.phase is not Phase.NEW or item.last is not None for item in state.all())
 
 
 @lru_cache(maxsize=1024)

@@ -13,6 +13,7 @@ import pytest
 from actors.testing import virtual
 from orchestrator.node import simulated_node
 from orchestrator.node.admission import Admissions, Offer, PodAmounts, amounts_of, refuses
+from orchestrator.resources.host_ports import HostPort
 
 NO_EXECUTE = {"key": "dedicated", "value": "db", "effect": "NoExecute"}
 NO_SCHEDULE = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
@@ -24,6 +25,10 @@ AFFINITY = (
 TAINT = (
     "TaintToleration",
     "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate",
+)
+PORTS = (
+    "NodePorts",
+    "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
 )
 OS_FIELD = ("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
 OS_LABEL = (
@@ -119,6 +124,44 @@ def test_a_pod_that_does_not_fit_is_refused_with_upstreams_words(
     assert refuses(subject, amounts_of(subject["spec"]), node, used) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({"hostPort": 80}, {"hostPort": 80}, PORTS),
+        ({"hostPort": 80}, {"hostPort": 81}, None),
+        ({"hostPort": 80}, {"hostPort": 80, "protocol": "UDP"}, None),
+        ({"hostPort": 80, "hostIP": "10.0.0.1"}, {"hostPort": 80, "hostIP": "10.0.0.2"}, None),
+        ({"hostPort": 80, "hostIP": "10.0.0.1"}, {"hostPort": 80, "hostIP": "0.0.0.0"}, PORTS),
+        ({"containerPort": 80}, {"containerPort": 80}, None),
+    ],
+)
+def test_a_host_port_can_be_had_once_until_its_pod_is_over(
+    first: Any, second: Any, expected: Any
+) -> None:
+    """By address and protocol, as the scheduler judges it; a sidecar's port counts as well."""
+    taken, node = Admissions(PodAmounts()), offer()
+    one = pod("a", containers=[{"ports": [first]}])
+    assert taken.judge(one, node) is None
+    sidecar = {"restartPolicy": "Always", "ports": [second]}
+    assert taken.judge(pod("b", initContainers=[sidecar]), node) == expected
+    taken.forget("b")
+    taken.recount([one], node)
+    assert taken.judge(pod("c", containers=[{"ports": [second]}]), node) == expected
+    taken.forget("c")
+    taken.note({**one, "status": {"phase": "Succeeded"}}, one)
+    assert taken.judge(pod("d", containers=[{"ports": [second]}]), node) is None
+
+
+def test_other_reasons_come_before_host_ports_and_taints_after_them() -> None:
+    """The kubelet tells the first that it finds, in this order."""
+    taken = [HostPort("TCP", "0.0.0.0", 80)]
+    containers = [{"ports": [{"hostPort": 80}]}]
+    subject = pod(containers=containers)
+    assert refuses(subject, amounts_of(subject["spec"]), offer(NO_EXECUTE), {}, taken) == PORTS
+    elsewhere = pod(containers=containers, nodeSelector={"disk": "hdd"})
+    assert refuses(elsewhere, amounts_of(elsewhere["spec"]), offer(), {}, taken) == AFFINITY
+
+
 def test_what_a_pod_takes_is_the_most_of_its_stages_with_overhead() -> None:
     """Init containers run beside the sidecars before them; CPU is rounded up to millicores."""
     sidecar = {"restartPolicy": "Always", **requests(cpu="100m")}
@@ -161,6 +204,17 @@ def test_what_ran_before_is_counted_first_and_not_judged_again() -> None:
     assert "used: 3000" in refused.message
     taken.recount([new], node)
     assert taken.judge(new, node) is refused
+
+
+def test_a_pod_whose_containers_run_is_not_refused_though_nothing_was_written_of_it() -> None:
+    """A daemon that is killed between a container's start and the status finds it running."""
+    taken, node = Admissions(PodAmounts(), lambda uid: uid == "ran"), offer()
+    ran = pod("ran", containers=[requests(cpu="1")], nodeSelector={"disk": "hdd"})
+    taken.recount([pod("a", containers=[requests(cpu="2")]), ran], node)
+    assert taken.judge(ran, node) is None
+    refused = taken.judge(pod("a", containers=[requests(cpu="2")]), node)
+    assert refused is not None
+    assert "used: 1000" in refused.message
 
 
 def test_a_pod_bound_by_hand_to_a_full_node_fails(clusters: Any, simulated: Any) -> None:

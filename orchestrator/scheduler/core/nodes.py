@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.resources.host_ports import HostPort
 from orchestrator.resources.objects import labels_of, name_of, spec_of, status_of
 from orchestrator.resources.tolerations import Taint, taints_of
 from orchestrator.scheduler.core.pods import PodState
-from orchestrator.scheduler.core.requests import Port, Request, amount
+from orchestrator.scheduler.core.requests import Request, amount
 
 
 class NodeState:
@@ -38,7 +39,7 @@ class NodeState:
         self.used_cpu = self.used_memory = self.used_ephemeral = 0
         self.score_cpu = self.score_memory = 0
         self.used_extended: dict[str, int] = {}
-        self.ports: dict[Port, int] = {}
+        self.ports: dict[HostPort, int] = {}
         self.cpu = self.memory = self.ephemeral = self.allowed_pods = 0
         self.extended: dict[str, int] = {}
         self.labels: Mapping[str, str] = {}
@@ -100,6 +101,6 @@ class NodeState:
             else:
                 del self.ports[port]
 
-    def has_free(self, ports: tuple[Port, ...]) -> bool:
+    def has_free(self, ports: tuple[HostPort, ...]) -> bool:
         """Tell whether nobody on the node has these ports."""
         return not any(port.clashes(other) for port in ports for other in self.ports)

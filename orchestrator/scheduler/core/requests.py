@@ -6,34 +6,17 @@ non-zero defaults.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from orchestrator.resources import quantities
+from orchestrator.resources.host_ports import HostPort, host_ports
 
 DEFAULT_CPU = 100
 """Millicores that a container without a CPU request counts for in scores (not in filters)."""
 
 DEFAULT_MEMORY = 200 * 1024 * 1024
 """Bytes that a container without a memory request counts for in scores."""
-
-_ANY = "0.0.0.0"  # noqa: S104  (upstream's word for: any address)
-
-
-class Port(NamedTuple):
-    """A port of the node that a container wants for itself."""
-
-    protocol: str
-    address: str
-    port: int
-
-    def clashes(self, other: Port) -> bool:
-        """Tell whether a node cannot give both; any address clashes with every one."""
-        return (
-            self.port == other.port
-            and self.protocol == other.protocol
-            and (self.address == other.address or _ANY in {self.address, other.address})
-        )
 
 
 class Request(NamedTuple):
@@ -55,7 +38,7 @@ class Request(NamedTuple):
     extended: tuple[tuple[str, int], ...]
     score_cpu: int
     score_memory: int
-    ports: tuple[Port, ...]
+    ports: tuple[HostPort, ...]
 
 
 def amount(resource: str, quantity: str | float) -> int:
@@ -79,7 +62,7 @@ def request_of(spec: Mapping[str, Any]) -> Request:
         extended=tuple(sorted((name, value) for name, value in actual.items() if value)),
         score_cpu=scoring.get("cpu", 0),
         score_memory=scoring.get("memory", 0),
-        ports=_ports(spec),
+        ports=host_ports(spec),
     )
 
 
@@ -119,27 +102,3 @@ def _amounts(resources: Mapping[str, Any] | None) -> dict[str, int]:
 def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
     for name, value in more.items():
         total[name] = total.get(name, 0) + value
-
-
-def _ports(spec: Mapping[str, Any]) -> tuple[Port, ...]:
-    sidecars = (
-        container
-        for container in spec.get("initContainers") or ()
-        if container.get("restartPolicy") == "Always"
-    )
-    return tuple(
-        dict.fromkeys(
-            Port(port.get("protocol") or "TCP", port.get("hostIP") or _ANY, port["hostPort"])
-            for containers in (spec.get("containers") or (), sidecars)
-            for port in _host_ports(containers)
-        )
-    )
-
-
-def _host_ports(containers: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
-    return (
-        port
-        for container in containers
-        for port in container.get("ports") or ()
-        if port.get("hostPort")
-    )
