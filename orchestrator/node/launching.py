@@ -29,16 +29,16 @@ from orchestrator.resources.service_environment import service_environment
 START_ERROR = 128
 """Exit code of a container that could not be started, as containerd has it."""
 MESSAGE_VARIABLE = "ORCHESTRATOR_TERMINATION_LOG"
-"""Tells a process where to leave its termination message: ``/dev`` is everybody's. One that
-becomes another user is not told: it could not enter the daemon's directory."""
+"""Tells a process where to leave its termination message, since its path may not be mounted. Where
+it is not, one that becomes another user is not told: it could not enter the daemon's directory."""
 _MAIN = Role.MAIN
 NO_COMMAND = "NoCommand"
 """Reason a container waits with that has neither ``command`` nor ``args`` that are one."""
 
 
 _MESSAGE_PATH = "/dev/termination-log"
-"""Where containers leave it if they do not say otherwise. It is not mounted: that would take a
-``/dev`` of its own for every container."""
+"""Where containers leave it if they do not say otherwise. It is mounted where the daemon is root,
+who can make the ``/dev`` of its own that this takes with all of its devices."""
 
 
 def _begins_with_a_program(container: Object, path: str) -> bool:
@@ -100,7 +100,7 @@ def prepare(
         variables = container_environment(pod, container, facts, around.reader)
         other = identified.uid is not None
         path = container.get("terminationMessagePath") or _MESSAGE_PATH
-        own = path != _MESSAGE_PATH and not around.runtime.mounts
+        own = not around.runtime.mounts and (path != _MESSAGE_PATH or around.user == 0)
         message = around.runtime.message_path(identity) if own or not other else ""
         told = {MESSAGE_VARIABLE: path if own else message} if message else {}
         mounted = volumes.mounted(pod, container, variables, other=other)
@@ -176,7 +176,6 @@ def end(container: ContainerState, exited: ContainerExited) -> None:
     """Note how a container ended."""
     container.phase = Phase.EXITED
     container.exit_code = exited.exit_code
-    container.signal = exited.signal
     container.started_at = exited.started_at
     container.finished_at = exited.finished_at
     container.reason = "ContainerStatusUnknown" if exited.lost else ""
@@ -187,7 +186,6 @@ def refuse(container: ContainerState, message: str, now: float) -> None:
     """Note that the runtime could not start a container."""
     container.phase = Phase.EXITED
     container.exit_code = START_ERROR
-    container.signal = 0
     container.started_at = 0.0
     container.finished_at = now
     container.reason = "StartError"
@@ -204,7 +202,6 @@ def give_up(container: ContainerState, now: float) -> None:
     """Note that a container was stopped before it began."""
     container.phase = Phase.EXITED
     container.exit_code = 137
-    container.signal = 0
     container.started_at = 0.0
     container.finished_at = now
     container.reason = "ContainerStatusUnknown"

@@ -283,15 +283,20 @@ async def test_a_pod_that_is_over_keeps_no_volumes(mounting: Any, tmp_path: Path
     assert [path.name for path in (tmp_path / "mounts").iterdir()] == [".trash"]
 
 
+@pytest.mark.parametrize("path", ["/no-such/message", "/dev/termination-log"])
 async def test_a_termination_message_is_read_from_the_path_that_a_container_names(
-    nodes: tuple[Any, bool],
+    nodes: tuple[Any, bool], path: str
 ) -> None:
-    """A file mounted there, for whoever the container's user is; else a variable names another."""
+    """A file mounted there, for whoever the container's user is; else a variable names another.
+
+    The usual path needs a ``/dev`` of the container's own, in which devices and terminals work.
+    """
     cluster, mounted = nodes
-    at = "/no-such/message" if mounted else "$ORCHESTRATOR_TERMINATION_LOG"
-    container = {"terminationMessagePath": "/no-such/message"}
+    mounted = mounted and (os.getuid() == 0 or not path.startswith("/dev"))
+    at = path if mounted else "$ORCHESTRATOR_TERMINATION_LOG"
+    container = {"terminationMessagePath": path}
     security = {"runAsUser": 65534} if mounted and os.getuid() == 0 else {}
-    script = f"echo last words > {at}; exit 3"
+    script = f"echo > /dev/null && true < /dev/ptmx && echo last words > {at} && exit 3"
     await cluster.run(
         "web",
         "sh",
@@ -305,6 +310,7 @@ async def test_a_termination_message_is_read_from_the_path_that_a_container_name
     ended = cluster.state("web")[1]
     assert (ended["exitCode"], ended["message"]) == (3, "last words\n")
     assert not Path("/no-such").exists()
+    assert not Path("/dev/termination-log").exists()
 
 
 async def test_a_host_path_that_is_not_there_is_tried_again(mounting: Any, tmp_path: Path) -> None:

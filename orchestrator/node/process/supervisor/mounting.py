@@ -10,7 +10,7 @@ the user is itself and nobody else.
 """
 
 # pathlib would cost a megabyte of a process that is to be small:
-# ruff: noqa: PTH102, PTH115, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH101, PTH102, PTH115, PTH120, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -204,9 +204,8 @@ class _View:
                 raise OSError(0, f"{directory} has too many entries to add one")
             place = self._scratch if directory == "/" else directory
             was = os.fstat(kept)
-            _mount(
-                "tmpfs", place, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode={was.st_mode & 0o7777:o}"
-            )
+            flags = _MS_NOSUID if os.geteuid() == 0 else _MS_NOSUID | _MS_NODEV
+            _mount("tmpfs", place, "tmpfs", flags, f"mode={was.st_mode & 0o7777:o}")
             _mount(None, place, None, _MS_UNBINDABLE)  # binding / must not bind the copy again
             with contextlib.suppress(OSError):
                 os.chown(place, was.st_uid, was.st_gid)
@@ -225,16 +224,33 @@ class _View:
 
 
 def _copy(source: str, target: str) -> None:
-    """Let ``target`` be what ``source`` is."""
-    mode = os.lstat(source).st_mode
+    """Let ``target`` be what ``source`` is.
+
+    A device is made anew where that is allowed: it takes no mount, of which ``/dev`` would need a
+    hundred, and ``ptmx`` finds its terminals by the directory that it is in.
+    """
+    was = os.lstat(source)
+    mode = was.st_mode
     if stat.S_ISLNK(mode):
         os.symlink(os.readlink(source), target)
+        return
+    if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and _make_device(was, target):
         return
     if stat.S_ISDIR(mode):
         os.mkdir(target)
     else:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600))
     _mount(source, target, None, _MS_BIND | _MS_REC)
+
+
+def _make_device(was: os.stat_result, target: str) -> bool:
+    try:
+        os.mknod(target, was.st_mode, was.st_rdev)
+    except OSError:
+        return False
+    os.chown(target, was.st_uid, was.st_gid)
+    os.chmod(target, was.st_mode & 0o7777)
+    return True
 
 
 def _make_read_only(point: str, how: str) -> None:

@@ -86,6 +86,8 @@ class Streams(NamedTuple):
     is_terminal: bool = False
 
 
+_SET_HERE = (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGXFSZ)
+"""Signals that this process, or Python, handles or ignores, which a program does not expect."""
 _files = resource.getrlimit(resource.RLIMIT_NOFILE)
 """Open files that containers may have: what this process started with."""
 
@@ -238,7 +240,7 @@ def _become(launch: Launch, streams: Streams, report: int) -> None:
     what = ""
     try:
         os.setsid()
-        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+        for number in _SET_HERE:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if streams.is_terminal:
