@@ -144,7 +144,6 @@ def restore(container: ContainerState, status: Object) -> None:
     elif ended := shown.get("terminated") or last:
         container.phase = Phase.EXITED
         container.exit_code = int(ended.get("exitCode") or 0)
-        container.signal = int(ended.get("signal") or 0)
         container.reason = ended.get("reason") or ""
         container.message = ended.get("message") or ""
         container.started_at = _seconds(ended.get("startedAt"))

@@ -215,7 +215,7 @@ class Containers:
     def _running(self, container: ContainerState, event: ContainerStarted) -> None:
         container.phase = Phase.RUNNING
         container.started_at = event.started_at
-        container.exit_code = container.signal = 0
+        container.exit_code = 0
         self._prober.begin(container)
         if self._around.config.events:
             pod = self._state.pod

@@ -81,8 +81,8 @@ def port_of(given: int | str, container: Object) -> int:
         for port in container.get("ports") or ():
             if port.get("name") == given:
                 return int(port["containerPort"])
-        if not given.isdigit():
-            raise HandlerError(f"couldn't find port {given} in container {container['name']}")
+        if not given.isdigit():  # the kubelet's last try is to read a number
+            raise HandlerError(f'strconv.Atoi: parsing "{given}": invalid syntax')
         given = int(given)
     if not 0 < given < 1 << 16:
         raise HandlerError(f"invalid port number: {given}")

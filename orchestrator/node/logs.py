@@ -17,6 +17,12 @@ from orchestrator.resources.objects import Object, name_of, namespace_of, spec_o
 
 _POLL = 0.1
 """Seconds between looks at a followed log; one ``stat`` and one ``read`` each."""
+_WORDS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+_OWN_REASONS = frozenset(("NoCommand", "UnsupportedField"))
+"""Reasons of this node's own, which nobody could look up: their message is told as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +113,11 @@ class NodeLogs:
         records = [item for item in known if item.started.of.container == container]
         records.sort(key=lambda item: item.started.of.attempt)
         if previous:
+            last = (status.get("lastState") or {}).get("terminated") or {}
+            told = str(last.get("containerID") or "").rpartition("/")[2]
+            for record in records:
+                if record.started.id == told:  # also the newest, while it waits for its restart
+                    return record
             if len(records) < 2:
                 raise bad_request(
                     f'previous terminated container "{container}" in pod "{name_of(pod)}" not found'
@@ -150,12 +161,18 @@ def _only_container(pod: Object) -> str:
 
 
 def _not_started(pod: Object, container: str, status: Object) -> StatusError:
-    waiting = (status.get("state") or {}).get("waiting") or {}
+    """Say why there is no log; source of the words: ``validateContainerLogStatus``."""
+    whose = f'container "{container}" in pod "{name_of(pod)}"'
+    shown = status.get("state") or {}
+    if not status and status_of(pod).get("phase") in ("Succeeded", "Failed"):
+        return bad_request(f"{whose} is not available")
+    if "terminated" in shown:
+        return bad_request(f"{whose} is terminated")
+    waiting = shown.get("waiting") or {}
     reason = waiting.get("reason") or "ContainerCreating"
-    return bad_request(
-        f'container "{container}" in pod "{name_of(pod)}" is waiting to start: '
-        f"{waiting.get('message') or reason}"
-    )
+    if reason in _OWN_REASONS:
+        reason = f"{reason}: {waiting.get('message')}"
+    return bad_request(f"{whose} is waiting to start: {_WORDS.get(reason, reason)}")
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -55,7 +55,6 @@ class ContainerState:
         started_at: Seconds since the epoch, 0 when it never started.
         finished_at: Seconds since the epoch.
         exit_code: Of the newest attempt.
-        signal: Number of the signal that ended it, or 0.
         reason: Why it waits (`Phase.NEW`) or why it ended (`Phase.EXITED`).
         message: Sentence to ``reason``.
         last: ``terminated`` record of the attempt before, or None.
@@ -101,7 +100,6 @@ class ContainerState:
         "ready",
         "reason",
         "role",
-        "signal",
         "signalled",
         "started",
         "started_at",
@@ -119,7 +117,6 @@ class ContainerState:
         self.started_at = 0.0
         self.finished_at = 0.0
         self.exit_code = 0
-        self.signal = 0
         self.reason = ""
         self.message = ""
         self.last: Object | None = None

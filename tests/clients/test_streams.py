@@ -96,7 +96,7 @@ def test_kubectl_executes(kube: Kubectl, worker: str) -> None:
     text = "line\n" * 20_000
     assert kube(f"exec -n default -i {worker} -- wc -c", stdin=text).split() == ["100000"]
     nothing = kube.refused(f"exec -n default {worker} -- nowhere")
-    assert 'exec: "nowhere": executable file not found in $PATH' in nothing
+    assert 'exec: "nowhere": executable file not found in $PATH: unknown' in nothing
     other = kube.refused(f"exec -n default {worker} -c other -- true")
     assert "container other is not valid for pod worker" in other
 

@@ -258,7 +258,7 @@ async def test_a_port_that_is_not_there_is_an_error(action: str) -> None:
     """Which counts neither as a success nor as a failure."""
     given: Any = {action: {"port": "nope"}}
     found = await probe(**given)
-    assert found == (Outcome.ERRORED, "couldn't find port nope in container c")
+    assert found == (Outcome.ERRORED, 'strconv.Atoi: parsing "nope": invalid syntax')
 
 
 def test_ports_are_found_by_name_or_number() -> None:

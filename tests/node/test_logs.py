@@ -148,6 +148,61 @@ async def test_a_missing_log_says_what_the_container_waits_for(files: Files) -> 
         await NodeLogs(None, RealClock()).open(POD, "x", LogOptions())
 
 
+TERMINATED = {"exitCode": 1, "containerID": "process://id3"}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (
+            {"state": {"waiting": {"reason": "PodInitializing"}}},
+            "waiting to start: PodInitializing",
+        ),
+        (
+            {"state": {"waiting": {"reason": "CreateContainerConfigError", "message": "no such"}}},
+            "waiting to start: CreateContainerConfigError",
+        ),
+        (
+            {"state": {"waiting": {"reason": "ErrImagePull", "message": "no such"}}},
+            "waiting to start: image can't be pulled",
+        ),
+        (
+            {"state": {"waiting": {"reason": "NoCommand", "message": "it has none"}}},
+            "waiting to start: NoCommand: it has none",
+        ),
+        ({"state": {"terminated": {"reason": "StartError"}}}, "terminated"),
+    ],
+)
+async def test_a_container_that_never_ran_has_no_log_for_its_reason(
+    files: Files, status: Any, words: str
+) -> None:
+    """In the kubelet's words; a reason of this node's own comes with its message."""
+    pod = {**POD, "status": {"containerStatuses": [{"name": "c", **status}]}}
+    with pytest.raises(StatusError) as caught:
+        await NodeLogs(files, RealClock()).open(pod, "c", LogOptions())
+    assert caught.value.message == f'container "c" in pod "web" is {words}'
+
+
+async def test_a_pod_that_was_never_begun_has_no_container(files: Files) -> None:
+    """A node has refused it."""
+    pod = {**POD, "status": {"phase": "Failed", "reason": "OutOfcpu"}}
+    with pytest.raises(StatusError) as caught:
+        await NodeLogs(files, RealClock()).open(pod, "c", LogOptions())
+    assert caught.value.message == 'container "c" in pod "web" is not available'
+
+
+async def test_the_previous_attempt_of_one_that_waits_for_its_restart_is_the_newest(
+    files: Files,
+) -> None:
+    """As its status has it: ``lastState`` is what ``--previous`` reads."""
+    files.attempt(2).write_text(entry("older"))
+    files.attempt(3).write_text(entry("newest"))
+    status = {"name": "c", "state": {"waiting": {}}, "lastState": {"terminated": TERMINATED}}
+    pod = {**POD, "status": {"containerStatuses": [status]}}
+    stream = await NodeLogs(files, RealClock()).open(pod, "c", LogOptions(previous=True))
+    assert [chunk async for chunk in stream] == [b"newest\n"]
+
+
 @virtual
 async def test_following_goes_on_over_rotations_until_the_container_ends() -> None:
     """What was written before the end is read before the stream ends."""

@@ -185,7 +185,7 @@ def failure_of(about: Conversation, error: SessionError) -> Object:
     if isinstance(error, CommandNotStartedError):
         text = (
             "failed to exec in container: failed to start exec: OCI runtime exec failed: exec "
-            f"failed: unable to start container process: {text}"
+            f"failed: unable to start container process: {text}: unknown"
         )
     # What could not be connected to never reached the node, whose word for it the prefix is.
     prefix = "" if isinstance(error, NotConnectedError) or not about.failed else f"{about.failed}: "
