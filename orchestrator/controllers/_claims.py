@@ -32,8 +32,7 @@ def claim(
     """Sort out whose ``candidates`` are.
 
     An owner that is being deleted neither adopts nor releases; an object that is being deleted is
-    not adopted. The writes are dropped when the object changed at all in the meantime: another
-    controller may have been quicker.
+    not adopted.
 
     Args:
         owner: As committed.
@@ -52,7 +51,21 @@ def claim(
             if matches:
                 mine.append(obj)
             elif not ending:
-                updates.append(Update(resource, obj, released(obj, owner), strict=True))
+                updates.append(release(obj, owner, resource))
         elif controller is None and matches and not ending and not is_deleting(obj):
-            updates.append(Update(resource, obj, adopted(obj, owner), strict=True))
+            updates.append(adoption(obj, owner, resource))
     return Claimed(mine, updates)
+
+
+def adoption(obj: Object, owner: Object, resource: str) -> Update:
+    """Return the write that makes ``owner`` the controller of an object.
+
+    It is dropped when the object changed at all in the meantime: another controller may have been
+    quicker.
+    """
+    return Update(resource, obj, adopted(obj, owner), strict=True)
+
+
+def release(obj: Object, owner: Object, resource: str) -> Update:
+    """Return the write that takes an object from ``owner``; dropped like an `adoption`."""
+    return Update(resource, obj, released(obj, owner), strict=True)

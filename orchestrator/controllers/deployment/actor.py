@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.controllers._orphans import Orphans
-from orchestrator.controllers._owners import controller_uid
+from orchestrator.controllers._owners import controlled, controller_uid
 from orchestrator.controllers.controller import Controller
 from orchestrator.controllers.deployment.core import REPLICA_SETS, RESOURCE, decide_deployment
 from orchestrator.controllers.deployment.progress import REFUSED
@@ -58,11 +58,8 @@ class DeploymentController(Controller[Key]):
         deployment = self.store.get(*key)
         if deployment is None:
             return None
-        candidates = [
-            rs
-            for rs in self.store.by_owner(uid_of(deployment), REPLICA_SETS)
-            if controller_uid(rs) == uid_of(deployment)
-        ]
+        uid = uid_of(deployment)
+        candidates = controlled(self.store.by_owner(uid, REPLICA_SETS), uid)
         candidates += self._orphans.of(key.namespace)
         return decide_deployment(
             deployment,

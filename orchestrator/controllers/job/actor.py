@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from orchestrator.controllers._belonging import Belonging
 from orchestrator.controllers._claims import claim
 from orchestrator.controllers._names import random_suffix
 from orchestrator.controllers._orphans import Orphans
-from orchestrator.controllers._owners import controller_uid
+from orchestrator.controllers._owners import controlled, controller_uid
 from orchestrator.controllers._pods import is_terminal
 from orchestrator.controllers.controller import Controller
 from orchestrator.controllers.job.pods import (
@@ -64,8 +65,7 @@ class JobController(Controller[Key]):
         self._sizes: dict[str, int] = {}
         self._refused: set[Key] = set()
         self._bursts: dict[Key, int] = {}
-        self._references: Any = None
-        self._controller: str | None = None
+        self._belonging = Belonging()
 
     # -- events ----------------------------------------------------------------------------
 
@@ -107,38 +107,24 @@ class JobController(Controller[Key]):
                 self.queue.mark(Key(PODS, namespace_of(pod), name_of(pod)))
 
     def _observe_pod(self, event: ObjectEvent) -> None:
-        pod, previous = event.object, event.previous
-        metadata = pod["metadata"]
-        references = metadata.get("ownerReferences")
-        if previous is not None:
-            earlier = previous["metadata"]
-            before = earlier.get("ownerReferences")
-            if (
-                event.type == "MODIFIED"
-                and before is references
-                and previous.get("status") is pod.get("status")
-                and earlier.get("labels") is metadata.get("labels")
-                and earlier.get("finalizers") is metadata.get("finalizers")
-                and ("deletionTimestamp" in earlier) == ("deletionTimestamp" in metadata)
-            ):
-                return  # nothing that counts: it was bound, or annotated
-            if before is not references and before != references:
-                self._mark_job_of(controller_uid(previous))
-        if references is not self._references:
-            # Pods of one owner share their references: one look is enough for a burst.
-            self._references, self._controller = references, controller_uid(pod)
-        if self._controller is None or event.type == "DELETED":
+        belonging = self._belonging
+        if not belonging.see(event):
+            return  # nothing that counts: it was bound, or annotated
+        if belonging.moved:
+            self._mark_job_of(belonging.former)
+        if belonging.controller is None or event.type == "DELETED":
             self._observe_orphan(event)
-        if has_finalizer(pod) and event.type != "DELETED" and not self._is_awaited():
+        held = has_finalizer(event.object) and event.type != "DELETED"
+        if held and not self._is_awaited(belonging.controller):
             self.queue.mark(event.key)
         else:
-            self._mark_job_of(self._controller)
+            self._mark_job_of(belonging.controller)
 
-    def _is_awaited(self) -> bool:
-        """Tell whether the last pod's Job is known to go on, so that it will let go of the pod."""
-        key = self._jobs.get(self._controller) if self._controller is not None else None
+    def _is_awaited(self, uid: str | None) -> bool:
+        """Tell whether a Job is known to go on, so that it will let go of its pods."""
+        key = self._jobs.get(uid) if uid is not None else None
         job = self.store.get(*key) if key is not None else None
-        return job is not None and uid_of(job) == self._controller and _goes_on(job)
+        return job is not None and uid_of(job) == uid and _goes_on(job)
 
     def _mark_job_of(self, uid: str | None) -> None:
         key = self._jobs.get(uid) if uid is not None else None
@@ -184,7 +170,7 @@ class JobController(Controller[Key]):
         from orchestrator.controllers.job.core import decide_job
 
         uid = uid_of(job)
-        owned = [pod for pod in self.store.by_owner(uid, PODS) if controller_uid(pod) == uid]
+        owned = controlled(self.store.by_owner(uid, PODS), uid)
         pods = [pod for pod in owned if has_finalizer(pod) or not is_terminal(pod)]
         self._sizes[uid] = len(pods)
         selector = label_selector(spec_of(job).get("selector"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
+from orchestrator.controllers._belonging import Belonging
 from orchestrator.controllers._owners import controller_uid
 from orchestrator.controllers._pods import is_active
 from orchestrator.controllers.controller import Controller
@@ -56,8 +57,7 @@ class ReplicaSetController(Controller[Key]):
         self._members: dict[str, Members] = {}
         self._orphans: dict[str, dict[str, Object]] = {}
         self._failures: dict[Key, tuple[str, str]] = {}
-        self._references: Any = None
-        self._controller: str | None = None
+        self._belonging = Belonging()
 
     # -- events ----------------------------------------------------------------------------
 
@@ -68,27 +68,12 @@ class ReplicaSetController(Controller[Key]):
             return
         if not self._members:
             return  # nobody to count it for: the first one looks for orphans itself
-        pod = event.object
-        metadata = pod["metadata"]
-        references = metadata.get("ownerReferences")
-        previous = event.previous
-        if previous is not None:
-            earlier = previous["metadata"]
-            before = earlier.get("ownerReferences")
-            if (
-                event.type == "MODIFIED"
-                and before is references
-                and previous.get("status") is pod.get("status")
-                and earlier.get("labels") is metadata.get("labels")
-                and ("deletionTimestamp" in earlier) == ("deletionTimestamp" in metadata)
-            ):
-                return  # nothing that counts: it was bound, or annotated
-            if before is not references and before != references:
-                self._leave(event.key, previous)
-        if references is not self._references:
-            # Pods of one ReplicaSet share their references: one look is enough for a burst.
-            self._references, self._controller = references, controller_uid(pod)
-        uid = self._controller
+        belonging = self._belonging
+        if not belonging.see(event):
+            return  # nothing that counts: it was bound, or annotated
+        if belonging.moved:
+            self._leave(event.key, belonging.former)
+        uid = belonging.controller
         if uid is None:
             self._observe_orphan(event)
             return
@@ -98,13 +83,12 @@ class ReplicaSetController(Controller[Key]):
         if event.type == "DELETED":
             changed = members.drop(event.key[2])
         else:
-            changed = members.put(event.key[2], pod)
+            changed = members.put(event.key[2], event.object)
         if changed:
             self.queue.mark(Key(self.owner, members.namespace, members.name))
 
-    def _leave(self, key: Key, previous: Object) -> None:
+    def _leave(self, key: Key, uid: str | None) -> None:
         """Take a pod from its former controller, or from the orphans."""
-        uid = controller_uid(previous)
         if uid is None:
             self._orphans.get(key.namespace, {}).pop(key.name, None)
             return

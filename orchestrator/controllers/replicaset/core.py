@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.controllers._owners import adopted, released
+from orchestrator.controllers._claims import adoption, release
 from orchestrator.controllers._templates import pod_from_template, with_name
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.controllers.replicaset.census import Counts
@@ -88,10 +88,8 @@ def decide_replica_set(replica_set: Object, observed: Observed, now: float) -> P
 
 
 def _claim(replica_set: Object, observed: Observed, plan: Plan) -> None:
-    for pod in observed.strays:
-        plan.update.append(Update(PODS, pod, released(pod, replica_set), strict=True))
-    for pod in observed.orphans:
-        plan.update.append(Update(PODS, pod, adopted(pod, replica_set), strict=True))
+    plan.update += [release(pod, replica_set, PODS) for pod in observed.strays]
+    plan.update += [adoption(pod, replica_set, PODS) for pod in observed.orphans]
 
 
 def _create(replica_set: Object, names: Sequence[str], plan: Plan) -> None:
