@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.controllers._writes import Rebase
 from orchestrator.controllers.deployment.core import decide_deployment
 from orchestrator.controllers.deployment.revisions import new_replica_set
 from orchestrator.resources.selectors import label_selector
@@ -66,3 +67,28 @@ def test_pods_are_not_counted_on_that_may_be_going(observed: int, left: int) -> 
         if update.new["metadata"]["name"] == "web-a" and not update.subresource
     ]
     assert (sizes or [5]) == [left]
+
+
+def test_nothing_is_taken_away_on_the_strength_of_a_report_that_has_changed() -> None:
+    """Its pods may have got ready since; what only grows has nothing to lose.
+
+    As upstream's update, which names the version that was read and conflicts.
+    """
+    wanted, other = replica_set("b", 2, 2, 5), replica_set("a", 5, 3, 5)
+    selector = label_selector({"matchLabels": {"app": "web"}})
+    plan = decide_deployment(deployment("b"), [wanted, other], selector, NOW, lambda _: False)
+    (smaller,) = (one for one in plan.update if one.base is other)
+    reported = {
+        **other,
+        "metadata": {**other["metadata"], "resourceVersion": "2"},
+        "status": {**other["status"], "availableReplicas": 5},
+    }
+    assert smaller.new["spec"]["replicas"] < 5
+    assert Rebase(smaller)(reported) is None
+    assert Rebase(smaller)(other) is smaller.new
+    alone = replica_set("b", 1, 1, 5)
+    plan = decide_deployment(deployment("b"), [alone], selector, NOW, lambda _: False)
+    (larger,) = (one for one in plan.update if one.base is alone)
+    grown = Rebase(larger)({**alone, "metadata": {**alone["metadata"], "resourceVersion": "2"}})
+    assert grown is not None
+    assert grown["spec"]["replicas"] == 5

@@ -51,15 +51,15 @@ class Witness:
     """
 
     def __init__(
-        self, now: Callable[[], float], *, strict_floor: bool, stale_seconds: float = 0.0
+        self, now: Callable[[], float], *, strict_floor: bool, slow_disk: bool = False
     ) -> None:
         """Begin with nothing.
 
         Args:
             now: Virtual seconds.
             strict_floor: Whether rolling updates are held to their floor.
-            stale_seconds: For how long a pod may be ready without its Deployment's knowing. What
-                is not ready goes first, as upstream has it, and may get ready before it goes.
+            slow_disk: Whether a pod may get ready between the decision to take away what is not
+                and its going; see `_was_taken_for_unready`.
         """
         self.history: list[str] = []
         self.objects: dict[Key, Object] = {}
@@ -67,8 +67,8 @@ class Witness:
         self.failures: list[InvariantError] = []
         self._now = now
         self._strict_floor = strict_floor
-        self._stale_seconds = stale_seconds
-        self._ready_at: dict[str, float] = {}
+        self._slow_disk = slow_disk
+        self._counted: dict[str, int] = {}
         self._bound: dict[str, str] = {}
         self._floors: dict[str, deque[tuple[float, int]]] = {}
         self._uids: set[str] = set()
@@ -151,6 +151,8 @@ class Witness:
             self._check_pod(event)
         elif key[0] == "deployments.apps":
             self._note_floor(event)
+        elif key[0] == "replicasets.apps":
+            self._note_counted(event)
         elif key[0] == "services":
             self._check_service(event)
         for check in self.others:
@@ -200,10 +202,6 @@ class Witness:
     def _check_pod(self, event: ObjectEvent) -> None:
         pod, key = event.object, event.key
         uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
-        if is_ready(pod):
-            self._ready_at.setdefault(uid, self._now())
-        elif event.type != "DELETED":
-            self._ready_at.pop(uid, None)
         if event.type == "DELETED":
             self._bound.pop(uid, None)
         elif node:
@@ -305,17 +303,45 @@ class Witness:
         floor = min(value for _, value in floors)
         if not self._is_available(event.previous or pod):
             return
-        if self._now() - self._ready_at.get(pod["metadata"]["uid"], 0.0) < self._stale_seconds:
-            return
-        left = sum(
-            self._is_available(other)
+        left = [
+            family
             for key, other in self.objects.items()
             if key[0] == "pods"
+            and self._is_available(other)
             and (family := self._controller(other, "replicasets.apps")) is not None
             and self._controller(family, "deployments.apps") is owner
-        )
+        ]
+        if len(left) < floor and self._slow_disk:
+            beside = sum(family is replica_set for family in left)
+            if self._was_taken_for_unready(replica_set, beside):
+                return
         name = owner["metadata"]["name"]
-        self.require(left >= floor, f"{name}: {left} pods left available, the floor is {floor}")
+        self.require(
+            len(left) >= floor, f"{name}: {len(left)} pods left available, the floor is {floor}"
+        )
+
+    def _note_counted(self, event: ObjectEvent) -> None:
+        """Remember how many available pods a ReplicaSet had reported when it was made smaller."""
+        uid, previous = event.object["metadata"]["uid"], event.previous
+        if event.type == "DELETED":
+            self._counted.pop(uid, None)
+        elif previous and event.object["spec"]["replicas"] < previous["spec"]["replicas"]:
+            self._counted[uid] = (previous.get("status") or {}).get("availableReplicas") or 0
+
+    def _was_taken_for_unready(self, replica_set: Object, beside: int) -> bool:
+        """Tell whether a ReplicaSet only loses pods that were not ready when that was decided.
+
+        A rollout takes away the pods of old ReplicaSets that are not available, whatever the floor
+        says, as upstream's does: they add nothing to what is available. They may get ready before
+        they go, and a ReplicaSet is told nothing but a number. Then at least as many stay as were
+        counted when it was made smaller.
+
+        Args:
+            replica_set: Whose pod goes.
+            beside: Its available pods that stay.
+        """
+        counted = self._counted.get(replica_set["metadata"]["uid"])
+        return counted is not None and beside >= counted
 
     def _controller(self, obj: Object, resource: str) -> Object | None:
         for reference in obj["metadata"].get("ownerReferences") or ():

@@ -33,8 +33,6 @@ CLIENTS = 3
 CAPACITY = {"cpu": "4", "memory": "8Gi", "pods": "20"}
 CONVERGES_WITHIN = 1800.0
 """Virtual seconds from the end of all faults until everything is as it should be."""
-STALE_SECONDS = 5.0
-"""How much later a write is seen on a slow disk: its own time, and those before it."""
 CALM = 30.0
 """Virtual seconds for which it has to stay so."""
 
@@ -96,7 +94,7 @@ class World:
         self.witness = Witness(
             self.now,
             strict_floor=self.profile.strict_floor,
-            stale_seconds=STALE_SECONDS if "slow" in self.profile.kinds else 0.0,
+            slow_disk="slow" in self.profile.kinds,
         )
         self.witness.others += [
             BatchPromises(self.witness, self.now).see,

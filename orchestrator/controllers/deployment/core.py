@@ -327,7 +327,9 @@ class _Decision:
             if base is None:
                 self.plan.create.append(Creation(REPLICA_SETS, rs, event))
             elif rs != base:
-                self.plan.update.append(Update(REPLICA_SETS, base, rs, event=event))
+                # What is taken away was decided from this report of what is available, no later.
+                smaller = _replicas(rs) < _replicas(base)
+                self.plan.update.append(Update(REPLICA_SETS, base, rs, event=event, strict=smaller))
         if self.annotations is not annotations_of(self.deployment) and (
             self.annotations != annotations_of(self.deployment)
         ):
