@@ -3,8 +3,9 @@
 A controller is level-triggered: an event only marks keys dirty, `Controller.reconcile` looks at
 the present state and returns a plan, and doing so when nothing is amiss costs nothing and changes
 nothing. One key is never reconciled again before the writes of its last plan were answered. The
-store answers after its projection has the change, so the next look sees what the last one did:
-a ReplicaSet cannot create the same pods twice.
+store answers after its projection has the change, and the controller observes it before it takes
+the answer, so the next look sees what the last one did: a ReplicaSet cannot create the same pods
+twice.
 """
 
 from __future__ import annotations
@@ -185,9 +186,11 @@ class Controller(Actor[Command], Generic[K]):
                 self._timer = None
             case _Answered(batch=batch, results=results):
                 self._writes -= 1
+                self._catch_up()
                 self._settle(batch, results)
             case _Unanswered(batch=batch, error=error):
                 self._writes -= 1
+                self._catch_up()
                 self._give_back(batch, error)
             case _Learned(key=key, value=value):
                 self.learned(key, value)
@@ -220,11 +223,20 @@ class Controller(Actor[Command], Generic[K]):
         self._follower.include(resources)
         self._list(resources, self._follower.sequence)
 
-    def _take(self) -> None:
+    def _catch_up(self) -> None:
+        """Observe all that there is, before keys whose writes were answered may be looked at.
+
+        An answer may come while events wait for a later turn, those of the very write among them:
+        a ReplicaSet that counts its pods by events would make the same ones again.
+        """
+        if self._woken:  # else nothing waits
+            self._take(None)
+
+    def _take(self, limit: int | None = EVENTS_PER_TURN) -> None:
         if self._follower is None:
             return
         try:
-            events = self._follower.take(EVENTS_PER_TURN)
+            events = self._follower.take(limit)
         except Expired:
             self._relist()
             return
