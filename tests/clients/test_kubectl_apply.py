@@ -23,44 +23,44 @@ def write(directory: Path, name: str, *objects: object) -> str:
     return str(path)
 
 
-def test_client_side_apply_over_a_life(each_kube: Kubectl, tmp_path: Path) -> None:
+def test_client_side_apply_over_a_life(kube: Kubectl, tmp_path: Path) -> None:
     """Created, unchanged, changed by three parties, pruned of fields, looked at, set anew."""
     web = sleeper("web", replicas=1)
     file = write(tmp_path, "web.yaml", web, config_map("settings", a="1", b="2"))
-    created = each_kube(f"apply -f {file}")
+    created = kube(f"apply -f {file}")
     assert created.splitlines() == ["deployment.apps/web created", "configmap/settings created"]
-    assert each_kube(f"apply -f {file}").count("unchanged") == 2
-    assert each_kube.run(f"diff -f {file}").returncode == 0
+    assert kube(f"apply -f {file}").count("unchanged") == 2
+    assert kube.run(f"diff -f {file}").returncode == 0
 
-    each_kube("scale deploy web --replicas=2")  # another party's field
+    kube("scale deploy web --replicas=2")  # another party's field
     web["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}]
     del web["spec"]["replicas"]
     file = write(tmp_path, "web.yaml", web, config_map("settings", b="3", c="4"))
-    differing = each_kube.run(f"diff -f {file}")
+    differing = kube.run(f"diff -f {file}")
     assert differing.returncode == 1, differing.stderr
     assert '-  a: "1"' in differing.stdout
     assert '+  c: "4"' in differing.stdout
-    changed = each_kube(f"apply -f {file}")
+    changed = kube(f"apply -f {file}")
     assert changed.splitlines() == [
         "deployment.apps/web configured",
         "configmap/settings configured",
     ]
-    assert each_kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
+    assert kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
     # Removed from the manifest, so the default takes its place.
-    assert each_kube.json("get deploy web")["spec"]["replicas"] == 1
+    assert kube.json("get deploy web")["spec"]["replicas"] == 1
 
-    viewed = yaml.safe_load(each_kube("apply view-last-applied cm settings"))
+    viewed = yaml.safe_load(kube("apply view-last-applied cm settings"))
     assert viewed["data"] == {"b": "3", "c": "4"}
     write(tmp_path, "web.yaml", config_map("settings", b="3"))
-    assert "configured" in each_kube(f"apply set-last-applied -f {file}")
-    annotation = each_kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
+    assert "configured" in kube(f"apply set-last-applied -f {file}")
+    annotation = kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
     assert json.loads(annotation)["data"] == {"b": "3"}
-    each_kube(
+    kube(
         "apply edit-last-applied cm settings", env={"KUBE_EDITOR": """sed -i 's/b: "3"/b: "5"/'"""}
     )
-    annotation = each_kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
+    annotation = kube.json("get cm settings")["metadata"]["annotations"][LAST_APPLIED]
     assert json.loads(annotation)["data"] == {"b": "5"}
-    assert each_kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
+    assert kube.json("get cm settings")["data"] == {"b": "3", "c": "4"}
 
 
 @pytest.mark.kubectl_since(27)

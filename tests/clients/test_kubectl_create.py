@@ -15,31 +15,31 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.mark.kubectl_since(27)
-def test_workloads(each_kube: Kubectl) -> None:
+def test_workloads(kube: Kubectl) -> None:
     """Deployments, Jobs and CronJobs as written on the command line; a Job from a CronJob."""
-    made = each_kube("create deployment web --image=web:1 --image=side:2 --replicas=2 --port=80")
+    made = kube("create deployment web --image=web:1 --image=side:2 --replicas=2 --port=80")
     assert made == "deployment.apps/web created\n"
-    deployment = each_kube.json("get deploy web")
+    deployment = kube.json("get deploy web")
     assert deployment["metadata"]["labels"] == {"app": "web"}
     assert deployment["spec"]["replicas"] == 2
     containers = deployment["spec"]["template"]["spec"]["containers"]
     assert [c["image"] for c in containers] == ["web:1", "side:2"]
     assert containers[0]["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
-    assert 'deployments.apps "web" already exists' in each_kube.refused(
+    assert 'deployments.apps "web" already exists' in kube.refused(
         "create deployment web --image=web:1"
     )
-    each_kube("create job once --image=busybox -- echo hello")
-    job = each_kube.json("get job once")
+    kube("create job once --image=busybox -- echo hello")
+    job = kube.json("get job once")
     assert job["spec"]["template"]["spec"]["containers"][0]["command"] == ["echo", "hello"]
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
     assert job["spec"]["backoffLimit"] == 6
-    each_kube("create cronjob nightly --image=busybox", "--schedule=0 1 * * *", "--", "date")
-    assert each_kube.json("get cronjob nightly")["spec"]["schedule"] == "0 1 * * *"
-    each_kube("create job tonight --from=cronjob/nightly")
-    tonight = each_kube.json("get job tonight")
+    kube("create cronjob nightly --image=busybox", "--schedule=0 1 * * *", "--", "date")
+    assert kube.json("get cronjob nightly")["spec"]["schedule"] == "0 1 * * *"
+    kube("create job tonight --from=cronjob/nightly")
+    tonight = kube.json("get job tonight")
     assert tonight["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
     assert tonight["metadata"]["annotations"]["cronjob.kubernetes.io/instantiate"] == "manual"
-    refused = each_kube.refused("create cronjob bad --image=busybox --schedule=nonsense")
+    refused = kube.refused("create cronjob bad --image=busybox --schedule=nonsense")
     assert "spec.schedule: Invalid value" in refused
 
 

@@ -18,18 +18,18 @@ NODES = ["node-1", "node-2", "node-3"]
 
 
 @pytest.mark.kubectl_since(27)
-def test_output_formats(each_kube: Kubectl, tmp_path: Path) -> None:
+def test_output_formats(kube: Kubectl, tmp_path: Path) -> None:
     """JSON, YAML, names, JSONPath, templates, columns from arguments and files, wide tables."""
-    each_kube.apply(
+    kube.apply(
         config_map("a", labels={"order": "2", "team": "x"}, k="1"),
         config_map("b", labels={"order": "1"}, k="2", **{"odd.key": "3"}),
     )
-    listed = each_kube.json("get cm a b")
+    listed = kube.json("get cm a b")
     assert listed["kind"] == "List"
     assert [item["kind"] for item in listed["items"]] == ["ConfigMap", "ConfigMap"]
-    assert each_kube.json("get cm -l order")["kind"] == "List"
-    assert yaml.safe_load(each_kube("get cm a -o yaml"))["data"] == {"k": "1"}
-    assert each_kube("get cm a b -o name") == "configmap/a\nconfigmap/b\n"
+    assert kube.json("get cm -l order")["kind"] == "List"
+    assert yaml.safe_load(kube("get cm a -o yaml"))["data"] == {"k": "1"}
+    assert kube("get cm a b -o name") == "configmap/a\nconfigmap/b\n"
     paths = {
         "{.items[*].metadata.name}": "a b",
         "{.items[?(@.metadata.labels.team=='x')].metadata.name}": "a",
@@ -38,30 +38,28 @@ def test_output_formats(each_kube: Kubectl, tmp_path: Path) -> None:
         "{.items[-1:].metadata.labels.order}": "1",
     }
     for path, printed in paths.items():
-        assert each_kube("get cm -l order -o", f"jsonpath={path}") == printed
-    assert json.loads(each_kube("get cm a -o", "jsonpath-as-json={.data}")) == [{"k": "1"}]
+        assert kube("get cm -l order -o", f"jsonpath={path}") == printed
+    assert json.loads(kube("get cm a -o", "jsonpath-as-json={.data}")) == [{"k": "1"}]
     template = '{{range .items}}{{.metadata.name}}:{{index .metadata.labels "order"}} {{end}}'
-    assert each_kube("get cm -l order -o", f"go-template={template}") == "a:2 b:1 "
+    assert kube("get cm -l order -o", f"go-template={template}") == "a:2 b:1 "
     (tmp_path / "template").write_text("{{.metadata.name}}")
-    assert each_kube("get cm a -o go-template-file=template") == "a"
+    assert kube("get cm a -o go-template-file=template") == "a"
     columns = "NAME:.metadata.name,K:.data.k,NONE:.data.none"
-    table = each_kube("get cm -l order -o", f"custom-columns={columns}").splitlines()
+    table = kube("get cm -l order -o", f"custom-columns={columns}").splitlines()
     assert [line.split() for line in table] == [
         ["NAME", "K", "NONE"],
         ["a", "1", "<none>"],
         ["b", "2", "<none>"],
     ]
     (tmp_path / "columns").write_text("X Y\nmetadata.name data.k\n")
-    assert each_kube("get cm a -o custom-columns-file=columns").split() == ["X", "Y", "a", "1"]
-    assert each_kube("get cm a --show-labels").splitlines()[1].split()[-1] == "order=2,team=x"
-    labelled = each_kube("get cm -L team,order -l order").splitlines()
+    assert kube("get cm a -o custom-columns-file=columns").split() == ["X", "Y", "a", "1"]
+    assert kube("get cm a --show-labels").splitlines()[1].split()[-1] == "order=2,team=x"
+    labelled = kube("get cm -L team,order -l order").splitlines()
     assert labelled[0].split() == ["NAME", "DATA", "AGE", "TEAM", "ORDER"]
     assert labelled[1].split()[-2:] == ["x", "2"]
-    assert "managedFields" not in each_kube("get cm a -o yaml")
-    assert "managedFields" in each_kube("get cm a -o yaml --show-managed-fields")
-    kinds = each_kube(
-        "get cm/a svc/kubernetes -o name --show-kind -n default", "--ignore-not-found"
-    )
+    assert "managedFields" not in kube("get cm a -o yaml")
+    assert "managedFields" in kube("get cm a -o yaml --show-managed-fields")
+    kinds = kube("get cm/a svc/kubernetes -o name --show-kind -n default", "--ignore-not-found")
     assert kinds == "service/kubernetes\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -171,10 +172,11 @@ def test_a_fresh_installation_runs_the_demo(
 def test_the_readme_names_the_test_command_that_ci_runs() -> None:
     """CI runs the README's second command."""
     (line,) = [c.line for c in commands(ROOT / "README.md") if "&& pytest" in c.line]
-    assert line == "pip install '.[test]' && pytest -n 2 --dist loadfile"
+    assert line == "pip install '.[test]' && pytest -n 3 --dist loadfile"
     script = (ROOT / ".ci" / "run").read_text()
     assert "'.[test]'" in script
-    assert "\nORCHESTRATOR_TEST_COMPLETE=1 timeout" in script
+    command = line.partition(" && ")[2]
+    assert re.search(rf"\nORCHESTRATOR_TEST_COMPLETE=1 timeout \d+ {command}", script)
 
 
 def test_the_example_is_the_demos() -> None:
