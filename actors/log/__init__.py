@@ -2,7 +2,10 @@
 
 Records have a key and a sequence; appends may state what they expect of their key, and get a
 conflict as a value when it is otherwise. See `EventLog` for what every implementation promises.
+SQLite is loaded on first use.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from actors.log.errors import (
     Compacted,
@@ -24,7 +27,9 @@ from actors.log.protocol import (
     Record,
     Snapshot,
 )
-from actors.log.sqlite import SqliteLog
+
+if TYPE_CHECKING:
+    from actors.log.sqlite import SqliteLog
 
 __all__ = [
     "Append",
@@ -45,3 +50,11 @@ __all__ = [
     "Snapshot",
     "SqliteLog",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SqliteLog":
+        from actors.log.sqlite import SqliteLog
+
+        return SqliteLog
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,6 @@ import json
 from typing import Any, Final
 
 import orjson
-import yaml
 
 from orchestrator.api._negotiation import PROTOBUF
 from orchestrator.resources.errors import StatusError, bad_request, unsupported_media_type
@@ -14,45 +13,10 @@ from orchestrator.resources.errors import StatusError, bad_request, unsupported_
 OBJECT_TYPES: Final = ("application/json", "application/yaml", PROTOBUF)
 _YAML_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
 _SUMMARY: Final = 30
-_SMALL: Final = 1024
-"""Bytes within which no nesting is too deep."""
-_DEPTH: Final = 500
-"""Nested collections of a YAML body; a pod has some ten."""
-_TOO_DEEP: Final = f"exceeded max depth of {_DEPTH}"
-_ALIASED: Final = 100_000
-"""Nodes that the aliases of a YAML body may stand for."""
-_SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_SafeLoader):  # type: ignore[misc]  # the C loader exists where libyaml does
-    """YAML as Kubernetes reads it: a date is a string, a duplicate key an error.
-
-    Attributes:
-        duplicates: Where duplicate keys are noted instead.
-    """
-
-    duplicates: list[str] | None = None
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (str, int, float, bool)) and key in seen:
-                line = key_node.start_mark.line + 1
-                problem = f'line {line}: key "{key}" already set in map'
-                if self.duplicates is None:
-                    raise yaml.YAMLError(problem)
-                self.duplicates.append(problem)
-            seen.add(key if isinstance(key, (str, int, float, bool)) else id(key))
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
-    for first, entries in _SafeLoader.yaml_implicit_resolvers.items()
-}
+class YamlError(ValueError):
+    """A body is no YAML that can be used; the message says where and why."""
 
 
 def media_type_error(accepted: tuple[str, ...]) -> StatusError:
@@ -110,7 +74,7 @@ def parse_object(data: bytes, content_type: str, expected: str) -> dict[str, Any
             value = parse_yaml(data)
         else:
             value = orjson.loads(data)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise bad_request(_unrecognized(data, expected, _reason(data, error))) from error
     if not isinstance(value, dict):
         found = "null" if value is None else type(value).__name__
@@ -131,87 +95,24 @@ def _decode_protobuf(data: bytes, expected: str) -> dict[str, Any]:
 def parse_yaml(data: bytes, duplicates: list[str] | None = None) -> Any:
     """Parse YAML the way sigs.k8s.io/yaml does: keys become strings, dates stay strings.
 
+    What does it is loaded with the first such body: clients send JSON unless a person wrote it.
+
     Args:
         data: The text.
         duplicates: Where keys that occur twice are noted; without it they are errors.
 
     Raises:
-        yaml.YAMLError: With the place.
+        YamlError: With the place.
         ValueError: Not text.
     """
-    if len(data) > _SMALL or b"*" in data:
-        _measure(data)
-    loader = _Loader(data)
-    loader.duplicates = duplicates
-    try:
-        value = loader.get_single_data()
-    finally:
-        loader.dispose()
-    return _json_keys(value)
+    from orchestrator.api._yaml_bodies import parse
 
-
-def _measure(data: bytes) -> None:
-    """Refuse a document that is nested too deep or that aliases make too large.
-
-    Composing is recursive in C, where too much depth ends the process; and what aliases repeat
-    is cheap only until it is written out as JSON.
-    """
-    try:
-        _measure_events(data)
-    except yaml.YAMLError as error:
-        # Newer versions of libyaml have a limit of their own.
-        if "maximum nesting depth" in str(error):
-            raise yaml.YAMLError(_TOO_DEEP) from error
-        raise
-
-
-def _measure_events(data: bytes) -> None:
-    sizes: dict[str, int] = {}
-    open_nodes: list[tuple[str | None, int]] = []  # anchor, nodes before it
-    nodes = aliased = 0
-    for event in yaml.parse(data, Loader=_SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            size = sizes.get(event.anchor or "", 0)
-            nodes += size
-            aliased += size
-            if aliased > _ALIASED:
-                raise yaml.YAMLError("document contains excessive aliasing")
-        elif isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append((event.anchor, nodes))
-            nodes += 1
-            if len(open_nodes) > _DEPTH:
-                raise yaml.YAMLError(_TOO_DEEP)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_nodes.pop()
-            if anchor is not None:
-                sizes[anchor] = nodes - before
-        elif isinstance(event, yaml.ScalarEvent):
-            nodes += 1
-            if event.anchor is not None:
-                sizes[event.anchor] = 1 + len(event.value) // 64
-
-
-def _json_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_json_key(key): _json_keys(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_json_keys(item) for item in value]
-    if isinstance(value, (bytes, set)):
-        raise yaml.YAMLError("unsupported YAML value")
-    return value
-
-
-def _json_key(key: Any) -> str:
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    return key if isinstance(key, str) else str(key)
+    return parse(data, duplicates)
 
 
 def _reason(data: bytes, error: Exception) -> str:
-    if isinstance(error, yaml.YAMLError):
+    if isinstance(error, YamlError):
         text = " ".join(str(error).split())
-        if "exceeded maximum nesting depth" in text:  # newer releases of libyaml look themselves
-            text = f"exceeded max depth of {_DEPTH}"
         return f"error converting YAML to JSON: yaml: {text}"
     if isinstance(error, json.JSONDecodeError):
         where = f" (line {error.lineno}, column {error.colno})"

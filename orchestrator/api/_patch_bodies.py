@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import orjson
-import yaml
 
 from orchestrator.api._bodies import media_type_error, parse_yaml
 from orchestrator.resources.decoding import duplicate_fields
@@ -90,7 +89,7 @@ def _parse_applied(data: bytes, validation: str) -> Patch:
     duplicates: list[str] = []
     try:
         value = parse_yaml(data, duplicates)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         text = " ".join(str(error).split())
         raise bad_request(f"error decoding YAML: {text}") from error
     if not isinstance(value, dict):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-import yaml
 
 from orchestrator.api._negotiation import PLAIN, Accepted
 from orchestrator.resources.errors import StatusError
@@ -71,6 +70,8 @@ class Stream:
 
 def to_yaml(value: Any) -> bytes:
     """Encode JSON data as YAML with sorted keys, as upstream does."""
+    import yaml  # 10 ms, and hardly anybody asks for it
+
     text = yaml.dump(
         value,
         Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),

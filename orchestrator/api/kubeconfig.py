@@ -6,8 +6,6 @@ import base64
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from orchestrator.api.certificates import write_private
 
 NAME: Final = "orchestrator"
@@ -22,6 +20,8 @@ def kubeconfig(server: str, *, ca_pem: str | None = None, token: str | None = No
         ca_pem: The CA certificate, carried inline; None for plain HTTP.
         token: Bearer token; None for a server that asks for none.
     """
+    import yaml  # 10 ms, which a cluster without such a file need not pay
+
     cluster: dict[str, Any] = {"server": server}
     if ca_pem is not None:
         cluster["certificate-authority-data"] = base64.b64encode(ca_pem.encode()).decode()

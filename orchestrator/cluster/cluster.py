@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from actors import ActorSystem, RealClock, Supervision
-from actors.log import EventLog, LogError, MemoryLog, SqliteLog
+from actors.log import EventLog, LogError, MemoryLog
 from orchestrator.access import AccountTokens, RbacAuthorizer, SigningKey
 from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
@@ -23,12 +23,9 @@ from orchestrator.cluster.metrics import ClusterMetrics
 from orchestrator.controllers import ControllerConfig, controller_specs, system_specs
 from orchestrator.controllers.localpath import ensure_default_class
 from orchestrator.egress import Egress
-from orchestrator.network import ServiceManager
 from orchestrator.node import (
     NodeConfig,
     NodeManager,
-    ProcessConfig,
-    ProcessRuntime,
     Runtime,
     RuntimeUnavailableError,
     SimulatedRuntime,
@@ -231,6 +228,9 @@ class Cluster:
         runtime: Runtime
         measure = None
         if config.runtime == "process":
+            # Loaded here, as all that only some clusters have: a simulated one starts sooner.
+            from orchestrator.node import ProcessConfig, ProcessRuntime
+
             assert self._claim is not None
             processes = ProcessConfig(
                 directory=self._directory / "process", hold=self._claim.processes
@@ -274,6 +274,8 @@ class Cluster:
         self._exits.push_async_callback(self._stop_nodes)
         await self.nodes.start(self.system)
         if config.runtime == "process":
+            from orchestrator.network import ServiceManager
+
             services = EventRecorder(self.store, "service-proxy")
             listening = ("127.0.0.1", *(node.address for node in nodes[:NODE_PORTS_UP_TO]))
             self.system.spawn(
@@ -350,6 +352,8 @@ class Cluster:
     async def _open_log(self) -> EventLog:
         if self.config.data_dir is None:
             return MemoryLog()
+        from actors.log import SqliteLog
+
         return await SqliteLog.open(self._directory / "cluster.db")
 
     def _node_configs(self) -> list[NodeConfig]:

@@ -17,6 +17,11 @@ LAST_BYTES = 2048
 """What the kubelet takes of a log for ``terminated.message`` at most."""
 
 
+def pod_log_directory(directory: Path, namespace: str, name: str, uid: str) -> Path:
+    """Return where a pod's logs are: a directory for each container, a file for each attempt."""
+    return directory / "pods" / f"{namespace}_{name}_{uid}"
+
+
 def rotated_files(path: Path) -> list[Path]:
     """Return the files of a log, oldest first: ``path.N`` ... ``path.1``, ``path``."""
     older: list[tuple[int, Path]] = []

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from actors import Clock
-from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time
-from orchestrator.node.process.runtime import pod_log_directory
+from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time, pod_log_directory
 from orchestrator.node.runtime import ContainerRecord
 from orchestrator.node.states import Role, specs_of, statuses_of
 from orchestrator.resources.errors import StatusError, bad_request

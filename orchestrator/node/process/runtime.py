@@ -11,7 +11,7 @@ from typing import Any
 
 from actors import Clock, get_logger
 from orchestrator.node._index import RecordIndex
-from orchestrator.node._logfiles import read_last_words
+from orchestrator.node._logfiles import pod_log_directory, read_last_words
 from orchestrator.node.process import sessions
 from orchestrator.node.process.client import DisconnectedError, RefusedError, SupervisorClient
 from orchestrator.node.process.messages import TerminationMessages
@@ -363,11 +363,6 @@ class ProcessRuntime:
         listener = self._listeners.get(event.of.node)
         if listener is not None:
             listener(event)
-
-
-def pod_log_directory(directory: Path, namespace: str, name: str, uid: str) -> Path:
-    """Return where a pod's logs are: a directory for each container, a file for each attempt."""
-    return directory / "pods" / f"{namespace}_{name}_{uid}"
 
 
 def _parse(record: dict[str, Any]) -> ContainerRecord:
