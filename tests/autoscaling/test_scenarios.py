@@ -469,6 +469,9 @@ async def test_a_target_that_refuses_is_said() -> None:
         reason, message = world.events("web")[-1]
         assert reason == "FailedRescale"
         assert message.startswith(f"New size: 4; reason: {CPU} above target; error: ")
+        before = world.store.get(AUTOSCALERS, "default", "web")
+        await asyncio.sleep(60)  # AbleToScale does not flap, and nothing else is written
+        assert world.store.get(AUTOSCALERS, "default", "web") is before
 
 
 @virtual

@@ -249,7 +249,7 @@ class AutoscalerController(Controller[Key]):
         (verdict, rescale), known.changing = known.changing, None
         moment = self.context.clock.monotonic()
         if known.refused:
-            verdict.not_scaled(rescale, known.refused, status_of(autoscaler))
+            verdict.not_scaled(rescale, known.refused)
             return self._end(known, stored, verdict, moment)
         if not self._is_changed(autoscaler, key.namespace, rescale):
             known.next_sync = moment  # somebody else was faster: decide anew

@@ -21,7 +21,7 @@ from orchestrator.controllers.autoscaler.calculator import Calculator
 from orchestrator.controllers.autoscaler.evaluating import Answer, MetricFailedError, evaluate
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.controllers.plans import EventKind
-from orchestrator.resources.conditions import Condition, set_condition
+from orchestrator.resources.conditions import Condition, find_condition, set_condition
 from orchestrator.resources.objects import Object, namespace_of, spec_of, status_of
 from orchestrator.resources.timestamps import format_time
 
@@ -62,12 +62,14 @@ class Verdict:
     Attributes:
         status: Of it, as it will be once its target has changed, if that has to.
         moment: When, as text.
+        before: The status that the autoscaler has.
         events: To be recorded.
         rescale: What has to be done about the target; None for nothing.
     """
 
     status: Object
     moment: str
+    before: Object
     events: list[Said] = field(default_factory=list)
     rescale: Rescale | None = None
 
@@ -76,11 +78,19 @@ class Verdict:
         self.events.append(Said(type_, reason, message))
 
     def condition(self, type_: str, status: str, reason: str, message: str) -> None:
-        """Set a condition."""
+        """Set a condition.
+
+        One that turns back within one look, as ``AbleToScale`` does for a target that can be read
+        and not changed, has not moved: upstream's does each time.
+        """
         conditions: list[Condition] = self.status.get("conditions") or []
+        known = find_condition({"status": self.before}, type_)
+        moment = self.moment
+        if known is not None and known.get("status") == status:
+            moment = known.get("lastTransitionTime") or moment
         self._set(
             conditions=set_condition(
-                conditions, type_, status, now=self.moment, reason=reason, message=message
+                conditions, type_, status, now=moment, reason=reason, message=message
             )
         )
 
@@ -102,13 +112,12 @@ class Verdict:
         )
         self._set(desiredReplicas=rescale.after, lastScaleTime=self.moment)
 
-    def not_scaled(self, rescale: Rescale, why: str, before: Object) -> None:
+    def not_scaled(self, rescale: Rescale, why: str) -> None:
         """Note that the target could not be changed.
 
         Args:
             rescale: How it was to be.
             why: The error's text.
-            before: The status that the autoscaler has.
         """
         self.say(
             "Warning",
@@ -121,7 +130,7 @@ class Verdict:
             "FailedUpdateScale",
             f"the HPA controller was unable to update the target scale: {why}",
         )
-        self._set(desiredReplicas=before.get("desiredReplicas") or 0)
+        self._set(desiredReplicas=self.before.get("desiredReplicas") or 0)
 
     def _set(self, **fields: Any) -> None:
         merged = {**self.status, **fields}
@@ -147,7 +156,8 @@ class Target(NamedTuple):
 
 def opened(autoscaler: Object, now: float) -> Verdict:
     """Begin a verdict: all is as it was."""
-    return Verdict(status_of(autoscaler), format_time(now))
+    status = status_of(autoscaler)
+    return Verdict(status, format_time(now), status)
 
 
 def decide_without_target(autoscaler: Object, why: str, now: float) -> Verdict:
