@@ -23,6 +23,7 @@ from orchestrator.resources.quota_usage import (
     unspecified,
     usage_of,
 )
+from orchestrator.store.identities import named
 from orchestrator.store.overlay import Overlay
 
 QUOTAS: Final = "resourcequotas"
@@ -158,7 +159,7 @@ def _charged(  # a write, and the quota it is held to
         old is None or (counts_old and new.get("spec") is not old.get("spec"))
     )
     if wanted and new is not None:
-        _check(quota, hard, used, change, (resource, _told(new)))
+        _check(quota, hard, used, change, (resource, named(new)))
     sums = {}
     for name, amount in change.items():
         held = parse(used.get(name, "0"))
@@ -175,7 +176,7 @@ def _nano(usage: Usage, name: str) -> int:
 def _check_specified(quota: Object, hard: dict[str, Any], key: Key, new: Object) -> None:
     if key.resource == "pods" and (missing := unspecified(hard, new)):
         name = quota["metadata"]["name"]
-        raise forbidden("pods", _told(new), f"failed quota: {name}: must specify {missing}")
+        raise forbidden("pods", named(new), f"failed quota: {name}: must specify {missing}")
 
 
 def _check(
@@ -203,9 +204,3 @@ def _check(
         )
         why = f"exceeded quota: {name}, requested: {requested}, used: {held}, limited: {limited}"
         raise forbidden(*about, why)
-
-
-def _told(obj: Object) -> str:
-    """Return what a refusal calls an object; controllers' pods by what they are generated from."""
-    metadata = obj["metadata"]
-    return metadata.get("generateName") or metadata.get("name") or ""

@@ -308,9 +308,13 @@ async def test_a_pod_needs_the_service_account_it_names(kit: Any) -> None:
         (result,) = await store.write([Create("pods", asking)])
         assert isinstance(result, StatusError)
         (result,) = await store.write(
-            [Create("pods", with_meta(asking, name="web-1", generateName="web-"))]
+            [Create("pods", with_meta(asking, name="web-x7k2p", generateName="web-"))]
         )
         assert 'pods "web-" is forbidden' in str(result)
+        (result,) = await store.write(  # a StatefulSet's
+            [Create("pods", with_meta(asking, name="web-1", generateName="web-"))]
+        )
+        assert 'pods "web-1" is forbidden' in str(result)
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
         await store.create(account, resource="serviceaccounts", namespace="default")
         (made,) = await store.write([Create("pods", asking)])

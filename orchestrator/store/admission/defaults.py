@@ -11,7 +11,8 @@ from typing import Any, Final
 from orchestrator.resources.errors import forbidden
 from orchestrator.resources.objects import Object, annotations_of, meta, name_of, spec_of, status_of
 from orchestrator.resources.pod_resources import nano_of
-from orchestrator.store.admission.examining import Examined, named
+from orchestrator.store.admission.examining import Examined
+from orchestrator.store.identities import named
 
 CLAIMS: Final = "persistentvolumeclaims"
 VOLUMES: Final = "persistentvolumes"

@@ -44,13 +44,3 @@ class Check(NamedTuple):
     resources: tuple[str, ...]
     apply: Callable[[Examined], None]
     reads: tuple[str, ...] = ()
-
-
-def named(obj: Object) -> str:
-    """Return what a refusal calls an object.
-
-    A controller has chosen its pods' names already. Upstream's server chooses them, after
-    admission, so one refusal reads the same every time and is counted as one Event.
-    """
-    metadata = obj["metadata"]
-    return metadata.get("generateName") or metadata.get("name") or ""

@@ -13,7 +13,8 @@ from orchestrator.resources.objects import Object, is_deleting, spec_of
 from orchestrator.resources.pod_resources import Amounts, nano_of, notations, pod_amounts
 from orchestrator.resources.quantities import Notation, format_quantity, parse
 from orchestrator.resources.strategies.pods import quality_of_service
-from orchestrator.store.admission.examining import Examined, named
+from orchestrator.store.admission.examining import Examined
+from orchestrator.store.identities import named
 
 LIMIT_RANGES: Final = "limitranges"
 ANNOTATION: Final = "kubernetes.io/limit-ranger"

@@ -23,13 +23,14 @@ from orchestrator.store.admission.defaults import (
     with_storage_class,
     with_volume_protection,
 )
-from orchestrator.store.admission.examining import Check, named
+from orchestrator.store.admission.examining import Check
 from orchestrator.store.admission.limits import (
     LIMIT_RANGES,
     check_limits,
     with_default_resources,
 )
 from orchestrator.store.admission.pod_security import NAMESPACES, WORKLOADS, check_pod_security
+from orchestrator.store.identities import named
 
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"

@@ -24,7 +24,8 @@ from orchestrator.resources.pod_security import (
     violations,
 )
 from orchestrator.resources.users import CONTROLLER_MANAGER
-from orchestrator.store.admission.examining import Examined, named
+from orchestrator.store.admission.examining import Examined
+from orchestrator.store.identities import named
 
 NAMESPACES: Final = "namespaces"
 _PREFIX: Final = "pod-security.kubernetes.io/"
