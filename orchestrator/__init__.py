@@ -1,30 +1,47 @@
 """A Kubernetes-API-compatible orchestrator in pure Python.
 
-``Cluster`` and ``ClusterConfig`` are the embedded library; they are loaded on first use, so that
-importing one part does not cost the others.
+``Cluster`` is the embedded library; it is loaded on first use, so that importing one part does not
+cost the others.
 """
 
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import types
+    from orchestrator.cluster import ClusterConfig
+    from orchestrator.embedded import ApplyError, Cluster, ClusterError, WaitTimeoutError
+    from orchestrator.resources.errors import StatusError
 
-    from orchestrator.cluster import Cluster, ClusterConfig, ClusterError
-
-__all__ = ["Cluster", "ClusterConfig", "ClusterError"]
+_HOMES: Final = {
+    "ApplyError": "orchestrator.embedded",
+    "Cluster": "orchestrator.embedded",
+    "ClusterConfig": "orchestrator.cluster",
+    "ClusterError": "orchestrator.embedded",
+    "StatusError": "orchestrator.resources.errors",
+    "WaitTimeoutError": "orchestrator.embedded",
+}
+__all__ = [
+    "ApplyError",
+    "Cluster",
+    "ClusterConfig",
+    "ClusterError",
+    "StatusError",
+    "WaitTimeoutError",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(_load(), name)
-    raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")
+    return getattr(_load(home), name)
 
 
-def _load() -> types.ModuleType:
-    """Load the embedded library without the cyclic collector, and leave it as it was.
+def _load(home: str) -> Any:
+    """Load a module without the cyclic collector, and leave it as it was.
 
     Classes and functions come by the ten thousand and stay; walking them again and again while
     they come finds nothing and takes a tenth of the time.
@@ -32,8 +49,7 @@ def _load() -> types.ModuleType:
     collects = gc.isenabled()
     gc.disable()
     try:
-        from orchestrator import cluster
+        return importlib.import_module(home)
     finally:
         if collects:
             gc.enable()
-    return cluster

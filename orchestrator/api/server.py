@@ -133,7 +133,8 @@ class ApiServer:
         """
         if self._socket is None:
             self._socket = bind(self._host, self._port)
-        self._port = self._socket.getsockname()[1]
+        if self._socket.family != socket.AF_UNIX:
+            self._port = self._socket.getsockname()[1]
         options: dict[str, Any] = {}
         if self._tls is not None:
             options = {
@@ -259,4 +260,22 @@ def bind(host: str, port: int) -> socket.socket:
             )
             raise PortTakenError(error.errno, message) from error
         raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def bind_path(path: Path) -> socket.socket:
+    """Return a socket that listens at a path of the file system, for this user only.
+
+    Raises:
+        OSError: There is something at the path, or it is too long for a socket (107 bytes).
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {path}: {error.strerror or error}") from error
     return listener

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,14 @@ from orchestrator.api.front_proxy import (
     ensure_front_proxy,
 )
 from orchestrator.api.kubeconfig import write_kubeconfig
-from orchestrator.api.server import ApiServer, Tls, bind, check_insecure
+from orchestrator.api.server import (
+    ApiServer,
+    Application,
+    Tls,
+    bind,
+    bind_path,
+    check_insecure,
+)
 from orchestrator.api.tokens import ensure_token
 from orchestrator.controllers import ApiEndpoint, ensure_bootstrap
 
@@ -47,6 +55,8 @@ class ServingConfig:
             user do everything.
         kubeconfig: Where to write a kubeconfig, or None.
         log_requests: One debug line for each request.
+        listen: False serves no socket: the application answers who calls it in this process.
+        socket: Path of a Unix socket to listen on, in place of host and port; plain HTTP.
     """
 
     host: str = "127.0.0.1"
@@ -55,19 +65,38 @@ class ServingConfig:
     authorization_mode: Literal["RBAC", "AlwaysAllow"] = "RBAC"
     kubeconfig: Path | None = None
     log_requests: bool = False
+    listen: bool = True
+    socket: Path | None = None
 
 
 class ServedCluster:
     """The API of one cluster: `prepare` it, start the cluster, then `serve`."""
 
-    def __init__(self, cluster: Cluster, config: ServingConfig | None = None) -> None:
-        """Prepare to serve ``cluster``; nothing is touched before `prepare`."""
+    application: Application
+    """What answers requests, once they are served."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        config: ServingConfig | None = None,
+        *,
+        wrap: Callable[[ApiApplication], Application] | None = None,
+    ) -> None:
+        """Prepare to serve ``cluster``; nothing is touched before `prepare`.
+
+        Args:
+            cluster: The cluster, not started.
+            config: How to serve it.
+            wrap: Puts something between the server and the application.
+        """
         self.config = config or ServingConfig()
         self._cluster = cluster
+        self._wrap = wrap
         self._listener: socket.socket | None = None
         self._server: ApiServer | None = None
         self._certificates: Certificates | None = None
         self._front_proxy: FrontProxy | None = None
+        self._token: str | None = None
 
     async def start(self) -> None:
         """Prepare, start the cluster, and serve it.
@@ -90,10 +119,14 @@ class ServedCluster:
             ClusterError: The cluster's directory can't be used.
         """
         config, cluster = self.config, self._cluster
-        if config.insecure_http:
-            check_insecure(config.host)
-        self._listener = bind(config.host, config.port)
-        if config.insecure_http:
+        insecure = config.insecure_http or config.socket is not None or not config.listen
+        if config.socket is not None:
+            self._listener = bind_path(config.socket)
+        elif config.listen:
+            if insecure:
+                check_insecure(config.host)
+            self._listener = bind(config.host, config.port)
+        if insecure:
             await cluster.open()
         else:
             # Opening a new log is mostly waiting for the disk; so is writing keys.
@@ -121,10 +154,13 @@ class ServedCluster:
 
     async def serve(self) -> None:
         """Answer requests, and let the cluster's ``kubernetes`` Service lead here."""
-        assert self._listener is not None, "prepare() first"
         config, cluster, found = self.config, self._cluster, self._certificates
         front_proxy = self._front_proxy
-        port: int = self._listener.getsockname()[1]
+        listener = self._listener
+        # What has no port of its own is told to be where clients expect an API server.
+        port = config.port or 443
+        if listener is not None and config.socket is None:
+            port = listener.getsockname()[1]
         tls = Tls(found.certificate_file, found.key_file, found.ca_file) if found else None
         token = ensure_token(cluster.directory / "pki" / "token") if found else None
         app = ApiApplication(
@@ -143,8 +179,10 @@ class ServedCluster:
             scheduling=cluster.scheduling_metrics,
             meter=cluster.meter,
         )
-        self._server = ApiServer(app, config.host, port, tls, listener=self._listener)
-        await self._server.start()
+        self.application = self._wrap(app) if self._wrap is not None else app
+        if listener is not None:
+            self._server = ApiServer(self.application, config.host, port, tls, listener=listener)
+            await self._server.start()
         await ensure_bootstrap(
             cluster.store,
             ApiEndpoint(
@@ -158,17 +196,26 @@ class ServedCluster:
             else [],
         )
         cluster.keep_system_objects()
-        if config.kubeconfig is not None:
-            ca_pem = found.ca_pem if found else None
-            try:
-                write_kubeconfig(config.kubeconfig, self._server.url, ca_pem=ca_pem, token=token)
-            except OSError as error:
-                from orchestrator.cluster import ClusterError
+        self._token = token
+        if config.kubeconfig is not None and self._server is not None:
+            self.write_kubeconfig(config.kubeconfig)
 
-                raise ClusterError(
-                    f"cannot write the kubeconfig to {config.kubeconfig}: {error.strerror}; choose "
-                    "another place for it"
-                ) from error
+    def write_kubeconfig(self, path: Path) -> None:
+        """Write a kubeconfig for the administrator; after `serve`.
+
+        Raises:
+            ClusterError: It cannot be written there.
+        """
+        ca_pem = self._certificates.ca_pem if self._certificates else None
+        try:
+            write_kubeconfig(path, self.url, ca_pem=ca_pem, token=self._token)
+        except OSError as error:
+            from orchestrator.cluster import ClusterError
+
+            raise ClusterError(
+                f"cannot write the kubeconfig to {path}: {error.strerror}; choose another place "
+                "for it"
+            ) from error
 
     async def stop(self, *, clean: bool = True) -> None:
         """End streams, finish requests in flight, stop the cluster. Safe to call twice.
@@ -181,9 +228,13 @@ class ServedCluster:
         try:
             if server is not None:
                 await server.stop()
+            elif hasattr(self, "application"):
+                self.application.close()
         finally:
             if listener is not None:
                 listener.close()
+            if self.config.socket is not None:
+                self.config.socket.unlink(missing_ok=True)
             await self._cluster.stop(clean=clean)
 
     async def __aenter__(self) -> Self:

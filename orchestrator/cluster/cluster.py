@@ -213,7 +213,7 @@ class Cluster:
     async def _start(self, log: EventLog) -> None:
         config = self.config
         seed = seed_of_life(config.seed, log.last_sequence)
-        self.system = ActorSystem("cluster", clock=RealClock(), seed=seed)
+        self.system = ActorSystem("cluster", clock=config.clock or RealClock(), seed=seed)
         await self._exits.enter_async_context(self.system)
         self.store = await Store.open(
             self.system,

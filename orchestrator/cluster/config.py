@@ -11,6 +11,7 @@ from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.scheduler.configuration.files import Source as SchedulerSource
 
 if TYPE_CHECKING:
+    from actors import Clock
     from orchestrator.node.simulated_commands import Program
     from orchestrator.node.simulated_ports import Server
     from orchestrator.scheduler.extending import Plugin
@@ -53,6 +54,7 @@ class ClusterConfig:
         simulated_server: Answers connections to simulated pods' ports (``kubectl port-forward``);
             without it nobody listens. See `orchestrator.node.simulated_ports`.
         autoscaling: How HorizontalPodAutoscalers work where they do not say; upstream's defaults.
+        clock: Where it takes its time from; None for the time of the loop it runs in.
         stop_seconds: How long a clean stop waits for containers before it kills them.
     """
 
@@ -71,4 +73,5 @@ class ClusterConfig:
     simulated_program: Program | None = None
     simulated_server: Server | None = None
     autoscaling: AutoscalerSettings = field(default_factory=AutoscalerSettings)
+    clock: Clock | None = None
     stop_seconds: float = 10.0

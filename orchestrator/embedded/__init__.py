@@ -1,0 +1,7 @@
+"""A whole cluster inside a Python program or test, with its own clock."""
+
+from orchestrator.embedded.clocks import ClusterClock
+from orchestrator.embedded.cluster import Cluster
+from orchestrator.embedded.errors import ApplyError, ClusterError, WaitTimeoutError
+
+__all__ = ["ApplyError", "Cluster", "ClusterClock", "ClusterError", "WaitTimeoutError"]

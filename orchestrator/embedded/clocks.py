@@ -1,0 +1,165 @@
+"""The clock of an embedded cluster: real, moved by hand, or moved by whoever waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, Literal, TypeAlias
+
+from actors import Clock, RealClock, VirtualClock
+from orchestrator.embedded.errors import ClusterError
+
+Mode: TypeAlias = Literal["real", "manual", "auto"]
+"""``real``: time passes by itself. ``manual``: it stands until told to advance. ``auto``: it moves
+to the next thing that is due whenever all is at rest and somebody waits."""
+
+_HOUR: Final = 3600.0
+_DAY: Final = 86_400.0
+
+
+def make_clock(mode: Mode, epoch: float | None) -> tuple[Clock, bool]:
+    """Return the clock for a mode on the running loop, and whether who waits has to move it.
+
+    A loop whose own time is virtual (`actors.testing`) already moves by itself: on it, ``auto`` is
+    the loop's time.
+
+    Args:
+        mode: How time passes.
+        epoch: Where it begins, in seconds since 1970; None for now.
+    """
+    loop = asyncio.get_running_loop()
+    virtual = hasattr(loop, "epoch")
+    if mode == "real" or (mode == "auto" and virtual):
+        if epoch is not None and not virtual:
+            raise ClusterError(
+                "a cluster on real time begins now: leave epoch out, or choose time='manual'"
+            )
+        if epoch is not None:
+            loop.epoch = epoch - loop.time()  # type: ignore[attr-defined] # a virtual one has it
+        return RealClock(), False
+    return VirtualClock(RealClock().now() if epoch is None else epoch), mode == "auto"
+
+
+class ClusterClock:
+    """Tells a cluster's time, and moves it.
+
+    Attributes:
+        mode: How time passes.
+    """
+
+    def __init__(self, clock: Clock, mode: Mode) -> None:
+        """Wrap a clock from `make_clock`."""
+        self.mode: Mode = mode
+        self._clock = clock
+        self._waiting = 0
+        self._someone = asyncio.Event()
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._clock.now()
+
+    @property
+    def time(self) -> dt.datetime:
+        """The same as a moment in UTC."""
+        return dt.datetime.fromtimestamp(self.now(), dt.UTC)
+
+    async def advance(
+        self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
+    ) -> None:
+        """Let time pass, and everything that falls due in it happen.
+
+        On real time this waits.
+        """
+        span = seconds + minutes * 60 + hours * _HOUR + days * _DAY
+        if span < 0:
+            raise ValueError(f"time does not go back: {span:g} seconds were asked for")
+        if isinstance(self._clock, VirtualClock):
+            await self._clock.advance(span)
+        else:
+            await self._clock.sleep(span)
+
+    async def advance_until(
+        self,
+        condition: Callable[[], Any],
+        *,
+        seconds: float = 0.0,
+        minutes: float = 0.0,
+        hours: float = 0.0,
+        days: float = 0.0,
+    ) -> Any:
+        """Let time pass until something holds, at most so long (an hour, if nothing is said).
+
+        Returns:
+            What the condition said: something true, as soon as it was.
+
+        Raises:
+            TimeoutError: It did not hold within that time.
+        """
+        span = seconds + minutes * 60 + hours * _HOUR + days * _DAY or _HOUR
+        if isinstance(self._clock, VirtualClock):
+            found = await self._clock.advance_until(condition, within=span)
+        else:
+            found = await self._poll(condition, span)
+        if not found:
+            raise TimeoutError(
+                f"the condition did not hold within {span:g} s of the cluster's time"
+            )
+        return found
+
+    async def _poll(self, condition: Callable[[], Any], span: float) -> Any:
+        end = self._clock.monotonic() + span
+        while not (found := condition()) and self._clock.monotonic() < end:
+            await self._clock.sleep(min(0.02, span))
+        return found
+
+    async def settle(self) -> None:
+        """Wait until all that can happen at this moment has happened; on real time, a moment."""
+        if isinstance(self._clock, VirtualClock):
+            await self._clock.settle()
+        else:
+            await asyncio.sleep(0)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
+        with self.waiting():
+            await self._clock.sleep(seconds)
+
+    @contextlib.contextmanager
+    def waiting(self) -> Any:
+        """Say that the block waits for something of the cluster: with ``auto``, time moves on."""
+        self._waiting += 1
+        self._someone.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._someone.clear()
+
+    @contextlib.asynccontextmanager
+    async def driven(self, drives: bool) -> AsyncIterator[None]:
+        """With ``auto`` on a loop of real time, move the clock as long as somebody waits."""
+        if not drives:
+            yield
+            return
+        driving = asyncio.create_task(self._drive(), name="cluster-clock")
+        try:
+            yield
+        finally:
+            driving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await driving
+
+    async def _drive(self) -> None:
+        clock = self._clock
+        assert isinstance(clock, VirtualClock), "only a virtual clock is moved"
+        while True:
+            await self._someone.wait()
+            await clock.settle()
+            due = clock.next_due
+            if self._waiting and due is not None:
+                await clock.advance(max(0.0, due - clock.monotonic()))
+            else:
+                await asyncio.sleep(0)

@@ -1,0 +1,419 @@
+"""A cluster in this program: start it, use it, move its time, take it down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from actors import VirtualClock
+from orchestrator.api.gate import GRACE, Gate
+from orchestrator.api.serving import ServedCluster, ServingConfig
+from orchestrator.cluster import Cluster as BareCluster
+from orchestrator.cluster import ClusterConfig
+from orchestrator.embedded.calls import Caller
+from orchestrator.embedded.client import Client
+from orchestrator.embedded.clocks import ClusterClock, Mode, make_clock
+from orchestrator.embedded.errors import ClusterError, WaitTimeoutError
+from orchestrator.embedded.kinds import Reference, find_reference
+from orchestrator.embedded.manifests import Source, read_objects
+from orchestrator.embedded.waiting import Check, Condition, check_of, describe_state
+from orchestrator.resources.objects import Object, name_of, namespace_of
+from orchestrator.resources.selectors import parse_label_selector
+
+if TYPE_CHECKING:
+    from orchestrator.api.application import ApiApplication
+    from orchestrator.api.server import Application
+    from orchestrator.store import Store
+
+_PATIENCE: Final = 10.0
+"""Real seconds for which clients outside may keep a wait going whose own time is over."""
+_SILENCE: Final = 1.0
+"""Real seconds without a word from them that end it sooner."""
+_TELLING: Final = 8
+"""Events of an object that are shown to who waited for it in vain."""
+
+
+class Cluster:
+    """A real API server, scheduler, controllers and nodes inside this program.
+
+    Use it as an async context manager, or call `start` and `stop`. By default its nodes are
+    simulated and its clock stands still: `wait` and ``clock.advance`` let time pass. Clients reach
+    it at `url` or with `kubeconfig`; `client` needs no socket.
+
+    ```python
+    async with Cluster() as cluster:
+        await cluster.apply("app.yaml")
+        await cluster.wait("deployment/web", "Available")
+        await cluster.clock.advance(hours=1)
+    ```
+
+    Attributes:
+        clock: Its time; known once it has started.
+    """
+
+    clock: ClusterClock
+
+    def __init__(
+        self,
+        *,
+        nodes: int = 3,
+        runtime: Literal["simulated", "process"] = "simulated",
+        time: Mode | None = None,
+        seed: int | None = None,
+        epoch: float | None = None,
+        kubernetes_version: str = "1.35",
+        node_capacity: Mapping[str, str] | None = None,
+        listen: Literal["http", "https"] | Path | None = "http",
+        data_dir: Path | None = None,
+        client_grace: float = GRACE,
+        config: ClusterConfig | None = None,
+    ) -> None:
+        """Prepare; nothing is touched before `start`.
+
+        Args:
+            nodes: How many nodes it starts with.
+            runtime: ``simulated`` pods only pretend to run; ``process`` runs containers as
+                processes of this machine.
+            time: How time passes; ``manual`` for simulated pods and ``real`` for processes, unless
+                given. ``auto`` goes without sockets only.
+            seed: Makes names, uids and choices repeat; see `seed` for the one drawn without it.
+            epoch: The moment at which a clock that is not real begins, in seconds since 1970; now,
+                unless given. With it and a seed, histories are the same byte for byte.
+            kubernetes_version: Minor version served, ``1.31`` to the newest.
+            node_capacity: Quantities by resource, over what nodes have by default.
+            listen: ``http`` or ``https`` on a free port of the loopback address, the path of a Unix
+                socket, or None for callers in this program only.
+            data_dir: Where to keep the log on disk; in memory unless given.
+            client_grace: Real seconds of silence after which clients outside are taken to have
+                done what they do, so that time may move on.
+            config: Everything else; what is given here beside it goes first.
+
+        Raises:
+            ClusterError: The arguments contradict each other.
+        """
+        mode: Mode = time or ("real" if runtime == "process" else "manual")
+        if runtime == "process" and mode != "real":
+            raise ClusterError(
+                f"processes live in real time: time={mode!r} goes with runtime='simulated' only"
+            )
+        if mode == "auto" and listen is not None:
+            if time is not None and listen != "http":
+                raise ClusterError(
+                    "time='auto' goes without sockets: nobody could say when clients are done; "
+                    "leave listen out, or choose time='manual'"
+                )
+            listen = None
+        base = config or ClusterConfig()
+        self.config: Final = replace(
+            base,
+            nodes=nodes,
+            runtime=runtime,
+            seed=seed,
+            kubernetes_version=kubernetes_version,
+            data_dir=data_dir,
+            node_capacity=base.node_capacity if node_capacity is None else node_capacity,
+        )
+        self._mode: Mode = mode
+        self._epoch = epoch
+        self._listen = listen
+        self._grace = client_grace
+        self._exits = contextlib.AsyncExitStack()
+        self._core: BareCluster | None = None
+        self._served: ServedCluster
+        self._gate: Gate
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything; returns when requests are answered and all is at rest.
+
+        Raises:
+            ClusterError: It can't start, or was started before.
+            OSError: The address can't be listened on.
+        """
+        if self._core is not None:
+            raise ClusterError("this cluster was started before: make a new one")
+        clock, drives = make_clock(self._mode, self._epoch)
+        self.clock = ClusterClock(clock, self._mode)
+        core = self._core = BareCluster(replace(self.config, clock=clock))
+        served = self._served = ServedCluster(core, self._serving(), wrap=self._make_gate)
+        self._exits.push_async_callback(served.stop)
+        try:
+            await served.start()
+            await self._exits.enter_async_context(self.clock.driven(drives))
+            await self.clock.settle()
+            if isinstance(clock, VirtualClock):
+                clock.courtesy = self._gate.courtesy
+        except BaseException:
+            await self._exits.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """End everything: clients' streams, pods, the log. Safe to call twice."""
+        await self._exits.aclose()
+
+    def _serving(self) -> ServingConfig:
+        listen = self._listen
+        if listen is None:
+            return ServingConfig(listen=False)
+        if isinstance(listen, Path):
+            return ServingConfig(socket=listen)
+        return ServingConfig(port=0, insecure_http=listen == "http")
+
+    def _make_gate(self, app: ApiApplication) -> Application:
+        self._gate = Gate(app, self.core.store.clock, self._grace)
+        return self._gate
+
+    # -- the ways in
+
+    @property
+    def core(self) -> BareCluster:
+        """What is behind the API: the store, the nodes, the actors.
+
+        Raises:
+            ClusterError: The cluster was not started.
+        """
+        if self._core is None:
+            raise ClusterError("this cluster is not started: async with Cluster() as cluster")
+        return self._core
+
+    @property
+    def store(self) -> Store:
+        """Its objects, as the controllers see them."""
+        return self.core.store
+
+    @property
+    def asgi(self) -> Application:
+        """The API as an ASGI application, for clients that can call one."""
+        self.core  # noqa: B018 - says what is wrong before the start
+        return self._gate
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it.
+
+        Raises:
+            ClusterError: It does not listen on a port.
+        """
+        self.core  # noqa: B018 - says what is wrong before the start
+        if not isinstance(self._listen, str):
+            raise ClusterError(
+                "this cluster listens on no port: make it with listen='http', or use `client` or "
+                "`asgi`"
+            )
+        return self._served.url
+
+    @cached_property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig for kubectl and all client libraries; gone with the cluster."""
+        path = self.core.directory / "kubeconfig"
+        self._served.write_kubeconfig(path)
+        return path
+
+    @property
+    def seed(self) -> int:
+        """What its chance began with; pass it again to repeat a run."""
+        return self.core.system.seed
+
+    @property
+    def version(self) -> int:
+        """The ``resourceVersion`` of the present state."""
+        return self.store.sequence
+
+    @property
+    def api(self) -> Client:
+        """A client as the administrator, in the namespace ``default``."""
+        return self._client("default")
+
+    @contextlib.asynccontextmanager
+    async def client(
+        self, namespace: str = "default", *, user: str | None = None, groups: tuple[str, ...] = ()
+    ) -> AsyncIterator[Client]:
+        """Open a client in this program.
+
+        Args:
+            namespace: Where objects are that name none.
+            user: Whom to impersonate; the administrator unless given. A ServiceAccount is
+                ``system:serviceaccount:NAMESPACE:NAME``.
+            groups: That user's groups, beside those that every user is in.
+        """
+        yield self._client(namespace, user, groups)
+
+    def _client(
+        self, namespace: str, user: str | None = None, groups: tuple[str, ...] = ()
+    ) -> Client:
+        caller = Caller(self.asgi, user=user, groups=groups)
+        store = self.store
+        return Client(caller, lambda: store.registry, self.clock, self.core.sessions, namespace)
+
+    # -- what one does most
+
+    async def apply(self, source: Source, namespace: str = "default") -> list[Object]:
+        """Apply objects on the server's side; what others look for comes first.
+
+        Args:
+            source: A path, a directory (also a kustomization, where kubectl is installed), YAML or
+                JSON text, an object, or a list of any of them.
+            namespace: Where objects go that name none.
+
+        Returns:
+            The objects as stored, in the order in which they were applied.
+
+        Raises:
+            ApplyError: Something cannot be read as an object.
+            StatusError: The API refused one; those before it stay.
+        """
+        client = self._client(namespace)
+        applied = []
+        for obj in await read_objects(source):
+            stored = await client.apply(obj)
+            applied.append(stored)
+            if obj["kind"] == "CustomResourceDefinition":
+                await self.wait(f"customresourcedefinitions/{name_of(stored)}", "Established")
+            elif obj["kind"] == "Namespace":
+                # Pods that name no other account are refused until there is this one.
+                await self.wait("serviceaccounts/default", "exists", namespace=name_of(stored))
+        return applied
+
+    async def delete(self, source: Source, namespace: str = "default") -> None:
+        """Delete the objects of a source, the last applied first; those that are gone are fine."""
+        client = self._client(namespace)
+        for obj in reversed(await read_objects(source)):
+            kind = self.store.registry.by_kind(obj["apiVersion"], obj["kind"])
+            where = namespace_of(obj) or namespace
+            if kind is None or await client.find(kind.resource, name_of(obj), where) is None:
+                continue
+            await client.delete(kind.resource, name_of(obj), where)
+
+    async def wait(
+        self,
+        target: str,
+        condition: Condition = "Ready",
+        *,
+        namespace: str = "default",
+        labels: str | None = None,
+        timeout: float = 30.0,
+    ) -> Object | None:
+        """Let time pass until an object, or all objects of a selection, are as wanted.
+
+        Args:
+            target: ``deployment/web``, or ``pods`` for all that ``labels`` select (at least one).
+            condition: A condition's type (``Available``, ``Ready=False``), ``exists``, ``delete``,
+                ``rollout``, ``jsonpath={.status.phase}=Running``, or a function of the object.
+            namespace: Where.
+            labels: Which of them, where no one is named.
+            timeout: Seconds of the cluster's time.
+
+        Returns:
+            The object named, as it then is; None when there is none, or none was named.
+
+        Raises:
+            WaitTimeoutError: It did not come true in time; the text says how things stand.
+            StatusError: 404, there is no such kind.
+            ValueError: The condition cannot be read.
+        """
+        reference, check = find_reference(self.store.registry, target), check_of(condition)
+        selector = parse_label_selector(labels) if labels else None
+
+        def found() -> list[Object]:
+            kind = reference.kind
+            where = namespace if kind.namespaced else ""
+            if reference.name:
+                one = self.store.get(kind.resource, where, reference.name)
+                return [] if one is None else [one]
+            return self.store.list(kind.resource, where or None, labels=selector)
+
+        if not await self._until(reference, partial_check(found, check, reference), timeout):
+            raise WaitTimeoutError(self._complaint(target, condition, timeout, found()))
+        objects = found()
+        return objects[0] if reference.name and objects else None
+
+    async def _until(self, reference: Reference, holds: Callable[[], bool], timeout: float) -> bool:
+        clock = self.store.clock
+        if isinstance(clock, VirtualClock):
+            return bool(await clock.advance_until(holds, within=timeout)) or await self._linger(
+                holds
+            )
+        changed = asyncio.Event()
+        follower = self.store.follow([reference.kind.resource], changed.set)
+        try:
+            async with asyncio.timeout(timeout):
+                while not holds():
+                    await changed.wait()
+                    changed.clear()
+                    follower.take()
+        except TimeoutError:
+            return False
+        finally:
+            follower.close()
+        return True
+
+    async def _linger(self, holds: Callable[[], bool]) -> bool:
+        """Wait in real time for clients outside: the clock is not theirs."""
+        if not self._gate.visited:
+            return False
+        loop = asyncio.get_running_loop()
+        end, heard, quiet_from = loop.time() + _PATIENCE, self._gate.activity, loop.time()
+        while not holds():
+            now = loop.time()
+            if self._gate.activity != heard:
+                heard, quiet_from = self._gate.activity, now
+            if now > end or now - quiet_from > _SILENCE:
+                return False
+            await asyncio.sleep(0.01)
+        return True
+
+    def _complaint(
+        self, target: str, condition: Condition, timeout: float, objects: list[Object]
+    ) -> str:
+        wanted = getattr(condition, "__name__", condition)
+        lines = [f"{target} did not come to {wanted} within {timeout:g} s of the cluster's time"]
+        if not objects:
+            lines.append(f"  {describe_state(None)}")
+        for obj in objects:
+            lines.append(f"  {name_of(obj)}: {describe_state(obj)}")
+            uid = obj["metadata"].get("uid")
+            about = [
+                event
+                for event in self.store.list("events")
+                if (event.get("involvedObject") or {}).get("uid") == uid
+            ]
+            lines += [
+                f"    {event.get('type')} {event.get('reason')}: {event.get('message')}"
+                for event in about[-_TELLING:]
+            ]
+        return "\n".join(lines)
+
+
+def partial_check(
+    found: Callable[[], list[Object]], check: Check, reference: Reference
+) -> Callable[[], bool]:
+    """Return what tells whether all that is found passes the check."""
+
+    def holds() -> bool:
+        objects = found()
+        if reference.name:
+            return bool(check(objects[0] if objects else None))
+        if not objects:
+            return bool(check(None))
+        return all(check(obj) for obj in objects)
+
+    return holds

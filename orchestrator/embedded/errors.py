@@ -1,0 +1,15 @@
+"""What can go wrong with an embedded cluster, beside what its API refuses (`StatusError`)."""
+
+from __future__ import annotations
+
+from orchestrator.cluster import ClusterError
+
+__all__ = ["ApplyError", "ClusterError", "WaitTimeoutError"]
+
+
+class WaitTimeoutError(TimeoutError):
+    """What was waited for did not come true in time; the text shows how things stand."""
+
+
+class ApplyError(ValueError):
+    """What was to be applied cannot be read as objects; the text says which part, and why."""

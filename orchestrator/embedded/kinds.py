@@ -1,0 +1,72 @@
+"""Kinds and objects by the names that people give them, as kubectl understands them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.kinds import Kind, KindRegistry
+
+
+class Reference(NamedTuple):
+    """An object, or all objects of a kind.
+
+    Attributes:
+        kind: Which kind.
+        name: Whose; empty for all.
+    """
+
+    kind: Kind
+    name: str
+
+
+def find_kind(registry: KindRegistry, text: str) -> Kind:
+    """Return the kind that a text names: ``po``, ``pods``, ``Pod``, ``deployments.v1.apps``.
+
+    Raises:
+        StatusError: 404, in kubectl's words.
+    """
+    wanted = text.strip()
+    lower = wanted.lower()
+    plural, _, rest = lower.partition(".")
+    kinds = registry.kinds()
+    for kind in kinds:
+        if lower in (kind.plural, kind.singular, *kind.short_names) or wanted == kind.kind:
+            return kind
+    for kind in kinds:
+        if plural not in (kind.plural, kind.singular, kind.kind.lower(), *kind.short_names):
+            continue
+        if rest in (kind.group, f"{kind.version}.{kind.group}", kind.version):
+            return kind
+    for kind in kinds:
+        if lower == kind.kind.lower():
+            return kind
+    message = f'the server doesn\'t have a resource type "{text}"'
+    raise StatusError(404, "NotFound", message)
+
+
+def find_reference(registry: KindRegistry, text: str) -> Reference:
+    """Read ``deployment/web``, or ``pods`` for all of them.
+
+    Raises:
+        StatusError: 404, there is no such kind.
+    """
+    kind, _, name = text.partition("/")
+    return Reference(find_kind(registry, kind), name)
+
+
+def path_of(kind: Kind, namespace: str | None, name: str = "", *parts: str) -> str:
+    """Return the path of an object, of a kind's objects or of a subresource.
+
+    Args:
+        kind: The kind.
+        namespace: Where; None or empty for all namespaces, ignored for kinds without.
+        name: Of one object.
+        *parts: Subresources.
+    """
+    root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+    pieces: Iterable[str] = (kind.plural, *((name, *parts) if name else ()))
+    if kind.namespaced and namespace:
+        pieces = ("namespaces", namespace, *pieces)
+    return "/".join((root, *pieces))

@@ -1,0 +1,149 @@
+"""What can be applied: files, directories, text, objects; and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import yaml
+
+from orchestrator.embedded.errors import ApplyError
+from orchestrator.resources.objects import Object
+
+Source: TypeAlias = "str | Path | Mapping[str, Any] | Iterable[Any]"
+"""A path, YAML or JSON text, an object, a list of any of them. An object of another library (a
+kr8s or lightkube object, a ``kubernetes`` model) counts if it has ``to_dict``."""
+
+_FIRST: Final = {
+    "Namespace": 0,
+    "CustomResourceDefinition": 1,
+    "StorageClass": 2,
+    "PriorityClass": 2,
+    "ServiceAccount": 3,
+    "Secret": 3,
+    "ConfigMap": 3,
+    "ResourceQuota": 3,
+    "LimitRange": 3,
+    "ClusterRole": 4,
+    "Role": 4,
+    "ClusterRoleBinding": 5,
+    "RoleBinding": 5,
+    "PersistentVolume": 6,
+    "PersistentVolumeClaim": 7,
+    "Service": 8,
+}
+"""Kinds that others look for when they are made, in this order; all others come last."""
+
+_KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_KUSTOMIZE_SECONDS: Final = 60.0
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+async def read_objects(source: Source) -> list[Object]:
+    """Return the objects of a source, lists taken apart, in the order in which to apply them.
+
+    Raises:
+        ApplyError: Something in it cannot be read as an object.
+        OSError: A file cannot be read.
+    """
+    found = await _read(source, "the argument")
+    return sorted(found, key=lambda obj: _FIRST.get(obj["kind"], 9))
+
+
+async def _read(source: Source, where: str) -> list[Object]:
+    if isinstance(source, Path):
+        return await _read_path(source)
+    if isinstance(source, str):
+        if "\n" not in source and "{" not in source and ": " not in source:
+            return await _read_path(Path(source))
+        return _read_text(source, where)
+    if isinstance(source, Mapping):
+        return _taken_apart(source, where)
+    convert = getattr(source, "to_dict", None)
+    if convert is not None:
+        return _taken_apart(convert(), where)
+    if isinstance(source, Iterable):
+        pieces: list[Object] = []
+        for at, item in enumerate(source):
+            pieces += await _read(item, f"item {at} of {where}")
+        return pieces
+    raise ApplyError(
+        f"{where} is a {type(source).__name__}: give a path, YAML text, a dictionary or a list"
+    )
+
+
+async def _read_path(path: Path) -> list[Object]:
+    texts = _texts_at(path)
+    if texts is None:
+        return _read_text(await _kustomize(path), str(path))
+    return [obj for file, text in texts for obj in _read_text(text, str(file))]
+
+
+def _texts_at(path: Path) -> list[tuple[Path, str]] | None:
+    """Return the files at a path and what is in them; None for a kustomization, to be built."""
+    if not path.is_dir():
+        try:
+            return [(path, path.read_text())]
+        except FileNotFoundError:
+            raise ApplyError(f"{path}: no such file; YAML text has to have a line break") from None
+    if any((path / name).is_file() for name in _KUSTOMIZATIONS):
+        return None
+    files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json"))
+    if not files:
+        raise ApplyError(f"{path} has no .yaml, .yml or .json file and no kustomization")
+    return [(file, file.read_text()) for file in files]
+
+
+async def _kustomize(path: Path) -> str:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        raise ApplyError(f"{path} is a kustomization: kubectl has to be installed to build it")
+    process = await asyncio.create_subprocess_exec(
+        kubectl,
+        "kustomize",
+        str(path),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(_KUSTOMIZE_SECONDS):
+            out, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if process.returncode:
+        raise ApplyError(f"kubectl kustomize {path}: {errors.decode('utf-8', 'replace').strip()}")
+    return out.decode()
+
+
+def _read_text(text: str, where: str) -> list[Object]:
+    try:
+        documents = list(yaml.load_all(text, Loader=_LOADER))
+    except yaml.YAMLError as error:
+        raise ApplyError(f"{where} is no YAML: {error}") from error
+    found: list[Object] = []
+    for at, document in enumerate(documents):
+        if document is not None:
+            found += _taken_apart(document, f"document {at + 1} of {where}")
+    return found
+
+
+def _taken_apart(obj: Any, where: str) -> list[Object]:
+    if not isinstance(obj, Mapping):
+        raise ApplyError(f"{where} is a {type(obj).__name__}, not an object")
+    for name in ("apiVersion", "kind"):
+        if not isinstance(obj.get(name), str) or not obj[name]:
+            raise ApplyError(f"{where} has no {name}")
+    if obj["kind"].endswith("List") and isinstance(obj.get("items"), list):
+        return [
+            piece
+            for at, item in enumerate(obj["items"])
+            for piece in _taken_apart(item, f"item {at} of {where}")
+        ]
+    return [dict(obj)]

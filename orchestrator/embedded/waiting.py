@@ -1,0 +1,141 @@
+"""What can be waited for: ``kubectl wait``'s conditions, rollouts, and functions. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+from orchestrator.resources.conditions import find_condition
+from orchestrator.resources.objects import Object, spec_of, status_of
+
+Condition: TypeAlias = str | Callable[[Object], Any]
+"""``Available``, ``Available=False``, ``delete``, ``exists``, ``rollout``,
+``jsonpath={.status.phase}=Running``, or a function of the object."""
+
+Check: TypeAlias = Callable[[Object | None], Any]
+"""Tells of an object, None while it does not exist, whether the wait is over."""
+
+_PATH: Final = re.compile(r"jsonpath=\{?(?P<path>[^}=]*)\}?(=(?P<value>.*))?$", re.DOTALL)
+_STEP: Final = re.compile(r"\.?(?P<name>(?:\\.|[^.\[\]])+)|\[(?P<at>-?\d+|'[^']*'|\"[^\"]*\")\]")
+
+
+def check_of(condition: Condition) -> Check:
+    """Return what tells whether a condition holds.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    if callable(condition):
+        return lambda obj: obj is not None and condition(obj)
+    text = condition.removeprefix("condition=").strip()
+    if text in ("delete", "deleted"):
+        return lambda obj: obj is None
+    if text in ("exists", "create", "created"):
+        return lambda obj: obj is not None
+    if text == "rollout":
+        return lambda obj: obj is not None and is_rolled_out(obj)
+    if text.startswith("jsonpath="):
+        return _path_check(text)
+    name, _, value = text.partition("=")
+    if not name or not name[0].isalpha():
+        raise ValueError(
+            f"cannot wait for {condition!r}: give a condition's type (Available), 'delete', "
+            "'exists', 'rollout', 'jsonpath={.status.phase}=Running' or a function"
+        )
+    wanted = (value or "True").lower()
+    return lambda obj: obj is not None and _has(obj, name, wanted)
+
+
+def _has(obj: Object, name: str, wanted: str) -> bool:
+    observed = status_of(obj).get("observedGeneration")
+    generation = obj["metadata"].get("generation")
+    if observed is not None and generation is not None and observed < generation:
+        return False  # what the status says is about an older spec
+    found = find_condition(obj, name)
+    if found is None:
+        kinds = (each for each in status_of(obj).get("conditions") or ())
+        found = next((each for each in kinds if each.get("type", "").lower() == name.lower()), None)
+    return found is not None and str(found.get("status", "")).lower() == wanted
+
+
+def is_rolled_out(obj: Object) -> bool:
+    """Tell what ``kubectl rollout status`` waits for, of workloads that roll out."""
+    spec, status = spec_of(obj), status_of(obj)
+    if status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
+        return False
+    if obj["kind"] == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        return bool(
+            status.get("updatedNumberScheduled", 0) >= wanted
+            and status.get("numberAvailable", 0) >= wanted
+        )
+    wanted = spec.get("replicas", 1)
+    if obj["kind"] == "StatefulSet":
+        return bool(
+            status.get("readyReplicas", 0) >= wanted
+            and status.get("updatedReplicas", 0) >= wanted
+            and status.get("currentRevision") == status.get("updateRevision")
+        )
+    updated = status.get("updatedReplicas", 0)
+    return bool(
+        updated >= wanted
+        and status.get("replicas", 0) <= updated
+        and status.get("availableReplicas", 0) >= updated
+    )
+
+
+def _path_check(text: str) -> Check:
+    match = _PATH.match(text)
+    if match is None:
+        raise ValueError(f"cannot read {text!r}: write jsonpath={{.status.phase}}=Running")
+    steps, wanted = _steps(match["path"]), match["value"]
+
+    def check(obj: Object | None) -> bool:
+        found: Any = obj
+        for step in steps:
+            try:
+                found = found[step]
+            except (KeyError, IndexError, TypeError):
+                return False
+        if wanted is None:
+            return found is not None
+        if isinstance(found, bool):
+            return str(found).lower() == wanted
+        return str(found) == wanted
+
+    return check
+
+
+@lru_cache(maxsize=256)
+def _steps(path: str) -> tuple[str | int, ...]:
+    steps: list[str | int] = []
+    at = 0
+    while at < len(path):
+        match = _STEP.match(path, at)
+        if match is None:
+            raise ValueError(f"cannot read the path {path!r} from {path[at:]!r} on")
+        at = match.end()
+        if match["name"] is not None:
+            steps.append(match["name"].replace("\\.", "."))
+        elif match["at"][0] in "'\"":
+            steps.append(match["at"][1:-1])
+        else:
+            steps.append(int(match["at"]))
+    return tuple(steps)
+
+
+def describe_state(obj: Object | None) -> str:
+    """Say in a line how an object stands, for who waited in vain."""
+    if obj is None:
+        return "it does not exist"
+    said = [
+        f"{condition.get('type')}={condition.get('status')}"
+        + (f" ({condition['reason']})" if condition.get("reason") else "")
+        for condition in status_of(obj).get("conditions") or ()
+    ]
+    phase = status_of(obj).get("phase")
+    if phase:
+        said.insert(0, f"phase {phase}")
+    return "; ".join(said) or "its status says nothing"
