@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks._report import Report, options, show
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.resources.conditions import is_condition_true
 
 JOBS = "jobs.batch"
@@ -42,7 +42,7 @@ def is_complete(job: Any) -> bool:
     return is_condition_true(job, "Complete")
 
 
-async def reached(cluster: Cluster, count: Callable[[], int], wanted: int) -> float:
+async def reached(cluster: BareCluster, count: Callable[[], int], wanted: int) -> float:
     """Wait until so many things are; return when that was."""
     changed = asyncio.Event()
     follower = cluster.store.follow(("pods", JOBS), changed.set)
@@ -60,7 +60,7 @@ async def reached(cluster: Cluster, count: Callable[[], int], wanted: int) -> fl
 
 async def cron_jobs(report: Report, config: ClusterConfig, number: int) -> None:
     """Let so many CronJobs be due at once."""
-    async with Cluster(config) as cluster:
+    async with BareCluster(config) as cluster:
         store = cluster.store
         left = 60 - time.time() % 60
         if left < number / 200:
@@ -96,7 +96,7 @@ async def cron_jobs(report: Report, config: ClusterConfig, number: int) -> None:
 
 async def large_job(report: Report, config: ClusterConfig, completions: int) -> None:
     """Run one Job of so many pods."""
-    async with Cluster(config) as cluster:
+    async with BareCluster(config) as cluster:
         spec = job_spec(0, completions=completions, parallelism=max(completions // 10, 1))
         body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "large"}}
         begin = time.perf_counter()

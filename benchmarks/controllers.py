@@ -28,7 +28,7 @@ import uvloop
 from benchmarks._report import Report, options, show
 from orchestrator.bench.deploying import deployment
 from orchestrator.cli.bench.tuning import as_the_daemon
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.controllers.autoscaler import AutoscalerSettings
 from orchestrator.resources.objects import Object, status_of
 from orchestrator.store import Create, Store
@@ -44,7 +44,9 @@ TOGETHER = 500
 
 
 @contextlib.asynccontextmanager
-async def cluster(nodes: int, seed: int, *, sync_period: float = 15.0) -> AsyncIterator[Cluster]:
+async def cluster(
+    nodes: int, seed: int, *, sync_period: float = 15.0
+) -> AsyncIterator[BareCluster]:
     """Run a cluster with room for 250 pods a node; autoscalers look once in ``sync_period``."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         config = ClusterConfig(
@@ -56,7 +58,7 @@ async def cluster(nodes: int, seed: int, *, sync_period: float = 15.0) -> AsyncI
             node_events=False,
             autoscaling=AutoscalerSettings(sync_period=sync_period),
         )
-        async with Cluster(config) as running:
+        async with BareCluster(config) as running:
             yield running
 
 

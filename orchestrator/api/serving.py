@@ -36,7 +36,7 @@ from orchestrator.api.tokens import ensure_token
 from orchestrator.controllers import ApiEndpoint, ensure_bootstrap
 
 if TYPE_CHECKING:
-    from orchestrator.cluster import Cluster
+    from orchestrator.cluster import BareCluster
 
 
 ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
@@ -77,7 +77,7 @@ class ServedCluster:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: BareCluster,
         config: ServingConfig | None = None,
         *,
         wrap: Callable[[ApiApplication], Application] | None = None,
@@ -221,7 +221,7 @@ class ServedCluster:
         """End streams, finish requests in flight, stop the cluster. Safe to call twice.
 
         Args:
-            clean: As for `Cluster.stop`.
+            clean: As for `BareCluster.stop`.
         """
         server, self._server = self._server, None
         listener, self._listener = self._listener, None

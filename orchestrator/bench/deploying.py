@@ -25,7 +25,7 @@ import msgpack
 
 from orchestrator.bench.failures import UserError
 from orchestrator.bench.progress import Meter, Progress
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.resources.objects import Object, status_of
 from orchestrator.store import Store
 
@@ -129,7 +129,7 @@ async def _measure(settings: Settings, progress: Progress, bare: float) -> Resul
         began = time.perf_counter()
         async with contextlib.AsyncExitStack() as stack:
             with progress.meter(f"starting {settings.nodes:,} nodes", 0):
-                cluster = await stack.enter_async_context(Cluster(config))
+                cluster = await stack.enter_async_context(BareCluster(config))
             started = time.perf_counter() - began
             watcher = _Watcher(cluster.store)
             with settings.tune(), progress.meter("pods running", settings.pods) as meter:

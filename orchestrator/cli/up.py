@@ -48,7 +48,7 @@ async def _serve(options: UpOptions) -> None:
     from orchestrator.api.serving import ServedCluster, ServingConfig
     from orchestrator.cli.collector import tune_collector
     from orchestrator.cli.switching import hasten_switches
-    from orchestrator.cluster import Cluster, ClusterConfig
+    from orchestrator.cluster import BareCluster, ClusterConfig
 
     began = time.perf_counter()
     loop = asyncio.get_running_loop()
@@ -56,7 +56,7 @@ async def _serve(options: UpOptions) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
             loop.add_signal_handler(number, stop.set)
-    cluster = Cluster(
+    cluster = BareCluster(
         ClusterConfig(
             nodes=options.nodes,
             data_dir=options.data_dir,

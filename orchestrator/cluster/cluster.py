@@ -84,7 +84,7 @@ def seed_of_life(seed: int | None, sequence: int) -> int | None:
     return random.Random(f"{seed}/{sequence}").getrandbits(64)  # noqa: S311 - repeats on purpose
 
 
-class Cluster:
+class BareCluster:
     """A whole cluster inside this process, without its HTTP face.
 
     Use it as an async context manager, or call `start` and `stop`. `orchestrator.api.serving` puts

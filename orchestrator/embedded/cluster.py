@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from actors import VirtualClock
 from orchestrator.api.gate import GRACE, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
-from orchestrator.cluster import Cluster as BareCluster
-from orchestrator.cluster import ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.client import Client
 from orchestrator.embedded.clocks import ClusterClock, Mode, make_clock

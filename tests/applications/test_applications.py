@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from actors.testing import virtual
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.resources.objects import Object, name_of, status_of
 from tests.e2e.daemon import Daemon
 
@@ -32,7 +32,7 @@ def objects(name: str) -> list[Object]:
 class Application:
     """One application in a cluster that has nothing else."""
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
+    def __init__(self, cluster: BareCluster, name: str) -> None:
         self.store = cluster.store
         self.kinds = {kind.kind: kind.resource for kind in self.store.registry.kinds()}
         self.parts = objects(name)
@@ -111,7 +111,7 @@ def test_an_application_gets_ready(name: str) -> None:
     @virtual
     async def scenario() -> None:
         config = ClusterConfig(runtime="simulated", nodes=3, seed=1)
-        async with Cluster(config) as cluster:
+        async with BareCluster(config) as cluster:
             application = Application(cluster, name)
             await application.apply()
             loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.api.serving import ServedCluster, ServingConfig
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.controllers.autoscaler import AutoscalerSettings
 from orchestrator.resources.conditions import find_condition, is_condition_true
 from orchestrator.resources.objects import Object
@@ -45,10 +45,10 @@ def behind(tmp_path: Path) -> Iterator[BehindServer]:
 
 
 @asynccontextmanager
-async def served(directory: Path, **options: Any) -> AsyncIterator[tuple[Cluster, Path]]:
+async def served(directory: Path, **options: Any) -> AsyncIterator[tuple[BareCluster, Path]]:
     """Serve a cluster whose autoscalers look every half second."""
     settings = AutoscalerSettings(sync_period=0.5)
-    cluster = Cluster(ClusterConfig(nodes=1, autoscaling=settings, **options))
+    cluster = BareCluster(ClusterConfig(nodes=1, autoscaling=settings, **options))
     kubeconfig = directory / "kubeconfig"
     async with ServedCluster(cluster, ServingConfig(port=0, kubeconfig=kubeconfig)):
         yield cluster, kubeconfig
@@ -226,7 +226,7 @@ async def test_custom_and_external_metrics_come_from_the_users_servers(
         await until(failed)
 
 
-async def _put_service(cluster: Cluster, port: int) -> None:
+async def _put_service(cluster: BareCluster, port: int) -> None:
     store = cluster.store
     service: Object = {
         "apiVersion": "v1",

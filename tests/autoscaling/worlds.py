@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from orchestrator.api import ApiApplication
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.resources.objects import Object
 
 DEPLOYMENTS = "deployments.apps"
@@ -66,7 +66,7 @@ def _prefixed(annotations: Mapping[str, str] | None) -> dict[str, str]:
 class World:
     """A cluster, its API, and short ways to both."""
 
-    def __init__(self, cluster: Cluster, client: httpx.AsyncClient) -> None:
+    def __init__(self, cluster: BareCluster, client: httpx.AsyncClient) -> None:
         self.cluster = cluster
         self.store = cluster.store
         self.client = client
@@ -121,7 +121,7 @@ class World:
 async def open_world(**options: Any) -> AsyncIterator[World]:
     """Run a simulated cluster with an API that asks nobody who they are."""
     settings = {"runtime": "simulated", "nodes": 2, "seed": 1, **options}
-    async with Cluster(ClusterConfig(**settings)) as cluster:
+    async with BareCluster(ClusterConfig(**settings)) as cluster:
         cluster.keep_system_objects()
         app = ApiApplication(cluster.store, egress=cluster.egress, meter=cluster.meter)
         async with httpx.AsyncClient(

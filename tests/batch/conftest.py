@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.objects import Object
 from orchestrator.store import DeleteOptions
@@ -49,7 +49,7 @@ def job(name: str = "work", run: float | None = 5, code: int = 0, **spec: Any) -
 class Batch:
     """A cluster, and short ways to its Jobs."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: BareCluster) -> None:
         self.cluster = cluster
         self.store = cluster.store
 
@@ -135,7 +135,7 @@ class Batch:
 async def open_batch(**options: Any) -> AsyncIterator[Batch]:
     """Run a simulated cluster."""
     settings = {"runtime": "simulated", "nodes": 2, "seed": 1, **options}
-    async with Cluster(ClusterConfig(**settings)) as cluster:
+    async with BareCluster(ClusterConfig(**settings)) as cluster:
         yield Batch(cluster)
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.cli import app as commands
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from tests.bench.clusters import dump, node, pod
 
 
@@ -178,7 +178,7 @@ def test_without_a_kubeconfig_its_usual_places_are_named(
 async def test_a_running_cluster_is_asked_through_its_kubeconfig(tmp_path: Path) -> None:
     """Over HTTPS with its certificates, while it schedules."""
     kubeconfig = tmp_path / "kubeconfig"
-    cluster = Cluster(ClusterConfig(nodes=2, runtime="simulated", node_capacity={"cpu": "2"}))
+    cluster = BareCluster(ClusterConfig(nodes=2, runtime="simulated", node_capacity={"cpu": "2"}))
     served = ServedCluster(cluster, ServingConfig(port=0, kubeconfig=kubeconfig))
     await served.start()
     try:

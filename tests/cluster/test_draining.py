@@ -10,7 +10,7 @@ from typing import Any
 
 from actors.testing import virtual
 from orchestrator.api._evicting import Evictions
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.resources.conditions import find_condition, is_condition_true
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import is_deleting
@@ -43,7 +43,7 @@ BUDGET: Object = {
 }
 
 
-def healthy(cluster: Cluster) -> int:
+def healthy(cluster: BareCluster) -> int:
     """Count the pods that a budget counts."""
     return sum(
         is_condition_true(pod, "Ready") and not is_deleting(pod)
@@ -51,7 +51,7 @@ def healthy(cluster: Cluster) -> int:
     )
 
 
-async def drain(cluster: Cluster, node: str) -> int:
+async def drain(cluster: BareCluster, node: str) -> int:
     """Cordon a node and evict its pods at once, again every five seconds; return the refusals."""
     store, evictions, refused = cluster.store, Evictions(cluster.store), 0
     await store.modify(
@@ -82,7 +82,7 @@ async def drain(cluster: Cluster, node: str) -> int:
 async def test_two_drains_at_once_respect_a_budget_and_end() -> None:
     """Multiple drains can run at once; all of them respect the budget together."""
     config = ClusterConfig(nodes=3, runtime="simulated", seed=3)
-    async with Cluster(config) as cluster:
+    async with BareCluster(config) as cluster:
         store = cluster.store
         await store.create(DEPLOYMENT, resource="deployments.apps", namespace="default")
         await store.create(BUDGET, resource="poddisruptionbudgets.policy", namespace="default")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.testing import run_virtual, virtual
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.cluster.cluster import seed_of_life
 from orchestrator.node.sessions import ExecRequest, SessionError
 from orchestrator.node.simulated_commands import Invocation
@@ -37,7 +37,7 @@ def config(**options: Any) -> ClusterConfig:
 
 async def history_of(seed: int | None) -> list[dict[str, Any]]:
     """Live for an hour; return all that is there in the end."""
-    async with Cluster(config(seed=seed)) as cluster:
+    async with BareCluster(config(seed=seed)) as cluster:
         await cluster.store.create(DEPLOYMENT, resource="deployments.apps", namespace="default")
         await asyncio.sleep(10)
         await cluster.kill_node("node-1")
@@ -49,7 +49,7 @@ async def history_of(seed: int | None) -> list[dict[str, Any]]:
 @virtual
 async def test_a_deployment_comes_up_inside_a_test() -> None:
     """With the product's own scheduler, controllers and nodes, and no sockets."""
-    async with Cluster(config()) as cluster:
+    async with BareCluster(config()) as cluster:
         store = cluster.store
         await store.create(DEPLOYMENT, resource="deployments.apps", namespace="default")
         await asyncio.sleep(1)
@@ -67,7 +67,7 @@ async def test_the_schedulers_profiles_are_configured() -> None:
         "kind": "KubeSchedulerConfiguration",
         "profiles": profiles,
     }
-    async with Cluster(config(scheduler=document)) as cluster:
+    async with BareCluster(config(scheduler=document)) as cluster:
         for name in ("default-scheduler", "second", "third"):
             pod = {
                 "apiVersion": "v1",
@@ -88,7 +88,7 @@ async def test_the_schedulers_profiles_are_configured() -> None:
 @virtual
 async def test_a_dead_node_is_replaced_without_waiting() -> None:
     """Minutes of grace and tolerations pass in no time."""
-    async with Cluster(config(seed=1)) as cluster:
+    async with BareCluster(config(seed=1)) as cluster:
         store = cluster.store
         await store.create(DEPLOYMENT, resource="deployments.apps", namespace="default")
         await asyncio.sleep(1)
@@ -113,7 +113,7 @@ def test_a_seeded_cluster_gives_out_no_uid_twice(tmp_path: Path) -> None:
     """Not even after a restart, when its generator begins anew."""
 
     async def live(name: str) -> list[str]:
-        async with Cluster(config(seed=1, data_dir=tmp_path)) as cluster:
+        async with BareCluster(config(seed=1, data_dir=tmp_path)) as cluster:
             space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             await cluster.store.create(space, resource="namespaces")
             await asyncio.sleep(1)
@@ -148,7 +148,7 @@ async def test_functions_answer_for_simulated_containers() -> None:
         simulated_program=lambda asked: version(asked) if asked.command == ("version",) else None,
         simulated_server=lambda visit: hello(visit) if visit.port == 80 else None,
     )
-    async with Cluster(answering) as cluster:
+    async with BareCluster(answering) as cluster:
         pod = await cluster.store.create(
             {
                 "apiVersion": "v1",

@@ -10,7 +10,7 @@ import pytest
 
 from actors import SystemFailed
 from actors.testing import virtual
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.controllers.replicaset.actor import ReplicaSetController
 from orchestrator.node.pods import PodActor
 from orchestrator.node.scripts import PREFIX
@@ -39,7 +39,7 @@ def deployment(name: str) -> dict[str, Any]:
     }
 
 
-async def deploy(cluster: Cluster, name: str) -> None:
+async def deploy(cluster: BareCluster, name: str) -> None:
     """Create a Deployment and wait until all its pods run, for an hour at most."""
     await cluster.store.create(deployment(name), resource="deployments.apps", namespace="default")
     for _ in range(3600):
@@ -83,7 +83,7 @@ def test_what_fails_again_and_again_is_tried_until_it_works(
     async def scenario() -> None:
         wrap, count = failing(25)
         monkeypatch.setattr(part, method, wrap(getattr(part, method)))
-        async with Cluster(SIMULATED) as cluster:
+        async with BareCluster(SIMULATED) as cluster:
             await deploy(cluster, "web")
             assert len(count) == 25
             assert cluster.system.failure is None
@@ -96,7 +96,7 @@ def test_a_store_that_cannot_go_on_ends_the_cluster(monkeypatch: pytest.MonkeyPa
 
     @virtual
     async def scenario() -> None:
-        cluster = Cluster(SIMULATED)
+        cluster = BareCluster(SIMULATED)
         await cluster.start()
         monkeypatch.setattr(
             Sequencer, "receive_batch", failing(1 << 30)[0](Sequencer.receive_batch)
@@ -110,7 +110,7 @@ def test_a_store_that_cannot_go_on_ends_the_cluster(monkeypatch: pytest.MonkeyPa
     scenario()
 
 
-async def deploy_for_ever(cluster: Cluster) -> None:
+async def deploy_for_ever(cluster: BareCluster) -> None:
     """Write until the cluster gives up."""
     while True:
         try:

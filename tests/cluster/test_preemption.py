@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from actors.testing import virtual
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.resources.errors import StatusError
 from orchestrator.store import Delete
 
@@ -45,7 +45,7 @@ def deployment(name: str, replicas: int, cpu: str, priority: str) -> Object:
     }
 
 
-def running(cluster: Cluster, app: str) -> int:
+def running(cluster: BareCluster, app: str) -> int:
     """Count the pods of an application that run and are to go on running."""
     return sum(
         pod["metadata"]["labels"]["app"] == app
@@ -58,7 +58,7 @@ def running(cluster: Cluster, app: str) -> int:
 @virtual
 async def test_an_important_application_displaces_another_which_comes_back_later() -> None:
     """The displaced pods' successors wait until there is room again."""
-    async with Cluster(ClusterConfig(runtime="simulated", nodes=2, seed=3)) as cluster:
+    async with BareCluster(ClusterConfig(runtime="simulated", nodes=2, seed=3)) as cluster:
         store = cluster.store
         (capacity, _) = (node["status"]["allocatable"]["cpu"] for node in store.list("nodes"))
         half = f"{int(capacity) * 500}m"

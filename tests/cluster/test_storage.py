@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.testing import virtual
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 
 CLAIM: dict[str, Any] = {
     "apiVersion": "v1",
@@ -32,7 +32,7 @@ async def test_a_pod_with_a_claim_runs_at_once() -> None:
 
     https://kubernetes.io/docs/concepts/storage/dynamic-provisioning/#defaulting-behavior
     """
-    async with Cluster(ClusterConfig(runtime="simulated", nodes=2)) as cluster:
+    async with BareCluster(ClusterConfig(runtime="simulated", nodes=2)) as cluster:
         store = cluster.store
         await store.create(CLAIM, resource="persistentvolumeclaims", namespace="default")
         await store.create(POD, resource="pods", namespace="default")
@@ -66,9 +66,9 @@ async def test_the_default_class_is_the_users_to_change(tmp_path: Path) -> None:
     def change(now: dict[str, Any]) -> dict[str, Any]:
         return {**now, "metadata": {**now["metadata"], "annotations": {}}}
 
-    async with Cluster(config) as cluster:
+    async with BareCluster(config) as cluster:
         await cluster.store.modify(resource, "", "local-path", change)
-    async with Cluster(config) as cluster:
+    async with BareCluster(config) as cluster:
         (found,) = cluster.store.list(resource)
         assert found["metadata"]["annotations"] == {}
 
@@ -96,7 +96,7 @@ async def test_a_stateful_set_keeps_its_claims() -> None:
             "volumeClaimTemplates": [template],
         },
     }
-    async with Cluster(ClusterConfig(runtime="simulated", nodes=2)) as cluster:
+    async with BareCluster(ClusterConfig(runtime="simulated", nodes=2)) as cluster:
         store = cluster.store
         await store.create(stateful, resource="statefulsets.apps", namespace="default")
         await asyncio.sleep(10)

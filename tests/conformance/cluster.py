@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from orchestrator.api import ApiApplication, ApiConfig
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 
 Json = dict[str, Any]
 
@@ -72,7 +72,9 @@ class Api:
         client: The plain client, for what has no method here.
     """
 
-    def __init__(self, cluster: Cluster, app: ApiApplication, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, cluster: BareCluster, app: ApiApplication, client: httpx.AsyncClient
+    ) -> None:
         self.cluster = cluster
         self.client = client
         self._app = app
@@ -184,7 +186,7 @@ class Api:
 async def served(nodes: int = 2, **config: Any) -> AsyncIterator[Api]:
     """Run a cluster of simulated nodes behind its API, without sockets."""
     settings = ClusterConfig(runtime="simulated", nodes=nodes, seed=1, **config)
-    cluster = Cluster(settings)
+    cluster = BareCluster(settings)
     cluster.certificate_authority = "-----BEGIN CERTIFICATE-----\n"
     async with cluster:
         app = ApiApplication(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from orchestrator.api import ApiApplication, ApiConfig
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 GROUP = "/apis/admissionregistration.k8s.io/v1"
@@ -27,7 +27,7 @@ RULE = {
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     """A client of a cluster's API, in process."""
-    async with Cluster(ClusterConfig(nodes=0, runtime="simulated")) as cluster:
+    async with BareCluster(ClusterConfig(nodes=0, runtime="simulated")) as cluster:
         transport = httpx.ASGITransport(app=ApiApplication(cluster.store, ApiConfig()))
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as made:
             yield made

@@ -12,7 +12,7 @@ from typing import Any
 from actors import AskTimeout
 from actors.log import EventLog
 from actors.testing import run_virtual
-from orchestrator.cluster import Cluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.node import NodeConfig, SimulatedRuntime, simulated_node
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, is_deleting
@@ -37,7 +37,7 @@ CALM = 30.0
 """Virtual seconds for which it has to stay so."""
 
 
-class SimulatedCluster(Cluster):
+class SimulatedCluster(BareCluster):
     """The product's own composition, on a disk of the simulation."""
 
     def __init__(self, config: ClusterConfig, mount: Mount) -> None:
@@ -175,7 +175,7 @@ class World:
         await self.cluster.stop()
 
     def config_of(self, name: str) -> NodeConfig:
-        """Return what `Cluster` starts a node with."""
+        """Return what `BareCluster` starts a node with."""
         index = int(name.rpartition("-")[2]) - 1
         return simulated_node(index, name=name, capacity=CAPACITY, events=True)
 

@@ -32,7 +32,7 @@ from orchestrator.cli.demo.manifests import web_deployment, web_service
 from orchestrator.cli.demo.traffic import Traffic, send_many, send_until
 from orchestrator.cli.demo.waiting import wait_for
 from orchestrator.cli.logs import configure_logs
-from orchestrator.cluster import Cluster, ClusterConfig, ClusterError
+from orchestrator.cluster import BareCluster, ClusterConfig, ClusterError
 from orchestrator.resources.objects import (
     Object,
     annotations_of,
@@ -64,7 +64,7 @@ class Step:
 class Story:
     """The demo's state: the cluster, where to print, and what has happened so far."""
 
-    cluster: Cluster
+    cluster: BareCluster
     endpoint: ServedCluster
     console: Console
     progress: Progress
@@ -283,7 +283,7 @@ async def _run(directory: Path, console: Console, *, keep: bool) -> dict[str, An
         node_heartbeat_seconds=0.5,
         node_grace_seconds=2.0,
     )
-    cluster = Cluster(config)
+    cluster = BareCluster(config)
     endpoint = ServedCluster(cluster, ServingConfig(port=0, kubeconfig=directory / "kubeconfig"))
     progress = Progress(
         SpinnerColumn(),

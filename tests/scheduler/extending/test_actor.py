@@ -11,7 +11,7 @@ import pytest
 
 from actors import _lifecycle as lifecycle
 from actors.testing import virtual
-from orchestrator.cluster import Cluster, ClusterConfig, ClusterError
+from orchestrator.cluster import BareCluster, ClusterConfig, ClusterError
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.objects import Object
 from orchestrator.scheduler.explanations import ANSWER, ASK
@@ -69,7 +69,7 @@ def member(group: str, least: int) -> dict[str, Any]:
 
 
 async def create(
-    cluster: Cluster, name: str, cpu: str = "1", scheduler: str = "", **metadata: Any
+    cluster: BareCluster, name: str, cpu: str = "1", scheduler: str = "", **metadata: Any
 ) -> None:
     """Create a pod."""
     container = {"name": "main", "image": "web", "resources": {"requests": {"cpu": cpu}}}
@@ -84,7 +84,7 @@ async def create(
     await cluster.store.create(pod, resource="pods", namespace="default")
 
 
-async def create_gang(cluster: Cluster, name: str, size: int, least: int | None = None) -> None:
+async def create_gang(cluster: BareCluster, name: str, size: int, least: int | None = None) -> None:
     """Create the pods of a group, which take a whole CPU each."""
     for number in range(size):
         await create(
@@ -95,14 +95,14 @@ async def create_gang(cluster: Cluster, name: str, size: int, least: int | None 
         )
 
 
-def get(cluster: Cluster, name: str) -> Object:
+def get(cluster: BareCluster, name: str) -> Object:
     """Return a pod."""
     found = cluster.store.get("pods", "default", name)
     assert found is not None
     return found
 
 
-def places(cluster: Cluster) -> dict[str, str]:
+def places(cluster: BareCluster) -> dict[str, str]:
     """Return the nodes of the pods that have one."""
     pods = cluster.store.list("pods")
     return {
@@ -122,7 +122,7 @@ def refusal(pod: Object) -> tuple[str, str]:
 @virtual
 async def test_a_plugin_takes_part_in_a_cluster() -> None:
     """Given to the cluster it is enabled, unless a configuration says otherwise."""
-    async with Cluster(config(only_second)) as cluster:
+    async with BareCluster(config(only_second)) as cluster:
         for number in range(3):
             await create(cluster, f"p{number}")
         await asyncio.sleep(1)
@@ -146,7 +146,7 @@ async def test_pods_of_one_class_are_asked_about_one_by_one() -> None:
         del node
         return None if pod.name in {"p1", "p3"} else f"{pod.name} is not chosen"
 
-    async with Cluster(config(chosen)) as cluster:
+    async with BareCluster(config(chosen)) as cluster:
         await asyncio.gather(*(create(cluster, f"p{number}") for number in range(4)))
         await asyncio.sleep(1)
         assert places(cluster).keys() == {"p1", "p3"}
@@ -165,7 +165,7 @@ async def test_a_plugin_that_fails_costs_a_pod_its_attempt_only() -> None:
             raise RuntimeError(f"no answer about {pod.name} on {node.name}")
         return None
 
-    async with Cluster(config(fragile)) as cluster:
+    async with BareCluster(config(fragile)) as cluster:
         await create(cluster, "p")
         await asyncio.sleep(0.5)
         reason, message = refusal(get(cluster, "p"))
@@ -200,7 +200,7 @@ async def test_a_hint_spares_a_pod_tries_in_vain() -> None:
             asked.append(f"{event.name} {node.name}")
             return "ready" in node.labels
 
-    async with Cluster(config(Ready)) as cluster:
+    async with BareCluster(config(Ready)) as cluster:
         await create(cluster, "p")
         await asyncio.sleep(1)
         tried.clear()
@@ -214,7 +214,7 @@ async def test_a_hint_spares_a_pod_tries_in_vain() -> None:
         assert places(cluster) == {"p": "node-2"}
 
 
-async def label(cluster: Cluster, name: str, key: str) -> None:
+async def label(cluster: BareCluster, name: str, key: str) -> None:
     """Label a node."""
     node = cluster.store.get("nodes", "", name)
     assert node is not None
@@ -225,7 +225,7 @@ async def label(cluster: Cluster, name: str, key: str) -> None:
 @virtual
 async def test_a_group_comes_up_whole_or_not_at_all() -> None:
     """Four CPUs: a group of three fits, a second one waits until the first is gone."""
-    async with Cluster(config(scheduler=with_gangs())) as cluster:
+    async with BareCluster(config(scheduler=with_gangs())) as cluster:
         await create_gang(cluster, "a", 3)
         await create_gang(cluster, "b", 3)
         await asyncio.sleep(30)
@@ -243,7 +243,7 @@ async def test_a_group_comes_up_whole_or_not_at_all() -> None:
 @virtual
 async def test_a_group_begins_when_its_last_pod_is_there() -> None:
     """The others wait without holding room."""
-    async with Cluster(config(scheduler=with_gangs())) as cluster:
+    async with BareCluster(config(scheduler=with_gangs())) as cluster:
         await create_gang(cluster, "a", 2, least=3)
         await asyncio.sleep(5)
         reason, message = refusal(get(cluster, "a-0"))
@@ -292,7 +292,7 @@ POD_GROUPS: dict[str, Any] = {
 @virtual
 async def test_pod_groups_of_a_custom_kind_are_heeded() -> None:
     """As scheduler-plugins defines them."""
-    async with Cluster(config(scheduler=with_gangs())) as cluster:
+    async with BareCluster(config(scheduler=with_gangs())) as cluster:
         store = cluster.store
         await store.create(POD_GROUPS, resource="customresourcedefinitions.apiextensions.k8s.io")
         await asyncio.sleep(5)
@@ -314,7 +314,7 @@ async def test_pod_groups_of_a_custom_kind_are_heeded() -> None:
 @virtual
 async def test_a_group_of_kubernetes_own_form_is_not_taken_for_single_pods() -> None:
     """Its kind is not served; what cannot be kept is not ignored."""
-    async with Cluster(config(scheduler=with_gangs())) as cluster:
+    async with BareCluster(config(scheduler=with_gangs())) as cluster:
         container = {"name": "main", "image": "web"}
         spec = {"workloadRef": {"name": "w", "podGroup": "g"}, "containers": [container]}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
@@ -329,7 +329,7 @@ async def test_a_group_of_kubernetes_own_form_is_not_taken_for_single_pods() -> 
 @virtual
 async def test_many_groups_come_up_one_after_another() -> None:
     """Ten groups of two, room for two groups at a time, each gone when it is up."""
-    async with Cluster(config(scheduler=with_gangs())) as cluster:
+    async with BareCluster(config(scheduler=with_gangs())) as cluster:
         for number in range(10):
             await create_gang(cluster, f"g{number}", 2)
         through: set[str] = set()
@@ -354,7 +354,7 @@ class CrashError(Exception):
 async def test_a_group_survives_a_scheduler_that_does_not() -> None:
     """What it held is void; its successor begins anew, and counts no room twice."""
     args = {"permitWaitingTimeSeconds": 600}
-    async with Cluster(config(scheduler=with_gangs(**args))) as cluster:
+    async with BareCluster(config(scheduler=with_gangs(**args))) as cluster:
         await create(cluster, "elsewhere", scheduler="other", **member("a", 3))
         await create(cluster, "a-0", **member("a", 3))
         await create(cluster, "a-1", **member("a", 3))
@@ -384,7 +384,7 @@ async def test_a_permit_that_times_out_frees_the_place() -> None:
         del node
         return None if pod.name in permitted else Wait(20)
 
-    async with Cluster(config(slow)) as cluster:
+    async with BareCluster(config(slow)) as cluster:
         await create(cluster, "p")
         await asyncio.sleep(19)
         assert places(cluster) == {}
@@ -429,7 +429,7 @@ async def test_a_pod_that_is_deleted_while_it_waits_gives_its_place_back() -> No
         scheduler_plugins=[Holds],
         **nodes,
     )
-    async with Cluster(settings) as cluster:
+    async with BareCluster(settings) as cluster:
         await create(cluster, "big", cpu="2")
         await asyncio.sleep(1)
         await create(cluster, "small")
@@ -444,7 +444,7 @@ async def test_a_pod_that_is_deleted_while_it_waits_gives_its_place_back() -> No
 @virtual
 async def test_a_pod_that_asks_is_told_why() -> None:
     """Bound or not, at its next attempt."""
-    async with Cluster(config()) as cluster:
+    async with BareCluster(config()) as cluster:
         await create(cluster, "fits", annotations={ASK: "true"})
         await create(cluster, "big", cpu="3", annotations={ASK: "true"})
         await create(cluster, "late", cpu="3")
@@ -472,6 +472,6 @@ async def test_what_is_wrong_with_plugins_is_told_at_the_start() -> None:
         (config(scheduler=with_gangs(permitWaitingTimeSeconds=-1)), "permitWaitingTimeSeconds"),
         (config(only_second, only_second), "two scheduler plugins are called OnlySecond"),
     ):
-        cluster = Cluster(settings)
+        cluster = BareCluster(settings)
         with pytest.raises(ClusterError, match=message):
             await cluster.start()
