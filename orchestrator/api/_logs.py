@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, text_response
 from orchestrator.resources.errors import FieldError, bad_request, invalid
-from orchestrator.resources.objects import Object, name_of, spec_of, status_of
+from orchestrator.resources.log_refusals import log_refusal
+from orchestrator.resources.objects import Object, name_of, spec_of
 from orchestrator.resources.timestamps import parse_time
 
 if TYPE_CHECKING:
     from orchestrator.node.logs import LogOptions, PodLogs
     from orchestrator.store import Store
-
-_STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 
 
 def choose_container(pod: Object, asked: str) -> str:
@@ -57,35 +56,8 @@ def refuse_without_log(pod: Object, container: str, previous: bool) -> None:
     Raises:
         StatusError: 400 in the kubelet's words.
     """
-    name = name_of(pod)
-    status = next(
-        (
-            found
-            for field in _STATUSES
-            for found in status_of(pod).get(field) or ()
-            if found.get("name") == container
-        ),
-        None,
-    )
-    if status is None:
-        why = status_of(pod).get("reason") or "ContainerCreating"
-        raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {why}')
-    state: dict[str, Any] = status.get("state") or {}
-    last = (status.get("lastState") or {}).get("terminated")
-    if previous:
-        if not last:
-            raise bad_request(
-                f'previous terminated container "{container}" in pod "{name}" not found'
-            )
-        return
-    if "waiting" in state and not last:
-        why = state["waiting"].get("reason") or "ContainerCreating"
-        if why in ("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull"):
-            raise bad_request(
-                f'container "{container}" in pod "{name}" is waiting to start: '
-                f"{'trying and failing to pull image' if why != 'ErrImageNeverPull' else why}"
-            )
-        raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {why}')
+    if refusal := log_refusal(pod, container, previous=previous):
+        raise bad_request(refusal)
 
 
 def log_options(request: Request) -> LogOptions:

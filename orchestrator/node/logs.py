@@ -10,18 +10,18 @@ from typing import Protocol
 from actors import Clock
 from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time, pod_log_directory
 from orchestrator.node.runtime import ContainerRecord
-from orchestrator.node.states import Role, specs_of, statuses_of
-from orchestrator.resources.errors import StatusError, bad_request
-from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, status_of, uid_of
+from orchestrator.node.states import Role, specs_of
+from orchestrator.resources.errors import bad_request
+from orchestrator.resources.log_refusals import (
+    container_status,
+    last_id,
+    no_log,
+    no_previous_log,
+)
+from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, uid_of
 
 _POLL = 0.1
 """Seconds between looks at a followed log; one ``stat`` and one ``read`` each."""
-_WORDS = {
-    "ErrImagePull": "image can't be pulled",
-    "ImagePullBackOff": "trying and failing to pull image",
-}
-_OWN_REASONS = frozenset(("NoCommand", "UnsupportedField"))
-"""Reasons of this node's own, which nobody could look up: their message is told as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +85,7 @@ class NodeLogs:
         name = container or _only_container(pod)
         if all(item["name"] != name for role in Role for item in _listed(pod, role)):
             raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
-        statuses = (item for role in Role for item in status_of(pod).get(statuses_of(role)) or ())
-        status: Object = next((item for item in statuses if item["name"] == name), {})
+        status = container_status(pod, name)
         if str(status.get("containerID") or "").startswith("simulated:"):
             return _nothing()
         record = self._choose(pod, name, status, previous=options.previous)
@@ -112,18 +111,15 @@ class NodeLogs:
         records = [item for item in known if item.started.of.container == container]
         records.sort(key=lambda item: item.started.of.attempt)
         if previous:
-            last = (status.get("lastState") or {}).get("terminated") or {}
-            told = str(last.get("containerID") or "").rpartition("/")[2]
+            told = last_id(status)
             for record in records:
                 if record.started.id == told:  # also the newest, while it waits for its restart
                     return record
             if len(records) < 2:
-                raise bad_request(
-                    f'previous terminated container "{container}" in pod "{name_of(pod)}" not found'
-                )
+                raise bad_request(no_previous_log(pod, container))
             return records[-2]
         if not records:
-            raise _not_started(pod, container, status)
+            raise bad_request(no_log(pod, container))
         return records[-1]
 
     def _path(self, pod: Object, record: ContainerRecord) -> Path:
@@ -157,21 +153,6 @@ def _only_container(pod: Object) -> str:
             f"choose one of: [{' '.join(containers)}]"
         )
     return str(containers[0])
-
-
-def _not_started(pod: Object, container: str, status: Object) -> StatusError:
-    """Say why there is no log; source of the words: ``validateContainerLogStatus``."""
-    whose = f'container "{container}" in pod "{name_of(pod)}"'
-    shown = status.get("state") or {}
-    if not status and status_of(pod).get("phase") in ("Succeeded", "Failed"):
-        return bad_request(f"{whose} is not available")
-    if "terminated" in shown:
-        return bad_request(f"{whose} is terminated")
-    waiting = shown.get("waiting") or {}
-    reason = waiting.get("reason") or "ContainerCreating"
-    if reason in _OWN_REASONS:
-        reason = f"{reason}: {waiting.get('message')}"
-    return bad_request(f"{whose} is waiting to start: {_WORDS.get(reason, reason)}")
 
 
 async def _nothing() -> AsyncIterator[bytes]:
