@@ -32,6 +32,7 @@ from orchestrator.store.admission import Attributes
 if TYPE_CHECKING:
     from orchestrator.api._access import Access
     from orchestrator.api._resources import Resources
+    from orchestrator.api.streaming.negotiating import Entrance
     from orchestrator.node.logs import PodLogs
     from orchestrator.node.pod_sessions import PodSessions
     from orchestrator.store import Store
@@ -123,17 +124,22 @@ class Subresources:
             case (("exec" | "attach"), ("GET" | "POST")):
                 from orchestrator.api.streaming.commands import RemoteCommands
 
-                commands = RemoteCommands(self._store, self._sessions, self._access)
+                commands = RemoteCommands(self._entrance())
                 return await commands.answer(request, target, partial(self._resources.find, target))
             case "portforward", ("GET" | "POST"):
                 from orchestrator.api.streaming.ports import PortForwards
 
-                forwards = PortForwards(self._store, self._sessions, self._access)
+                forwards = PortForwards(self._entrance())
                 return await forwards.answer(request, target, partial(self._resources.find, target))
             case "token", "POST":
                 return await self._issue(request, target)
             case _:
                 raise method_not_allowed()
+
+    def _entrance(self) -> Entrance:
+        from orchestrator.api.streaming.negotiating import Entrance
+
+        return Entrance(self._store, self._sessions, self._access)
 
     async def _issue(self, request: Request, target: Target) -> Response:
         options = write_options(request, "CreateOptions")

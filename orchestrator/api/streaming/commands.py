@@ -28,10 +28,8 @@ from orchestrator.api.streaming.channels import (
 )
 from orchestrator.api.streaming.conversing import Conversation, converse
 from orchestrator.api.streaming.negotiating import (
-    admit_connection,
+    Entrance,
     no_stream_protocol,
-    node_sessions,
-    require_create,
     stream_protocols,
     switching,
     unknown_protocol,
@@ -49,11 +47,9 @@ from orchestrator.resources.errors import bad_request
 from orchestrator.resources.objects import Object
 
 if TYPE_CHECKING:
-    from orchestrator.api._access import Access
     from orchestrator.api._requests import Request
     from orchestrator.api._routing import Target
     from orchestrator.node.pod_sessions import PodSessions
-    from orchestrator.store import Store
 
 _KINDS: Final = {"exec": "PodExecOptions", "attach": "PodAttachOptions"}
 
@@ -109,11 +105,9 @@ def command_options(options: Object) -> CommandOptions:
 class RemoteCommands:
     """Answers ``exec`` and ``attach``."""
 
-    def __init__(self, store: Store, sessions: PodSessions | None, access: Access) -> None:
-        """Ask ``sessions``; None where this server has no nodes."""
-        self._store = store
-        self._sessions = sessions
-        self._access = access
+    def __init__(self, entrance: Entrance) -> None:
+        """Answer those whom ``entrance`` lets in."""
+        self._entrance = entrance
 
     async def answer(
         self, request: Request, target: Target, find: Callable[[], Object]
@@ -130,12 +124,10 @@ class RemoteCommands:
         """
         name = target.subresource
         asked = asked_options(request, name)
-        admitted = await admit_connection(self._store, request, target, asked)
-        require_create(self._store, self._access, request)
-        pod = find()
+        admitted, pod = await self._entrance.admit(request, target, find, asked)
         options = command_options(admitted)
         container = choose_container(pod, options.container)
-        sessions = node_sessions(self._sessions, pod)
+        sessions = self._entrance.sessions(pod)
         begin = self._beginning(sessions, pod, container, options, attach=name == "attach")
         socket = request.websocket
         if socket is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._responses import Response, text_response
@@ -22,30 +22,71 @@ _CREATE_TOO: Final = (1, 35)
 (``AuthorizePodWebsocketUpgradeCreatePermission``)."""
 
 
-def node_sessions(sessions: PodSessions | None, pod: Object) -> PodSessions:
-    """Return who can reach a pod.
+class Entrance:
+    """What each connection into a pod has to pass, in upstream's order, before it begins."""
 
-    Raises:
-        StatusError: 400, nobody.
-    """
-    if not spec_of(pod).get("nodeName"):
-        raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
-    if sessions is None:
-        raise bad_request("this server has no nodes that run containers")
-    return sessions
+    def __init__(self, store: Store, sessions: PodSessions | None, access: Access) -> None:
+        """Lead to ``sessions``; None where this server has no nodes."""
+        self._store = store
+        self._sessions = sessions
+        self._access = access
 
+    async def admit(
+        self, request: Request, target: Target, find: Callable[[], Object], asked: Object
+    ) -> tuple[Object, Object]:
+        """Let a client in.
 
-def require_create(store: Store, access: Access, request: Request) -> None:
-    """Refuse a WebSocket into a pod to who may get but not create its subresource.
+        Args:
+            request: The request.
+            target: What its path names.
+            find: Returns the pod, or raises 404; not before admission was asked.
+            asked: The options that it asks for.
 
-    A WebSocket's handshake is a GET, though what goes on over it changes things.
+        Returns:
+            The options as admission left them, and the pod.
 
-    Raises:
-        StatusError: 403.
-    """
-    version = tuple(int(part) for part in store.registry.version.split(".")[:2])
-    if request.websocket is not None and version >= _CREATE_TOO:
-        access.require_create(request)
+        Raises:
+            StatusError: 400, 403 or 404.
+        """
+        options = await self._ask(request, target, asked)
+        self._require_create(request)
+        return options, find()
+
+    def sessions(self, pod: Object) -> PodSessions:
+        """Return who can reach a pod.
+
+        Raises:
+            StatusError: 400, nobody.
+        """
+        if not spec_of(pod).get("nodeName"):
+            raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
+        if self._sessions is None:
+            raise bad_request("this server has no nodes that run containers")
+        return self._sessions
+
+    async def _ask(self, request: Request, target: Target, options: Object) -> Object:
+        """Ask whom it concerns whether a client may connect."""
+        admitted = await self._store.admission.ask(
+            Attributes(
+                operation="CONNECT",
+                kind=target.kind,
+                subresource=target.subresource,
+                namespace=target.scope,
+                name=target.name,
+                object=options,
+                caller=Caller(request.user, {}, request.warnings),
+            )
+        )
+        return options if admitted is None else admitted
+
+    def _require_create(self, request: Request) -> None:
+        """Refuse a WebSocket into a pod to who may get but not create its subresource.
+
+        A WebSocket's handshake is a GET, though what goes on over it changes things.
+        """
+        version = tuple(int(part) for part in self._store.registry.version.split(".")[:2])
+        if request.websocket is not None and version >= _CREATE_TOO:
+            self._access.require_create(request)
 
 
 def unknown_protocol(offered: Any, known: list[str]) -> Response:
@@ -58,24 +99,6 @@ def unknown_protocol(offered: Any, known: list[str]) -> Response:
 def upgrade_required() -> StatusError:
     """Refuse a request that asks for no upgrade."""
     return bad_request("Upgrade request required")
-
-
-async def admit_connection(
-    store: Store, request: Request, target: Target, options: Object
-) -> Object:
-    """Ask whom it concerns whether a client may connect; return the options as they left them."""
-    admitted = await store.admission.ask(
-        Attributes(
-            operation="CONNECT",
-            kind=target.kind,
-            subresource=target.subresource,
-            namespace=target.scope,
-            name=target.name,
-            object=options,
-            caller=Caller(request.user, {}, request.warnings),
-        )
-    )
-    return options if admitted is None else admitted
 
 
 def stream_protocols(request: Request) -> list[str]:

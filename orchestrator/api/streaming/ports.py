@@ -15,10 +15,8 @@ from orchestrator.api.streaming.carriers import WebSocketTunnel
 from orchestrator.api.streaming.channels import FORWARDS, choose_protocol
 from orchestrator.api.streaming.forwarding import ChannelForwarder, PodPorts, SpdyForwarder
 from orchestrator.api.streaming.negotiating import (
-    admit_connection,
+    Entrance,
     no_stream_protocol,
-    node_sessions,
-    require_create,
     stream_protocols,
     switching,
     unknown_protocol,
@@ -30,11 +28,8 @@ from orchestrator.resources.errors import bad_request
 from orchestrator.resources.objects import Object, name_of, uid_of
 
 if TYPE_CHECKING:
-    from orchestrator.api._access import Access
     from orchestrator.api._requests import Request
     from orchestrator.api._routing import Target
-    from orchestrator.node.pod_sessions import PodSessions
-    from orchestrator.store import Store
 
 _PROTOCOL: Final = "portforward.k8s.io"
 TUNNEL: Final = f"SPDY/3.1+{_PROTOCOL}"
@@ -60,11 +55,9 @@ def parse_ports(values: tuple[str, ...]) -> list[int]:
 class PortForwards:
     """Answers ``portforward``."""
 
-    def __init__(self, store: Store, sessions: PodSessions | None, access: Access) -> None:
-        """Ask ``sessions``; None where this server has no nodes."""
-        self._store = store
-        self._sessions = sessions
-        self._access = access
+    def __init__(self, entrance: Entrance) -> None:
+        """Answer those whom ``entrance`` lets in."""
+        self._entrance = entrance
 
     async def answer(
         self, request: Request, target: Target, find: Callable[[], Object]
@@ -81,13 +74,10 @@ class PortForwards:
         """
         ports = parse_ports(request.query.get("ports", ()))
         options = {"kind": "PodPortForwardOptions", "apiVersion": "v1"}
-        admitted = await admit_connection(
-            self._store, request, target, {**options, "ports": ports} if ports else options
-        )
+        asked = {**options, "ports": ports} if ports else options
+        admitted, pod = await self._entrance.admit(request, target, find, asked)
         ports = list(admitted.get("ports") or ())
-        require_create(self._store, self._access, request)
-        pod = find()
-        sessions = node_sessions(self._sessions, pod)
+        sessions = self._entrance.sessions(pod)
         try:
             sessions.check(pod)
         except NotRunningError as error:
