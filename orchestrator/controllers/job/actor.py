@@ -10,7 +10,6 @@ from orchestrator.controllers._claims import claim
 from orchestrator.controllers._names import random_suffix
 from orchestrator.controllers._orphans import Orphans
 from orchestrator.controllers._owners import controlled, controller_uid
-from orchestrator.controllers._pods import is_terminal
 from orchestrator.controllers.controller import Controller
 from orchestrator.controllers.job.pods import (
     PODS,
@@ -21,6 +20,7 @@ from orchestrator.controllers.job.pods import (
     with_finalizer,
     without_finalizer,
 )
+from orchestrator.controllers.job.unsettled import Unsettled, is_settled
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.job_selectors import UID_LABEL
@@ -62,7 +62,7 @@ class JobController(Controller[Key]):
         self._orphans = Orphans()
         self._labelled: dict[str, dict[str, None]] = {}
         self._backoffs: dict[str, Backoff] = {}
-        self._sizes: dict[str, int] = {}
+        self._unsettled: dict[str, Unsettled] = {}
         self._refused: set[Key] = set()
         self._bursts: dict[Key, int] = {}
         self._belonging = Belonging()
@@ -95,7 +95,7 @@ class JobController(Controller[Key]):
     def _forget(self, uid: str, key: Key) -> None:
         self._jobs.pop(uid, None)
         self._backoffs.pop(uid, None)
-        self._sizes.pop(uid, None)
+        self._unsettled.pop(uid, None)
         self._bursts.pop(key, None)
         self._refused.discard(key)
         self._manual.get(key.namespace, set()).discard(key.name)
@@ -110,15 +110,23 @@ class JobController(Controller[Key]):
         belonging = self._belonging
         if not belonging.see(event):
             return  # nothing that counts: it was bound, or annotated
+        gone = event.type == "DELETED"
         if belonging.moved:
+            self._see(belonging.former, event.key.name, None)
             self._mark_job_of(belonging.former)
-        if belonging.controller is None or event.type == "DELETED":
+        self._see(belonging.controller, event.key.name, None if gone else event.object)
+        if belonging.controller is None or gone:
             self._observe_orphan(event)
-        held = has_finalizer(event.object) and event.type != "DELETED"
+        held = has_finalizer(event.object) and not gone
         if held and not self._is_awaited(belonging.controller):
             self.queue.mark(event.key)
         else:
             self._mark_job_of(belonging.controller)
+
+    def _see(self, uid: str | None, name: str, pod: Object | None) -> None:
+        unsettled = self._unsettled.get(uid) if uid is not None else None
+        if unsettled is not None:
+            unsettled.see(name, pod)
 
     def _is_awaited(self, uid: str | None) -> bool:
         """Tell whether a Job is known to go on, so that it will let go of its pods."""
@@ -130,7 +138,7 @@ class JobController(Controller[Key]):
         key = self._jobs.get(uid) if uid is not None else None
         if key is None or uid is None:
             return
-        if self._sizes.get(uid, 0) < _BATCH_FROM:
+        if len(self._unsettled.get(uid, ())) < _BATCH_FROM:
             self.queue.mark(key)
         else:
             self.queue.after(key, self.context.clock.monotonic() + _BATCH_SECONDS)
@@ -163,6 +171,7 @@ class JobController(Controller[Key]):
         if job is None or not _goes_on(job):
             if job is not None:
                 self._backoffs.pop(uid_of(job), None)
+                self._unsettled.pop(uid_of(job), None)
             return None
         # The decisions are read with the first Job: a start does not wait for them.
         from orchestrator.controllers.job.backoff import Backoff
@@ -170,16 +179,17 @@ class JobController(Controller[Key]):
         from orchestrator.controllers.job.core import decide_job
 
         uid = uid_of(job)
-        owned = controlled(self.store.by_owner(uid, PODS), uid)
-        pods = [pod for pod in owned if has_finalizer(pod) or not is_terminal(pod)]
-        self._sizes[uid] = len(pods)
+        pods = self._pods(job, key.namespace)
         selector = label_selector(spec_of(job).get("selector"))
         claimed = claim(job, [*pods, *self._candidates(job, key.namespace)], selector, PODS)
+        unsettled = self._unsettled[uid]
         if claimed.updates:
-            return Plan(update=[_tracked(update, uid) for update in claimed.updates])
+            plan = Plan(update=[_tracked(update, uid) for update in claimed.updates])
+            unsettled.expect(plan)
+            return plan
         record = self._backoffs.get(uid)
         if record is None:
-            record = Backoff.recovered(job, owned)
+            record = Backoff.recovered(job, controlled(self.store.by_owner(uid, PODS), uid))
         else:
             record = record.after(job, claimed.mine)
         self._backoffs[uid] = record
@@ -195,7 +205,25 @@ class JobController(Controller[Key]):
             refused=refused,
             ending=self._is_ending(key.namespace),
         )
-        return decide_job(job, observed, now)
+        plan = decide_job(job, observed, now)
+        unsettled.expect(plan)
+        return plan
+
+    def _pods(self, job: Object, namespace: str) -> list[Object]:
+        """Return the Job's pods that are not settled; all are looked through the first time."""
+        uid = uid_of(job)
+        unsettled = self._unsettled.get(uid)
+        if unsettled is None:
+            owned = controlled(self.store.by_owner(uid, PODS), uid)
+            unsettled = self._unsettled[uid] = Unsettled(owned)
+        pods: list[Object] = []
+        for name in unsettled.names():
+            pod = self.store.get(PODS, namespace, name)
+            if pod is None or controller_uid(pod) != uid or is_settled(pod):
+                unsettled.see(name, None)
+            else:
+                pods.append(pod)
+        return pods
 
     def _candidates(self, job: Object, namespace: str) -> list[Object]:
         """Return pods without a controller that may be the Job's."""
