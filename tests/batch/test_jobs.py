@@ -9,7 +9,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from actors.testing import virtual
+from orchestrator.controllers.job import core
 
 
 @virtual
@@ -659,3 +662,34 @@ async def test_ended_pods_leave_their_addresses_to_the_next_ones(batch: Any) -> 
         await cluster.until(lambda: cluster.status("more").get("ready") == 50)
         held = [pod["status"]["podIP"] for name in ("last", "more") for pod in cluster.pods(name)]
         assert len(set(held)) == 100
+
+
+@virtual
+async def test_a_look_sees_the_pods_that_are_not_over_and_counted(
+    batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a Job's cost grows with its completions, not with their square."""
+    seen: list[int] = []
+    decide = core.decide_job
+
+    def counting(job: Any, observed: Any, now: float) -> Any:
+        seen.append(len(observed.pods))
+        return decide(job, observed, now)
+
+    monkeypatch.setattr(core, "decide_job", counting)
+    async with batch.open_batch() as cluster:
+        listed = 0
+        by_owner = cluster.store.by_owner
+
+        def listing(uid: str, resource: str | None = None) -> Any:
+            nonlocal listed
+            listed += resource == "pods"
+            return by_owner(uid, resource)
+
+        monkeypatch.setattr(cluster.store, "by_owner", listing)
+        await cluster.create(batch.job(completions=120, parallelism=6))
+        await cluster.until_over()
+        assert cluster.status()["succeeded"] == 120
+        assert len(seen) > 20
+        assert max(seen) <= 12, "pods of one round that end, and of the next that begin"
+        assert listed <= 4, "at the first look, and when it is over"
