@@ -8,6 +8,7 @@ from orchestrator.controllers.controller import Controller, Recorder
 from orchestrator.controllers.plans import Emit, Plan
 from orchestrator.controllers.protection.core import claims_of
 from orchestrator.controllers.volumes.claims import WAIT_FOR_POD, Around, decide_claim
+from orchestrator.controllers.volumes.demands import Demand
 from orchestrator.controllers.volumes.facts import (
     CLAIMS,
     CLASSES,
@@ -107,10 +108,10 @@ class VolumeBindingController(Controller[Key]):
             if name:
                 self._named[key] = name
                 self._naming.setdefault(name, {})[key] = None
-        if gone or name or not is_unbound(claim):
+        if gone or name or not is_unbound(claim) or is_deleting(claim):
             self._offers.leave(key)
         else:
-            self._offers.wait(key, class_of(claim))
+            self._offers.wait(key, Demand.of(claim))
         for volume in {before, name} - {""}:
             self.queue.mark(Key(VOLUMES, "", volume))
         for volume in self._reserved.get(key, ()):
@@ -241,7 +242,7 @@ class VolumeBindingController(Controller[Key]):
         name = class_of(volume)
         if name and waits_for_consumer(self.store.get(CLASSES, "", name)):
             return
-        for key in self._offers.candidates(name):
+        for key in self._offers.candidates(volume):
             claim = self._claim(key)
             if claim is not None and not is_deleting(claim) and free_fits(volume, claim):
                 self._offers.offer(name_of(volume), key)

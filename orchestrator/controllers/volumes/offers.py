@@ -1,53 +1,56 @@
 """Which claims wait for a volume, and which free volumes were pointed out to them. Pure data.
 
 A claim takes the smallest volume that fits, so a volume which appears is *offered* to one claim
-only: the first that it would do for. The claim decides; what it leaves is offered on. So ten
-thousand volumes for ten thousand claims are ten thousand looks, and none of all by all.
+only: of those that it would do for, one that asks for most. The claim decides; what it leaves is
+offered on. So ten thousand volumes for ten thousand claims are ten thousand looks, and none of all
+by all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchestrator.controllers.volumes.demands import Demand, Demands
 from orchestrator.controllers.volumes.facts import ClaimKey
+from orchestrator.resources.objects import Object
 
 
 class Offers:
-    """The claims without a volume by class, and what they are about to take.
+    """The claims without a volume by what they ask for, and what they are about to take.
 
     A claim that was pointed to a volume, or takes one, is *busy*: when it is looked at next, it
     looks through all free volumes if it has to, so that it need not be pointed to another.
     """
 
     def __init__(self) -> None:
-        self._classes: dict[ClaimKey, str] = {}
-        self._idle: dict[str, dict[ClaimKey, None]] = {}
-        self._busy: dict[str, dict[ClaimKey, None]] = {}
+        self._demands: dict[ClaimKey, Demand] = {}
+        self._idle = Demands()
+        self._busy = Demands()
         self._offered: dict[ClaimKey, dict[str, None]] = {}
         self._takers: dict[str, ClaimKey] = {}
         self._taken: dict[ClaimKey, str] = {}
 
-    def wait(self, key: ClaimKey, storage_class: str) -> None:
+    def wait(self, key: ClaimKey, demand: Demand) -> None:
         """Note a claim that has no volume."""
-        if self._classes.get(key) != storage_class:
+        if self._demands.get(key) != demand:
             self.leave(key)
-            self._classes[key] = storage_class
+            self._demands[key] = demand
             self._sort(key)
 
     def leave(self, key: ClaimKey) -> None:
         """Note that a claim has a volume, or is gone."""
-        storage_class = self._classes.pop(key, None)
-        if storage_class is not None:
-            for claims in (self._idle, self._busy):
-                _discard(claims, storage_class, key)
+        demand = self._demands.pop(key, None)
+        if demand is not None:
+            self._idle.discard(key, demand)
+            self._busy.discard(key, demand)
 
     def of(self, storage_class: str) -> Iterable[ClaimKey]:
         """Return the waiting claims of a class."""
-        return [*self._idle.get(storage_class, ()), *self._busy.get(storage_class, ())]
+        return [*self._idle.of(storage_class), *self._busy.of(storage_class)]
 
-    def candidates(self, storage_class: str) -> Iterable[ClaimKey]:
-        """Return the waiting claims of a class that are not busy, who waited longest first."""
-        return self._idle.get(storage_class, ())
+    def candidates(self, volume: Object) -> Iterable[ClaimKey]:
+        """Return the waiting claims that a volume would do for and that are not busy."""
+        return self._idle.met_by(volume)
 
     def offer(self, volume: str, key: ClaimKey) -> None:
         """Note that a claim was pointed to a volume."""
@@ -81,18 +84,10 @@ class Offers:
 
     def _sort(self, key: ClaimKey) -> None:
         """Put a waiting claim among the idle or the busy ones."""
-        storage_class = self._classes.get(key)
-        if storage_class is None:
+        demand = self._demands.get(key)
+        if demand is None:
             return
         busy = key in self._taken or key in self._offered
         to, away = (self._busy, self._idle) if busy else (self._idle, self._busy)
-        _discard(away, storage_class, key)
-        to.setdefault(storage_class, {})[key] = None
-
-
-def _discard(claims: dict[str, dict[ClaimKey, None]], storage_class: str, key: ClaimKey) -> None:
-    found = claims.get(storage_class)
-    if found is not None and key in found:
-        del found[key]
-        if not found:
-            del claims[storage_class]
+        away.discard(key, demand)
+        to.add(key, demand)

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.controllers.volumes.demands import Demand, Demands
 from orchestrator.controllers.volumes.facts import ClaimKey
-from orchestrator.controllers.volumes.matching import Shelves, choose, why_not
+from orchestrator.controllers.volumes.matching import Shelves, choose, free_fits, why_not
 from orchestrator.controllers.volumes.offers import Offers
 from tests.controllers.volumes.storage import claim, volume
 
 
-def free(name: str, size: str = "1Gi", modes: str = "RWO", **spec: Any) -> Any:
+def free(name: str = "v", size: str = "1Gi", modes: str = "RWO", **spec: Any) -> Any:
     """A volume that is available."""
     return {**volume(name, size, modes, **spec), "status": {"phase": "Available"}}
 
@@ -100,19 +101,63 @@ def test_volumes_are_offered_to_one_claim_each() -> None:
     """A claim that looks already is not pointed to more; what it leaves goes to the next."""
     offers = Offers()
     one, two = ClaimKey("d", "one"), ClaimKey("d", "two")
-    offers.wait(one, "x")
-    offers.wait(two, "x")
-    assert list(offers.candidates("x")) == [one, two]
+    demand = Demand.of(claim(storageClassName="x"))
+    given = free(storageClassName="x")
+    offers.wait(one, demand)
+    offers.wait(two, demand)
+    assert list(offers.candidates(given)) == [one, two]
     offers.offer("v", one)
-    assert list(offers.candidates("x")) == [two]
+    assert list(offers.candidates(given)) == [two]
     offers.take("w", one)
     assert offers.answer(one) == ["v"]
-    assert list(offers.candidates("x")) == [two]
+    assert list(offers.candidates(given)) == [two]
     assert offers.is_taken("w")
     offers.settle(one)
     assert offers.answer(one) == ["w"]
-    assert list(offers.candidates("x")) == [two, one]
+    assert list(offers.candidates(given)) == [two, one]
     offers.leave(two)
     assert offers.of("x") == [one]
     offers.leave(one)
     assert offers.of("x") == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "given", "met"),
+    [
+        ({}, {}, True),
+        ({"size": "2Gi"}, {"size": "1Gi"}, False),
+        ({"size": "1Gi"}, {"size": "2Gi"}, True),
+        ({"modes": "RWO"}, {"modes": "RWO,RWX"}, True),
+        ({"modes": "RWO,RWX"}, {"modes": "RWO"}, False),
+        ({"storageClassName": "x"}, {}, False),
+        ({"volumeMode": "Block"}, {}, False),
+        ({"volumeMode": "Filesystem"}, {}, True),
+        ({"volumeAttributesClassName": "gold"}, {}, False),
+        ({"selector": {"matchLabels": {"a": "b"}}}, {}, False),
+        ({"selector": {"matchLabels": {"a": "b"}}}, {"metadata": {"labels": {"a": "b"}}}, True),
+    ],
+)
+def test_a_volume_finds_the_claims_that_it_would_do_for(wish: Any, given: Any, met: bool) -> None:
+    """The index and the rule for one pair agree.
+
+    https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding
+    """
+    demands, key = Demands(), ClaimKey("d", "c")
+    demand = Demand.of(claim(**wish))
+    demands.add(key, demand)
+    offered = free(**given)
+    assert free_fits(offered, claim(**wish)) is met
+    assert list(demands.met_by(offered)) == ([key] if met else [])
+    demands.discard(key, demand)
+    assert list(demands.met_by(offered)) == []
+
+
+def test_a_volume_goes_to_who_needs_most_of_it_and_never_looks_at_who_needs_more() -> None:
+    """Among thousands that it is too small for, those that it would do for are found at once."""
+    demands = Demands()
+    for at in range(2000):
+        demands.add(ClaimKey("d", f"large-{at}"), Demand.of(claim(size=f"{100 + at}Gi")))
+    for size in (1, 3, 2):
+        demands.add(ClaimKey("d", f"small-{size}"), Demand.of(claim(size=f"{size}Gi")))
+    found = [key.name for key in demands.met_by(free(size="3Gi"))]
+    assert found == ["small-3", "small-2", "small-1"]
