@@ -17,7 +17,7 @@ from orchestrator.node.expansion import expand
 from orchestrator.node.grpc_health import NoStatusError, ask_health
 from orchestrator.node.probes import SUCCESS, Finding, Outcome
 from orchestrator.node.runtime import Runtime
-from orchestrator.node.sessions import SessionError
+from orchestrator.node.sessions import CommandNotStartedError, SessionError
 from orchestrator.node.states import ContainerState, PodState
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.resources.objects import Object
@@ -239,6 +239,8 @@ async def _probe_exec(
         result = await run_command(
             runtime, container, command, clock=clock, seconds=timeout, limit=_BODY_LIMIT
         )
+    except CommandNotStartedError as error:
+        return Finding(Outcome.ERRORED, f"rpc error: code = Unknown desc = {error.in_full}")
     except SessionError as error:
         return Finding(Outcome.ERRORED, str(error))
     if result.exit_code is None:

@@ -141,4 +141,12 @@ class NotConnectedError(SessionError):
 
 
 class CommandNotStartedError(SessionError):
-    """The command could not be executed; the text ends with the reason in runc's words."""
+    """The command could not be executed; the text is the reason in runc's words."""
+
+    @property
+    def in_full(self) -> str:
+        """What containerd makes of it, and what a kubelet passes on."""
+        return (
+            "failed to exec in container: failed to start exec: OCI runtime exec failed: exec "
+            f"failed: unable to start container process: {self}: unknown"
+        )

@@ -22,6 +22,7 @@ from orchestrator.node.handlers import (
     run_hook,
 )
 from orchestrator.node.probes import Finding, Outcome
+from orchestrator.node.sessions import CommandNotStartedError, ExecRequest, Session
 from orchestrator.node.states import PodState, containers_of
 
 HOST = "127.0.0.1"
@@ -251,6 +252,26 @@ async def test_a_grpc_server_that_does_not_answer_in_time_has_failed() -> None:
     assert found == (Outcome.FAILURE, "timeout: health rpc did not complete within 0.1s")
     server.close()
     await asyncio.sleep(0.01)
+
+
+async def test_a_program_that_is_not_there_is_an_error_in_the_runtimes_words() -> None:
+    """As a kubelet passes it on; it counts neither as a success nor as a failure."""
+
+    async def execute(_container: str, request: ExecRequest) -> Session:
+        (name,) = request.command
+        raise CommandNotStartedError(f'exec: "{name}": executable file not found in $PATH')
+
+    one = state()
+    runtime = SimpleNamespace(execute=execute)
+    around: Any = SimpleNamespace(probing=asyncio.Semaphore(1), runtime=runtime)
+    action = {"exec": {"command": ["nope"]}}
+    found = await exercise(around, one, one.containers[0], action, 1.0, RealClock())
+    text = (
+        "rpc error: code = Unknown desc = failed to exec in container: failed to start exec: OCI "
+        "runtime exec failed: exec failed: unable to start container process: "
+        'exec: "nope": executable file not found in $PATH: unknown'
+    )
+    assert found == (Outcome.ERRORED, text)
 
 
 @pytest.mark.parametrize("action", ["httpGet", "tcpSocket"])

@@ -181,12 +181,7 @@ def exit_status(code: int, command: str) -> Object:
 
 def failure_of(about: Conversation, error: SessionError) -> Object:
     """Return the ``Status`` of what could not begin or go on."""
-    text = str(error)
-    if isinstance(error, CommandNotStartedError):
-        text = (
-            "failed to exec in container: failed to start exec: OCI runtime exec failed: exec "
-            f"failed: unable to start container process: {text}: unknown"
-        )
+    text = error.in_full if isinstance(error, CommandNotStartedError) else str(error)
     # What could not be connected to never reached the node, whose word for it the prefix is.
     prefix = "" if isinstance(error, NotConnectedError) or not about.failed else f"{about.failed}: "
     status = internal_error(f"{prefix}{text}").status()
