@@ -184,3 +184,30 @@ async def test_a_namespace_that_ends_is_not_asked_for_pods(worlds: Any) -> None:
         await world.settle(60)
         assert world.store.sequence <= before + 3
         assert world.recorded.messages("FailedCreate") == []
+
+
+@virtual
+async def test_a_failure_stands_as_long_as_pods_are_missing(worlds: Any) -> None:
+    """A quota that lets one more pod through does not make ReplicaFailure flap."""
+    async with worlds.world() as world:
+        seen: list[Any] = []
+
+        def note(event: Any) -> None:
+            seen.append(find_condition(event.object, "ReplicaFailure"))
+
+        world.start(ReplicaSetController, ReplicationController, kubelet=False)
+        await world.create("resourcequotas", quota(3))
+        await world.create(RESOURCE, controller(worlds, 10))
+        await world.until(lambda: len(world.recorded.messages("FailedCreate")) >= 4)
+        watching = worlds.Watching(world.store, [RESOURCE], note)
+        for room in (4, 6, 9):
+            await world.spec("resourcequotas", "q", hard={"pods": str(room)})
+            await world.until(lambda room=room: len(world.pods()) == room, 600)
+            await world.settle()
+        watching.verify()
+        assert all(seen)
+        assert len({failure["lastTransitionTime"] for failure in seen}) == 1
+        await world.spec("resourcequotas", "q", hard={"pods": "10"})
+        await world.until(lambda: len(world.pods()) == 10, 600)
+        await world.settle()
+        assert find_condition(world.get(RESOURCE, "rc"), "ReplicaFailure") is None

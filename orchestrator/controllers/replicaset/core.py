@@ -77,7 +77,7 @@ def decide_replica_set(replica_set: Object, observed: Observed, now: float) -> P
             _create(replica_set, observed.new_names(min(missing, observed.room)), plan)
         elif missing < 0:
             _delete(replica_set, observed, -missing, now, plan)
-    status = _status(replica_set, observed, now)
+    status = _status(replica_set, observed, now, tries=bool(plan.create or plan.delete))
     if status != status_of(replica_set):
         plan.update.append(
             Update(observed.resource, replica_set, {**replica_set, "status": status}, "status")
@@ -116,7 +116,7 @@ def _delete(replica_set: Object, observed: Observed, excess: int, now: float, pl
         plan.delete.append(Deletion(PODS, pod, event=event))
 
 
-def _status(replica_set: Object, observed: Observed, now: float) -> Object:
+def _status(replica_set: Object, observed: Observed, now: float, *, tries: bool) -> Object:
     counts = observed.counts
     numbers = {
         "fullyLabeledReplicas": counts.labelled,
@@ -130,16 +130,18 @@ def _status(replica_set: Object, observed: Observed, now: float) -> Object:
     }
     if observed.resource == RESOURCE:
         status["terminatingReplicas"] = counts.terminating
-    conditions = _conditions(replica_set, observed.failure, now)
+    conditions = _conditions(replica_set, observed.failure, now, tries=tries)
     if conditions:
         status["conditions"] = conditions
     return status
 
 
 def _conditions(
-    replica_set: Object, failure: tuple[str, str] | None, now: float
+    replica_set: Object, failure: tuple[str, str] | None, now: float, *, tries: bool
 ) -> list[Condition]:
     present: list[Condition] = status_of(replica_set).get("conditions") or []
+    if failure is None and tries:
+        return present  # what comes of it is not known yet: a quota may refuse the next pod
     if failure is None:
         return remove_condition(present, "ReplicaFailure")
     if find_condition(replica_set, "ReplicaFailure") is not None:
