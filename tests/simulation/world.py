@@ -207,6 +207,8 @@ class World:
 
     async def _use(self, client: Client) -> None:
         for _ in range(self.steps // CLIENTS):
+            if self.witness.failures:
+                return  # what follows tells little: pods that are refused, say, come again for ever
             await asyncio.sleep(client.chance.expovariate(1 / client.chance.choice([0.2, 1, 10])))
             await self._up.wait()
             await client.act()
@@ -218,10 +220,13 @@ class World:
                 await faults.strike()
 
     async def _settle(self, client: Client) -> list[str]:
-        """Repair what users broke, then wait until everything is as it should be."""
+        """Repair what users broke, then wait until everything is as it should be.
+
+        What has not come true is no news beside an invariant that was violated.
+        """
         end = self.now() + CONVERGES_WITHIN
         calm_since: float | None = None
-        while True:
+        while not self.witness.failures:
             with contextlib.suppress(StatusError):  # gone meanwhile, or a write still stalls
                 await self._heal(client)
             await asyncio.sleep(5.0)
@@ -234,6 +239,7 @@ class World:
                 calm_since = self.now()
             elif self.now() - calm_since > CALM:
                 return []
+        return []
 
     async def _heal(self, client: Client) -> None:
         """Undo what keeps a cluster from converging by right: users have to do that."""
