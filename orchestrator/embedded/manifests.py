@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-import yaml
-
 from orchestrator.embedded.errors import ApplyError
 from orchestrator.resources.objects import Object
 
@@ -40,7 +38,6 @@ _FIRST: Final = {
 
 _KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _KUSTOMIZE_SECONDS: Final = 60.0
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 async def read_objects(source: Source) -> list[Object]:
@@ -123,8 +120,11 @@ async def _kustomize(path: Path) -> str:
 
 
 def _read_text(text: str, where: str) -> list[Object]:
+    import yaml  # 10 ms, which a test that has its objects from Python need not pay
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        documents = list(yaml.load_all(text, Loader=_LOADER))
+        documents = list(yaml.load_all(text, Loader=loader))
     except yaml.YAMLError as error:
         raise ApplyError(f"{where} is no YAML: {error}") from error
     found: list[Object] = []

@@ -1,4 +1,4 @@
-"""The benchmark of the whole cluster runs, daemon and all."""
+"""The benchmarks of the whole cluster and of its start run."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "cluster.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def test_the_benchmark_runs_small_and_reports_what_it_did() -> None:
-    """In a process of its own; figures of so small a run mean nothing."""
+def rows_of(benchmark: str) -> dict[str, float]:
+    """Run a benchmark small, in a process of its own; its figures mean nothing."""
     done = subprocess.run(
-        [sys.executable, str(BENCHMARK), "--tiny", "--json"],
+        [sys.executable, str(BENCHMARKS / benchmark), "--tiny", "--json"],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    rows = {row["name"]: row["value"] for row in json.loads(done.stdout)["rows"]}
+    return {row["name"]: row["value"] for row in json.loads(done.stdout)["rows"]}
+
+
+def test_the_benchmark_runs_small_and_reports_what_it_did() -> None:
+    """Daemon and all."""
+    rows = rows_of("cluster.py")
     assert rows["command to ready, 3 nodes"] > 0
     assert rows["supervisor beside it"] > 0
     assert rows["200 pods of one Deployment, 10 nodes, to Running"] > 0
+
+
+def test_the_benchmark_of_the_start_runs_small_and_clusters_leave_nothing() -> None:
+    """What a cluster holds is given back whatever the machine's speed is."""
+    rows = rows_of("startup.py")
+    assert rows["import: orchestrator.Cluster"] > 0
+    assert rows["20 clusters in a row"] > 0
+    assert [rows[f"growth: {what}"] for what in ("descriptors", "threads", "tasks")] == [0, 0, 0]

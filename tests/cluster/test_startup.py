@@ -39,15 +39,13 @@ SELDOM: Final = frozenset(
 
 IMPORT: Final = "import orchestrator; orchestrator.Cluster"
 
-SERVE: Final = """
+LIVE: Final = """
 import asyncio
-from orchestrator import Cluster, ClusterConfig
-from orchestrator.api.serving import ServedCluster, ServingConfig
+from orchestrator import Cluster
 
 async def live():
-    cluster = Cluster(ClusterConfig(nodes=3, runtime="simulated"))
-    async with ServedCluster(cluster, ServingConfig(port=0, insecure_http=True)) as served:
-        port = int(served.url.rpartition(":")[2])
+    async with Cluster(nodes=3) as cluster:
+        port = int(cluster.url.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /api/v1/nodes HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
         answer = await reader.read()
@@ -71,16 +69,16 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_importing_a_cluster_loads_nothing_that_it_seldom_needs() -> None:
-    """The face is not loaded either: who serves a cluster asks for it."""
+    """What it is sure to need is there."""
     loaded = loaded_by(IMPORT)
-    assert "orchestrator.cluster.cluster" in loaded
-    assert loaded & (SELDOM | {"orchestrator.api", "uvicorn"}) == set()
+    assert "orchestrator.embedded.cluster" in loaded
+    assert loaded & SELDOM == set()
 
 
-def test_a_plain_cluster_that_is_served_and_closed_loads_nothing_that_it_seldom_needs() -> None:
+def test_a_plain_cluster_that_is_asked_and_closed_loads_nothing_that_it_seldom_needs() -> None:
     """In memory, with simulated nodes, over plain HTTP."""
-    loaded = loaded_by(SERVE)
-    assert "orchestrator.api.serving" in loaded
+    loaded = loaded_by(LIVE)
+    assert "orchestrator.embedded.cluster" in loaded
     assert loaded & SELDOM == set()
 
 

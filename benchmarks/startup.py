@@ -1,0 +1,247 @@
+"""Start-up: importing the library, a cluster's start and end, a thousand clusters in a row.
+
+    python benchmarks/startup.py [--json] [--tiny] [--clusters N]
+
+A cluster keeps its log in memory, has three simulated nodes and serves plain HTTP on a loopback
+port; it counts as started when a client that connected anew has its answer. Beside it stands a
+bare asyncio server that answers the same request with nothing, and what envtest's documentation
+gives for a start of its API server and etcd, without controllers or nodes: 5 s. Processor time
+stands beside the time that passed, since a machine that others work on makes the latter useless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks._report import Report, options, show
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+ENVTEST_SECONDS: Final = 5.0
+"""What its documentation says of a start."""
+
+CLUSTER: Final = "import orchestrator; orchestrator.Cluster"
+REQUEST: Final = b"GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+WARM: Final = 0.1
+"""Share of the clusters in a row after which growth counts: caches are full by then."""
+
+
+class Life(NamedTuple):
+    """Seconds of one server, from its making on."""
+
+    answered: float
+    closed: float
+    processor: float
+    """Processor time of all of it."""
+
+    @property
+    def closing(self) -> float:
+        """Seconds that its end took."""
+        return self.closed - self.answered
+
+
+class Holdings(NamedTuple):
+    """What a process holds."""
+
+    memory: int
+    """Bytes, resident."""
+    descriptors: int
+    threads: int
+    tasks: int
+    objects: int
+    """What the cyclic collector knows."""
+
+
+class Taken(NamedTuple):
+    """Medians over fresh interpreters, from their start to their end."""
+
+    seconds: float
+    processor: float
+
+
+def process_seconds(code: str, runs: int) -> Taken:
+    """Run some code in interpreters of its own, one after another."""
+    seconds, processor = [], []
+    for _ in range(runs):
+        began, worked = time.perf_counter(), _children_seconds()
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+        seconds.append(time.perf_counter() - began)
+        processor.append(_children_seconds() - worked)
+    return Taken(statistics.median(seconds), statistics.median(processor))
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def ask(port: int) -> None:
+    """Connect, send one request, and read its answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    if not answer.startswith(b"HTTP/1.1 200 "):
+        raise RuntimeError(f"the request failed: {answer[:200]!r}")
+
+
+async def live_cluster() -> Life:
+    """Start a cluster, ask it something, and stop it."""
+    from orchestrator import Cluster
+
+    began, worked = time.perf_counter(), time.process_time()
+    cluster = Cluster(nodes=3)
+    await cluster.start()
+    await ask(int(cluster.url.rpartition(":")[2]))
+    answered = time.perf_counter() - began
+    await cluster.stop()
+    return Life(answered, time.perf_counter() - began, time.process_time() - worked)
+
+
+async def live_bare() -> Life:
+    """Do the same with a server that does nothing."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+        await writer.wait_closed()
+
+    began, worked = time.perf_counter(), time.process_time()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    await ask(server.sockets[0].getsockname()[1])
+    answered = time.perf_counter() - began
+    server.close()
+    await server.wait_closed()
+    return Life(answered, time.perf_counter() - began, time.process_time() - worked)
+
+
+def holdings() -> Holdings:
+    """Look at what this process holds; only one loop runs."""
+    gc.collect()
+    process = psutil.Process()
+    return Holdings(
+        process.memory_info().rss,
+        process.num_fds(),
+        threading.active_count(),
+        len(asyncio.all_tasks()),
+        len(gc.get_objects()),
+    )
+
+
+async def live_in_row(live: Callable[[], Awaitable[Life]], count: int) -> dict[str, Any]:
+    """Let servers live one after another; return their lives, and what was held on the way."""
+    lives: list[Life] = []
+    before = holdings()
+    for number in range(count):
+        if number == int(count * WARM):
+            before = holdings()
+        lives.append(await live())
+    return {"lives": lives, "before": before, "after": holdings()}
+
+
+def in_process(what: str, count: int) -> tuple[list[Life], Holdings, Holdings]:
+    """Do `live_in_row` in a process of its own, so that nothing is warm."""
+    code = (
+        "import asyncio, json; from benchmarks import startup; "
+        f"print(json.dumps(asyncio.run(startup.live_in_row(startup.live_{what}, {count}))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, cwd=ROOT
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    lives = [Life(*life) for life in told["lives"]]
+    return lives, Holdings(*told["before"]), Holdings(*told["after"])
+
+
+def add_imports(report: Report, runs: int) -> None:
+    """Time imports, from outside: what they leave to the end of the process counts."""
+    bare = process_seconds("", runs)
+    report.add("interpreter alone", 1e3 * bare.seconds, "ms")
+    found = {}
+    for name, code, target in (
+        ("asyncio", "import asyncio", None),
+        ("orchestrator.Cluster", CLUSTER, 250),
+    ):
+        taken = process_seconds(code, runs)
+        found[name] = taken.processor - bare.processor
+        milliseconds = 1e3 * (taken.seconds - bare.seconds)
+        note = f"{1e3 * found[name]:.0f} ms of processor time"
+        report.add(f"import: {name}", milliseconds, "ms", target=target, at_least=False, note=note)
+    share = found["orchestrator.Cluster"] / found["asyncio"]
+    report.add("orchestrator.Cluster ÷ asyncio, processor time", share, "ratio")
+
+
+def add_first(report: Report, runs: int) -> None:
+    """Time the first cluster of a process, beside a bare server."""
+    first = [in_process("cluster", 1)[0][0] for _ in range(runs)]
+    plain = [in_process("bare", 1)[0][0] for _ in range(runs)]
+    answered = statistics.median(life.answered for life in first)
+    report.add(
+        "first cluster: start to first answer", 1e3 * answered, "ms", target=50, at_least=False
+    )
+    closing = statistics.median(life.closing for life in first)
+    report.add("first cluster: close", 1e3 * closing, "ms", target=20, at_least=False)
+    bare = statistics.median(life.answered for life in plain)
+    report.add("bare asyncio server: start to first answer", 1e3 * bare, "ms")
+    report.add("first cluster ÷ bare server", answered / bare, "ratio")
+    report.add("envtest's 5 s ÷ first cluster", ENVTEST_SECONDS / answered, "ratio", target=100)
+
+
+def add_row(report: Report, count: int) -> None:
+    """Time clusters one after another, and what they leave behind."""
+    lives, before, after = in_process("cluster", count)
+    plain, _, _ = in_process("bare", count)
+    each = sum(life.closed for life in lives) / count
+    report.add(f"{count} clusters in a row", 1e3 * each, "ms each", target=60, at_least=False)
+    answered = _median_milliseconds([life.answered for life in lives])
+    report.add("of these, start to first answer", answered, "ms", target=50, at_least=False)
+    closing = _median_milliseconds([life.closing for life in lives])
+    report.add("of these, close", closing, "ms", target=20, at_least=False)
+    work = _median_milliseconds([life.processor for life in lives])
+    report.add("of these, processor time", work, "ms")
+    bare = sum(life.closed for life in plain) / count
+    report.add("cluster ÷ bare server, in a row", each / bare, "ratio")
+    grown = (after.memory - before.memory) / 1024 / (count - int(count * WARM))
+    report.add("growth: memory", grown, "KiB a cluster", target=1, at_least=False)
+    more = (after.objects - before.objects) / (count - int(count * WARM))
+    report.add("growth: objects", more, "a cluster", target=1, at_least=False)
+    for name in ("descriptors", "threads", "tasks"):
+        more = getattr(after, name) - getattr(before, name)
+        report.add(f"growth: {name}", more, "", target=0, at_least=False)
+
+
+def _median_milliseconds(seconds: Sequence[float]) -> float:
+    return 1e3 * statistics.median(seconds)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options("Imports, a cluster's start and end, many clusters in a row.")
+    parser.add_argument("--clusters", type=int, default=1000)
+    arguments = parser.parse_args()
+    runs = 1 if arguments.tiny else 15
+    report = Report(benchmark="startup", seed=arguments.seed, tiny=arguments.tiny)
+    add_imports(report, runs)
+    add_first(report, runs)
+    add_row(report, 20 if arguments.tiny else arguments.clusters)
+    show(report, as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()
