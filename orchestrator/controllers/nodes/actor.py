@@ -21,7 +21,7 @@ from orchestrator.store import ObjectEvent, Store
 LEASES: Final = "leases.coordination.k8s.io"
 LEASE_NAMESPACE: Final = "kube-node-lease"
 _PAUSE_PERIODS: Final = 3
-"""Monitor periods without a look at any node that cannot be chance."""
+"""Monitor periods by which a look that is late cannot be chance."""
 
 
 class NodeLifecycleController(Controller[str]):
@@ -42,7 +42,9 @@ class NodeLifecycleController(Controller[str]):
     def reset(self) -> None:
         """Begin every node's grace anew."""
         self._seen: dict[str, float] = {}
-        self._looked = self.context.clock.now()
+        self._due: dict[str, float] = {}
+        """Name → the monotonic moment at which a node is looked at again at the latest."""
+        self._ahead = self._lead()
         self._renewed: dict[str, str] = {}
         self._registered: set[str] = set()
         self._well: dict[str, Object] = {}
@@ -70,6 +72,7 @@ class NodeLifecycleController(Controller[str]):
             self._renewed.pop(name, None)
             self._registered.discard(name)
             self._well.pop(name, None)
+            self._due.pop(name, None)
             return
         ready = condition_status(event.object, "Ready") == "True"
         came_back = ready and not self._ready.get(name, ("", False))[1]
@@ -102,11 +105,17 @@ class NodeLifecycleController(Controller[str]):
     # -- decisions -------------------------------------------------------------------------
 
     def reconcile(self, key: str, now: float) -> Plan | None:
-        """Decide about one node, and look at it again a period later."""
+        """Decide about one node, and when it will have been silent for too long."""
         node = self.store.get(RESOURCE, "", key)
         if node is None:
             return None
-        self._notice_pause(now)
+        self._notice_pause(key, now)
+        plan = self._decide_about(key, node, now)
+        if plan.requeue_after is not None:
+            self._due[key] = self.context.clock.monotonic() + plan.requeue_after
+        return plan
+
+    def _decide_about(self, key: str, node: Object, now: float) -> Plan:
         last_seen = self._seen.setdefault(key, now)
         computed = self._config.heartbeat(key)
         if computed is not None:
@@ -129,20 +138,31 @@ class NodeLifecycleController(Controller[str]):
         elif wait > 0:
             plan.look_again(wait)
         if ready == "True" and not len(plan):
-            # Nothing but time can change this answer; thousands of nodes are looked at every 5 s.
+            # Nothing but time can change this answer, for thousands of nodes.
             self._well[key] = node
         return plan
 
-    def _notice_pause(self, now: float) -> None:
+    def _notice_pause(self, key: str, now: float) -> None:
         """Give every node its grace anew when nobody looked for a while.
 
         The daemon was stopped, the machine slept, or its clock was set: nodes that report to this
-        process were as silent as it was deaf.
+        process were as silent as it was deaf. Then a look comes long after it was due, or the time
+        of day runs away from the loop's.
         """
-        pause, self._looked = now - self._looked, now
-        if abs(pause) > _PAUSE_PERIODS * self._config.node_monitor_period:
+        moment = self.context.clock.monotonic()
+        late = moment - self._due.get(key, moment)
+        ahead = self._lead()
+        pause = max(late, abs(ahead - self._ahead))
+        if pause > _PAUSE_PERIODS * self._config.node_monitor_period:
             self.context.log.warning("looks at nodes again after a pause", seconds=round(pause))
             self._seen = dict.fromkeys(self._seen, now)
+            self._ahead = ahead
+            self._due.clear()
+
+    def _lead(self) -> float:
+        """Return by how much the time of day is ahead of the loop's."""
+        clock = self.context.clock
+        return clock.now() - clock.monotonic()
 
     def _eviction_wait(self, node: Object, now: float) -> float:
         """Return after how many seconds the node's zone may lose one more node."""

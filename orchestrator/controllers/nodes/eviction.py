@@ -6,7 +6,7 @@ Rules: k8s.io/kubernetes/pkg/controller/{tainteviction,podgc}.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from orchestrator.controllers._pods import is_terminal
@@ -88,27 +88,6 @@ def decide_eviction(pod: Object, taints: Sequence[Taint], now: float) -> Plan:
     return plan
 
 
-def unfinished(pods: Iterable[Object], nodes: Container[str], keep: int) -> list[Object]:
-    """Return by name the pods that `decide_pod_collection` could want to remove: hardly any.
-
-    Args:
-        pods: All of them, in no order.
-        nodes: Names of the nodes that are there.
-        keep: How many finished pods may stay; unless there are more, they are left out.
-    """
-    found: list[Object] = []
-    finished: list[Object] = []
-    for pod in pods:
-        if pod["spec"].get("nodeName") not in nodes or "deletionTimestamp" in pod["metadata"]:
-            found.append(pod)
-        elif is_terminal(pod):
-            finished.append(pod)
-    if len(finished) + len(found) > keep:
-        found += finished
-    found.sort(key=lambda pod: (namespace_of(pod), name_of(pod)))
-    return found
-
-
 def decide_pod_collection(
     pods: Iterable[Object],
     nodes: Mapping[str, Object],
@@ -119,7 +98,7 @@ def decide_pod_collection(
     """Return which pods to remove because nobody will finish them; ``PodCollector`` applies it.
 
     Args:
-        pods: All of them, or those that are `unfinished`.
+        pods: All of them, or at least those that it could want to remove.
         nodes: Name → node.
         missing_since: Name of a node that is not there → since when that is known.
         now: Wall seconds.

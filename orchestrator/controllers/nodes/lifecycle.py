@@ -74,7 +74,7 @@ def decide_node(
                 plan.events.append(Emit(node, "Normal", "NodeNotReady", text))
         plan.look_again(config.node_monitor_period)
     else:
-        plan.look_again(min(config.node_monitor_period, grace - silence + 0.001))
+        plan.look_again(grace - silence + 0.001)  # a sign of life until then puts it off
     present = spec_of(node).get("taints") or []
     taints = plan_taints(observed, now, evict=health.may_evict and not health.all_down)
     if health.all_down:
@@ -98,8 +98,7 @@ def next_look(silence: float, config: ControllerConfig) -> Plan:
         silence: Seconds since its last sign of life, within its grace.
         config: Periods.
     """
-    grace = config.node_monitor_grace_period
-    return Plan(requeue_after=min(config.node_monitor_period, grace - silence + 0.001))
+    return Plan(requeue_after=config.node_monitor_grace_period - silence + 0.001)
 
 
 def _unknown(node: Object, now: float) -> Object:

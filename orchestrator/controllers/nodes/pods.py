@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from orchestrator.controllers._pods import is_terminal
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Controller, Recorder
-from orchestrator.controllers.nodes.eviction import (
-    decide_eviction,
-    decide_pod_collection,
-    unfinished,
-)
+from orchestrator.controllers.nodes.eviction import decide_eviction, decide_pod_collection
 from orchestrator.controllers.nodes.lifecycle import PODS, RESOURCE
 from orchestrator.controllers.nodes.taints import Taint, no_execute
 from orchestrator.controllers.plans import Emit, Plan
-from orchestrator.resources.objects import Key, is_deleting, name_of, namespace_of
+from orchestrator.resources.objects import Key, Object, is_deleting, name_of, namespace_of
 from orchestrator.store import ObjectEvent, Store
 
 
@@ -74,9 +72,12 @@ _EVERY_POD: Final = "pods"
 
 
 class PodCollector(Controller[str]):
-    """Removes pods of nodes that no longer exist, and others that nobody will finish."""
+    """Removes pods of nodes that no longer exist, and others that nobody will finish.
 
-    resources = (RESOURCE,)
+    It keeps note of the pods that it could ever want to remove. Where there are none, it rests.
+    """
+
+    resources = (RESOURCE, PODS)
 
     def __init__(
         self, store: Store, recorder: Recorder, config: ControllerConfig | None = None
@@ -85,24 +86,81 @@ class PodCollector(Controller[str]):
         self._config = config or ControllerConfig()
 
     def reset(self) -> None:
-        """Look at all pods; those of missing nodes begin their quarantine."""
+        """Forget nodes and pods; those of missing nodes begin their quarantine anew."""
         self._missing: dict[str, float] = {}
-        self.queue.mark(_EVERY_POD)
+        self._nodes: set[str] = set()
+        self._odd: set[Key] = set()
+        self._finished: set[Key] = set()
+
+    # -- events ----------------------------------------------------------------------------
 
     def observe(self, event: ObjectEvent) -> None:
-        """Note which nodes went and came."""
-        if event.type == "DELETED":
-            self._missing[event.key.name] = self.context.clock.now()
+        """Note which nodes went and came, and which pods may be for this controller."""
+        if event.key[0] == PODS:
+            self._observe_pod(event.key, event.object, gone=event.type == "DELETED")
+        elif event.type == "DELETED":
+            name = event.key.name
+            self._nodes.discard(name)
+            self._missing[name] = self.context.clock.now()
+            for pod in self.store.by_node(name):
+                self._odd.add(Key(PODS, namespace_of(pod), name_of(pod)))
             self.queue.mark(_EVERY_POD)
-        else:
-            self._missing.pop(event.key.name, None)
+        elif event.key.name not in self._nodes:
+            self._nodes.add(event.key.name)
+            if self._missing.pop(event.key.name, None) is not None:
+                self.queue.mark(_EVERY_POD)
+
+    def _observe_pod(self, key: Key, pod: Object, *, gone: bool) -> None:
+        node = pod["spec"].get("nodeName")
+        terminal = is_terminal(pod)
+        if gone or not (
+            "deletionTimestamp" in pod["metadata"]
+            or (node not in self._nodes if node else terminal)
+        ):
+            self._odd.discard(key)
+        elif key not in self._odd:
+            self._odd.add(key)
+            self._look_soon()
+        if gone or not terminal:
+            self._finished.discard(key)
+        elif key not in self._finished:
+            self._finished.add(key)
+            if len(self._finished) > self._config.terminated_pod_threshold:
+                self._look_soon()
+
+    def _look_soon(self) -> None:
+        self.queue.after(_EVERY_POD, self.context.clock.monotonic() + self._config.pod_gc_period)
+
+    # -- decisions -------------------------------------------------------------------------
 
     def reconcile(self, key: str, now: float) -> Plan | None:
-        """Decide about all pods at once."""
+        """Decide about all of them at once."""
         del key  # there is only one
-        nodes = {name_of(node): node for node in self.store.list(RESOURCE)}
-        keep = self._config.terminated_pod_threshold
-        pods = unfinished(self.store.each(PODS), nodes, keep)
-        used = {name for pod in pods if (name := pod["spec"].get("nodeName"))}
-        self._missing = {name: self._missing.get(name, now) for name in used - nodes.keys()}
-        return decide_pod_collection(pods, nodes, self._missing, now, self._config)
+        candidates = set(self._odd)
+        if len(candidates) + len(self._finished) > self._config.terminated_pod_threshold:
+            candidates |= self._finished
+        if not candidates:
+            return None
+        found = [pod for at in sorted(candidates) if (pod := self.store.get(*at)) is not None]
+        nodes = {
+            name: node
+            for pod in found
+            if (name := pod["spec"].get("nodeName"))
+            and (node := self.store.get(RESOURCE, "", name)) is not None
+        }
+        homeless = {name for pod in found if (name := pod["spec"].get("nodeName"))} - nodes.keys()
+        self._missing = {name: self._missing.get(name, now) for name in homeless}
+        # A pod that its node came back to is odd no longer.
+        self._odd = {
+            at
+            for at in self._odd
+            if (pod := self.store.get(*at)) is not None and _is_odd(pod, nodes)
+        }
+        return decide_pod_collection(found, nodes, self._missing, now, self._config)
+
+
+def _is_odd(pod: Object, nodes: Mapping[str, Object]) -> bool:
+    name = pod["spec"].get("nodeName")
+    if is_deleting(pod):
+        return True
+    return name not in nodes if name else is_terminal(pod)
