@@ -77,8 +77,9 @@ class Housekeeper(Actor[Look]):
                 event["metadata"]["name"],
                 DeleteOptions(uid=event["metadata"]["uid"]),
             )
-            for event in self._store.list("events")
-            if last_seen(event) < cutoff
+            for event in self._store.each("events")
+            # Hardly any is older than an hour: one look tells it of most.
+            if event["metadata"]["creationTimestamp"] < cutoff and last_seen(event) < cutoff
         ]
         for begin in range(0, len(old), _SWEEP):
             await self._store.write(old[begin : begin + _SWEEP])
