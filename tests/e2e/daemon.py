@@ -22,6 +22,10 @@ READY_DEADLINE = 30.0
 """Seconds a daemon has to report that it is ready; about one is normal."""
 
 
+WORKERS = 4
+"""How many workers of the suite have addresses of their own."""
+
+
 class Daemon:
     """`orchestrator up` in a directory of its own."""
 
@@ -38,11 +42,14 @@ class Daemon:
         """Give a new data directory addresses that another cluster hardly takes.
 
         Between two starts they are nobody's: a cluster that a developer starts just then takes the
-        lowest that are free, so the test's are higher ones, and random among other tests'.
+        lowest that are free, so the test's are higher ones, random among other tests',
+        and each worker of a suite has its share: workers begin with one state of `random`.
         """
         state.mkdir(mode=0o700)
         high = range(SLOTS // 2, SLOTS)
-        for slot in random.sample(high, len(high)):
+        if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+            high = high[int(worker.removeprefix("gw")) % WORKERS :: WORKERS]
+        for slot in random.SystemRandom().sample(high, len(high)):
             (state / "address-slot").write_text(f"{slot}\n")
             try:
                 claim_addresses(state).release()
