@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from orchestrator.records import dataclass
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -9,7 +9,6 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ from orchestrator.api._forwarding import Forward, forward
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream
 from orchestrator.egress import Call, CallError, Egress, resolve_service
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError, service_unavailable
 from orchestrator.resources.objects import Object, spec_of
 from orchestrator.store.changes import Changes

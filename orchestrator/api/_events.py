@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from orchestrator.store.events import ObjectEvent

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream
 from orchestrator.egress import Call, CallError, Egress, Upstream, explain_failure
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError, service_unavailable
 
 if TYPE_CHECKING:

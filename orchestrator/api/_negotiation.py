@@ -6,10 +6,10 @@ The rules are apimachinery's: clauses in order of quality, the first that can be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import not_acceptable
 
 Encoding = Literal["json", "yaml", "protobuf"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from orchestrator.api._requests import Request
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import FieldError, StatusError, bad_request, invalid
 from orchestrator.resources.selectors import (
     FieldSelector,

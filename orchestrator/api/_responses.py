@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 import orjson
 
 from orchestrator.api._negotiation import PLAIN, Accepted
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 
 GZIP_FROM: Final = 128 * 1024

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.records import dataclass
 from orchestrator.resources.kinds import Kind, KindRegistry
 
 _NAMESPACE_SUBRESOURCES: Final = ("status", "finalize")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
 from actors import get_logger
@@ -46,6 +46,7 @@ from orchestrator.api._sending import Sender, send_whole
 from orchestrator.api._websockets import serve_websocket
 from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError, internal_error
 from orchestrator.resources.flowcontrol import FlowRequest
 from orchestrator.resources.usage_metrics import GROUP as API_GROUP

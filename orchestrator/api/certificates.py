@@ -13,11 +13,12 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import orjson
+
+from orchestrator.records import dataclass
 
 if TYPE_CHECKING:
     from cryptography import x509

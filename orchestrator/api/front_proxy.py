@@ -9,7 +9,6 @@ Source: https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from orchestrator.api.certificates import (
     make_leaf,
     write_private,
 )
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Key, Object
 
 CLIENT_NAME: Final = "front-proxy-client"

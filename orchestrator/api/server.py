@@ -12,7 +12,6 @@ import errno
 import ipaddress
 import socket
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -21,6 +20,7 @@ import uvicorn
 from orchestrator.api._connections import Connection
 from orchestrator.api._hosting import Hosted
 from orchestrator.api._requests import Receive, Scope, Send
+from orchestrator.records import dataclass
 
 STOP_DEADLINE: Final = 5
 """Seconds that requests in flight have to finish once the server stops."""

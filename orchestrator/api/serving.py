@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -34,6 +33,7 @@ from orchestrator.api.server import (
 )
 from orchestrator.api.tokens import ensure_token
 from orchestrator.controllers import ApiEndpoint, ensure_bootstrap
+from orchestrator.records import dataclass
 
 if TYPE_CHECKING:
     from orchestrator.cluster import BareCluster

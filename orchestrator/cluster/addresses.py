@@ -17,10 +17,11 @@ from __future__ import annotations
 import hashlib
 import socket
 import sys
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
+
+from orchestrator.records import dataclass
 
 SLOTS: Final = 64
 """How many clusters can run on one machine at a time."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
+from orchestrator.records import dataclass
 from orchestrator.scheduler.configuration.files import Source as SchedulerSource
 
 if TYPE_CHECKING:

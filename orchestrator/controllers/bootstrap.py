@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.controllers.endpoints.names import (
@@ -16,6 +15,7 @@ from orchestrator.controllers.endpoints.names import (
     SERVICE_LABEL,
     SLICES,
 )
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.rbac.policy import default_policy, reconciled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from orchestrator.access import AccountTokens
@@ -11,6 +11,7 @@ from orchestrator.access.authorizing import Authorizer
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.controllers.autoscaler.source import MetricsSource
 from orchestrator.egress import Egress
+from orchestrator.records import dataclass
 
 Sign: TypeAlias = Callable[[bytes, tuple[str, ...], float, float], str]
 """As `orchestrator.access.authority.Authority.sign`."""

@@ -11,13 +11,13 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from actors import Actor
 from orchestrator.controllers._queue import WorkQueue
 from orchestrator.controllers._writes import Rebase, operations_of
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, name_of, namespace_of
 from orchestrator.store import Expired, Follower, ObjectEvent, Operation, Store

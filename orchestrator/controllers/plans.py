@@ -10,9 +10,10 @@ times as long to make.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, NamedTuple
 
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 EventKind = Literal["Normal", "Warning"]

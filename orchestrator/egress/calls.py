@@ -12,10 +12,11 @@ import random
 import ssl
 import urllib.parse
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.egress.services import Upstream
+from orchestrator.records import dataclass
 
 if TYPE_CHECKING:
     import httpx

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
+from orchestrator.records import dataclass
 from orchestrator.resources.timestamps import format_time
 
 BLOCK = 64 * 1024

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
+
+from orchestrator.records import dataclass
 
 _RESERVED_MEMORY = 256 * 1024 * 1024
 """Bytes kept from allocatable for the daemon itself."""

@@ -9,10 +9,10 @@ import base64
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.node.expansion import expand
+from orchestrator.records import dataclass
 from orchestrator.resources import quantities
 from orchestrator.resources.objects import (
     Object,

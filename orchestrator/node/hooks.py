@@ -5,13 +5,13 @@ https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from actors import Context, Job, Timer
 from orchestrator.node.scripts import hook_of
 from orchestrator.node.states import ContainerState, PodState
 from orchestrator.node.surroundings import Surroundings
+from orchestrator.records import dataclass
 
 POST_START = "postStart"
 PRE_STOP = "preStop"

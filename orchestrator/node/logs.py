@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from actors import Clock
 from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time, pod_log_directory
 from orchestrator.node.runtime import ContainerRecord
 from orchestrator.node.states import Role, specs_of
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import bad_request
 from orchestrator.resources.log_refusals import (
     container_status,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
 from actors import DEFERRED, Actor, ActorRef, ActorSystem, Clock, Envelope, Supervision
@@ -18,6 +17,7 @@ from orchestrator.node.runtime import Runtime
 from orchestrator.node.surroundings import Recorder
 from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.node.volumes.followers import Key
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, uid_of
 from orchestrator.store import Expired, Follower, ObjectEvent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, assert_never
 
 from actors import Actor, MailboxFull, Supervision
@@ -19,6 +18,7 @@ from orchestrator.node.runtime import ContainerExited, ContainerStarted, Runtime
 from orchestrator.node.surroundings import Reader, Recorder, Surroundings
 from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.node.volumes.followers import Key
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, namespace_of
 from orchestrator.store.operations import Create, Modify, Operation

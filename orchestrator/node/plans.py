@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from orchestrator.node.states import ContainerState
+from orchestrator.records import dataclass
 
 
 class Stop(NamedTuple):

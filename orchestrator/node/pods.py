@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias, assert_never
 
 from actors import Actor, Timer
@@ -29,6 +28,7 @@ from orchestrator.node.states import (
 from orchestrator.node.statuses import pod_status
 from orchestrator.node.support import limits_of, unsupported_of_debugger
 from orchestrator.node.surroundings import PodEntry, Surroundings
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import uid_of
 
 

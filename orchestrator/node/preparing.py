@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from actors import Context, Timer
@@ -12,6 +11,7 @@ from orchestrator.node.events import PodEvents
 from orchestrator.node.states import PodState
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.node.volumes.pods import PodVolumes
+from orchestrator.records import dataclass
 
 _ADDRESS_RETRY = 10.0
 """Seconds until a pod without an address asks again."""

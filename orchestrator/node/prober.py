@@ -7,7 +7,6 @@ simulated probe whose result cannot change costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from actors import Context, Job, Timer
@@ -16,6 +15,7 @@ from orchestrator.node.probes import Finding, Kind, Outcome, Probe, due_kinds
 from orchestrator.node.scripts import foresee, implied_probe
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.node.surroundings import Surroundings
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 

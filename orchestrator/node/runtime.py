@@ -8,11 +8,11 @@ of pods in one turn, and what was asked for may come true at once (`simulated`) 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
 from orchestrator.node.sessions import AttachRequest, ExecRequest, PortConnection, Session
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 

@@ -7,9 +7,9 @@ not read. Nothing here says where the program runs; a handle on another machine'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 CHUNK = 32 * 1024

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from actors import Clock, TimerHandle
@@ -31,6 +30,7 @@ from orchestrator.node.sessions import (
 )
 from orchestrator.node.simulated_commands import Invocation, Program
 from orchestrator.node.simulated_ports import Server
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 

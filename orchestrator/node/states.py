@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchestrator.node.admission import Refusal
 from orchestrator.node.support import Unsupported
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 

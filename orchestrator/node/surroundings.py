@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
 from orchestrator.node.addresses import AddressPool
@@ -14,6 +14,7 @@ from orchestrator.node.outbox import Outbox
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.node.volumes.followers import Followers
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 _PROBED = 64

@@ -6,8 +6,9 @@ Source of codes and message texts: k8s.io/apimachinery/pkg/api/errors.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from orchestrator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

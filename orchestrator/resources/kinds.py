@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from orchestrator.records import dataclass
 from orchestrator.resources._kind_table import (
     ALL_VERBS,
     SINCE,

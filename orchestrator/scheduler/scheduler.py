@@ -9,10 +9,10 @@ refuses is undone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, assert_never
 
 from actors import Actor, Timer
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, is_deleting
 from orchestrator.resources.timestamps import format_time

@@ -8,11 +8,12 @@ them. Source of rules and words: k8s.io/kubernetes pkg/registry/core/service.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, ip_address
 from random import Random
 from typing import Any
 
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import FieldError, StatusError, internal_error, invalid
 from orchestrator.resources.objects import Key, Object
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
 Change: TypeAlias = Callable[[Object], Object | None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 from actors import BatchActor, Envelope, Overflow
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from orchestrator.store.correlating import Correlator, Known, Occurrence, counted, reference

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
+from orchestrator.records import dataclass
 from orchestrator.store.events import ObjectEvent
 
 _SEQUENCE = attrgetter("sequence")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 from orchestrator.resources.selectors import LabelSelector, label_selector
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Protocol
+
+from orchestrator.records import dataclass
 
 WEBSOCKET: Final = "orchestrator.websocket"
 """Key of the ASGI extensions under which a request that came over a WebSocket has it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from orchestrator.controllers.autoscaler.behaviours import (
@@ -34,6 +34,7 @@ from orchestrator.controllers.autoscaler.targets import (
 )
 from orchestrator.controllers.controller import Controller, Recorder
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
+from orchestrator.records import dataclass
 from orchestrator.resources.conversions.autoscalers import convert
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, labels_of, spec_of, status_of

@@ -8,12 +8,13 @@ and pkg/controller/podautoscaler/horizontal.go of Kubernetes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import ceil
 from typing import Any, Final, NamedTuple
 
 from orchestrator.controllers.autoscaler.calculator import Tolerances
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object, spec_of
 from orchestrator.resources.quantities import parse
 

@@ -6,7 +6,7 @@ Source of the rules and words: pkg/controller/podautoscaler/horizontal.go of Kub
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, NamedTuple
 
 from orchestrator.controllers.autoscaler.behaviours import (
@@ -21,6 +21,7 @@ from orchestrator.controllers.autoscaler.calculator import Calculator
 from orchestrator.controllers.autoscaler.evaluating import Answer, MetricFailedError, evaluate
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.controllers.plans import EventKind
+from orchestrator.records import dataclass
 from orchestrator.resources.conditions import Condition, find_condition, set_condition
 from orchestrator.resources.objects import Object, namespace_of, spec_of, status_of
 from orchestrator.resources.timestamps import format_time

@@ -7,7 +7,6 @@ k8s.io/kubernetes/pkg/controller/daemon.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -16,6 +15,7 @@ from orchestrator.controllers.daemonset.fleet import Fleet
 from orchestrator.controllers.daemonset.placement import PODS, RESOURCE, PodMaker
 from orchestrator.controllers.daemonset.standing import Turn
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, status_of
 
 BURST: Final = 250

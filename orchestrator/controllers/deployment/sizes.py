@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from orchestrator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.controllers._pods import is_ready, is_terminal, ready_condition
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import (
     Object,
     annotations_of,

@@ -7,12 +7,12 @@ Rules: k8s.io/kubernetes/pkg/controller/garbagecollector.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
 from orchestrator.controllers._owners import without_owners
 from orchestrator.controllers.plans import Deletion, Emit, Plan, Update
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object, is_deleting, meta, name_of, uid_of, with_meta
 
 FOREGROUND: Final = "foregroundDeletion"

@@ -7,13 +7,13 @@ Rules: k8s.io/kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.controllers._pods import is_ready
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.nodes.taints import condition_status, plan_taints, without_eviction
 from orchestrator.controllers.plans import Emit, Plan, Update
+from orchestrator.records import dataclass
 from orchestrator.resources.conditions import Condition, find_condition, set_condition
 from orchestrator.resources.objects import (
     Object,

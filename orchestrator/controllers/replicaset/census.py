@@ -7,10 +7,10 @@ bound) costs no reconciliation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.controllers._pods import ready_since
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object, meta
 from orchestrator.resources.selectors import LabelSelector, label_selector, set_selector
 

@@ -7,7 +7,6 @@ Rules: k8s.io/kubernetes/pkg/controller/replicaset.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.controllers._claims import adoption, release
@@ -15,6 +14,7 @@ from orchestrator.controllers._templates import pod_from_template, with_name
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.controllers.replicaset.census import Counts
 from orchestrator.controllers.replicaset.ranking import rank_for_deletion
+from orchestrator.records import dataclass
 from orchestrator.resources.conditions import Condition, find_condition, remove_condition
 from orchestrator.resources.objects import Object, is_deleting, name_of, spec_of, status_of
 from orchestrator.resources.timestamps import format_time

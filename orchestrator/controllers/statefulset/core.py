@@ -11,7 +11,6 @@ is an event, after which the set is looked at again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.controllers._revisions import (
@@ -41,6 +40,7 @@ from orchestrator.controllers.statefulset.retention import (
 )
 from orchestrator.controllers.statefulset.row import Row
 from orchestrator.controllers.statefulset.updating import is_for_current, plan_update
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object, is_deleting, name_of, spec_of, status_of
 
 HASH_LABEL: Final = "controller.kubernetes.io/hash"

@@ -7,7 +7,6 @@ Kubernetes' persistent volume controller.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.controllers.plans import Emit, Plan, Update
@@ -28,6 +27,7 @@ from orchestrator.controllers.volumes.facts import (
     waits_for_consumer,
 )
 from orchestrator.controllers.volumes.matching import why_not
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import (
     Object,
     annotations_of,

@@ -7,9 +7,10 @@ manages, when a timestamp moves, how many updaters are told apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from orchestrator.records import dataclass
 from orchestrator.resources.definitions import SchemaNode
 from orchestrator.resources.objects import Object, meta
 from orchestrator.resources.patches._comparing import Difference, compare, fields_added

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.resources.definitions import DEFAULT_VERSION, published_definitions
 from orchestrator.resources.objects import Object, meta, name_of
 from orchestrator.resources.printing.durations import since

@@ -6,9 +6,9 @@ Source of rules and words: pkg/apis/core/validation of Kubernetes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from orchestrator.records import dataclass
 from orchestrator.resources import names
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.problems import (

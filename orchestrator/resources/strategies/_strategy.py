@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
 from orchestrator.resources.strategies._sharing import put, without

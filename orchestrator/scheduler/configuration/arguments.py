@@ -6,8 +6,10 @@ Source: k8s.io/kube-scheduler/config/v1 and pkg/scheduler/apis/config/v1/default
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from orchestrator.records import dataclass
 
 ScoringStrategyType: TypeAlias = Literal[
     "LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"

@@ -10,9 +10,9 @@ expandMultiPointPlugins (pkg/scheduler/framework/runtime) of Kubernetes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.problems import invalid
 from orchestrator.scheduler.configuration.arguments import PluginArguments

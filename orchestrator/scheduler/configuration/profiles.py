@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from orchestrator.records import dataclass
 from orchestrator.scheduler.configuration.arguments import PluginArguments
 
 

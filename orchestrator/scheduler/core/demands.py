@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import compress
 from operator import not_
 from typing import Any, NamedTuple, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.resources.selectors import NOTHING
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.counters import (

@@ -8,9 +8,9 @@ as an annotation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from orchestrator.records import dataclass
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.cluster import Cluster
 from orchestrator.scheduler.core.diagnosis import diagnose

@@ -36,11 +36,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice, takewhile
 from math import floor, inf
 from typing import Final, NamedTuple, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.scheduler.core.changes import Change, Registration
 from orchestrator.scheduler.core.classes import PodClass
 from orchestrator.scheduler.core.events import label_of
@@ -104,7 +104,7 @@ class SchedulingQueue:
         registrations: Mapping[str, Registration] | None = None,
         *,
         look: Look | None = None,
-        settings: QueueSettings = QueueSettings(),
+        settings: QueueSettings = QueueSettings(),  # noqa: B008 - frozen, which ruff cannot see here
     ) -> None:
         """Begin without any pod.
 

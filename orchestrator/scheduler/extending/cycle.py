@@ -8,10 +8,10 @@ waits or writes. A placement is counted on its node all the while.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Key, Object
 from orchestrator.resources.selectors import LabelSelector, set_selector
 from orchestrator.scheduler.configuration import SchedulerConfiguration

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 from orchestrator.scheduler.configuration import Point
 from orchestrator.scheduler.core.events import ClusterEvent

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
 from orchestrator.resources.users import CONTROLLER_MANAGER, User
