@@ -185,7 +185,10 @@ class Resources:
         caller = caller_of(request, "CreateOptions", options)
         admitted = await self._creating.read(request, target, options, caller)
         created = await self._store.create_admitted(
-            admitted, resource=target.resource, dry_run=options.dry_run
+            admitted,
+            resource=target.resource,
+            dry_run=options.dry_run,
+            by=caller.user.name,
         )
         return await self.respond(request, target.kind, created, 201)
 
@@ -202,7 +205,10 @@ class Resources:
             admitted = await self._creating.admit(target, obj, options, created_by)
             warn_of(request, target.kind, admitted)
             created = await self._store.create_admitted(
-                admitted, resource=target.resource, dry_run=options.dry_run
+                admitted,
+                resource=target.resource,
+                dry_run=options.dry_run,
+                by=created_by.user.name,
             )
             return await self.respond(request, target.kind, created, 201)
         if current is None:

@@ -21,6 +21,7 @@ from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, name_of, namespace_of
 from orchestrator.store import Expired, Follower, ObjectEvent, Operation, Store
+from orchestrator.store.recording import component_of
 
 K = TypeVar("K", bound=Hashable)
 
@@ -315,7 +316,7 @@ class Controller(Actor[Command], Generic[K]):
         objects that are about to change: a Job would get the same pod twice.
         """
         try:
-            return await self.store.write(operations)
+            return await self.store.write(operations, by=component_of(self.recorder))
         except StatusError as error:
             if error.code == 503:  # Service Unavailable: it may have happened
                 await self._settled()

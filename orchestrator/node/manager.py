@@ -260,7 +260,7 @@ class NodesActor(Actor[Command]):
         proposals = tuple(self._outbox.take())
         if proposals:
             self.context.run(
-                self._store.write(plan_write(proposals)),
+                self._store.write(plan_write(proposals), by="kubelet"),
                 done=lambda results: _Written(proposals=proposals, results=tuple(results)),
                 failed=lambda error: _WriteFailed(proposals=proposals, error=error),
             )

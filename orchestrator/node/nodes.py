@@ -379,7 +379,7 @@ class NodeActor(Actor[Command]):
         change = registration.status_change_of(config, self._runtime, now)
         operations.append(Modify("nodes", "", name, change, "status"))
         self.context.run(
-            self._parts.store.write(operations),
+            self._parts.store.write(operations, by="kubelet"),
             done=lambda results: _Registered(results=tuple(results)),
             failed=lambda error: _Refused(error=error),
         )
@@ -414,7 +414,7 @@ class NodeActor(Actor[Command]):
             post = registration.status_change_of(self._config, self._runtime, now)
             operations.append(Modify("nodes", "", self._name, post, "status"))
         self.context.run(
-            self._parts.store.write(operations),
+            self._parts.store.write(operations, by="kubelet"),
             done=lambda results: _Renewed(results=tuple(results)),
             failed=lambda error: _Renewed(results=(_as_status(error),)),
         )

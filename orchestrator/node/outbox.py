@@ -44,7 +44,7 @@ class Writer(Protocol):
     """The part of the store that the outbox needs."""
 
     async def write(
-        self, operations: Sequence[Operation], *, timeout: float = 30
+        self, operations: Sequence[Operation], *, timeout: float = 30, by: str = ""
     ) -> list[Object | StatusError]:
         """Commit operations together; one result for each."""
 

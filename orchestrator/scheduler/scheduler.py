@@ -36,6 +36,7 @@ from orchestrator.scheduler.proposals import (
 )
 from orchestrator.scheduler.storage import Ended, Storage
 from orchestrator.store import Expired, Follower, Modify, Store
+from orchestrator.store.recording import component_of
 
 _BATCH = 500
 _TAKE = 5000  # so that a turn stays short; what is left over is notified again at once
@@ -374,7 +375,7 @@ class Scheduler(Actor[Command]):
 
     def _propose(self, proposal: Proposal) -> None:
         self.context.run(
-            self._store.write(proposal.operations),
+            self._store.write(proposal.operations, by=component_of(self._recorder)),
             done=lambda results: _Written(proposal=proposal, results=results),
             failed=lambda error: _Unanswered(proposal=proposal, error=error),
         )

@@ -18,7 +18,7 @@ from orchestrator.resources.objects import Key, Object, make_key, with_meta
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.allocation import ServiceAllocator
-from orchestrator.store.codec import DELETED, Delta, Encoder, diff_objects, pack_key
+from orchestrator.store.codec import Delta, Encoder, Stamp, diff_objects, pack_key
 from orchestrator.store.events import EventType, ObjectEvent
 from orchestrator.store.identities import Identities
 from orchestrator.store.operations import Changed, Create, Delete, Modify, Operation, Raced
@@ -85,12 +85,20 @@ class Decider:
         self._identities = identities
         self._sequence = sequence
         self._encoder = Encoder()
+        self._signed = -1.0
         self._stamped = -1.0, ""
 
     def take(self) -> Draft:
         """Return the draft and start a new one."""
         draft, self.draft = self.draft, Draft([], [])
         return draft
+
+    def sign(self, by: str) -> None:
+        """Note who proposes what is decided from now on; `now` is when."""
+        stamp = self._encoder.stamp
+        if stamp.by != by or self._signed != self.now:
+            self._signed = self.now
+            self._encoder.stamp = Stamp(round(self.now, 3), by)
 
     def reset(self, sequence: int) -> None:
         """Start over from a durable sequence; pending decisions are void."""
@@ -310,7 +318,7 @@ class Decider:
         self._sequence += 1
         metadata = {**current["metadata"], "resourceVersion": str(self._sequence)}
         last = {**current, "metadata": metadata}
-        self._put("DELETED", key, last, current, DELETED)
+        self._put("DELETED", key, last, current, self._encoder.delete())
         return last
 
     def _put(
@@ -319,7 +327,7 @@ class Decider:
         sequence = self._sequence
         self._overlay.put(key, sequence, None if type_ == "DELETED" else obj)
         events, appends = self.draft
-        events.append(ObjectEvent(sequence, type_, key, obj, previous))
+        events.append(ObjectEvent(sequence, type_, key, obj, previous, self._encoder.stamp))
         appends.append(_append((pack_key(key), payload, None)))
 
 

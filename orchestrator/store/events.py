@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import orjson
 
 from orchestrator.resources.objects import Key, Object
+from orchestrator.store.codec import UNSTAMPED, Stamp
 
 EventType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED"]
 WatchType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
@@ -22,18 +23,26 @@ class ObjectEvent:
         object: The state after the change; for ``DELETED`` the last state, at a new
             ``resourceVersion``.
         previous: The state before, None for ``ADDED``.
+        stamp: When it was written, and by whom.
     """
 
-    __slots__ = ("_json", "key", "object", "previous", "sequence", "type")
+    __slots__ = ("_json", "key", "object", "previous", "sequence", "stamp", "type")
 
     def __init__(
-        self, sequence: int, type_: EventType, key: Key, object_: Object, previous: Object | None
+        self,
+        sequence: int,
+        type_: EventType,
+        key: Key,
+        object_: Object,
+        previous: Object | None,
+        stamp: Stamp = UNSTAMPED,
     ) -> None:
         self.sequence = sequence
         self.type: EventType = type_
         self.key = key
         self.object = object_
         self.previous = previous
+        self.stamp = stamp
         self._json: bytes | None = None
 
     def json(self) -> bytes:

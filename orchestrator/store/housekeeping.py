@@ -82,7 +82,7 @@ class Housekeeper(Actor[Look]):
             if event["metadata"]["creationTimestamp"] < cutoff and last_seen(event) < cutoff
         ]
         for begin in range(0, len(old), _SWEEP):
-            await self._store.write(old[begin : begin + _SWEEP])
+            await self._store.write(old[begin : begin + _SWEEP], by="event-ttl")
 
 
 def last_seen(event: Object) -> str:

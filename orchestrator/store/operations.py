@@ -125,7 +125,9 @@ class Commit:
     Attributes:
         operations: In order; a later one sees what an earlier one did.
         dry_run: Decide and answer, but write nothing.
+        by: Who proposes them: a user, or a component of the cluster; empty where nobody says.
     """
 
     operations: tuple[Operation, ...]
     dry_run: bool = False
+    by: str = ""

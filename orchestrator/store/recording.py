@@ -167,7 +167,11 @@ def _again(known: Known, occurrence: Occurrence) -> Create:
 
 
 class EventRecorder:
-    """One component's voice: tells what happens to objects. Fire and forget, never waits."""
+    """One component's voice: tells what happens to objects. Fire and forget, never waits.
+
+    Attributes:
+        component: Whose.
+    """
 
     def __init__(self, store: Store, component: str, instance: str = "") -> None:
         """Speak for a component.
@@ -178,7 +182,7 @@ class EventRecorder:
             instance: Which one, a node's name for example.
         """
         self._store = store
-        self._component = component
+        self.component = component
         self._instance = instance
 
     def event(
@@ -205,7 +209,7 @@ class EventRecorder:
         """
         self._store.record(
             Occurrence(
-                component=self._component,
+                component=self.component,
                 instance=self._instance if instance is None else instance,
                 involved=involved,
                 field_path=field_path,
@@ -236,7 +240,7 @@ class EventRecorder:
         """
         self._store.record(
             Occurrences(
-                component=self._component,
+                component=self.component,
                 instance=self._instance,
                 involved=involved,
                 type=type,
@@ -245,3 +249,8 @@ class EventRecorder:
                 time=self._store.clock.now() if time is None else time,
             )
         )
+
+
+def component_of(recorder: object) -> str:
+    """Return whom a recorder speaks for; empty for one that does not say."""
+    return getattr(recorder, "component", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.log import Record
 from orchestrator.store.codec import Decoder, UnknownPayload, unpack_key
-from orchestrator.store.events import ObjectEvent
+from orchestrator.store.events import EventType, ObjectEvent
 from orchestrator.store.projection import Projection
 
 
@@ -19,8 +19,10 @@ def fold_event(decoder: Decoder, projection: Projection, record: Record) -> Obje
     before = projection.objects.get(key)
     after = decoder.fold(sequence, key, record.data, before)
     if after is not None:
-        return ObjectEvent(sequence, "MODIFIED" if before else "ADDED", key, after, before)
+        kind: EventType = "MODIFIED" if before else "ADDED"
+        return ObjectEvent(sequence, kind, key, after, before, decoder.stamp)
     if before is None:
         raise UnknownPayload(f"record {sequence} deletes {key}, which the log never created")
     metadata = {**before["metadata"], "resourceVersion": str(sequence)}
-    return ObjectEvent(sequence, "DELETED", key, {**before, "metadata": metadata}, before)
+    last = {**before, "metadata": metadata}
+    return ObjectEvent(sequence, "DELETED", key, last, before, decoder.stamp)

@@ -89,6 +89,7 @@ class Sequencer(BatchActor[Commit]):
         return answers
 
     def _decide(self, commit: Commit) -> list[Result]:
+        self._decider.sign(commit.by)
         decide = self._decider.rehearse if commit.dry_run else self._decider.decide
         results: list[Result] = []
         for operation in commit.operations:

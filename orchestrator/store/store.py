@@ -24,6 +24,7 @@ from orchestrator.store.codec import Decoder, unpack_key
 from orchestrator.store.correlating import Occurrence
 from orchestrator.store.deciding import Decider
 from orchestrator.store.events import ObjectEvent
+from orchestrator.store.history import History
 from orchestrator.store.housekeeping import (
     CompactionPolicy,
     Extent,
@@ -51,6 +52,9 @@ class Store(Writes):
     """One cluster's objects.
 
     What can be read stands in `Reads`, what can be written in `Writes`. Use `open`.
+
+    Attributes:
+        history: The past beyond what watchers may ask for, where it is kept.
     """
 
     def __init__(
@@ -62,9 +66,11 @@ class Store(Writes):
         limits: WindowLimits | None = None,
         ranges: ServiceRanges | None = None,
         seeded: bool = False,
+        history: History | None = None,
     ) -> None:
         """Prepare; `open` also replays and starts the sequencer."""
         super().__init__(registry, system.clock, limits)
+        self.history = history
         self._system = system
         self._log = log
         self._overlay = Overlay(self._projection)
@@ -89,6 +95,7 @@ class Store(Writes):
         seeded: bool = False,
         namespaces: Iterable[str] = SYSTEM_NAMESPACES,
         name: str = "store",
+        history: History | None = None,
     ) -> Store:
         """Replay the log and start the sequencer.
 
@@ -102,9 +109,12 @@ class Store(Writes):
             seeded: Take uids from the system's seeded generator, so that a simulation repeats.
             namespaces: Made when missing, as the API server makes its system namespaces.
             name: Of the sequencer actor.
+            history: Takes in all that happens; the log keeps what it keeps.
         """
         ranges = ServiceRanges(addresses=IPv4Network(service_cidr))
-        store = cls(system, log, registry, limits=limits, ranges=ranges, seeded=seeded)
+        store = cls(
+            system, log, registry, limits=limits, ranges=ranges, seeded=seeded, history=history
+        )
         await store._recover()
         store._ref = system.spawn(
             lambda: Sequencer(log, store._decider, store._recover, store._publish), name
@@ -170,7 +180,8 @@ class Store(Writes):
         self._snapshot = sequence
         self._snapshot_size = written
         self._tail_size -= size
-        await self._log.compact(sequence + 1)
+        kept = sequence if self.history is None else min(sequence, self.history.floor)
+        await self._log.compact(kept + 1)
 
     def statistics(self) -> StoreStatistics:
         """Return how the store is doing."""
@@ -210,6 +221,8 @@ class Store(Writes):
         self._projection.apply_all(events)
         self._overlay.settle(events)
         self._tail_size += size
+        if self.history is not None:
+            self.history.add(events, size)
         touched = self._window.add(events, size, self.clock.now())
         if DEFINITIONS in touched:
             self._serve_custom()
@@ -233,6 +246,8 @@ class Store(Writes):
                 projection.sequence = self._snapshot = snapshot.sequence
                 self._window.restart(snapshot.sequence)
                 self._followers.sequence = snapshot.sequence
+                if self.history is not None:
+                    self.history.begin(snapshot.sequence, projection.objects)
         async for records in self._log.read(projection.sequence):
             events = []
             for record in records:
@@ -241,6 +256,8 @@ class Store(Writes):
                 events.append(event)
             size = sum(len(record.data) for record in records)
             self._tail_size += size
+            if self.history is not None:
+                self.history.add(events, size)
             touched = self._window.add(events, size, self.clock.now())
             self._followers.publish(touched, events[-1].sequence)
         self._serve_custom()

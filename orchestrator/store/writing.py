@@ -122,7 +122,9 @@ class Writes(Reads):
             caller=caller or Caller(),
         )
         admitted = await self.admission.admit_create(attributes, object)
-        return await self.create_admitted(admitted, resource=resource, dry_run=dry_run)
+        return await self.create_admitted(
+            admitted, resource=resource, dry_run=dry_run, by=_name_of(caller)
+        )
 
     async def create_admitted(
         self,
@@ -130,8 +132,9 @@ class Writes(Reads):
         *,
         resource: str,
         dry_run: bool = False,
+        by: str = "",
     ) -> Object:
-        """Create an object that `Admission.admit_create` returned.
+        """Create an object that `Admission.admit_create` returned; ``by`` says who does.
 
         Returns:
             The object in the version it is stored in.
@@ -140,7 +143,7 @@ class Writes(Reads):
             StatusError: 403, 404 (no such namespace), 409 (the name is taken), 429, 503.
         """
         stored = await self.conversion.one(object, self._kind(resource))
-        return await self._one(Create(resource, stored), dry_run=dry_run)
+        return await self._one(Create(resource, stored), dry_run=dry_run, by=by)
 
     async def update(
         self,
@@ -237,9 +240,10 @@ class Writes(Reads):
         Raises:
             StatusError: As `update`, and what ``change`` raises.
         """
+        by = _name_of(caller)
         if not admit:
             operation = Modify(resource, namespace, name, change, subresource)
-            return await self._one(operation, dry_run=dry_run)
+            return await self._one(operation, dry_run=dry_run, by=by)
         stored = self._kind(resource)
         kind = kind or stored
         if self.conversion.waits(kind) or self.admission.asked("UPDATE", kind, subresource):
@@ -270,11 +274,13 @@ class Writes(Reads):
                 break  # it may be pending: the sequencer knows
             wanted = await decided(kind, partial(admitted, found))
             try:
-                return await self._swap(resource, found, wanted, subresource, dry_run=dry_run)
+                return await self._swap(
+                    resource, found, wanted, subresource, dry_run=dry_run, by=by
+                )
             except Raced:
                 continue
         operation = Modify(resource, namespace, name, admitted, subresource or "*")
-        return await self._one(operation, dry_run=dry_run)
+        return await self._one(operation, dry_run=dry_run, by=by)
 
     async def _modify_asking(
         self, attributes: Attributes, change: Change, shown: Callable[[Object], Object] | None
@@ -295,7 +301,12 @@ class Writes(Reads):
             final = await self.conversion.one(admitted, stored)
             try:
                 return await self._swap(
-                    kind.resource, found, final, attributes.subresource, dry_run=attributes.dry_run
+                    kind.resource,
+                    found,
+                    final,
+                    attributes.subresource,
+                    dry_run=attributes.dry_run,
+                    by=attributes.caller.user.name,
                 )
             except Raced:
                 continue
@@ -309,6 +320,7 @@ class Writes(Reads):
         subresource: str,
         *,
         dry_run: bool,
+        by: str,
     ) -> Object:
         """Write ``wanted`` unless the object is no longer the one that was seen.
 
@@ -326,7 +338,7 @@ class Writes(Reads):
         operation = Modify(
             resource, metadata.get("namespace") or "", metadata["name"], swap, subresource or "*"
         )
-        return await self._one(operation, dry_run=dry_run)
+        return await self._one(operation, dry_run=dry_run, by=by)
 
     async def delete(
         self,
@@ -355,8 +367,9 @@ class Writes(Reads):
         """
         kind = kind or self._kind(resource)
         operation = Delete(resource, namespace, name, options or NO_OPTIONS)
+        by = _name_of(caller)
         if not self.admission.asked("DELETE", kind):
-            return await self._one(operation, dry_run=dry_run)
+            return await self._one(operation, dry_run=dry_run, by=by)
         at = Key(resource, namespace, name)
         for _ in range(_PATIENCE):
             found = self.get(*at)
@@ -373,7 +386,7 @@ class Writes(Reads):
             )
             await self.admission.ask(attributes)
             try:
-                return await self._one(operation._replace(seen=found), dry_run=dry_run)
+                return await self._one(operation._replace(seen=found), dry_run=dry_run, by=by)
             except Raced:
                 continue
         raise _stale(at)
@@ -384,6 +397,7 @@ class Writes(Reads):
         *,
         timeout: float = 30.0,
         caller: Caller | None = None,
+        by: str = "",
     ) -> builtins.list[Object | StatusError]:
         """Propose many changes at once; for actors of the cluster, whose objects are trusted.
 
@@ -394,6 +408,7 @@ class Writes(Reads):
             operations: In order; a later one sees what an earlier one did.
             timeout: Seconds to wait for the sequencer.
             caller: Who writes, for policies and webhooks; None for the controllers.
+            by: Who writes, for the history: a component's name.
 
         Raises:
             StatusError: 429 when the sequencer has no room, 503 when the commit failed.
@@ -415,9 +430,9 @@ class Writes(Reads):
                 proposals.append(operation)
         if self.admission.hooks and anything_asked(self, proposals):
             with self.clock.held():  # webhooks answer in real time, policies may take a thread
-                results = await self._write_asking(proposals, timeout, caller or Caller())
+                results = await self._write_asking(proposals, timeout, caller or Caller(), by)
         else:
-            results = await self._ask(Commit(operations=tuple(proposals)), timeout)
+            results = await self._ask(Commit(operations=tuple(proposals), by=by), timeout)
         for at, refusal in early.items():
             results.insert(at, refusal)
         return results
@@ -433,7 +448,7 @@ class Writes(Reads):
         await self._ask(Commit(operations=()), timeout)
 
     async def _write_asking(
-        self, operations: Sequence[Operation], timeout: float, caller: Caller
+        self, operations: Sequence[Operation], timeout: float, caller: Caller, by: str
     ) -> builtins.list[Object | StatusError]:
         """Write what hooks have agreed to; what raced with another write is asked about again."""
         results: dict[int, Object | StatusError] = {}
@@ -448,7 +463,8 @@ class Writes(Reads):
                     agreed[at] = answer
             if not agreed:
                 break
-            written = await self._ask(Commit(operations=tuple(agreed.values())), timeout)
+            commit = Commit(operations=tuple(agreed.values()), by=by)
+            written = await self._ask(commit, timeout)
             raced = {}
             for at, result in zip(agreed, written, strict=True):
                 if isinstance(result, Raced):
@@ -462,8 +478,9 @@ class Writes(Reads):
                 break
         return [results[at] for at in range(len(operations))]
 
-    async def _one(self, operation: Operation, *, dry_run: bool) -> Object:
-        results = await self._ask(Commit(operations=(operation,), dry_run=dry_run), 30.0)
+    async def _one(self, operation: Operation, *, dry_run: bool, by: str = "") -> Object:
+        commit = Commit(operations=(operation,), dry_run=dry_run, by=by)
+        results = await self._ask(commit, 30.0)
         result = results[0]
         if isinstance(result, Exception):
             raise result
@@ -481,6 +498,10 @@ class Writes(Reads):
                 f"the store did not answer within {timeout:g} s; the write may still happen"
             ) from None
         return results
+
+
+def _name_of(caller: Caller | None) -> str:
+    return "" if caller is None else caller.user.name
 
 
 def _unchanged(_current: Object) -> None:

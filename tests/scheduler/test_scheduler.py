@@ -340,7 +340,7 @@ class Refusing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
-    async def write(self, operations: Any) -> Any:
+    async def write(self, operations: Any, **_: Any) -> Any:
         binds = any(operation.subresource == "binding" for operation in operations)
         self.times -= binds
         if self.times < 0 or not binds:

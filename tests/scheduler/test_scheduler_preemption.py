@@ -336,7 +336,7 @@ class Reluctant:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
-    async def write(self, operations: Any) -> Any:
+    async def write(self, operations: Any, **_: Any) -> Any:
         if not any(isinstance(one, Delete) for one in operations) or self.times <= 0:
             return await self.store.write(operations)
         self.times -= 1

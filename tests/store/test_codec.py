@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.resources.objects import Key
-from orchestrator.store.codec import DELETED, Decoder, Encoder, UnknownPayload, diff_objects
+from orchestrator.store.codec import Decoder, Encoder, Stamp, UnknownPayload, diff_objects
 
 KEY = Key("configmaps", "default", "a")
 names = st.sampled_from(["a", "b", "c", "d"])
@@ -76,7 +76,7 @@ def test_an_update_carries_only_what_changed() -> None:
 
 def test_a_deletion_is_told_from_every_other_record() -> None:
     """Its fold is nothing."""
-    assert Decoder().fold(3, KEY, DELETED, {"metadata": {}}) is None
+    assert Decoder().fold(3, KEY, Encoder().delete(), {"metadata": {}}) is None
 
 
 @pytest.mark.parametrize(
@@ -146,3 +146,15 @@ def test_no_text_breaks_a_record_into_other_lines() -> None:
     assert found == at(obj, 1)
     assert found is not None
     assert list(found) == list(obj)
+
+
+def test_a_record_says_when_it_was_written_and_by_whom() -> None:
+    """Records of the format before said nothing of it, and are read all the same."""
+    encoder, decoder = Encoder(), Decoder()
+    encoder.stamp = Stamp(1_767_225_600.125, "alice")
+    created = decoder.fold(1, KEY, encoder.create({"metadata": {}, "data": {}}), None)
+    assert decoder.stamp == (1_767_225_600.125, "alice")
+    changed = decoder.fold(2, KEY, b'[2,1,{"data":{"a":"1"}}]', created)
+    assert changed == {"metadata": {"resourceVersion": "2"}, "data": {"a": "1"}}
+    assert decoder.stamp == (0.0, "")
+    assert decoder.fold(3, KEY, b"[2,2]", changed) is None

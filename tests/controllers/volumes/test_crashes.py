@@ -45,7 +45,7 @@ class Unreliable:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def write(self, operations: Sequence[Operation]) -> Any:
+    async def write(self, operations: Sequence[Operation], **_: Any) -> Any:
         """Write all, or only the first few and then fail, or all and fail nevertheless.
 
         Now and then the scheduler is quicker with a volume than what was just decided.
