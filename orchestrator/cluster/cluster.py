@@ -49,6 +49,7 @@ from orchestrator.scheduler.configuration.files import load_configuration
 from orchestrator.scheduler.extending.registry import Plugins
 from orchestrator.scheduler.metrics import SchedulerMetrics
 from orchestrator.store import Store
+from orchestrator.store.history import History
 from orchestrator.store.recording import EventRecorder
 from orchestrator.webhooks import (
     ConversionWebhooks,
@@ -220,6 +221,7 @@ class BareCluster:
             log,
             registry(config.kubernetes_version),
             seeded=config.seed is not None,
+            history=None if config.history == 0 else History(config.history),
             service_cidr=str(self.service_range),
         )
         self._ask_about_writes()

@@ -55,6 +55,9 @@ class ClusterConfig:
         simulated_server: Answers connections to simulated pods' ports (``kubectl port-forward``);
             without it nobody listens. See `orchestrator.node.simulated_ports`.
         autoscaling: How HorizontalPodAutoscalers work where they do not say; upstream's defaults.
+        history: Bytes of log payload up to which the past is kept in memory, for those who look
+            back beyond what watchers may ask for; a revision takes some ten times as many. 0 keeps
+            nothing, None everything.
         clock: Where it takes its time from; None for the time of the loop it runs in.
         stop_seconds: How long a clean stop waits for containers before it kills them.
     """
@@ -74,5 +77,6 @@ class ClusterConfig:
     simulated_program: Program | None = None
     simulated_server: Server | None = None
     autoscaling: AutoscalerSettings = field(default_factory=AutoscalerSettings)
+    history: int | None = 0
     clock: Clock | None = None
     stop_seconds: float = 10.0

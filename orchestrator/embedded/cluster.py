@@ -28,8 +28,13 @@ from orchestrator.resources.selectors import parse_label_selector
 if TYPE_CHECKING:
     from orchestrator.api.application import ApiApplication
     from orchestrator.api.server import Application
+    from orchestrator.embedded.travel import Travels
+    from orchestrator.embedded.travel_changes import Difference, Revisions
+    from orchestrator.embedded.travel_past import Past
     from orchestrator.store import Store
 
+HISTORY: Final = 32 * 1024 * 1024
+"""Bytes of log payload that are kept by default: some 100,000 revisions."""
 _PATIENCE: Final = 10.0
 """Real seconds for which clients outside may keep a wait going whose own time is over."""
 _SILENCE: Final = 1.0
@@ -71,6 +76,7 @@ class Cluster:
         listen: Literal["http", "https"] | Path | None = "http",
         data_dir: Path | None = None,
         client_grace: float = GRACE,
+        history: int | None = HISTORY,
         config: ClusterConfig | None = None,
     ) -> None:
         """Prepare; nothing is touched before `start`.
@@ -91,6 +97,9 @@ class Cluster:
             data_dir: Where to keep the log on disk; in memory unless given.
             client_grace: Real seconds of silence after which clients outside are taken to have
                 done what they do, so that time may move on.
+            history: Bytes of log up to which the past is kept in memory, for `at`, `diff`,
+                `history` and `fork`; a revision of an object takes some ten times as many. None
+                keeps everything, 0 nothing.
             config: Everything else; what is given here beside it goes first.
 
         Raises:
@@ -116,6 +125,7 @@ class Cluster:
             seed=seed,
             kubernetes_version=kubernetes_version,
             data_dir=data_dir,
+            history=history,
             node_capacity=base.node_capacity if node_capacity is None else node_capacity,
         )
         self._mode: Mode = mode
@@ -236,6 +246,55 @@ class Cluster:
     def version(self) -> int:
         """The ``resourceVersion`` of the present state."""
         return self.store.sequence
+
+    @cached_property
+    def _travels(self) -> Travels:
+        # Loaded by who looks back: others start without it.
+        from orchestrator.embedded.travel import Travels
+
+        return Travels(self.core)
+
+    def at(self, version: int) -> Past:
+        """Read the state at a version, which `version` was at that moment.
+
+        ```python
+        before = cluster.version
+        await cluster.api.delete("deployment", "web")
+        assert cluster.at(before).get("deployment", "web")
+        ```
+
+        Raises:
+            VersionError: It is still to come, or no longer held; see ``history``.
+        """
+        return self._travels.at(version)
+
+    def diff(self, before: int, after: int | None = None) -> Difference:
+        """Compare the states at two versions: what was added, removed and changed, and where.
+
+        Print what comes back, or go through it.
+
+        Args:
+            before: The one version.
+            after: The other one; the present unless given.
+
+        Raises:
+            VersionError: One of them is not held.
+        """
+        return self._travels.diff(before, self.version if after is None else after)
+
+    def history(self, target: str, namespace: str = "default") -> Revisions:
+        """Tell what became of an object: each revision, when, by whom, and what changed.
+
+        Args:
+            target: ``deployment/web``; it may be gone by now.
+            namespace: Where; no matter for kinds without namespaces.
+
+        Raises:
+            StatusError: 404, there is and was no such kind.
+            UnknownObjectError: There was no such object at any version held.
+            VersionError: No history is kept.
+        """
+        return self._travels.history(target, namespace)
 
     @property
     def api(self) -> Client:

@@ -52,13 +52,11 @@ def changed_fields(old: Object | None, new: Object | None) -> tuple[FieldChange,
             for part, value in (there or {}).items()
             if part not in ("apiVersion", "kind", "metadata")
         )
-    return tuple(
-        change for change in _walk("", old, new) if change.path not in _UNTOLD
-    )
+    return tuple(_walk("", old, new))
 
 
 def _walk(path: str, old: Any, new: Any) -> Iterator[FieldChange]:
-    if old is new or (type(old) is type(new) and old == new):
+    if old is new or path in _UNTOLD:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
@@ -70,7 +68,8 @@ def _walk(path: str, old: Any, new: Any) -> Iterator[FieldChange]:
             for name, before, after in pairs:
                 yield from _walk(f"{path}[{name}]", before, after)
             return
-    yield FieldChange(path, old, new)
+    if type(old) is not type(new) or old != new:
+        yield FieldChange(path, old, new)
 
 
 def _field(path: str, name: str) -> str:
