@@ -47,8 +47,9 @@ class DeadLetters:
         self.count += 1
         self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
         # While everything stops, the last to stop still tells those that are gone.
-        ending = reason == "stopped" and self._system.guardian.state >= CLOSING
-        if not ending:
+        system = self._system
+        ending = system.ending or system.guardian.state >= CLOSING
+        if not (ending and reason == "stopped"):
             self._log(recipient, message, reason)
         if self._subscribers and not isinstance(message, DeadLetter):
             self._publish(DeadLetter(recipient=recipient, message=message, reason=reason))

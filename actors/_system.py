@@ -52,6 +52,8 @@ class ActorSystem:
         random: the system's own generator; actors have theirs, derived from the same seed.
         seed: what the generators began with; pass it again to repeat a run.
         failure: the error that reached the root and stopped the system, if one did.
+        ending: set it when the end begins, if actors are stopped before the system is left: who
+            still tells those that are gone something does nothing worth a line in the log.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class ActorSystem:
         self._entered = False
         self._host: asyncio.Task[Any] | None = None
         self._cancelled_host = False
+        self.ending = False
 
     async def __aenter__(self) -> Self:
         if self._entered:

@@ -401,6 +401,7 @@ class BareCluster:
         await self.nodes.kill(name)
 
     async def _stop_nodes(self) -> None:
+        self.system.ending = True
         clean = self._ends_containers and self.system.failure is None
         # Without a data directory there is no next daemon that could take them over.
         clean = clean or self.config.data_dir is None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from actors import (
     DEFERRED,
@@ -306,6 +307,19 @@ async def test_dead_letters_are_counted_and_told() -> None:
         await system.stop(ref)
         gone.tell(9)
         assert system.dead_letters.count == 3
+
+
+@virtual
+async def test_who_still_tells_the_dead_at_the_end_is_not_worth_a_line() -> None:
+    """It is counted as ever; an overflow is still told."""
+    with structlog.testing.capture_logs() as lines:
+        async with ActorSystem() as system:
+            gone = system.spawn(Echo, "gone")
+            await system.stop(gone)
+            system.ending = True
+            gone.tell(7)
+    assert system.dead_letters.by_reason == {"stopped": 1}
+    assert lines == []
 
 
 @virtual
