@@ -55,16 +55,24 @@ class Access:
         Raises:
             StatusError: 401, bad credentials; 403, not allowed.
         """
-        user = self.authenticate(request.headers.get(b"authorization"), request.peer)
-        # One look at all names at once: nearly no request has such headers.
-        if b"impersonate-" in b"\n".join(request.headers):
-            user = impersonated(request, user, self.authorizer)
-        request.user = user
+        user = request.user = self.identify(request)
         if MASTERS in user.groups or self.authorizer is ALWAYS_ALLOW:
             return
         if request.path.startswith(_HEALTH) and request.method in {"GET", "HEAD"}:
             return
         self.require(user, attributes_of(request))
+
+    def identify(self, request: Request) -> User:
+        """Return who asks, or whom it is asked for.
+
+        Raises:
+            StatusError: 401, bad credentials; 403, that user must not be impersonated.
+        """
+        user = self.authenticate(request.headers.get(b"authorization"), request.peer)
+        # One look at all names at once: nearly no request has such headers.
+        if b"impersonate-" in b"\n".join(request.headers):
+            user = impersonated(request, user, self.authorizer)
+        return user
 
     def authenticate(self, authorization: bytes | None, peer: User | None = None) -> User:
         """Return who shows these credentials.

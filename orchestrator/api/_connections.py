@@ -9,6 +9,8 @@ connections for ever. Sizes and seconds are those of upstream's API server (``ne
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from orchestrator.api._client_certificates import certified_user
 from orchestrator.api._raw_connections import RawConnection
 from orchestrator.api._requests import PEER
-from orchestrator.api._responses import ABORT, PUSH
+from orchestrator.api._responses import ABORT, PUSH, RESET
 from orchestrator.api.streaming.upgrades import TAKEOVER
 from orchestrator.resources.users import User
 
@@ -25,6 +27,9 @@ HEAD_LIMIT: Final = 1 << 20
 
 HEAD_SECONDS: Final = 32.0
 """Seconds for a head to arrive, from the connection or its first byte on; ``ReadHeaderTimeout``."""
+
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
+"""``struct linger``: on, for no time."""
 
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -46,7 +51,12 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        self._extensions = {PUSH: self.push, ABORT: transport.abort, TAKEOVER: self.take_over}
+        self._extensions = {
+            PUSH: self.push,
+            ABORT: transport.abort,
+            RESET: self.reset,
+            TAKEOVER: self.take_over,
+        }
         tunnel = transport.get_extra_info("ssl_object")
         if tunnel is not None:
             self._peer = certified_user(tunnel.getpeercert(), tunnel.getpeercert(True))
@@ -79,6 +89,13 @@ class Connection(HttpToolsProtocol):
             return False
         self.transport.write(chunk)
         return not self.flow.write_paused
+
+    def reset(self) -> None:
+        """End the connection at once, with a TCP reset, whatever is still to be written."""
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None and raw.family != socket.AF_UNIX:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        self.transport.abort()
 
     def take_over(self, headers: list[tuple[bytes, bytes]]) -> RawConnection:
         """Answer 101, and be no connection of HTTP's any more."""

@@ -23,6 +23,9 @@ framed as chunks, without a task of its own: a function from bytes to whether mo
 ABORT: Final = "orchestrator.abort"
 """The ASGI extension by which an application drops a connection that takes nothing any more."""
 
+RESET: Final = "orchestrator.reset"
+"""The ASGI extension by which an application resets a connection: TCP tells the client at once."""
+
 _GZIP_LEVEL: Final = 1  # upstream's: cheap enough not to cost more time than it saves
 _MAX_HEADER: Final = 4096
 _WARNING_CUT: Final = 256

@@ -178,6 +178,14 @@ class ApiApplication:
         self._bodies.close()
         self._sender.close()
 
+    def name_of_user(self, scope: Scope) -> str:
+        """Return who asks, or is impersonated; empty where the credentials are bad."""
+        request = Request(scope, _silence, self._bodies)
+        try:
+            return self._access.identify(request).name
+        except StatusError:
+            return ""
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (the ASGI interface)."""
         if scope["type"] != "http":
@@ -319,6 +327,10 @@ def flow_request(request: Request, target: Target) -> FlowRequest:
     asked = attributes_of(request)
     part = f"/{target.subresource}" if target.subresource else ""
     return FlowRequest(asked.verb, asked.group, f"{asked.resource}{part}", asked.namespace)
+
+
+async def _silence() -> dict[str, str]:
+    return {"type": "http.disconnect"}
 
 
 async def _agree(receive: Receive, send: Send) -> None:

@@ -15,6 +15,7 @@ from orchestrator.api._responses import PUSH
 
 if TYPE_CHECKING:
     from actors import Clock
+    from orchestrator.api.faults import ApiFaults
     from orchestrator.api.server import Application
 
 INTERNAL: Final = "orchestrator.internal"
@@ -31,12 +32,16 @@ class Gate:
 
     Attributes:
         activity: How often something was said to, or heard from, clients outside.
+        faults: What goes wrong on the way to the API.
         visited: Whether there ever was one.
     """
 
-    def __init__(self, app: Application, clock: Clock, grace: float = GRACE) -> None:
+    def __init__(
+        self, app: Application, clock: Clock, faults: ApiFaults, grace: float = GRACE
+    ) -> None:
         """Stand in front of ``app``; ``grace`` is in real seconds."""
         self.activity = 0
+        self.faults = faults
         self._app = app
         self._clock = clock
         self._grace = grace
@@ -66,6 +71,14 @@ class Gate:
             return
         if not scope.get(INTERNAL):
             scope, send = self._noting(scope, send)
+        if scope["type"] == "http" and is_watch(scope):
+            await self.faults.watch(scope, receive, send, self._app)
+        elif self.faults.active:
+            await self.faults.serve(scope, receive, send, self._forward)
+        else:
+            await self._forward(scope, receive, send)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         if is_open_ended(scope):
             await self._app(scope, receive, send)
         else:
@@ -99,10 +112,19 @@ def is_open_ended(scope: Scope) -> bool:
     path: str = scope["path"]
     if path.endswith(_CONVERSATIONS) or "/proxy" in path or "/watch/" in path:
         return True
+    return _asks(scope, "watch") or _asks(scope, "follow")
+
+
+def is_watch(scope: Scope) -> bool:
+    """Tell whether an HTTP request watches."""
+    if scope["method"] != "GET":
+        return False
+    path: str = scope["path"]
+    return _asks(scope, "watch") or ("/watch/" in path and "/proxy" not in path)
+
+
+def _asks(scope: Scope, name: str) -> bool:
     raw = scope["query_string"]
     if not raw:
         return False
-    query = parse_query(raw)
-    return any(
-        value not in ("false", "0") for name in ("watch", "follow") for value in query.get(name, ())
-    )
+    return any(value not in ("false", "0") for value in parse_query(raw).get(name, ()))

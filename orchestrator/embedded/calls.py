@@ -58,6 +58,7 @@ class Caller:
 
         Raises:
             StatusError: The API refused the request; code, reason and message are its.
+            ConnectionResetError: A fault made it break.
         """
         data = await self.text(method, path, query=query, body=body, content_type=content_type)
         return orjson.loads(data) if data else None
@@ -108,7 +109,7 @@ class Caller:
             StatusError: It was refused.
         """
         scope = self._scope("GET", path, query, JSON)
-        pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE)
+        pieces: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(_QUEUE)
         began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         left = asyncio.Event()
         asked = False
@@ -130,6 +131,10 @@ class Caller:
         async def run() -> None:
             try:
                 await self._app(scope, receive, send)
+            except ConnectionResetError as error:
+                if not began.done():
+                    began.set_exception(error)
+                await pieces.put(error)
             finally:
                 if not began.done():
                     began.set_result(500)
@@ -177,7 +182,9 @@ class Caller:
 class _Pieces:
     """What a stream's task has written, until it ends."""
 
-    def __init__(self, pieces: asyncio.Queue[bytes | None], running: asyncio.Task[None]) -> None:
+    def __init__(
+        self, pieces: asyncio.Queue[bytes | Exception | None], running: asyncio.Task[None]
+    ) -> None:
         self._pieces = pieces
         self._running = running
 
@@ -190,6 +197,8 @@ class _Pieces:
         piece = await self._pieces.get()
         if piece is None:
             raise StopAsyncIteration
+        if isinstance(piece, Exception):
+            raise piece
         return piece
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from actors import VirtualClock
-from orchestrator.api.gate import GRACE, Gate
+from orchestrator.api.faults import ApiFaults
+from orchestrator.api.gate import GRACE, INTERNAL, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.embedded.calls import Caller
@@ -28,6 +30,7 @@ from orchestrator.resources.selectors import parse_label_selector
 if TYPE_CHECKING:
     from orchestrator.api.application import ApiApplication
     from orchestrator.api.server import Application
+    from orchestrator.embedded.faults import Faults
     from orchestrator.embedded.travel import Travels
     from orchestrator.embedded.travel_changes import Difference, Revisions
     from orchestrator.embedded.travel_past import Past
@@ -188,7 +191,15 @@ class Cluster:
         return ServingConfig(port=0, insecure_http=listen == "http")
 
     def _make_gate(self, app: ApiApplication) -> Application:
-        self._gate = Gate(app, self.core.store.clock, self._grace)
+        core = self.core
+        faults = ApiFaults(
+            core.store.clock,
+            random.Random(f"{core.system.seed}/faults"),  # noqa: S311 - repeats on purpose
+            identify=app.name_of_user,
+            pause=self.clock.sleep,
+            internal=INTERNAL,
+        )
+        self._gate = Gate(app, core.store.clock, faults, self._grace)
         return self._gate
 
     # -- the ways in
@@ -300,6 +311,14 @@ class Cluster:
     def api(self) -> Client:
         """A client as the administrator, in the namespace ``default``."""
         return self._client("default")
+
+    @cached_property
+    def faults(self) -> Faults:
+        """What can be made to go wrong between it and its clients."""
+        from orchestrator.embedded.faults import Faults
+
+        self.core  # noqa: B018 - says what is wrong before the start
+        return Faults(self._gate.faults, lambda: self.store.registry)
 
     @contextlib.asynccontextmanager
     async def client(
