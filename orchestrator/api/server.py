@@ -238,8 +238,10 @@ def bind(host: str, port: int) -> socket.socket:
         PortTakenError: With the address, and what to do.
         OSError: Any other refusal, with the address in its words.
     """
+    # Text would load the codec of international names, which takes 2 ms.
+    name: str | bytes = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         raise OSError(f"cannot listen on {host!r}: {error.strerror}") from error
     family, kind, protocol, _, address = found[0]

@@ -69,6 +69,16 @@ class ServingConfig:
     socket: Path | None = None
 
 
+def _endpoint(host: str, listener: socket.socket | None) -> str:
+    """Return the address that the Service ``kubernetes`` leads to."""
+    if host in ANY:
+        return "127.0.0.1"
+    if listener is not None and listener.family == socket.AF_INET:
+        address: str = listener.getsockname()[0]
+        return address
+    return socket.gethostbyname(host)
+
+
 class ServedCluster:
     """The API of one cluster: `prepare` it, start the cluster, then `serve`."""
 
@@ -186,7 +196,7 @@ class ServedCluster:
         await ensure_bootstrap(
             cluster.store,
             ApiEndpoint(
-                address="127.0.0.1" if config.host in ANY else socket.gethostbyname(config.host),
+                address=_endpoint(config.host, listener),
                 port=port,
                 service_range=str(cluster.service_range),
                 scheme="https" if tls else "http",

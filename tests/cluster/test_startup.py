@@ -30,6 +30,7 @@ SELDOM: Final = frozenset(
         "sqlite3",
         "structlog",  # a line of the log
         "typer",
+        "encodings.idna",  # a name that is no address
         "wsproto",  # a WebSocket
         "yaml",  # a body in YAML
         "zoneinfo",  # a CronJob's time zone
