@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from orchestrator.cluster import ClusterConfig
-    from orchestrator.embedded import ApplyError, Cluster, ClusterError, WaitTimeoutError
+    from orchestrator.embedded import ApplyError, Cluster, ClusterError, Exit, WaitTimeoutError
     from orchestrator.resources.errors import StatusError
 
 _HOMES: Final = {
@@ -20,6 +20,7 @@ _HOMES: Final = {
     "Cluster": "orchestrator.embedded",
     "ClusterConfig": "orchestrator.cluster",
     "ClusterError": "orchestrator.embedded",
+    "Exit": "orchestrator.embedded",
     "StatusError": "orchestrator.resources.errors",
     "WaitTimeoutError": "orchestrator.embedded",
 }
@@ -28,6 +29,7 @@ __all__ = [
     "Cluster",
     "ClusterConfig",
     "ClusterError",
+    "Exit",
     "StatusError",
     "WaitTimeoutError",
 ]

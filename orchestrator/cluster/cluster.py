@@ -246,8 +246,9 @@ class BareCluster:
                 self.system.random,
                 program=config.simulated_program,
                 server=config.simulated_server,
+                images=config.simulated_images,
             )
-            self.logs = NodeLogs(None, self.system.clock)
+            self.logs = NodeLogs(None, self.system.clock, runtime)
         self.sessions = NodeSessions(runtime)
         nodes = self._node_configs()
         volumes = None
@@ -257,7 +258,13 @@ class BareCluster:
         self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, volumes)
         self.meter = None
         if config.metrics:
-            self.meter = UsageMeter(self.store, kubelet, lives=self.nodes.lives, measure=measure)
+            self.meter = UsageMeter(
+                self.store,
+                kubelet,
+                lives=self.nodes.lives,
+                measure=measure,
+                declared=runtime.declared,
+            )
         await ensure_default_class(self.store)
         self._spawn_controllers()
         recorder = EventRecorder(self.store, "default-scheduler")

@@ -13,6 +13,7 @@ from orchestrator.scheduler.configuration.files import Source as SchedulerSource
 
 if TYPE_CHECKING:
     from actors import Clock
+    from orchestrator.node.images import Images
     from orchestrator.node.simulated_commands import Program
     from orchestrator.node.simulated_ports import Server
     from orchestrator.scheduler.extending import Plugin
@@ -54,6 +55,8 @@ class ClusterConfig:
             `orchestrator.node.simulated_commands`.
         simulated_server: Answers connections to simulated pods' ports (``kubectl port-forward``);
             without it nobody listens. See `orchestrator.node.simulated_ports`.
+        simulated_images: Says what simulated containers of which images do, functions among it. See
+            `orchestrator.node.images`.
         autoscaling: How HorizontalPodAutoscalers work where they do not say; upstream's defaults.
         history: Bytes of log payload up to which the past is kept in memory, for those who look
             back beyond what watchers may ask for; a revision takes some ten times as many. 0 keeps
@@ -76,6 +79,7 @@ class ClusterConfig:
     metrics: bool = True
     simulated_program: Program | None = None
     simulated_server: Server | None = None
+    simulated_images: Images | None = None
     autoscaling: AutoscalerSettings = field(default_factory=AutoscalerSettings)
     history: int | None = 0
     clock: Clock | None = None

@@ -3,5 +3,6 @@
 from orchestrator.embedded.clocks import ClusterClock
 from orchestrator.embedded.cluster import Cluster
 from orchestrator.embedded.errors import ApplyError, ClusterError, WaitTimeoutError
+from orchestrator.node.simulated_processes import Exit
 
-__all__ = ["ApplyError", "Cluster", "ClusterClock", "ClusterError", "WaitTimeoutError"]
+__all__ = ["ApplyError", "Cluster", "ClusterClock", "ClusterError", "Exit", "WaitTimeoutError"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from orchestrator.node.core import is_terminal
-from orchestrator.node.launching import end
-from orchestrator.node.runtime import ContainerOf, ContainerRecord, ContainerSpec
+from orchestrator.node.launching import WaitingError, end, simulate
+from orchestrator.node.runtime import ContainerOf, ContainerRecord
 from orchestrator.node.states import ContainerState, Phase, PodState, Role, statuses_of
 from orchestrator.node.statuses import terminated_record
 from orchestrator.node.surroundings import Surroundings
@@ -154,8 +154,10 @@ def restore(container: ContainerState, status: Object) -> None:
 def _resume(container: ContainerState, state: PodState, around: Surroundings) -> None:
     pod = state.pod
     of = ContainerOf(around.config.name, pod["metadata"]["uid"], container.name, container.attempt)
-    init = container.role is Role.INIT
-    launch = ContainerSpec(container.id, of, pod, state.spec(container), state.address, init=init)
+    try:
+        launch = simulate(around, state, container, container.id, of)
+    except WaitingError:
+        return  # it is started again, as one that was lost, once it can be
     container.phase = Phase.STARTING
     container.reason = container.message = ""
     container.exit_code = 0

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from actors import Context
-from orchestrator.node import core, launching, restarting
+from orchestrator.node import core, launching, pulling, restarting
 from orchestrator.node.ending import has_hook, is_forced
 from orchestrator.node.events import PodEvents
 from orchestrator.node.hooks import POST_START, PRE_STOP, HookEnded, Hooks
+from orchestrator.node.images import words_of
 from orchestrator.node.plans import Plan
 from orchestrator.node.prober import Prober
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
     ContainerRefused,
-    ContainerSpec,
     ContainerStarted,
+    ContainerTurned,
+    RuntimeEvent,
 )
 from orchestrator.node.scripts import message_of
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.node.statuses import terminated_record
 from orchestrator.node.surroundings import PodEntry, Surroundings
 from orchestrator.node.volumes.pods import PodVolumes
-from orchestrator.resources.objects import name_of, namespace_of, uid_of
+from orchestrator.resources.objects import Object, name_of, namespace_of, uid_of
 
 _NOT_STARTED = "postStart hook"
 """Why a container is condemned whose ``postStart`` hook failed."""
@@ -166,15 +168,16 @@ class Containers:
         attempt = container.attempt + 1 if again else container.attempt
         of = ContainerOf(around.config.name, uid, container.name, attempt)
         identity = around.runtime.identify()
-        if around.runtime.executes:
-            try:
+        try:
+            if around.runtime.executes:
                 launch = launching.prepare(around, state, self._volumes, container, identity, of)
-            except launching.WaitingError as error:
-                self._wait(container, error)
+            elif not self._pull(container, spec):
                 return
-        else:
-            init = container.role is Role.INIT
-            launch = ContainerSpec(identity, of, state.pod, spec, state.address, init=init)
+            else:
+                launch = launching.simulate(around, state, container, identity, of)
+        except launching.WaitingError as error:
+            self._wait(container, error)
+            return
         if again:
             self._advance(container)
         container.id = identity
@@ -187,6 +190,29 @@ class Containers:
         if started is not None:
             self._running(container, started)
             self._again = True  # what waits for it may start
+
+    def _pull(self, container: ContainerState, spec: Object) -> bool:
+        """Get the image, if there is anything to it; False: the container waits for it."""
+        image = self._around.runtime.declared(spec)
+        now = self._context.clock.now()
+        pull = pulling.decide_pull(container, spec, image.pull_error if image else "", now)
+        if pull is None:
+            container.pull = None
+            return True
+        for kind, reason, message in pull.events:
+            (self._events.warn if kind == "Warning" else self._note)(reason, message, container)
+        if container.phase is Phase.EXITED:
+            self._advance(container)
+            container.attempt += 1
+            container.id = ""
+            container.phase = Phase.NEW
+        container.pull = pull.state
+        container.reason, container.message = pull.reason, pull.message
+        self._again = True  # which names the time of the next look
+        return False
+
+    def _note(self, reason: str, message: str, container: ContainerState) -> None:
+        self._events.tell("Normal", reason, message, container)
 
     def _advance(self, container: ContainerState) -> None:
         """Make room for the next attempt: what ended becomes the last state."""
@@ -237,7 +263,7 @@ class Containers:
         text = f"Back-off restarting failed container {container.name} in pod {whose}"
         self._events.warn("BackOff", text, container)
 
-    def hear(self, event: ContainerStarted | ContainerRefused | ContainerExited) -> bool:
+    def hear(self, event: RuntimeEvent) -> bool:
         """Note the runtime's news; tell whether they are any."""
         for container in self._state.all():
             if container.id == event.id:
@@ -258,6 +284,8 @@ class Containers:
                 launching.end(container, event)
                 self._hooks.cancel(container)
                 self.hear_last_words(container)
+            case ContainerTurned():
+                return True  # its probes look for themselves
             case _:
                 return False
         return True
@@ -271,7 +299,7 @@ class Containers:
         if runtime.executes:
             container.message = runtime.termination_message(container.id)
         else:
-            container.message = message_of(state.pod, spec)
+            container.message = message_of(state.pod, spec, words_of(runtime.declared(spec)))
         by_log = spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         if by_log and container.exit_code and not container.message:
             uid = uid_of(state.pod)

@@ -47,7 +47,7 @@ def decide_pod(state: PodState, now: float) -> Plan:
         _decide_mains(draft, state, now)
     for container in state.debuggers:
         if container.phase is Phase.NEW:
-            draft.start.append(container)
+            _begin(draft, container, now)
     return draft.plan()
 
 
@@ -77,7 +77,7 @@ def _decide_inits(draft: Draft, state: PodState, now: float) -> bool:
         container = inits[newest]
         if container.role is Role.INIT and container.phase is not Phase.EXITED:
             if container.phase is Phase.NEW:
-                draft.start.append(container)
+                _begin(draft, container, now)
             return False
         if not container.is_done:
             if container.role is Role.INIT:
@@ -85,8 +85,16 @@ def _decide_inits(draft: Draft, state: PodState, now: float) -> bool:
             return False
         if newest == len(inits) - 1:
             return True
-    draft.start.append(inits[newest + 1])
+    _begin(draft, inits[newest + 1], now)
     return False
+
+
+def _begin(draft: Draft, container: ContainerState, now: float) -> None:
+    """Start a container, unless its image could not be pulled a moment ago."""
+    if container.pull is not None and now < container.pull.look_at:
+        draft.wake(container.pull.look_at)
+    else:
+        draft.start.append(container)
 
 
 def _has_begun(container: ContainerState) -> bool:
@@ -115,7 +123,7 @@ def _keep(draft: Draft, state: PodState, container: ContainerState, now: float) 
         if container.stopping or container.changed or container.condemned:
             end(draft, state, container, grace_for(state, container), now)
     elif container.phase is Phase.NEW or container.changed:
-        draft.start.append(container)
+        _begin(draft, container, now)
     elif comes_back(state.spec(container), policy_of(state.pod), container):
         _restart(draft, container, now)
 

@@ -36,6 +36,8 @@ NO_COMMAND = "NoCommand"
 """Reason a container waits with that has neither ``command`` nor ``args`` that are one."""
 
 
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""``PATH`` of simulated containers, as most images have it: this machine's is none of theirs."""
 _MESSAGE_PATH = "/dev/termination-log"
 """Where containers leave it if they do not say otherwise. It is mounted where the daemon is root,
 who can make the ``/dev`` of its own that this takes with all of its devices."""
@@ -84,17 +86,7 @@ def prepare(
             "there is no image entrypoint to fall back on; "
             f"set spec.{specs_of(which.role)}[{which.index}].command",
         )
-    facts = PodFacts(
-        address=state.address,
-        host=state.host,
-        allocatable=around.allocatable,
-        services=service_environment(
-            around.reader.list("services"),
-            namespace_of(pod),
-            spec_of(pod).get("enableServiceLinks", True) is not False,
-        ),
-        path=around.path,
-    )
+    facts = _facts(around, state, around.path)
     identified = _identity(pod, container, around.user)
     try:
         variables = container_environment(pod, container, facts, around.reader)
@@ -120,6 +112,47 @@ def prepare(
         init=which.role is Role.INIT,
         message_path=message,
         mounts=(*mounted.mounts, Mount(message, path)) if own else mounted.mounts,
+    )
+
+
+def simulate(
+    around: Surroundings,
+    state: PodState,
+    which: ContainerState,
+    identity: str,
+    of: ContainerOf,
+) -> ContainerSpec:
+    """Compute what a simulated container needs; its environment only if a function will see it.
+
+    Raises:
+        WaitingError: It needs its environment, and a reference leads nowhere.
+    """
+    pod, container = state.pod, state.spec(which)
+    spec = ContainerSpec(identity, of, pod, container, state.address, init=which.role is Role.INIT)
+    image = around.runtime.declared(container)
+    if image is None or not image.sees_environment:
+        return spec
+    try:
+        variables = container_environment(
+            pod, container, _facts(around, state, _PATH), around.reader
+        )
+    except ConfigError as error:
+        raise WaitingError("CreateContainerConfigError", str(error)) from error
+    return spec._replace(argv=command_of(container, variables), env=variables)
+
+
+def _facts(around: Surroundings, state: PodState, path: str) -> PodFacts:
+    pod = state.pod
+    return PodFacts(
+        address=state.address,
+        host=state.host,
+        allocatable=around.allocatable,
+        services=service_environment(
+            around.reader.list("services"),
+            namespace_of(pod),
+            spec_of(pod).get("enableServiceLinks", True) is not False,
+        ),
+        path=path,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from actors import Clock
 from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time, pod_log_directory
 from orchestrator.node.runtime import ContainerRecord
+from orchestrator.node.simulated_logs import MemoryCursor
 from orchestrator.node.states import Role, specs_of
 from orchestrator.records import dataclass
 from orchestrator.resources.errors import bad_request
@@ -72,12 +73,25 @@ class LogSource(Protocol):
         """Return the containers of one pod."""
 
 
-class NodeLogs:
-    """Logs of process nodes from their files; simulated containers have none."""
+class Keeper(Protocol):
+    """The part of the simulated runtime that logs need."""
 
-    def __init__(self, runtime: LogSource | None, clock: Clock) -> None:
-        """Read what ``runtime`` writes; None where there are simulated nodes only."""
+    def known(self, uid: str) -> Sequence[ContainerRecord]:
+        """Return the containers of one pod."""
+
+    def cursor(self, id: str) -> MemoryCursor:  # noqa: A002 - the runtime protocol's word
+        """Return the beginning of a container's log."""
+
+
+class NodeLogs:
+    """Logs of process nodes from their files, and of simulated containers from memory."""
+
+    def __init__(
+        self, runtime: LogSource | None, clock: Clock, simulated: Keeper | None = None
+    ) -> None:
+        """Read what ``runtime`` writes, or what is kept of simulated containers; None for none."""
         self._runtime = runtime
+        self._simulated = simulated
         self._clock = clock
 
     async def open(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
@@ -86,11 +100,11 @@ class NodeLogs:
         if all(item["name"] != name for role in Role for item in _listed(pod, role)):
             raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
         status = container_status(pod, name)
-        if str(status.get("containerID") or "").startswith("simulated:"):
-            return _nothing()
+        simulated = str(status.get("containerID") or "").startswith("simulated:")
+        if simulated and not self._known(pod):
+            return _nothing()  # nobody remembers what it wrote
         record = self._choose(pod, name, status, previous=options.previous)
-        path = self._path(pod, record)
-        cursor = LogCursor(path)
+        cursor = self._cursor(pod, record)
         if options.tail_lines is not None:
             cursor.seek_tail(options.tail_lines)
         since = options.since_time
@@ -107,8 +121,7 @@ class NodeLogs:
     def _choose(
         self, pod: Object, container: str, status: Object, *, previous: bool
     ) -> ContainerRecord:
-        known = self._runtime.known(uid_of(pod)) if self._runtime else ()
-        records = [item for item in known if item.started.of.container == container]
+        records = [item for item in self._known(pod) if item.started.of.container == container]
         records.sort(key=lambda item: item.started.of.attempt)
         if previous:
             told = last_id(status)
@@ -122,6 +135,15 @@ class NodeLogs:
             raise bad_request(no_log(pod, container))
         return records[-1]
 
+    def _known(self, pod: Object) -> Sequence[ContainerRecord]:
+        source = self._runtime or self._simulated
+        return source.known(uid_of(pod)) if source else ()
+
+    def _cursor(self, pod: Object, record: ContainerRecord) -> LogCursor | MemoryCursor:
+        if self._simulated is not None:
+            return self._simulated.cursor(record.started.id)
+        return LogCursor(self._path(pod, record))
+
     def _path(self, pod: Object, record: ContainerRecord) -> Path:
         assert self._runtime is not None
         of = record.started.of
@@ -131,10 +153,11 @@ class NodeLogs:
         return directory / of.container / f"{of.attempt}.log"
 
     def _runs(self, record: ContainerRecord) -> Callable[[], bool]:
-        identity, uid, runtime = record.started.id, record.started.of.uid, self._runtime
+        identity, uid = record.started.id, record.started.of.uid
+        source = self._runtime or self._simulated
 
         def runs() -> bool:
-            known = runtime.known(uid) if runtime else ()
+            known = source.known(uid) if source else ()
             return any(item.started.id == identity and item.exited is None for item in known)
 
         return runs
@@ -162,7 +185,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 async def _read(
-    cursor: LogCursor,
+    cursor: LogCursor | MemoryCursor,
     formatter: EntryFormatter,
     clock: Clock,
     runs: Callable[[], bool] | None,
@@ -176,6 +199,8 @@ async def _read(
             if entries:
                 if chunk := formatter.format(entries):
                     yield chunk
+            elif more and isinstance(cursor, MemoryCursor):
+                await cursor.wait_more()
             elif more:
                 await clock.sleep(_POLL)
             else:

@@ -15,7 +15,7 @@ from orchestrator.node.hooks import HookEnded
 from orchestrator.node.outbox import Proposal
 from orchestrator.node.preparing import Preparation, PreparationDue
 from orchestrator.node.prober import ProbeAnswered, ProbeDue, Prober
-from orchestrator.node.runtime import ContainerExited, ContainerRefused, ContainerStarted
+from orchestrator.node.runtime import RuntimeEvent
 from orchestrator.node.states import (
     ContainerState,
     Phase,
@@ -56,7 +56,7 @@ class _Woken:
 class RuntimeTold:
     """The runtime's news of one of the pod's containers."""
 
-    event: ContainerStarted | ContainerRefused | ContainerExited
+    event: RuntimeEvent
 
 
 Command: TypeAlias = (

@@ -6,17 +6,20 @@ simulated probe whose result cannot change costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors import Context, Job, Timer
 from orchestrator.node import probes
-from orchestrator.node.probes import Finding, Kind, Outcome, Probe, due_kinds
-from orchestrator.node.scripts import foresee, implied_probe
+from orchestrator.node.images import words_of
+from orchestrator.node.probes import SUCCESS, Finding, Kind, Outcome, Probe, due_kinds
+from orchestrator.node.scripts import Forecast, foresee, implied_probe, is_scripted
 from orchestrator.node.states import ContainerState, Phase, PodState, Role
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
+
+_UNREADY = Finding(Outcome.FAILURE, "the container says that it is not ready")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,16 @@ class _Worker:
 class Prober:
     """Keeps the probes of a pod going."""
 
-    __slots__ = ("_around", "_context", "_event", "_scripted", "_seen", "_state", "_workers")
+    __slots__ = (
+        "_around",
+        "_context",
+        "_event",
+        "_said",
+        "_scripted",
+        "_seen",
+        "_state",
+        "_workers",
+    )
 
     def __init__(
         self,
@@ -96,6 +108,7 @@ class Prober:
         self._workers: dict[tuple[str, Kind], _Worker] = {}
         self._seen: Object | None = None
         self._scripted = False
+        self._said: dict[str, bool] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -109,18 +122,25 @@ class Prober:
         entry = self._state.spec(container)
         found: Object | None = entry.get(kind.value)
         if found is None and kind is Kind.READINESS and not self._around.runtime.executes:
-            found = implied_probe(self._state.pod, entry)
+            found = implied_probe(self._state.pod, entry, self._words(entry))
         return found
+
+    def _words(self, entry: Object) -> Mapping[str, str]:
+        return words_of(self._around.runtime.declared(entry))
 
     def begin(self, container: ContainerState) -> None:
         """Set what holds for a container that was just started, before any probing."""
         container.started = self.spec(container, Kind.STARTUP) is None
-        container.ready = self.spec(container, Kind.READINESS) is None
+        container.ready = (
+            self.spec(container, Kind.READINESS) is None
+            and self._around.runtime.readiness(container.id) is not False
+        )
 
     def adjust(self, now: float) -> bool:
         """Have exactly the probes at work that are due; tell whether a container changed."""
         looked = self._look_again()
-        changed = False
+        turned = self._hear_readiness()
+        looked, changed = looked or turned, turned
         wanted: set[tuple[str, Kind]] = set()
         for container in self._state.all():
             if container.phase is not Phase.RUNNING:
@@ -155,6 +175,19 @@ class Prober:
                 container.ready = True  # a script that made it unready is gone
         return True
 
+    def _hear_readiness(self) -> bool:
+        """Take in what containers say of themselves; tell whether that is news."""
+        said = {}
+        for container in self._state.all():
+            if container.phase is Phase.RUNNING:
+                ready = self._around.runtime.readiness(container.id)
+                if ready is not None:
+                    said[container.id] = ready
+                    if self.spec(container, Kind.READINESS) is None:
+                        container.ready = ready
+        turned, self._said = said != self._said, said
+        return turned
+
     def _add(self, key: tuple[str, Kind], container: ContainerState, spec: Object) -> _Worker:
         kind = key[1]
         # What was so before the pod was taken over is so until something else is found.
@@ -185,9 +218,17 @@ class Prober:
         container, probe, state = worker.container, worker.probe, self._state
         now = worker.last = self._context.clock.now()
         name, kind, identity = container.name, probe.kind, worker.id
-        if self._around.runtime.executes:
+        runtime = self._around.runtime
+        entry = state.spec(container)
+        asked = runtime.executes or (
+            runtime.answers(identity, worker.spec) and not is_scripted(state.pod, entry, kind)
+        )
+        if asked:
             # Simulated clusters, and pods without probes, do without it and what it imports.
-            from orchestrator.node.handlers import exercise
+            if runtime.executes:
+                from orchestrator.node.handlers import exercise
+            else:
+                from orchestrator.node.simulated_probes import exercise
 
             clock = self._context.clock
             work = exercise(self._around, state, container, worker.spec, probe.timeout, clock)
@@ -199,14 +240,23 @@ class Prober:
                 ),
             )
             return False
-        entry = state.spec(container)
-        finding, until = foresee(state.pod, entry, kind, container.started_at, now)
+        finding, until = self._foresee(container, kind, now)
         changed = self._take(worker, finding)
         if not probe.is_settled:
             return self._plan(worker, now + probe.period) or changed
         if until is not None:
             return self._plan(worker, probe.next_at(now, until)) or changed
         return changed
+
+    def _foresee(self, container: ContainerState, kind: Kind, now: float) -> Forecast:
+        """Tell how a probe goes that asks nobody."""
+        pod, entry = self._state.pod, self._state.spec(container)
+        words = self._words(entry)
+        if kind is Kind.READINESS and not is_scripted(pod, entry, kind):
+            said = self._around.runtime.readiness(container.id)
+            if said is not None:
+                return Forecast(SUCCESS if said else _UNREADY)
+        return foresee(pod, entry, kind, container.started_at, now, words)
 
     def answered(self, message: ProbeAnswered) -> bool:
         """Take in a result; tell whether a container changed."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from orchestrator.node.sessions import AttachRequest, ExecRequest, PortConnection, Session
 from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
+
+if TYPE_CHECKING:
+    from orchestrator.node.images import SimulatedImage
 
 
 class ContainerOf(NamedTuple):
@@ -144,7 +147,14 @@ class ContainerExited:
     lost: str = ""
 
 
-RuntimeEvent: TypeAlias = ContainerStarted | ContainerRefused | ContainerExited
+class ContainerTurned(NamedTuple):
+    """A running container says something else of its readiness than before."""
+
+    id: str
+    of: ContainerOf
+
+
+RuntimeEvent: TypeAlias = ContainerStarted | ContainerRefused | ContainerExited | ContainerTurned
 Listener: TypeAlias = Callable[[RuntimeEvent], None]
 
 
@@ -230,6 +240,15 @@ class Runtime(Protocol):
         Returns:
             How they ended, in the order of their starts: they have ended on return.
         """
+
+    def declared(self, container: Object) -> SimulatedImage | None:
+        """Return what was said of the image of a pod's container; None where nothing was."""
+
+    def readiness(self, id: str) -> bool | None:  # noqa: A002 - the protocol's word
+        """Return what a running container says of its readiness itself; None: nothing."""
+
+    def answers(self, id: str, probe: Object) -> bool:  # noqa: A002 - the protocol's word
+        """Tell whether a probe finds somebody to ask in a running container."""
 
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container.

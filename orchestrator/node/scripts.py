@@ -6,6 +6,7 @@ Read anew each time they matter, so that they may be changed while a pod runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.node.probes import SUCCESS, Finding, Kind, Outcome
@@ -17,7 +18,14 @@ PREFIX = "simulation.orchestrator/"
 _IMPLIED: Object = {"periodSeconds": 1, "failureThreshold": 1}
 """The readiness probe of a container that a script makes unready though it has none."""
 _UNREADY = ("unready", "ready-after-seconds")
-_NEVER: Mapping[str, str] = {}
+_ABOUT: Mapping[Kind, tuple[str, ...]] = {
+    Kind.READINESS: _UNREADY,
+    Kind.STARTUP: ("started-after-seconds",),
+    Kind.LIVENESS: ("live-fails-after-seconds",),
+}
+"""Which words speak of a probe."""
+NOTHING_SAID: Mapping[str, str] = MappingProxyType({})
+"""Words of who says nothing."""
 
 
 class Forecast(NamedTuple):
@@ -32,14 +40,21 @@ class Forecast(NamedTuple):
     until: float | None = None
 
 
-def script_of(pod: Object, container: Object) -> Mapping[str, str]:
+def script_of(
+    pod: Object, container: Object, words: Mapping[str, str] = NOTHING_SAID
+) -> Mapping[str, str]:
     """Return what a pod's annotations say of one of its containers, without the prefix.
 
     Those with its name (``NAME.run-seconds``) win; those without one speak of main containers.
+
+    Args:
+        pod: As it is now.
+        container: Its entry in the pod.
+        words: What is said of its image: holds where annotations say nothing.
     """
     annotations = annotations_of(pod)
     if not annotations:
-        return _NEVER
+        return words
     whose = f"{PREFIX}{container['name']}."
     main = not any(
         item is container or item == container
@@ -52,16 +67,31 @@ def script_of(pod: Object, container: Object) -> Mapping[str, str]:
             found[key.removeprefix(whose)] = value
         elif main and key.startswith(PREFIX):
             found.setdefault(key.removeprefix(PREFIX), value)
-    return found
+    return {**words, **found} if words else found
 
 
-def implied_probe(pod: Object, container: Object) -> Object | None:
+def implied_probe(
+    pod: Object, container: Object, words: Mapping[str, str] = NOTHING_SAID
+) -> Object | None:
     """Return the readiness probe that a script gives a container which has none."""
-    script = script_of(pod, container)
+    script = script_of(pod, container, words)
     return _IMPLIED if any(key in script for key in _UNREADY) else None
 
 
-def foresee(pod: Object, container: Object, kind: Kind, started_at: float, now: float) -> Forecast:
+def is_scripted(pod: Object, container: Object, kind: Kind) -> bool:
+    """Tell whether a pod's annotations speak of a probe."""
+    script = script_of(pod, container)
+    return any(key in script for key in _ABOUT[kind])
+
+
+def foresee(
+    pod: Object,
+    container: Object,
+    kind: Kind,
+    started_at: float,
+    now: float,
+    words: Mapping[str, str] = NOTHING_SAID,
+) -> Forecast:
     """Tell how a probe goes; what nothing is said of succeeds for ever.
 
     Args:
@@ -70,8 +100,9 @@ def foresee(pod: Object, container: Object, kind: Kind, started_at: float, now: 
         kind: Which probe.
         started_at: When the container was started, seconds since the epoch.
         now: Seconds since the epoch.
+        words: What is said of its image.
     """
-    script = script_of(pod, container)
+    script = script_of(pod, container, words)
     try:
         match kind:
             case Kind.READINESS:
@@ -108,9 +139,9 @@ def hook_of(pod: Object, container: Object, hook: str) -> tuple[float, str]:
     return seconds, "scripted" if _is_on(script.get(f"{name}-fails")) else ""
 
 
-def message_of(pod: Object, container: Object) -> str:
+def message_of(pod: Object, container: Object, words: Mapping[str, str] = NOTHING_SAID) -> str:
     """Return the termination message of a simulated container, or ``""``."""
-    return script_of(pod, container).get("termination-message", "")
+    return script_of(pod, container, words).get("termination-message", "")
 
 
 def _is_on(text: str | None) -> bool:

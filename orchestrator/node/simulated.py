@@ -9,6 +9,7 @@ from functools import partial
 
 from actors import Clock, TimerHandle
 from orchestrator.node._index import RecordIndex
+from orchestrator.node.images import Images, SimulatedImage, words_of
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
@@ -16,6 +17,7 @@ from orchestrator.node.runtime import (
     ContainerRefused,
     ContainerSpec,
     ContainerStarted,
+    ContainerTurned,
     Listener,
     RuntimeEvent,
 )
@@ -29,7 +31,9 @@ from orchestrator.node.sessions import (
     SessionError,
 )
 from orchestrator.node.simulated_commands import Invocation, Program
+from orchestrator.node.simulated_logs import MemoryCursor
 from orchestrator.node.simulated_ports import Server
+from orchestrator.node.simulated_processes import Processes, SimulatedProcess
 from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
 
@@ -56,6 +60,8 @@ class Behaviour:
 RUNS_ON = Behaviour()
 ENDS = Behaviour(run_seconds=0.0)
 """What an init container does."""
+RUNS_ITS_COURSE = Behaviour(stop_seconds=None)
+"""What one does that has a function: it ends when that ends, and may ignore SIGTERM."""
 # What named tuples' own constructors do, in half the time.
 _started: Callable[[tuple[str, ContainerOf, float]], ContainerStarted] = partial(
     tuple.__new__, ContainerStarted
@@ -69,13 +75,15 @@ Script = Callable[[ContainerSpec], Behaviour | None]
 """Says what a container does; None leaves it to annotations and the default."""
 
 
-def behaviour_of(spec: ContainerSpec, default: Behaviour = RUNS_ON) -> Behaviour:
-    """Read a pod's annotations; what they do not say is the default's.
+def behaviour_of(
+    spec: ContainerSpec, default: Behaviour = RUNS_ON, image: SimulatedImage | None = None
+) -> Behaviour:
+    """Read a pod's annotations, then what is said of its image; the rest is the default's.
 
     Raises:
         ValueError: An annotation is not a number.
     """
-    found = script_of(spec.pod, spec.container)
+    found = script_of(spec.pod, spec.container, words_of(image))
     if not found:
         return default
     stop = found.get("stop-seconds")
@@ -89,6 +97,15 @@ def behaviour_of(spec: ContainerSpec, default: Behaviour = RUNS_ON) -> Behaviour
         else default.stop_seconds,
         refuse=found.get("refuse", default.refuse),
     )
+
+
+class _NoImages:
+    def __bool__(self) -> bool:
+        return False
+
+    def find(self, image: str) -> SimulatedImage | None:
+        del image
+        return None
 
 
 class SimulatedRuntime:
@@ -108,6 +125,7 @@ class SimulatedRuntime:
         script: Script | None = None,
         program: Program | None = None,
         server: Server | None = None,
+        images: Images | None = None,
     ) -> None:
         """Simulate on ``clock``.
 
@@ -120,7 +138,10 @@ class SimulatedRuntime:
             program: Answers commands in containers (``exec``); what it leaves, and all without
                 it, is answered by the few built-in ones of `simulated_commands`.
             server: Answers connections to pods' ports (``port-forward``); None refuses all.
+            images: What was said of images; asked for containers that no script speaks of.
         """
+        self._images: Images = images if images is not None else _NoImages()
+        self._processes = Processes(clock, self.end, self._turn)
         self._program = program
         self._server = server
         self._commands: dict[str, set[asyncio.Task[int]]] = {}
@@ -147,6 +168,7 @@ class SimulatedRuntime:
             self._end_commands(container)
         self._timers.clear()
         self._listeners.clear()
+        await self._processes.close()
 
     def attach(self, node: str, listener: Listener) -> None:
         """Send the events of a node's containers to ``listener`` from now on."""
@@ -179,6 +201,7 @@ class SimulatedRuntime:
         return (
             self._default is RUNS_ON
             and self._script is None
+            and not (self._images and any(map(self.declared, pod["spec"]["containers"])))
             and not any(key.startswith(PREFIX) for key in pod["metadata"].get("annotations") or ())
         )
 
@@ -196,11 +219,14 @@ class SimulatedRuntime:
     def start(self, spec: ContainerSpec) -> ContainerStarted | None:
         """Start a container; without start seconds it runs at once."""
         behaviour = self._script(spec) if self._script else None
+        image = self.declared(spec.container)
         if behaviour is None:
             behaviour = ENDS if spec.init else self._default
-            if spec.pod["metadata"].get("annotations"):
+            if image is not None and image.main is not None:
+                behaviour = RUNS_ITS_COURSE
+            if image is not None or spec.pod["metadata"].get("annotations"):
                 try:
-                    behaviour = behaviour_of(spec, behaviour)
+                    behaviour = behaviour_of(spec, behaviour, image)
                 except ValueError as error:
                     behaviour = Behaviour(refuse=f"annotation under {PREFIX}: {error}")
         if behaviour is RUNS_ON:
@@ -226,6 +252,10 @@ class SimulatedRuntime:
             self._specs[spec.id] = behaviour
             if behaviour.run_seconds is not None:
                 self._end_after(spec.id, behaviour.run_seconds, behaviour.exit_code, 0)
+        if self._images:
+            image = self.declared(spec.container)
+            if image is not None:
+                self._processes.start(spec, image)
         return started
 
     def _end_after(self, container: str, seconds: float, code: int, signal: int) -> None:
@@ -249,6 +279,7 @@ class SimulatedRuntime:
         )
         self._records.put(ContainerRecord(started, exited, record.address))
         self._end_commands(started.id)
+        self._processes.end(started.id)
         return exited
 
     def stop(self, id: str, grace: float) -> None:  # noqa: A002 - the protocol's word
@@ -261,6 +292,8 @@ class SimulatedRuntime:
             return
         behaviour = self._specs.get(id, RUNS_ON)
         seconds = behaviour.stop_seconds
+        if record.exited is None and grace > 0:
+            self._processes.terminate(id)
         if grace <= 0:
             self.end(id, 137, 9)
         elif seconds is None or seconds > grace:
@@ -279,12 +312,22 @@ class SimulatedRuntime:
         from orchestrator.node.simulated_sessions import SimulatedSession, invocation_pipes
 
         pipes = invocation_pipes(stdin=request.stdin, tty=request.tty)
+        process, program = self._processes.get(id), self._program
+        if process is None and self._images and request.pod:
+            process = self._processes.stand_in(record, request.pod)
+        if process is not None:
+            image = self.declared(process.spec.container)
+            program = process.program or (image and image.program) or program
         asked = Invocation(
-            request.command, record.started.of, request.pod or {}, *pipes, self._clock, request.tty
+            request.command,
+            record.started.of,
+            request.pod or {},
+            *pipes,
+            self._clock,
+            request.tty,
+            process,
         )
-        session = SimulatedSession(
-            asked, self._program, stdout=request.stdout, stderr=request.stderr
-        )
+        session = SimulatedSession(asked, program, stdout=request.stdout, stderr=request.stderr)
         running = self._commands.setdefault(id, set())
         running.add(session.task)
         session.task.add_done_callback(lambda task: self._forget_command(id, task))
@@ -303,6 +346,13 @@ class SimulatedRuntime:
 
         address = (pod.get("status") or {}).get("podIP") or ""
         refused = f"dial tcp {address}:{port}: connect: connection refused"
+        for record in self._records.of_pod(pod["metadata"]["uid"]) if self._images else ():
+            process = self._processes.stand_in(record, pod) if record.exited is None else None
+            image = self.declared(process.spec.container) if process is not None else None
+            if image is not None and image.server is not None and port in image.ports:
+                made = connect(image.server, pod, port, process)
+                if made is not None:
+                    return made
         if self._server is None:
             raise SessionError(f"{refused} (simulated containers listen on no ports)")
         made = connect(self._server, pod, port)
@@ -321,6 +371,29 @@ class SimulatedRuntime:
         for task in tuple(self._commands.get(container, ())):
             task.cancel()
 
+    def declared(self, container: Object) -> SimulatedImage | None:
+        """Return what was said of the image of a pod's container; None where nothing was."""
+        images = self._images
+        return images.find(container.get("image") or "") if images else None
+
+    def readiness(self, id: str) -> bool | None:  # noqa: A002 - the protocol's word
+        """Return what a container's function says of its readiness."""
+        process = self._processes.get(id)
+        return None if process is None else process.ready
+
+    def _turn(self, process: SimulatedProcess) -> None:
+        self._tell(ContainerTurned(process.spec.id, process.spec.of))
+
+    def answers(self, id: str, probe: Object) -> bool:  # noqa: A002 - the protocol's word
+        """Tell whether a function is there for a probe; where none is, scripts say how it goes."""
+        process = self._processes.get(id)
+        if process is None:
+            return False
+        image = self.declared(process.spec.container)
+        if probe.get("exec"):
+            return bool(process.program or (image and image.program))
+        return image is not None and bool(image.ports)
+
     def message_path(self, id: str) -> str:  # noqa: A002, ARG002 - the protocol's
         """Name no file."""
         return ""
@@ -330,13 +403,25 @@ class SimulatedRuntime:
         return ""
 
     def last_words(self, pod: Object, of: ContainerOf) -> str:  # noqa: ARG002 - the protocol's
-        """Say nothing: a simulated container has no log."""
+        """Return the end of what a container wrote."""
+        for record in self._records.of_pod(of.uid):
+            if record.started.of == of:
+                return self._processes.last_words(record.started.id)
         return ""
+
+    def cursor(self, id: str) -> MemoryCursor:  # noqa: A002 - the protocol's word
+        """Return the beginning of a container's log."""
+        return MemoryCursor(self._processes.log(id))
+
+    def stuck(self) -> list[str]:
+        """Return the names of functions that have not ended though the runtime was closed."""
+        return self._processes.stuck()
 
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
         """Forget an ended container."""
         self._records.remove(id)
         self._specs.pop(id, None)
+        self._processes.remove(id)
 
     def _tell(self, event: RuntimeEvent) -> None:
         listener = self._listeners.get(event.of.node)

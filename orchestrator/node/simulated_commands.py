@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from actors import Clock
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.runtime import ContainerOf
+from orchestrator.node.simulated_logs import MemoryCursor
 from orchestrator.resources.objects import Object, spec_of
+
+if TYPE_CHECKING:
+    from orchestrator.node.simulated_processes import SimulatedProcess
 
 NOT_FOUND = 127
 """Exit code of a command that is not there, as a shell has it."""
@@ -34,6 +38,7 @@ class Invocation(NamedTuple):
         stderr: Write its errors here; the same as ``stdout`` with a terminal.
         clock: The runtime's: virtual where the cluster's time is.
         tty: Whether a terminal was asked for.
+        process: The container's main process, None where nothing was said of its image.
     """
 
     command: tuple[str, ...]
@@ -44,6 +49,7 @@ class Invocation(NamedTuple):
     stderr: MemoryPipe
     clock: Clock
     tty: bool
+    process: SimulatedProcess | None = None
 
 
 Program: TypeAlias = Callable[[Invocation], Awaitable[int] | None]
@@ -52,13 +58,27 @@ Program: TypeAlias = Callable[[Invocation], Awaitable[int] | None]
 
 async def run_builtin(asked: Invocation) -> int:
     """Run one of the built-in commands, or say that there is none of that name."""
-    if not asked.command:  # the main process writes nothing until it ends
-        await asyncio.Event().wait()
+    if not asked.command:
+        await _attend(asked)
     name = asked.command[0].rpartition("/")[2]
     program = _BUILTIN.get(name)
     if program is None:
         return await _fail(asked, name, "not found", NOT_FOUND)
     return await program(asked)
+
+
+async def _attend(asked: Invocation) -> None:
+    """Show what the main process writes from now on, until it ends."""
+    if asked.process is None:
+        await asyncio.Event().wait()
+    else:
+        cursor = MemoryCursor(asked.process.log, asked.process.log.end)
+        while True:
+            for entry in cursor.read():
+                _, stream, tag, text = entry.split(b" ", 3)
+                pipe = asked.stderr if stream == b"stderr" else asked.stdout
+                await pipe.write(text if tag == b"P" else text + b"\n")
+            await cursor.wait_more()
 
 
 async def _fail(asked: Invocation, name: str, why: str, code: int) -> int:
@@ -116,7 +136,10 @@ def _host(asked: Invocation) -> str:
 
 
 async def _env(asked: Invocation) -> int:
-    """Print the variables whose values stand in the pod; what refers elsewhere is left out."""
+    """Print the container's variables.
+
+    Where it has no function, and nobody computed them, those whose values stand in the pod.
+    """
     spec = spec_of(asked.pod) if asked.pod else {}
     variables = {"HOSTNAME": _host(asked)}
     for field in ("containers", "initContainers"):
@@ -125,6 +148,8 @@ async def _env(asked: Invocation) -> int:
                 for variable in container.get("env") or ():
                     if "valueFrom" not in variable:
                         variables[variable["name"]] = variable.get("value") or ""
+    if asked.process is not None and asked.process.spec.env:
+        variables = dict(asked.process.spec.env)
     lines = "".join(f"{name}={value}\n" for name, value in variables.items())
     await asked.stdout.write(lines.encode())
     return 0

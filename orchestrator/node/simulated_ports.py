@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from actors import get_logger
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.sessions import SessionError
 from orchestrator.resources.objects import Object
+
+if TYPE_CHECKING:
+    from orchestrator.node.simulated_processes import SimulatedProcess
 
 
 class Visit(NamedTuple):
@@ -20,12 +23,14 @@ class Visit(NamedTuple):
         port: The port that was asked for.
         incoming: What the other side sends; read it.
         outgoing: Write here what it gets.
+        process: Main process of the container that listens, None where that is not known.
     """
 
     pod: Object
     port: int
     incoming: MemoryPipe
     outgoing: MemoryPipe
+    process: SimulatedProcess | None = None
 
 
 Server: TypeAlias = Callable[[Visit], Awaitable[None] | None]
@@ -73,8 +78,10 @@ async def _serve(visit: Visit, answer: Awaitable[None]) -> None:
         log.warning("a simulated server failed", port=visit.port, exc_info=error)
 
 
-def connect(server: Server, pod: Object, port: int) -> SimulatedConnection | None:
+def connect(
+    server: Server, pod: Object, port: int, process: SimulatedProcess | None = None
+) -> SimulatedConnection | None:
     """Let ``server`` answer a new connection; None when it refuses."""
-    visit = Visit(pod, port, MemoryPipe(), MemoryPipe())
+    visit = Visit(pod, port, MemoryPipe(), MemoryPipe(), process)
     answer = server(visit)
     return None if answer is None else SimulatedConnection(visit, answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import field
+from typing import NamedTuple
 
 from orchestrator.node.admission import Refusal
 from orchestrator.node.support import Unsupported
@@ -43,6 +44,22 @@ BEGINNING = frozenset((Phase.STARTING, Phase.HOOKED))
 _LIVE = frozenset((Phase.STARTING, Phase.HOOKED, Phase.RUNNING))
 
 
+class PullState(NamedTuple):
+    """How pulling an image goes that could not be pulled.
+
+    Attributes:
+        delay: Seconds of the present back-off.
+        again_at: When it is tried again, seconds since the epoch.
+        look_at: When there is something to tell or to do next.
+        error: Why it failed.
+    """
+
+    delay: float
+    again_at: float
+    look_at: float
+    error: str
+
+
 class ContainerState:
     """One container of a pod.
 
@@ -75,6 +92,7 @@ class ContainerState:
         signalled: For when the runtime was told to kill it, seconds since the epoch, or None
             before it was told anything.
         image: Image of the newest attempt, ``""`` before the first.
+        pull: How pulling its image goes, None unless that failed.
         changed: Whether the newest attempt runs another image than the spec has by now.
     """
 
@@ -98,6 +116,7 @@ class ContainerState:
         "name",
         "older",
         "phase",
+        "pull",
         "ready",
         "reason",
         "role",
@@ -135,6 +154,7 @@ class ContainerState:
         self.hooked = False
         self.signalled: float | None = None
         self.image = ""
+        self.pull: PullState | None = None
         self.changed = False
 
     @property

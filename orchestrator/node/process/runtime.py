@@ -7,7 +7,7 @@ import os
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors import Clock, get_logger
 from orchestrator.node._index import RecordIndex
@@ -36,6 +36,9 @@ from orchestrator.node.sessions import (
 )
 from orchestrator.node.usage.measuring import Reading, read_trees
 from orchestrator.resources.objects import Object, name_of, namespace_of
+
+if TYPE_CHECKING:
+    from orchestrator.node.images import SimulatedImage
 
 _RETRY = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to bring a lost supervisor back; the last one repeats."""
@@ -289,6 +292,18 @@ class ProcessRuntime:
         except OSError as error:
             self._log.warning("no last words", container=of.container, error=str(error))
             return ""
+
+    def declared(self, container: Object) -> SimulatedImage | None:  # noqa: ARG002 - the protocol's
+        """Nothing is said of images where programs are."""
+        return None
+
+    def readiness(self, id: str) -> bool | None:  # noqa: A002, ARG002 - the protocol's
+        """Processes are asked by probes only."""
+        return None
+
+    def answers(self, id: str, probe: Object) -> bool:  # noqa: A002, ARG002 - the protocol's
+        """Tell that processes are there to be asked."""
+        return True
 
     def message_path(self, id: str) -> str:  # noqa: A002 - the protocol's word
         """Return where a container may leave its termination message."""

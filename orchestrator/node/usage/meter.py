@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
+from orchestrator.node.images import Declared
 from orchestrator.node.usage.amounts import ContainerUsage, NodeUsage, PodUsage, total
 from orchestrator.node.usage.loads import LoadBook, LoadedServices
 from orchestrator.node.usage.measuring import Measure, Reading
@@ -70,6 +71,7 @@ class UsageMeter:
         *,
         lives: Callable[[str], bool],
         measure: Measure | None = None,
+        declared: Declared | None = None,
     ) -> None:
         """Prepare; nothing is read before somebody asks.
 
@@ -78,11 +80,13 @@ class UsageMeter:
             voice: Hears of annotations that cannot be read.
             lives: Whether a node of this name measures; the pods of others have no metrics.
             measure: Reads containers that are processes; None where there are none.
+            declared: What was said of simulated containers' images.
         """
         self._store = store
         self._voice = voice
         self._lives = lives
         self._measure = measure
+        self._declared = declared
         self._rates: _Rates | None = None
         self._turn = asyncio.Lock()
         self._loaded: LoadedServices | None = None
@@ -146,7 +150,8 @@ class UsageMeter:
             for name, status in _running(pod):
                 age = max(0.0, now - parse_time(status["state"]["running"]["startedAt"]))
                 youngest = min(youngest, age)
-                cpu, memory = used_by(pod, specs[name], age, shares)
+                image = self._declared(specs[name]) if self._declared is not None else None
+                cpu, memory = used_by(pod, specs[name], age, shares, image)
                 used.append(ContainerUsage(name, cpu, memory))
         except ValueError as error:
             self._complain(pod, str(error))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from orchestrator.node.images import SimulatedImage, words_of
 from orchestrator.node.scripts import PREFIX, script_of
 from orchestrator.node.usage.courses import amount_at, parse_course
 from orchestrator.resources.objects import Object, spec_of
@@ -41,7 +42,13 @@ def no_load(resource: Resource, container: str) -> int | None:
     return None
 
 
-def used_by(pod: Object, container: Object, seconds: float, shares: Shares = no_load) -> Used:
+def used_by(
+    pod: Object,
+    container: Object,
+    seconds: float,
+    shares: Shares = no_load,
+    image: SimulatedImage | None = None,
+) -> Used:
     """Return what a container uses.
 
     Args:
@@ -49,22 +56,30 @@ def used_by(pod: Object, container: Object, seconds: float, shares: Shares = no_
         container: Its entry in the pod's spec.
         seconds: For how long it has run.
         shares: Its parts of loads.
+        image: What was said of its image.
 
     Raises:
         ValueError: An annotation cannot be read; the text names it.
     """
-    cpu = _amount(pod, container, "cpu", seconds, shares)
-    memory = _amount(pod, container, "memory", seconds, shares)
+    cpu = _amount(pod, container, "cpu", seconds, shares, image)
+    memory = _amount(pod, container, "memory", seconds, shares, image)
     return Used(cpu, memory // _NANO)
 
 
 def _amount(
-    pod: Object, container: Object, resource: Resource, seconds: float, shares: Shares
+    pod: Object,
+    container: Object,
+    resource: Resource,
+    seconds: float,
+    shares: Shares,
+    image: SimulatedImage | None,
 ) -> int:
     resources = container.get("resources") or {}
     asked = (resources.get("requests") or {}).get(resource)
     request = 0 if asked is None else parse(asked).nano
-    text = script_of(pod, container).get(f"{resource}-usage")
+    text = script_of(pod, container, words_of(image)).get(f"{resource}-usage")
+    if text is None and image is not None and resource in image.usage:
+        text = str(image.usage[resource](seconds))
     load = shares(resource, container["name"])
     if text is not None:
         try:

@@ -1,0 +1,278 @@
+"""What the images of an embedded cluster do: functions as containers, and declared behaviour."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.embedded.calls import Caller
+from orchestrator.embedded.client import Client
+from orchestrator.embedded.clocks import ClusterClock
+from orchestrator.embedded.commands import (
+    Connection,
+    ExecFunction,
+    PortFunction,
+    program_of,
+)
+from orchestrator.embedded.containers import Container, MainFunction
+from orchestrator.embedded.errors import ClusterError
+from orchestrator.node.images import Line, Lines, SimulatedImage
+from orchestrator.node.simulated_processes import hide_frames
+from orchestrator.node.usage.courses import parse_course
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from orchestrator.embedded.cluster import Cluster
+    from orchestrator.node.simulated_ports import Visit
+    from orchestrator.node.simulated_processes import SimulatedProcess
+    from orchestrator.store import Store
+
+Logs = Iterable[Line] | Callable[[Container], Iterable[Line]]
+Amount = str | float | Callable[[float], str | float]
+
+_REMEMBERED: Final = 4096
+"""Names of images whose declaration is remembered."""
+_PULL_REASONS: Final = ("ErrImagePull", "ImagePullBackOff")
+
+hide_frames(__file__)
+
+
+class Image:
+    """An image of simulated containers; made by `Cluster.image`.
+
+    Called with a function it makes that function the main process of its containers.
+
+    Attributes:
+        name: As it was declared.
+    """
+
+    def __init__(self, name: str, book: ImageBook, declared: SimulatedImage) -> None:
+        """Made by `ImageBook.declare`."""
+        self.name = name
+        self.declared = declared
+        self._book = book
+        self._ports: dict[int, PortFunction] = {}
+
+    def __repr__(self) -> str:
+        return f"<Image {self.name}>"
+
+    def __call__(self, function: MainFunction) -> Image:
+        """Let an async function of a `Container` be what its containers do.
+
+        It runs each time that one is started, in every pod; containers that run already are not
+        affected.
+        """
+        _check_async(function, "a container")
+        book = self._book
+
+        async def main(process: SimulatedProcess) -> object:
+            return await function(book.container_for(process))
+
+        self.declared.main = main
+        return self
+
+    def exec(self, function: ExecFunction) -> ExecFunction:
+        """Let a function of a `Command` answer commands in its containers, and ``exec`` probes.
+
+        It returns the exit code, or a text to be written. ``NotImplemented`` leaves a command to
+        the built-in ones (``echo``, ``cat``, ``sh -c`` and so on), which answer all without it.
+
+        ```python
+        @worker.exec
+        async def run(command):
+            if command.argv[0] == "psql":
+                return "1 row"
+            return NotImplemented
+        ```
+        """
+        self.declared.program = program_of(function, self._book)
+        return function
+
+    def port(self, number: int) -> Callable[[PortFunction], PortFunction]:
+        """Let an async function of a `Connection` serve a port of its containers.
+
+        ``kubectl port-forward`` reaches it, and so do ``httpGet`` and ``tcpSocket`` probes, which
+        then find nobody on ports that no function serves.
+        """
+        if not 0 < number < 1 << 16:
+            raise ValueError(f"there is no port {number}")
+
+        def declare(function: PortFunction) -> PortFunction:
+            _check_async(function, "a port")
+            self._ports[number] = function
+            self.declared.ports = frozenset(self._ports)
+            self.declared.server = self._serve
+            return function
+
+        return declare
+
+    def _serve(self, visit: Visit) -> Awaitable[None] | None:
+        function = self._ports.get(visit.port)
+        if function is None or visit.process is None:
+            return None
+        connection = Connection(visit, self._book.container_for(visit.process))
+
+        async def serve() -> None:
+            await function(connection)
+
+        return serve()
+
+
+class ImageBook:
+    """All images of one cluster; where its runtime looks them up."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Begin with none."""
+        self._cluster = cluster
+        self._images: dict[str, Image] = {}
+        self._found: dict[str, SimulatedImage | None] = {}
+        self._clock: ClusterClock | None = None
+
+    @property
+    def store(self) -> Store:
+        """The cluster's objects."""
+        return self._cluster.store
+
+    @property
+    def clock(self) -> ClusterClock:
+        """The cluster's time; waiting for it moves nothing."""
+        if self._clock is None:
+            self._clock = ClusterClock(self.store.clock, self._cluster.clock.mode)
+        return self._clock
+
+    def client(self, namespace: str, user: str) -> Client:
+        """Return a client for a container, which lets time pass only as others do."""
+        core = self._cluster.core
+        caller = Caller(self._cluster.asgi, user=user)
+        return Client(caller, lambda: core.store.registry, self.clock, core.sessions, namespace)
+
+    def container_for(self, process: SimulatedProcess) -> Container:
+        """Return what a container's functions see of it, always the same."""
+        if process.face is None:
+            process.face = Container(self, process)
+        assert isinstance(process.face, Container)
+        return process.face
+
+    def __bool__(self) -> bool:
+        """Whether anything was said of any image."""
+        return bool(self._images)
+
+    def declare(self, name: str, declared: SimulatedImage) -> Image:
+        """Say what an image does, in place of what was said of it before."""
+        if not name:
+            raise ClusterError('an image has a name: cluster.image("worker:1")')
+        image = Image(name, self, declared)
+        self._images.pop(name, None)
+        self._images[name] = image
+        self._found.clear()
+        return image
+
+    def find(self, image: str) -> SimulatedImage | None:
+        """Return what was said of an image.
+
+        The name as it was given goes first, then one without a tag, then patterns: the one that
+        was declared last.
+        """
+        if image in self._found:
+            return self._found[image]
+        if len(self._found) >= _REMEMBERED:
+            self._found.clear()
+        found = self._images.get(image) or self._images.get(without_tag(image))
+        if found is None:
+            patterns = [name for name in self._images if "*" in name]
+            fitting = [name for name in reversed(patterns) if fnmatchcase(image, name)]
+            found = self._images[fitting[0]] if fitting else None
+        declared = self._found[image] = None if found is None else found.declared
+        return declared
+
+
+def without_tag(image: str) -> str:
+    """Return an image's name without its tag and digest."""
+    name = image.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    return head if colon and "/" not in tag else name
+
+
+def describe(
+    book: ImageBook,
+    *,
+    start_seconds: float | None = None,
+    ready_seconds: float | None = None,
+    ready: bool | None = None,
+    run_seconds: float | None = None,
+    exit_code: int | None = None,
+    crash_after: float | None = None,
+    stop_seconds: float | None = None,
+    refuse: str = "",
+    logs: Logs = (),
+    termination_message: str = "",
+    cpu: Amount | None = None,
+    memory: Amount | None = None,
+) -> SimulatedImage:
+    """Put what `Cluster.image` was told into the runtime's words.
+
+    Raises:
+        ClusterError: Two of them contradict each other.
+        ValueError: An amount cannot be read.
+    """
+    if crash_after is not None:
+        if run_seconds is not None:
+            raise ClusterError("crash_after and run_seconds both say when a container ends: choose")
+        run_seconds, exit_code = crash_after, 1 if exit_code is None else exit_code
+    elif exit_code is not None and run_seconds is None:
+        run_seconds = 0.0
+    reason, _, why = refuse.partition(":")
+    pull_error = ""
+    if reason in _PULL_REASONS:
+        pull_error, refuse = why.strip() or "the image cannot be pulled", ""
+    given = {
+        "start-seconds": start_seconds,
+        "ready-after-seconds": ready_seconds,
+        "run-seconds": run_seconds,
+        "exit-code": exit_code,
+        "stop-seconds": "never" if stop_seconds == float("inf") else stop_seconds,
+        "refuse": refuse or None,
+        "termination-message": termination_message or None,
+    }
+    for word in ("start-seconds", "ready-after-seconds", "run-seconds", "stop-seconds"):
+        value = given[word]
+        if isinstance(value, int | float) and value < 0:
+            raise ClusterError(f"{word.replace('-', '_')}: {value:g} seconds are none")
+    usage: dict[str, Callable[[float], object]] = {}
+    for resource, amount in (("cpu", cpu), ("memory", memory)):
+        if callable(amount):
+            usage[resource] = amount
+        elif amount is not None:
+            text = str(amount)
+            parse_course(text)
+            given[f"{resource}-usage"] = text
+    words = {word: str(value) for word, value in given.items() if value is not None}
+    return SimulatedImage(
+        words=words,
+        pull_error=pull_error,
+        ready=ready,
+        lines=_lines(logs, book),
+        usage=usage,
+    )
+
+
+def _lines(logs: Logs, book: ImageBook) -> Lines | None:
+    if callable(logs):
+        function = logs
+        return lambda process: function(book.container_for(process))
+    lines = [logs] if isinstance(logs, str) else list(logs)
+    return (lambda _: lines) if lines else None
+
+
+def _check_async(function: Any, what: str) -> None:
+    if inspect.isfunction(function) and not inspect.iscoroutinefunction(function):
+        raise TypeError(
+            f"{function.__qualname__} cannot be {what}: make it `async def`, since it lives on the "
+            "cluster's loop and must let others have their turn"
+        )
+
+
+__all__ = ["Image", "ImageBook", "describe", "without_tag"]
