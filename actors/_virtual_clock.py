@@ -155,11 +155,14 @@ class VirtualClock:
         """Let no time pass while the block is at work, in a thread or over a socket."""
         return self._hold
 
-    async def settle(self) -> None:
+    async def settle(self, *, courteous: bool = True) -> None:
         """Wait until all that is set in motion at this moment has come to rest.
 
         That is: nothing in the loop is ready, nobody holds the clock, ``courtesy`` knows of
         nothing. Where somebody never pauses, five real seconds are enough.
+
+        Args:
+            courteous: Ask ``courtesy``; otherwise this is over in a moment.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + _PATIENCE
@@ -168,7 +171,7 @@ class VirtualClock:
                 return
             if self._hold.count:
                 await self._hold.wait(end - loop.time())
-            elif self.courtesy is None or not await self.courtesy():
+            elif not courteous or self.courtesy is None or not await self.courtesy():
                 return
 
     async def advance(self, seconds: float) -> None:

@@ -52,7 +52,7 @@ class Lists:
         self._random = chance
         self._encoded = encoded
         self._messages = messages
-        self._fanout = Fanout(lambda resource, wake: store.follow([resource], wake))
+        self._fanout = Fanout(lambda resource, wake: store.follow([resource], wake, relists=True))
 
     async def wait_for(self, version: str) -> None:
         """Wait for a version that is asked for as the least, as long as upstream does.
@@ -167,7 +167,9 @@ class Lists:
         watch = Watch(
             target.resource,
             replace(view, encode=encode),
-            follow=lambda wake, sequence: store.follow([target.resource], wake, after=sequence),
+            follow=lambda wake, sequence: store.follow(
+                [target.resource], wake, after=sequence, relists=True
+            ),
             after=after,
             initial=initial,
             fanout=self._fanout,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.embedded.travel import Travels
     from orchestrator.embedded.travel_changes import Difference, Revisions
     from orchestrator.embedded.travel_past import Past
+    from orchestrator.embedded.travel_snapshots import ClusterSnapshot
     from orchestrator.node.images import SimulatedImage
     from orchestrator.store import Store
 
@@ -310,6 +311,34 @@ class Cluster:
             VersionError: No history is kept.
         """
         return self._travels.history(target, namespace)
+
+    async def snapshot(self) -> ClusterSnapshot:
+        """Take note of all objects, to come back to with `restore` as often as one likes.
+
+        ```python
+        snap = await cluster.snapshot()
+        ...                                    # a test
+        await cluster.restore(snap)            # the next one begins where this one did
+        ```
+
+        It holds no copies, so it costs next to nothing.
+        """
+        return await self._travels.snapshot()
+
+    async def restore(self, snapshot: ClusterSnapshot) -> None:
+        """Put back all objects as they were in a snapshot, with their old uids.
+
+        Versions and the clock go on: what is put back gets new versions, all in one commit, and
+        watches from before end with 410 ``Expired``, upon which clients list anew. Pods whose
+        containers ran in the snapshot run again, with no restart to be seen; those that are not in
+        it are gone. What is no object is not put back: files of volumes, faults, the log of a
+        container.
+
+        Raises:
+            ClusterError: The snapshot is another cluster's, or the nodes run processes, which
+                cannot be undone.
+        """
+        await self._travels.restore(snapshot)
 
     @property
     def api(self) -> Client:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from orchestrator.cluster import ClusterError
+from orchestrator.store.history import VersionError
 
-__all__ = ["ApplyError", "ClusterError", "WaitTimeoutError"]
+__all__ = ["ApplyError", "ClusterError", "VersionError", "WaitTimeoutError"]
 
 
 class WaitTimeoutError(TimeoutError):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors import VirtualClock
+from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.travel_changes import Difference, Revisions, difference, revisions
 from orchestrator.embedded.travel_past import Past
+from orchestrator.embedded.travel_snapshots import ClusterSnapshot
 from orchestrator.resources.kinds import registry
 from orchestrator.store.history import History, VersionError
 
@@ -32,6 +35,29 @@ class Travels:
         if history is None:
             raise VersionError("this cluster keeps no history: make it with Cluster(history=None)")
         return history
+
+    async def snapshot(self) -> ClusterSnapshot:
+        """See `Cluster.snapshot`."""
+        await self._settle()
+        store = self._core.store
+        return ClusterSnapshot(store, store.sequence, store.clock.now(), store.objects())
+
+    async def restore(self, snapshot: ClusterSnapshot) -> None:
+        """See `Cluster.restore`."""
+        if self._core.config.runtime != "simulated":
+            raise ClusterError(
+                "what processes have done cannot be undone: restore works with "
+                "runtime='simulated'; start another cluster instead"
+            )
+        await self._settle()
+        await snapshot.put_back(self._core.store)
+
+    async def _settle(self) -> None:
+        """Let what is under way come to its end: it belongs to the time before."""
+        clock = self._core.store.clock
+        if isinstance(clock, VirtualClock):
+            await clock.settle(courteous=False)
+        await self._core.store.settle()
 
     def at(self, version: int) -> Past:
         """See `Cluster.at`."""

@@ -279,11 +279,12 @@ def route(
     """Settle what concerns pods at rest, and sort the other events by node.
 
     Returns:
-        For each node that has any its pods' changes in order (None: removed), and the ConfigMaps,
-        Secrets, ServiceAccounts and claims that changed.
+        For each node that has any its pods' changes in order (None: removed, `nodes.UNDONE`: never
+        was), and the ConfigMaps, Secrets, ServiceAccounts and claims that changed.
     """
     changes: dict[str, list[tuple[str, Object | None]]] = {}
     keys: set[Key] = set()
+    undone: set[str] = set()
     for event in events:
         if event.key[0] != "pods":
             if event.key[0] != "nodes":
@@ -294,12 +295,21 @@ def route(
         if name is None:
             continue
         mine = nodes_pods.get(name)
-        if mine is None or mine.settle(event):
+        if mine is None:
+            continue
+        uid = pod["metadata"]["uid"]
+        put_back = event.restored and event.type != "MODIFIED"
+        if not put_back and uid not in undone and mine.settle(event):
             continue
         found = changes.get(name)
         if found is None:
             changes[name] = found = []
-        found.append((pod["metadata"]["uid"], None if event.type == "DELETED" else pod))
+        if put_back:  # it is not removed, or bound: what it did meanwhile never was
+            undone.add(uid)
+            found.append((uid, nodes.UNDONE))
+            if event.type == "DELETED":
+                continue
+        found.append((uid, None if event.type == "DELETED" else pod))
     return changes, keys
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import ClassVar, Protocol, TypeAlias, assert_never
+from typing import ClassVar, Final, Protocol, TypeAlias, assert_never
 
 from actors import Actor, MailboxFull, Supervision
 from orchestrator.node import core, pods, registration
@@ -32,6 +32,10 @@ _REGISTER_AGAIN = 1.0
 """Seconds until a registration or first heartbeat that was refused is repeated."""
 
 
+UNDONE: Final[Object] = {}
+"""In place of a pod: an earlier state was put back, in which it was not here as it is now."""
+
+
 class NodeStore(Reader, Writer, Protocol):
     """The part of the store that a node needs."""
 
@@ -41,7 +45,10 @@ class NodeStore(Reader, Writer, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodsChanged:
-    """Pods of this node in the order of their changes; None marks those that were removed."""
+    """Pods of this node in the order of their changes.
+
+    None marks those that were removed, `UNDONE` those whose course never was.
+    """
 
     changes: tuple[tuple[str, Object | None], ...]
 
@@ -264,13 +271,36 @@ class NodeActor(Actor[Command]):
         for uid, pod in present.items():
             self._change(uid, pod)
 
+    def _undo(self, uid: str) -> None:
+        """Let a pod never have been here; it may come as it was before."""
+        around = self._around
+        addresses = {record.address for record in self._runtime.known(uid)}
+        entry = self._pods.pop(uid, None)
+        if entry is not None:
+            if entry.ref is not None:
+                self.context.stop(entry.ref)
+            for status in (entry.latest.get("status"), entry.proposed):
+                addresses.add((status or {}).get("podIP") or "")
+        self._runtime.forget(uid)
+        for address in sorted(addresses):
+            around.pool.release(address, self.context.clock.monotonic(), uid)
+        around.outbox.forget(uid)
+        around.unconfigured.discard(uid)
+        around.followers.leave(uid)
+        self._resting.admissions.forget(uid)
+
     def _change(self, uid: str, pod: Object | None) -> None:
         entry = self._pods.get(uid)
-        if pod is None:
+        if pod is UNDONE:
+            self._undo(uid)
+        elif pod is None:
             if entry is not None and not entry.removed:
                 entry.removed = True
                 self._tell(uid, entry, pods.PodRemoved())
         elif entry is None:
+            address = (pod.get("status") or {}).get("podIP")
+            if address and not core.is_terminal(pod):
+                self._around.pool.claim(address, uid)
             if not (self._resting.begin(pod) or self._resting.resume(pod)):
                 entry = self._pods[uid] = NodePod(pod)
                 entry.refused = self._resting.refusal_of(pod)
@@ -321,8 +351,11 @@ class NodeActor(Actor[Command]):
         self.context.ref.tell(_Cleared(uid=uid))
 
     def _clear(self, uid: str) -> None:
-        entry = self._pods.pop(uid, None)
-        if entry is not None and entry.ref is not None:
+        entry = self._pods.get(uid)
+        if entry is None or not entry.removed:
+            return  # another one, put back in the place of the one that is meant
+        del self._pods[uid]
+        if entry.ref is not None:
             self.context.stop(entry.ref)
 
     def _reconsider(self, keys: frozenset[Key]) -> None:

@@ -69,6 +69,10 @@ class Outbox:
             self._notify()
         self._waiting[proposal.uid] = proposal
 
+    def forget(self, uid: str) -> None:
+        """Drop what a pod wants written, unless it is being written."""
+        self._waiting.pop(uid, None)
+
     def is_pending(self, uid: str) -> bool:
         """Whether something of the pod is waiting or being written."""
         return uid in self._waiting or uid in self._flying

@@ -302,6 +302,12 @@ class Runtime(Protocol):
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
         """Forget an ended container and remove its logs; unknown ids are ignored."""
 
+    def forget(self, uid: str) -> None:
+        """Let a pod's containers never have been, without a word to its node.
+
+        Only where containers are no more than records: ids that were in use may be used again.
+        """
+
 
 class RuntimeUnavailableError(Exception):
     """The runtime cannot work; the text says why and what to do."""

@@ -423,6 +423,16 @@ class SimulatedRuntime:
         self._specs.pop(id, None)
         self._processes.remove(id)
 
+    def forget(self, uid: str) -> None:
+        """Let a pod's containers never have been; nobody is told."""
+        starting = [spec.id for spec in self._starting.values() if spec.of.uid == uid]
+        for container in [*starting, *(record.started.id for record in self.known(uid))]:
+            if timer := self._timers.pop(container, None):
+                timer.cancel()
+            self._starting.pop(container, None)
+            self._end_commands(container)
+            self.remove(container)
+
     def _tell(self, event: RuntimeEvent) -> None:
         listener = self._listeners.get(event.of.node)
         if listener is not None:

@@ -125,6 +125,13 @@ class ServiceAllocator:
         for port in _node_ports(spec):
             self._ports.pop(port, None)
 
+    def adopt(self, key: Key, service: Object) -> None:
+        """Take in a service that comes with its address and ports."""
+        spec = service.get("spec") or {}
+        owner: _Owner = (key[0], key[1], key[2])
+        self._addresses.update(dict.fromkeys(_addresses(spec), owner))
+        self._ports.update(dict.fromkeys(_node_ports(spec), owner))
+
     def _free_address(self, address: str, key: Key) -> None:
         if tuple(key) != KUBERNETES:
             self._addresses.pop(address, None)

@@ -21,9 +21,10 @@ from orchestrator.store.allocation import ServiceAllocator
 from orchestrator.store.codec import Delta, Encoder, Stamp, diff_objects, pack_key
 from orchestrator.store.events import EventType, ObjectEvent
 from orchestrator.store.identities import Identities
-from orchestrator.store.operations import Changed, Create, Delete, Modify, Operation, Raced
+from orchestrator.store.operations import Changed, Create, Delete, Modify, Operation, Raced, Rewind
 from orchestrator.store.overlay import Overlay
 from orchestrator.store.quotas import QUOTAS, Charge, QuotaLedger
+from orchestrator.store.rewinding import plan_rewind
 from orchestrator.store.rules import (
     check_identity,
     check_namespace,
@@ -53,10 +54,12 @@ class Draft(NamedTuple):
     Attributes:
         events: What will be published, with the sequences they will have.
         appends: Their log records, in the same order.
+        rewinds: The last sequence of each return to an earlier state among them.
     """
 
     events: list[ObjectEvent]
     appends: list[Append]
+    rewinds: list[int]
 
 
 class Decider:
@@ -77,7 +80,7 @@ class Decider:
         sequence: int,
     ) -> None:
         self.now = 0.0
-        self.draft = Draft([], [])
+        self.draft = Draft([], [], [])
         self._served = served
         self._overlay = overlay
         self._allocator = allocator
@@ -90,7 +93,7 @@ class Decider:
 
     def take(self) -> Draft:
         """Return the draft and start a new one."""
-        draft, self.draft = self.draft, Draft([], [])
+        draft, self.draft = self.draft, Draft([], [], [])
         return draft
 
     def sign(self, by: str) -> None:
@@ -106,7 +109,7 @@ class Decider:
         self._allocator.rebuild()
         self._ledger.rebuild(self._overlay.committed(QUOTAS))
         self._sequence = sequence
-        self.draft = Draft([], [])
+        self.draft = Draft([], [], [])
 
     def decide(self, operation: Operation) -> Object:
         """Decide one operation and return the object its caller gets.
@@ -127,6 +130,52 @@ class Decider:
             assert not events or events[-1].sequence <= sequence
             self._sequence = sequence
             raise
+
+    def rewind(self, rewind: Rewind) -> None:
+        """Put back an earlier state of all objects; what is as it was stays untouched."""
+        sequence = self._sequence
+        plan = plan_rewind(self._overlay.everything(), rewind)
+        for key, current in plan.remove:
+            if key[0] == "services":
+                self._allocator.release(key, current)
+            self._sequence += 1
+            metadata = {**current["metadata"], "resourceVersion": str(self._sequence)}
+            last = {**current, "metadata": metadata}
+            self._put_back("DELETED", key, last, current, self._encoder.delete())
+        for key, current in plan.change:
+            if key[0] == "services":
+                self._allocator.release(key, current)
+        for key, wanted in plan.create:
+            self._take_in(key, wanted)
+            self._sequence += 1
+            metadata = {**wanted["metadata"], "resourceVersion": str(self._sequence)}
+            created = {**wanted, "metadata": metadata}
+            rewind.made[key] = created
+            self._put_back("ADDED", key, created, None, self._encoder.create(created))
+        for key, current in plan.change:
+            wanted = rewind.objects[key]
+            self._take_in(key, wanted)
+            delta = diff_objects(current, wanted)
+            if delta is None:
+                rewind.made[key] = current
+            else:
+                rewind.made[key] = self._put_changed(key, current, wanted, delta)
+                self.draft.events[-1].restored = True
+        if self._sequence != sequence:
+            self.draft.rewinds.append(self._sequence)
+
+    def _take_in(self, key: Key, obj: Object) -> None:
+        """Note what an object that is put back holds."""
+        if key[0] == "services":
+            self._allocator.adopt(key, obj)
+        elif key[0] == QUOTAS:
+            self._ledger.add(key[1], key[2])
+
+    def _put_back(
+        self, type_: EventType, key: Key, obj: Object, previous: Object | None, payload: bytes
+    ) -> None:
+        self._put(type_, key, obj, previous, payload)
+        self.draft.events[-1].restored = True
 
     def rehearse(self, operation: Operation) -> Object:
         """Decide without drafting: a dry run.
@@ -326,7 +375,7 @@ class Decider:
     ) -> None:
         sequence = self._sequence
         self._overlay.put(key, sequence, None if type_ == "DELETED" else obj)
-        events, appends = self.draft
+        events, appends, _ = self.draft
         events.append(ObjectEvent(sequence, type_, key, obj, previous, self._encoder.stamp))
         appends.append(_append((pack_key(key), payload, None)))
 

@@ -24,9 +24,11 @@ class ObjectEvent:
             ``resourceVersion``.
         previous: The state before, None for ``ADDED``.
         stamp: When it was written, and by whom.
+        restored: Whether an earlier state was put back (`orchestrator.store.rewinding`): what came
+            of the object meanwhile never was.
     """
 
-    __slots__ = ("_json", "key", "object", "previous", "sequence", "stamp", "type")
+    __slots__ = ("_json", "key", "object", "previous", "restored", "sequence", "stamp", "type")
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class ObjectEvent:
         self.object = object_
         self.previous = previous
         self.stamp = stamp
+        self.restored = False
         self._json: bytes | None = None
 
     def json(self) -> bytes:

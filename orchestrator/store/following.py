@@ -22,6 +22,9 @@ class Follower:
 
     Attributes:
         sequence: Everything up to here has been taken.
+        relists: Whether it has to list again when earlier states are put back, as clients have to:
+            a version of theirs may be of a state that never was. The cluster's own parts take what
+            is put back as changes.
     """
 
     def __init__(
@@ -30,8 +33,11 @@ class Follower:
         resources: Iterable[str],
         notify: Callable[[], None],
         after: int,
+        *,
+        relists: bool = False,
     ) -> None:
         self.sequence = after
+        self.relists = relists
         self.resources = tuple(dict.fromkeys(resources))
         self._followers = followers
         self._notify = notify
@@ -52,6 +58,8 @@ class Follower:
                 store's sequence with a new follower (or `restart` this one).
         """
         self._notified = False
+        if self.relists and self.sequence < self._followers.rewound:
+            raise Expired(self.sequence, self._followers.rewound)
         if len(self._places) == 1:
             channel, place = self._places[0]
             if place < channel.trimmed:
@@ -84,7 +92,7 @@ class Follower:
         else:
             last = taken[-1].sequence
             self._places = [
-                (channel, max(place, channel.place_after(last))) for channel, place in self._places
+                (channel, max(place, channel.place_behind(last))) for channel, place in self._places
             ]
         return taken
 
@@ -129,6 +137,7 @@ class Followers:
     def __init__(self, window: Window, sequence: int) -> None:
         self.window = window
         self.sequence = sequence
+        self.rewound = 0
         self._by_resource: dict[str, dict[int, Follower]] = {}
         self._count = 0
         self._waiting: dict[int, Callable[[], None]] = {}
@@ -136,13 +145,20 @@ class Followers:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, resources: Iterable[str], notify: Callable[[], None], after: int) -> Follower:
-        """Start following.
+    def add(
+        self,
+        resources: Iterable[str],
+        notify: Callable[[], None],
+        after: int,
+        *,
+        relists: bool = False,
+    ) -> Follower:
+        """Start following; see `orchestrator.store.reading.Reads.follow`.
 
         Raises:
             Expired: ``after`` lies before the window.
         """
-        follower = Follower(self, resources, notify, after)
+        follower = Follower(self, resources, notify, after, relists=relists)
         self.enlist(follower, follower.resources)
         self._count += 1
         if after < self.sequence:
@@ -165,6 +181,14 @@ class Followers:
             if not followers:
                 del self._by_resource[resource]
         self._count -= found
+
+    def expire(self, sequence: int) -> None:
+        """Have those who list again do so: earlier states were put back up to ``sequence``."""
+        self.rewound = sequence
+        for followers in tuple(self._by_resource.values()):
+            for follower in tuple(followers.values()):
+                if follower.relists:
+                    follower.wake()
 
     def await_any(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` at every publication, of whatever, until `stop_waiting`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from orchestrator.records import dataclass
@@ -118,6 +118,28 @@ class Raced(Exception):  # noqa: N818 - it says what happened
     """Another object was found than the one that a `Change` or a `Delete` was made for."""
 
 
+class Rewind:
+    """Put back a state of all objects, at new versions.
+
+    Attributes:
+        objects: How they were, by key: all there is to be.
+        known: Objects that are known to be as in ``objects``, by key.
+        made: Filled in by the sequencer: the objects that it has put back.
+    """
+
+    __slots__ = ("known", "made", "objects")
+
+    def __init__(
+        self,
+        objects: Mapping[tuple[str, str, str], Object],
+        known: Mapping[tuple[str, str, str], Object],
+    ) -> None:
+        """Ask for a state."""
+        self.objects = objects
+        self.known = known
+        self.made: dict[tuple[str, str, str], Object] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     """The sequencer's one command: decide these in order and make them durable together.
@@ -126,8 +148,10 @@ class Commit:
         operations: In order; a later one sees what an earlier one did.
         dry_run: Decide and answer, but write nothing.
         by: Who proposes them: a user, or a component of the cluster; empty where nobody says.
+        rewind: Put back an earlier state, before the operations.
     """
 
     operations: tuple[Operation, ...]
     dry_run: bool = False
     by: str = ""
+    rewind: Rewind | None = None

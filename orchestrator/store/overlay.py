@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestrator.resources.objects import Key, Object
 from orchestrator.store.events import ObjectEvent
@@ -27,6 +27,18 @@ class Overlay:
         """Return the state that a decision made now has to start from."""
         pending = self._pending.get(key)
         return pending[1] if pending is not None else self._committed.get(key)
+
+    def everything(self) -> Mapping[tuple[str, str, str], Object]:
+        """Return all objects by key, with what is pending."""
+        if not self._pending:
+            return self._committed
+        objects = dict(self._committed)
+        for key, (_, obj) in self._pending.items():
+            if obj is None:
+                objects.pop(key, None)
+            else:
+                objects[key] = obj
+        return objects
 
     def committed(self, resource: str) -> list[Object]:
         """Return the committed objects of a resource, in no order."""

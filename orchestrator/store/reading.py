@@ -174,6 +174,7 @@ class Reads:
         notify: Callable[[], None],
         *,
         after: int | None = None,
+        relists: bool = False,
     ) -> Follower:
         """Follow the committed changes of some resources.
 
@@ -182,11 +183,14 @@ class Reads:
             notify: Called, without waiting, when there is something to take; not called again
                 before `Follower.take`. Must not raise.
             after: Begin behind this sequence; None begins now.
+            relists: Get `Expired` when earlier states are put back, as clients have to, and not
+                the changes that come of it.
 
         Raises:
             Expired: ``after`` lies before what is kept.
         """
-        return self._followers.add(resources, notify, self.sequence if after is None else after)
+        begin = self.sequence if after is None else after
+        return self._followers.add(resources, notify, begin, relists=relists)
 
     def watch(
         self,
@@ -228,7 +232,7 @@ class Reads:
         return Watch(
             self.clock,
             self._kind(resource),
-            lambda notify: self.follow([resource], notify, after=begin),
+            lambda notify: self.follow([resource], notify, after=begin, relists=True),
             initial=initial,
             initial_end=bool(send_initial_events),
             namespace=namespace or None,

@@ -24,6 +24,11 @@ class _WriteMore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """An earlier state was put back: what was told since never happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrences:
     """The same happened to many objects.
 
@@ -62,7 +67,7 @@ class Occurrences:
         )
 
 
-Command: TypeAlias = Occurrence | Occurrences | _WriteMore
+Command: TypeAlias = Occurrence | Occurrences | Forget | _WriteMore
 
 
 class Recorder(BatchActor[Command]):
@@ -102,6 +107,10 @@ class Recorder(BatchActor[Command]):
             message = envelope.message
             if isinstance(message, _WriteMore):
                 self._resting = False
+            elif isinstance(message, Forget):
+                self._correlator = Correlator()
+                waiting.clear()
+                come = 0
             elif isinstance(message, Occurrence):
                 waiting.append((message, message.involved))
                 come += 1

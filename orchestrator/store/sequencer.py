@@ -15,7 +15,8 @@ from orchestrator.store.events import ObjectEvent
 from orchestrator.store.operations import Commit, Raced
 
 Result: TypeAlias = Object | StatusError | Raced
-Publish: TypeAlias = Callable[[list[ObjectEvent], int], None]
+Publish: TypeAlias = Callable[[list[ObjectEvent], int, int], None]
+"""Takes events, the bytes of their records, and the last sequence that puts back earlier states."""
 
 
 class SequenceBroken(Exception):  # noqa: N818 - it says what happened
@@ -90,6 +91,8 @@ class Sequencer(BatchActor[Commit]):
 
     def _decide(self, commit: Commit) -> list[Result]:
         self._decider.sign(commit.by)
+        if commit.rewind is not None:
+            self._decider.rewind(commit.rewind)
         decide = self._decider.rehearse if commit.dry_run else self._decider.decide
         results: list[Result] = []
         for operation in commit.operations:
@@ -134,7 +137,8 @@ class Sequencer(BatchActor[Commit]):
             _fail(answers, unconfirmed)
             _fail(self._take(), unconfirmed)
             raise
-        self._publish(draft.events, sum([len(append.data) for append in draft.appends]))
+        size = sum([len(append.data) for append in draft.appends])
+        self._publish(draft.events, size, draft.rewinds[-1] if draft.rewinds else 0)
         _reply(answers)
 
     @staticmethod

@@ -33,12 +33,10 @@ from orchestrator.store.housekeeping import (
     snapshot_entries,
 )
 from orchestrator.store.identities import Identities
-from orchestrator.store.operations import (
-    Create,
-)
+from orchestrator.store.operations import Commit, Create, Rewind
 from orchestrator.store.overlay import Overlay
 from orchestrator.store.quotas import QUOTAS, QuotaLedger
-from orchestrator.store.recording import Occurrences, Recorder
+from orchestrator.store.recording import Forget, Occurrences, Recorder
 from orchestrator.store.replaying import fold_event
 from orchestrator.store.sequencer import Sequencer
 from orchestrator.store.statistics import StoreStatistics
@@ -144,6 +142,21 @@ class Store(Writes):
         """Serve what the definitions of custom resources say now."""
         self.registry = self._custom.registry(self.list(DEFINITIONS))
 
+    def objects(self) -> dict[tuple[str, str, str], Object]:
+        """Return all objects by key, as they are now."""
+        return dict(self._projection.objects)
+
+    async def rewind(self, rewind: Rewind) -> None:
+        """Put back an earlier state of all objects, with their old uids and at new versions.
+
+        All of it is one commit. Clients' watches from before get 410, and lists of a version before
+        it; the cluster's own parts see changes that are marked as `ObjectEvent.restored`.
+
+        Raises:
+            StatusError: 429 when the sequencer has no room, 503 when the commit failed.
+        """
+        await self._ask(Commit(operations=(), rewind=rewind, by="restore"), 30.0)
+
     def record(self, occurrence: Occurrence | Occurrences) -> None:
         """Pass on what a component tells; see `orchestrator.store.EventRecorder`."""
         self._recorder.tell(occurrence)
@@ -217,7 +230,7 @@ class Store(Writes):
             self._log.last_sequence,
         )
 
-    def _publish(self, events: builtins.list[ObjectEvent], size: int) -> None:
+    def _publish(self, events: builtins.list[ObjectEvent], size: int, rewound: int) -> None:
         self._projection.apply_all(events)
         self._overlay.settle(events)
         self._tail_size += size
@@ -226,6 +239,10 @@ class Store(Writes):
         touched = self._window.add(events, size, self.clock.now())
         if DEFINITIONS in touched:
             self._serve_custom()
+        if rewound:
+            self._window.expire(rewound)
+            self._followers.expire(rewound)
+            self._recorder.tell(Forget())
         self.admission.note(touched)
         self._followers.publish(touched, events[-1].sequence)
 

@@ -75,6 +75,10 @@ class Channel:
         """
         if sequence < self.lost:
             raise Expired(sequence, self.lost)
+        return self.place_behind(sequence)
+
+    def place_behind(self, sequence: int) -> int:
+        """Return the same for a reader who has its place, whatever others may begin at."""
         return self.trimmed + bisect_right(self.events, sequence, key=_SEQUENCE)
 
     def read(self, place: int, limit: int | None = None) -> Sequence[ObjectEvent]:
@@ -86,7 +90,7 @@ class Channel:
         """Forget events up to sequence ``floor``."""
         count = bisect_right(self.events, floor, key=_SEQUENCE)
         if count:
-            self.lost = self.events[count - 1].sequence
+            self.lost = max(self.lost, self.events[count - 1].sequence)
             del self.events[:count]
             self.trimmed += count
 
@@ -126,6 +130,15 @@ class Window:
         self._batches.clear()
         self._events = self._size = 0
 
+    def expire(self, sequence: int) -> None:
+        """Let nobody begin before ``sequence`` from now on: the past became another one there.
+
+        Events stay for those who have their place already.
+        """
+        self.floor = self._start = sequence
+        for channel in self._channels.values():
+            channel.lost = sequence
+
     def add(self, events: Sequence[ObjectEvent], size: int, now: float) -> Collection[str]:
         """Take a committed batch in, trim what is over the limits, return its resources.
 
@@ -161,6 +174,6 @@ class Window:
             self._size -= size
             trimmed += count
         if trimmed:
-            self.floor = floor
+            self.floor = max(self.floor, floor)
             for channel in self._channels.values():
                 channel.trim(floor)

@@ -236,6 +236,10 @@ class ProcessRuntime:
         """Never called: see `runs_on`."""
         raise NotImplementedError(f"a process does not just run: {of}, {address}")
 
+    def forget(self, uid: str) -> None:
+        """Never called: what a process has done cannot be undone."""
+        raise NotImplementedError(f"processes are not undone: pod {uid}")
+
     def halt(self, uid: str) -> Sequence[ContainerExited]:
         """Never called: see `runs_on`."""
         raise NotImplementedError(f"a process does not just end: {uid}")

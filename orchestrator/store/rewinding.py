@@ -1,0 +1,87 @@
+"""Back to an earlier state: which objects to remove, to make anew, and to change. Pure.
+
+A return never lowers a version: it is one commit of ordinary records, after which all objects are
+as they were, with their old uids and at new versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from orchestrator.resources.custom.kinds import DEFINITIONS
+from orchestrator.resources.objects import Key, Object
+from orchestrator.store.operations import Rewind
+
+_FIRST: Final = ("namespaces", DEFINITIONS)
+"""What others live in or are defined by: made before them, removed after them."""
+_COURSE: Final = ("phase", "containerStatuses", "initContainerStatuses", "podIP")
+"""What a pod's status says of its containers."""
+
+
+class RewindPlan(NamedTuple):
+    """What has to be done, in this order.
+
+    Attributes:
+        remove: Objects to remove, as they are.
+        create: Objects to make, as they were.
+        change: Objects to change, as they are.
+    """
+
+    remove: list[tuple[Key, Object]]
+    create: list[tuple[Key, Object]]
+    change: list[tuple[Key, Object]]
+
+
+def plan_rewind(present: Mapping[tuple[str, str, str], Object], rewind: Rewind) -> RewindPlan:
+    """Return what turns the present state into the wanted one.
+
+    What has the same identity is the same. An object that has become another one, and a pod that
+    went on to do something else, is removed and made: for whoever follows, a pod that is no longer
+    bound or runs again is nothing that a pod can come to.
+
+    Args:
+        present: All objects by key; the keys are `Key`.
+        rewind: The wanted state.
+    """
+    known, wanted = rewind.known, rewind.objects
+    remove: list[tuple[Key, Object]] = []
+    create: list[tuple[Key, Object]] = []
+    change: list[tuple[Key, Object]] = []
+    for raw, current in present.items():
+        if known.get(raw) is current:
+            continue
+        key = Key(*raw)
+        before = wanted.get(raw)
+        if before is None:
+            remove.append((key, current))
+        elif before is current:
+            continue
+        elif _is_another(key, current, before):
+            remove.append((key, current))
+            create.append((key, before))
+        else:
+            change.append((key, current))
+    if len(present) - len(remove) + len(create) != len(wanted):
+        create += [(Key(*raw), before) for raw, before in wanted.items() if raw not in present]
+    remove.sort(key=lambda item: item[0][0] in _FIRST)
+    create.sort(key=lambda item: item[0][0] not in _FIRST)
+    return RewindPlan(remove, create, change)
+
+
+def _is_another(key: Key, current: Object, before: Object) -> bool:
+    now, then = current["metadata"], before["metadata"]
+    if now.get("uid") != then.get("uid"):
+        return True
+    if key[0] != "pods":
+        return False
+    if now.get("deletionTimestamp") != then.get("deletionTimestamp"):
+        return True
+    if not _same(current.get("spec"), before.get("spec")):
+        return True
+    is_now, was = current.get("status") or {}, before.get("status") or {}
+    return any(not _same(is_now.get(field), was.get(field)) for field in _COURSE)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or bool(one == other)

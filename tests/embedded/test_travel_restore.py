@@ -1,0 +1,357 @@
+"""Snapshots of an embedded cluster, and the way back to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from orchestrator import Cluster
+from orchestrator.embedded import ClusterError
+from orchestrator.resources.errors import StatusError
+from orchestrator.resources.objects import Object
+from tests.embedded.kit import config_map, deployment, on_a_real_loop
+from tests.embedded.test_travel_past import WIDGETS
+
+
+def state_of(cluster: Cluster) -> dict[tuple[str, str, str], Object]:
+    """Return all objects without what a restore may change."""
+    return {key: plain(obj) for key, obj in cluster.store.objects().items()}
+
+
+def plain(obj: Object) -> Object:
+    """Return an object without its version."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    return {**obj, "metadata": metadata}
+
+
+def assert_same(found: dict[Any, Object], wanted: dict[Any, Object]) -> None:
+    """Compare, and name what differs rather than print two clusters."""
+    assert set(found) == set(wanted)
+    differing = {key: (found[key], wanted[key]) for key in wanted if found[key] != wanted[key]}
+    assert differing == {}
+
+
+def service(name: str, **spec: Any) -> Object:
+    """Build a Service."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"ports": [{"port": 80}], "selector": {"app": "web"}, **spec},
+    }
+
+
+@on_a_real_loop
+async def test_all_objects_are_as_they_were_with_their_uids_and_stay_so() -> None:
+    """Changed, deleted and new ones; nothing of it moves when the controllers have looked."""
+    async with Cluster(listen=None) as cluster:
+        await cluster.apply([config_map("a", x="1"), config_map("b"), deployment("web")])
+        await cluster.wait("deployment/web", "Available")
+        await cluster.clock.settle()
+        wanted, before = state_of(cluster), cluster.clock.now()
+        snap = await cluster.snapshot()
+        assert snap.version == cluster.version
+        await cluster.apply(
+            [config_map("a", x="2"), config_map("c"), deployment("web", replicas=5)]
+        )
+        await cluster.apply(deployment("other"))
+        await cluster.api.delete("cm", "b")
+        await cluster.wait("deployment/web", "Available")
+        await cluster.api.delete("deployment", "web")
+        await cluster.clock.advance(minutes=2)
+        version = cluster.version
+        await cluster.restore(snap)
+        assert_same(state_of(cluster), wanted)
+        assert cluster.version > version
+        versions = {int(obj["metadata"]["resourceVersion"]) for obj in cluster.store.list("pods")}
+        assert min(versions) > version
+        await cluster.clock.settle()
+        assert_same(state_of(cluster), wanted)
+        assert cluster.clock.now() == before + 120
+        await cluster.clock.advance(minutes=1)
+        pods = await cluster.api.list("pods")
+        assert {pod["metadata"]["uid"] for pod in pods} == {
+            obj["metadata"]["uid"] for key, obj in wanted.items() if key[0] == "pods"
+        }
+        assert {pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods} == {0}
+
+
+@on_a_real_loop
+async def test_the_cluster_goes_on_from_what_was_put_back() -> None:
+    """Controllers, scheduler and nodes work on it, as often as one comes back."""
+    async with Cluster(listen=None) as cluster:
+        await cluster.apply(deployment("web"))
+        await cluster.wait("deployment/web", "Available")
+        snap = await cluster.snapshot()
+        for turn in range(3):
+            await cluster.api.patch("deployment", "web", {"spec": {"replicas": 4 + turn}})
+            await cluster.wait(
+                "deployment/web", f"jsonpath={{.status.availableReplicas}}={4 + turn}"
+            )
+            await cluster.restore(snap)
+            assert len(await cluster.api.list("pods")) == 2
+        (pod, _) = await cluster.api.list("pods")
+        await cluster.api.delete("pod", pod["metadata"]["name"])
+        await cluster.clock.advance(minutes=1)
+        pods = await cluster.api.list("pods")
+        assert len(pods) == 2
+        assert pod["metadata"]["uid"] not in {item["metadata"]["uid"] for item in pods}
+        assert all(item["status"]["phase"] == "Running" for item in pods)
+
+
+@on_a_real_loop
+async def test_watches_from_before_end_with_410_and_lists_of_then_are_refused() -> None:
+    """A restore is nothing that clients can follow: they list anew, also where nothing changed."""
+    async with Cluster(listen=None) as cluster:
+        await cluster.apply(config_map("a", x="1"))
+        snap = await cluster.snapshot()
+        before = cluster.version
+        await cluster.apply(config_map("a", x="2"))
+        ends: dict[str, list[Any]] = {"configmaps": [], "secrets": []}
+
+        async def watch(kind: str) -> None:
+            try:
+                async with cluster.client() as api, api.watch(kind) as events:
+                    async for event in events:
+                        ends[kind].append(event)
+            except StatusError as error:
+                ends[kind].append(error)
+
+        tasks = [asyncio.create_task(watch(kind)) for kind in ends]
+        await cluster.clock.settle()
+        await cluster.restore(snap)
+        await asyncio.wait_for(asyncio.gather(*tasks), 10)
+        for kind, seen in ends.items():
+            assert is_expired(seen[-1]), (kind, seen[-1])
+        store = cluster.store
+        with pytest.raises(StatusError) as refused:
+            store.list_page("configmaps", resource_version=str(before), match="Exact")
+        assert refused.value.code == 410
+        assert cluster.at(before).get("cm", "a")["data"] == {"x": "1"}
+        later = cluster.version
+        await cluster.apply(config_map("a", x="3"))
+        (event,) = store.follow(["configmaps"], lambda: None, after=later).take()
+        assert event.object["data"] == {"x": "3"}
+
+
+def is_expired(seen: Any) -> bool:
+    """Tell whether a watch was told to list again."""
+    if isinstance(seen, StatusError):
+        return seen.code == 410 and seen.reason == "Expired"
+    return bool(seen.type == "ERROR" and seen.object["code"] == 410)
+
+
+@on_a_real_loop
+async def test_addresses_ports_quotas_and_namespaces_come_out_right() -> None:
+    """What was given out since is free again; what was given back is held again."""
+    async with Cluster(listen=None) as cluster:
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "few"},
+            "spec": {"hard": {"configmaps": "2"}},
+        }
+        await cluster.apply([service("one", type="NodePort", clusterIP="10.96.9.9"), quota])
+        (one,) = [s for s in await cluster.api.list("services") if s["metadata"]["name"] == "one"]
+        port = one["spec"]["ports"][0]["nodePort"]
+        await cluster.clock.settle()
+        snap = await cluster.snapshot()
+        await cluster.api.delete("service", "one")
+        taken = service("two", type="NodePort", clusterIP="10.96.9.9")
+        taken["spec"]["ports"][0]["nodePort"] = port
+        await cluster.apply([taken, service("three", clusterIP="10.96.9.8")])
+        await cluster.apply([config_map("a"), config_map("b")])
+        await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}})
+        await cluster.apply(config_map("a"), namespace="new")
+        with pytest.raises(StatusError, match="exceeded quota"):
+            await cluster.apply(config_map("c"))
+        await cluster.restore(snap)
+        with pytest.raises(StatusError, match="already allocated"):
+            await cluster.apply(taken)
+        await cluster.apply(service("three", clusterIP="10.96.9.8"))
+        await cluster.apply([config_map("a"), config_map("b")])
+        with pytest.raises(StatusError, match="exceeded quota"):
+            await cluster.apply(config_map("c"))
+        with pytest.raises(StatusError, match='namespaces "new" not found'):
+            await cluster.apply(config_map("a"), namespace="new")
+
+
+@on_a_real_loop
+async def test_custom_kinds_come_and_go_with_their_definitions() -> None:
+    """A kind made since is not served; one that went is, with its objects."""
+    async with Cluster(listen=None) as cluster:
+        widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "one"}}
+        without = await cluster.snapshot()
+        await cluster.apply([WIDGETS, {**widget, "size": 1}])
+        await cluster.clock.settle()
+        there = await cluster.snapshot()
+        await cluster.restore(without)
+        with pytest.raises(StatusError, match="doesn't have a resource type"):
+            await cluster.api.list("widgets")
+        await cluster.restore(there)
+        (found,) = await cluster.api.list("widgets")
+        assert found["size"] == 1
+        await cluster.apply({**widget, "size": 2})
+        await cluster.restore(there)
+        assert (await cluster.api.get("widget", "one"))["size"] == 1
+
+
+@on_a_real_loop
+async def test_tokens_of_accounts_hold_where_their_account_is() -> None:
+    """One that was deleted comes back with its uid; one made since is gone."""
+    async with Cluster(listen=None) as cluster:
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
+        bare = await cluster.snapshot()
+        await cluster.apply(account)
+        snap = await cluster.snapshot()
+        made = await cluster.api.get("serviceaccount", "robot")
+        token = cluster.core.accounts.issue(made, str(uuid.UUID(int=1))).token
+
+        async def holds() -> bool:
+            review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview"}
+            asked = await cluster.api.create({**review, "metadata": {}, "spec": {"token": token}})
+            return bool(asked["status"].get("authenticated"))
+
+        assert await holds()
+        await cluster.api.delete("serviceaccount", "robot")
+        await cluster.restore(snap)
+        assert await holds()
+        await cluster.restore(bare)
+        assert not await holds()
+
+
+@on_a_real_loop
+async def test_events_since_are_gone_and_told_anew() -> None:
+    """Nothing that was still to be written comes after the restore, and counts begin again."""
+    async with Cluster(listen=None) as cluster:
+        snap = await cluster.snapshot()
+        wanted = await cluster.api.list("events")
+        for _ in range(2):
+            await cluster.apply(deployment("web", replicas=3))
+            await cluster.wait("deployment/web", "Available")
+            await cluster.clock.advance(seconds=5)
+            events = await cluster.api.list("events")
+            counts = [e["count"] for e in events if e["reason"] == "ScalingReplicaSet"]
+            assert counts == [1]
+            await cluster.restore(snap)
+            await cluster.clock.advance(seconds=5)
+            assert await cluster.api.list("events") == wanted
+
+
+@on_a_real_loop
+async def test_a_snapshot_is_put_back_in_its_own_cluster_of_simulated_nodes_only() -> None:
+    """Elsewhere uids, keys and addresses are others; processes cannot be undone."""
+    async with Cluster(listen=None) as one, Cluster(listen=None) as other:
+        with pytest.raises(ClusterError, match="another cluster"):
+            await other.restore(await one.snapshot())
+
+
+OPERATIONS = ("map", "unmap", "scale", "drop", "job", "time", "kill", "stateful", "daemon", "label")
+
+
+async def do_something(cluster: Cluster, chance: random.Random) -> None:
+    """Change something at random."""
+    name = chance.choice("abc")
+    web = deployment(name, replicas=chance.randrange(4))
+    job: Object = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"job-{name}"},
+        "spec": {
+            "completions": 2,
+            "template": {
+                "metadata": {"annotations": {"simulation.orchestrator/run-seconds": "5"}},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "main", "image": "work"}],
+                },
+            },
+        },
+    }
+    stateful = {**web, "kind": "StatefulSet", "metadata": {"name": f"set-{name}"}}
+    daemon: Object = {**web, "kind": "DaemonSet", "metadata": {"name": f"daemon-{name}"}}
+    daemon["spec"] = {key: web["spec"][key] for key in ("selector", "template")}
+    match chance.choice(OPERATIONS):
+        case "map":
+            await cluster.apply(config_map(name, x=str(chance.random())))
+        case "unmap":
+            await cluster.delete(config_map(name))
+        case "scale":
+            await cluster.apply(web)
+        case "drop":
+            await cluster.delete(chance.choice((web, job, stateful, daemon)))
+        case "job" if await cluster.api.find("job", f"job-{name}") is None:
+            await cluster.apply(job)
+        case "kill":
+            for pod in (await cluster.api.list("pods"))[:2]:
+                with contextlib.suppress(StatusError):  # one of its own may have been quicker
+                    await cluster.api.delete("pod", pod["metadata"]["name"])
+        case "stateful":
+            await cluster.apply(stateful)
+        case "daemon":
+            await cluster.apply(daemon)
+        case "label":
+            for pod in (await cluster.api.list("pods"))[:1]:
+                patch = {"metadata": {"labels": {"x": str(chance.randrange(9))}}}
+                with contextlib.suppress(StatusError):
+                    await cluster.api.patch("pod", pod["metadata"]["name"], patch)
+        case _:
+            await cluster.clock.advance(chance.choice((0.5, 3.0, 40.0)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@on_a_real_loop
+async def test_whatever_happens_a_restore_equals_its_snapshot(seed: int) -> None:
+    """Up to versions; indexes agree with it, and the cluster comes to rest as it should."""
+    chance = random.Random(seed)
+    async with Cluster(listen=None, nodes=2, seed=seed) as cluster:
+        for _ in range(3):
+            for _ in range(8):
+                await do_something(cluster, chance)
+            await cluster.clock.settle()
+            snap, wanted = await cluster.snapshot(), state_of(cluster)
+            for _ in range(2):
+                for _ in range(8):
+                    await do_something(cluster, chance)
+                await cluster.restore(snap)
+                assert_same(state_of(cluster), wanted)
+                assert_indexes(cluster)
+        await cluster.clock.advance(minutes=10)
+        for pod in cluster.store.list("pods"):
+            assert pod["status"]["phase"] in ("Running", "Succeeded"), pod["status"]
+        for kind in ("deployments.apps", "statefulsets.apps"):
+            for obj in cluster.store.list(kind):
+                want = obj["spec"]["replicas"]
+                assert obj["status"].get("readyReplicas", 0) == want, obj
+        for job in cluster.store.list("jobs.batch"):
+            assert job["status"]["succeeded"] == 2, job
+
+
+def assert_indexes(cluster: Cluster) -> None:
+    """What is looked up by owner and by node is what all objects say."""
+    pods = cluster.store.list("pods")
+    for node in ("node-1", "node-2"):
+        mine = [pod for pod in pods if pod["spec"].get("nodeName") == node]
+        assert sorted(map(id, cluster.store.by_node(node))) == sorted(map(id, mine))
+
+
+@on_a_real_loop
+async def test_a_thousand_objects_take_milliseconds() -> None:
+    """Generous here, since the machine may be busy; see benchmarks/embedded.py."""
+    async with Cluster(listen=None, nodes=5) as cluster:
+        await cluster.apply(deployment("web", replicas=300))
+        await cluster.wait("deployment/web", "Available")
+        await cluster.apply([config_map(f"c{n}", x="1") for n in range(300)])
+        await cluster.clock.settle()
+        snap = await cluster.snapshot()
+        await cluster.apply([config_map(f"c{n}", x="2") for n in range(50)])
+        began = time.perf_counter()
+        await cluster.restore(snap)
+        assert time.perf_counter() - began < 0.2
+        await cluster.clock.settle()
