@@ -30,7 +30,13 @@ can be told to: a prober must not depend on objects in the store it probes."""
 
 
 class Access:
-    """Authentication and authorization of requests."""
+    """Authentication and authorization of requests.
+
+    Attributes:
+        accounts: For ServiceAccounts' tokens.
+        authorizer: Decides what users may do.
+        tokens: Users by tokens of their own, as of upstream's ``--token-auth-file``.
+    """
 
     def __init__(
         self, token: str | None, accounts: AccountTokens, authorizer: Authorizer, *, anonymous: bool
@@ -45,6 +51,7 @@ class Access:
         """
         self.accounts = accounts
         self.authorizer = authorizer
+        self.tokens: dict[str, User] = {}
         self._check = TokenCheck(token)
         self._open = token is None
         self._nobody = ANONYMOUS if anonymous else None
@@ -91,6 +98,8 @@ class Access:
         scheme, _, given = (authorization or b"").partition(b" ")
         token = given.strip().decode("latin-1")
         if scheme.lower() == b"bearer" and token:
+            if (known := self.tokens.get(token)) is not None:
+                return known
             try:
                 accepted = self.accounts.accept(token)
             except TokenError:

@@ -186,6 +186,10 @@ class ApiApplication:
         except StatusError:
             return ""
 
+    def add_token(self, token: str, user: User) -> None:
+        """Let a user in who shows this bearer token."""
+        self._access.tokens[token] = user
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (the ASGI interface)."""
         if scope["type"] != "http":

@@ -7,11 +7,11 @@ conversations) never hold it up.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._requests import Receive, Scope, Send, parse_query
 from orchestrator.api._responses import PUSH
+from orchestrator.api.visitors import GRACE, Visitors
 
 if TYPE_CHECKING:
     from actors import Clock
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 INTERNAL: Final = "orchestrator.internal"
 """Key of the ASGI scope by which a caller in this program says that it waits for its answers."""
 
-GRACE: Final = 0.05
-"""Real seconds without a word from outside after which nobody there is taken to be at work."""
+_BOOKMARK: Final = b'{"type":"BOOKMARK"'
+_HEAD: Final = 40
+"""Bytes within which a piece tells its type: the length of a chunk may stand before it."""
 
 _CONVERSATIONS: Final = ("/exec", "/attach", "/portforward")
 
@@ -31,47 +32,45 @@ class Gate:
     """An ASGI application that lets requests through to another.
 
     Attributes:
-        activity: How often something was said to, or heard from, clients outside.
         faults: What goes wrong on the way to the API.
-        visited: Whether there ever was one.
+        visitors: The clients outside.
     """
 
     def __init__(
         self, app: Application, clock: Clock, faults: ApiFaults, grace: float = GRACE
     ) -> None:
         """Stand in front of ``app``; ``grace`` is in real seconds."""
-        self.activity = 0
         self.faults = faults
+        self.visitors = Visitors(grace)
         self._app = app
         self._clock = clock
-        self._grace = grace
-        self._seen = 0
-
-    @property
-    def visited(self) -> bool:
-        """Whether a client outside ever asked anything."""
-        return self.activity > 0
 
     def close(self) -> None:
         """End watches and followed logs; no new ones start."""
         self._app.close()
-
-    async def courtesy(self) -> bool:
-        """Wait a moment for clients outside, if they were told something since last asked."""
-        if self.activity == self._seen:
-            return False
-        self._seen = self.activity
-        await asyncio.sleep(self._grace)
-        return True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (the ASGI interface)."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        if not scope.get(INTERNAL):
-            scope, send = self._noting(scope, send)
-        if scope["type"] == "http" and is_watch(scope):
+        if scope.get(INTERNAL):
+            await self._serve(scope, receive, send)
+            return
+        visitors = self.visitors
+        visitors.ask()
+        watches = is_watch(scope)
+        try:
+            if watches:
+                visitors.watching += 1
+                scope, send = self._telling(scope, send)
+            await self._serve(scope, receive, send)
+        finally:
+            visitors.watching -= watches
+            visitors.answer()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_watch(scope):
             await self.faults.watch(scope, receive, send, self._app)
         elif self.faults.active:
             await self.faults.serve(scope, receive, send, self._forward)
@@ -85,24 +84,32 @@ class Gate:
             with self._clock.held():
                 await self._app(scope, receive, send)
 
-    def _noting(self, scope: Scope, send: Send) -> tuple[Scope, Send]:
-        self.activity += 1
+    def _telling(self, scope: Scope, send: Send) -> tuple[Scope, Send]:
+        """Note what a watch tells, in both of the ways in which it does."""
+        visitors = self.visitors
         extensions = scope.get("extensions") or {}
         push = extensions.get(PUSH)
         if push is not None:
 
-            def noting_push(chunk: bytes) -> bool:
-                self.activity += 1
+            def telling_push(chunk: bytes) -> bool:
+                if not is_bookmark(chunk):
+                    visitors.tell()
                 more: bool = push(chunk)
                 return more
 
-            scope = {**scope, "extensions": {**extensions, PUSH: noting_push}}
+            scope = {**scope, "extensions": {**extensions, PUSH: telling_push}}
 
-        async def noting_send(message: Any) -> None:
-            self.activity += 1
+        async def telling_send(message: Any) -> None:
+            if not is_bookmark(message.get("body", b"")):
+                visitors.tell()
             await send(message)
 
-        return scope, noting_send
+        return scope, telling_send
+
+
+def is_bookmark(chunk: bytes) -> bool:
+    """Tell whether a piece of a watch is a bookmark only, on which nobody acts."""
+    return _BOOKMARK in chunk[:_HEAD] and chunk.count(b'"type":"') == 1
 
 
 def is_open_ended(scope: Scope) -> bool:
@@ -116,8 +123,8 @@ def is_open_ended(scope: Scope) -> bool:
 
 
 def is_watch(scope: Scope) -> bool:
-    """Tell whether an HTTP request watches."""
-    if scope["method"] != "GET":
+    """Tell whether a request is one over HTTP that watches."""
+    if scope["type"] != "http" or scope["method"] != "GET":
         return False
     path: str = scope["path"]
     return _asks(scope, "watch") or ("/watch/" in path and "/proxy" not in path)

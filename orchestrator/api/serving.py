@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from actors import RealClock
 from orchestrator.api.application import ApiApplication, ApiConfig
@@ -22,7 +22,7 @@ from orchestrator.api.front_proxy import (
     authentication_config,
     ensure_front_proxy,
 )
-from orchestrator.api.kubeconfig import write_kubeconfig
+from orchestrator.api.kubeconfig import kubeconfig_data, write_kubeconfig
 from orchestrator.api.server import (
     ApiServer,
     Application,
@@ -209,6 +209,17 @@ class ServedCluster:
         self._token = token
         if config.kubeconfig is not None and self._server is not None:
             self.write_kubeconfig(config.kubeconfig)
+
+    def kubeconfig(self, token: str | None = None, namespace: str = "") -> dict[str, Any]:
+        """Return a kubeconfig's data, for the administrator unless there is a token; see `serve`.
+
+        Args:
+            token: Whose it is to be.
+            namespace: Where its clients look unless told otherwise.
+        """
+        ca_pem = self._certificates.ca_pem if self._certificates else None
+        shown = self._token if token is None else token
+        return kubeconfig_data(self.url, ca_pem=ca_pem, token=shown, namespace=namespace)
 
     def write_kubeconfig(self, path: Path) -> None:
         """Write a kubeconfig for the administrator; after `serve`.

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from actors import Clock, RealClock, VirtualClock
 from orchestrator.embedded.errors import ClusterError
+from orchestrator.embedded.lingering import RATE, Lingering, pass_by_itself
 
 Mode: TypeAlias = Literal["real", "manual", "auto"]
 """``real``: time passes by itself. ``manual``: it stands until told to advance. ``auto``: it moves
@@ -47,11 +48,13 @@ class ClusterClock:
 
     Attributes:
         mode: How time passes.
+        lingering: Waits in both times, where clients outside live in the other one.
     """
 
     def __init__(self, clock: Clock, mode: Mode) -> None:
         """Wrap a clock from `make_clock`."""
         self.mode: Mode = mode
+        self.lingering: Lingering | None = None
         self._clock = clock
         self._waiting = 0
         self._someone = asyncio.Event()
@@ -91,6 +94,8 @@ class ClusterClock:
     ) -> Any:
         """Let time pass until something holds, at most so long (an hour, if nothing is said).
 
+        When that time is over and clients outside may still act, it goes on in real time.
+
         Returns:
             What the condition said: something true, as soon as it was.
 
@@ -99,7 +104,7 @@ class ClusterClock:
         """
         span = seconds + minutes * 60 + hours * _HOUR + days * _DAY or _HOUR
         if isinstance(self._clock, VirtualClock):
-            found = await self._clock.advance_until(condition, within=span)
+            found = await self.until(condition, span)
         else:
             found = await self._poll(condition, span)
         if not found:
@@ -107,6 +112,43 @@ class ClusterClock:
                 f"the condition did not hold within {span:g} s of the cluster's time"
             )
         return found
+
+    async def until(self, condition: Callable[[], Any], seconds: float) -> Any:
+        """Do as `advance_until`, but return what the condition said last when it never held."""
+        clock = self._clock
+        assert isinstance(clock, VirtualClock), "real time is not moved"
+        if self.lingering is not None:
+            return await self.lingering.until(condition, seconds)
+        return await clock.advance_until(condition, within=seconds)
+
+    @contextlib.asynccontextmanager
+    async def running(self, rate: float = RATE) -> AsyncIterator[None]:
+        """Let time pass by itself while the block is at work; on real time it does so anyway.
+
+        For a block that waits, in real time, for a client which waits for the cluster: a
+        ``kubectl rollout status``, a library's own ``wait``. What falls due happens in order, and
+        clients outside get their turns as when time is advanced.
+
+        Args:
+            rate: Seconds of the cluster's time in a real second, at most.
+        """
+        if not isinstance(self._clock, VirtualClock):
+            yield
+            return
+        passing = asyncio.create_task(pass_by_itself(self._clock, rate), name="cluster-time")
+        try:
+            yield
+        finally:
+            passing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await passing
+
+    def held(self) -> contextlib.AbstractContextManager[Any]:
+        """Let no time pass while the block is at work in real time, in a thread or a socket.
+
+        For code of a test or an operator that others cannot see being busy.
+        """
+        return self._clock.held()
 
     async def _poll(self, condition: Callable[[], Any], span: float) -> Any:
         end = self._clock.monotonic() + span

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from actors import VirtualClock
 from orchestrator.api.faults import ApiFaults
@@ -18,10 +18,11 @@ from orchestrator.api.gate import GRACE, INTERNAL, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.embedded.calls import Caller
-from orchestrator.embedded.client import Client
+from orchestrator.embedded.client import Client, CommandResult
 from orchestrator.embedded.clocks import ClusterClock, Mode, make_clock
 from orchestrator.embedded.errors import ClusterError, WaitTimeoutError
 from orchestrator.embedded.kinds import Reference, find_reference
+from orchestrator.embedded.lingering import Lingering
 from orchestrator.embedded.manifests import Source, read_objects
 from orchestrator.embedded.waiting import Check, Condition, check_of, describe_state
 from orchestrator.resources.objects import Object, name_of, namespace_of
@@ -30,6 +31,7 @@ from orchestrator.resources.selectors import parse_label_selector
 if TYPE_CHECKING:
     from orchestrator.api.application import ApiApplication
     from orchestrator.api.server import Application
+    from orchestrator.embedded.access import Doors
     from orchestrator.embedded.faults import Faults
     from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
     from orchestrator.embedded.travel import Travels
@@ -41,10 +43,6 @@ if TYPE_CHECKING:
 
 HISTORY: Final = 32 * 1024 * 1024
 """Bytes of log payload that are kept by default: some 100,000 revisions."""
-_PATIENCE: Final = 10.0
-"""Real seconds for which clients outside may keep a wait going whose own time is over."""
-_SILENCE: Final = 1.0
-"""Real seconds without a word from them that end it sooner."""
 _TELLING: Final = 8
 """Events of an object that are shown to who waited for it in vain."""
 
@@ -142,6 +140,7 @@ class Cluster:
         self._exits = contextlib.AsyncExitStack()
         self._core: BareCluster | None = None
         self._served: ServedCluster
+        self._app: ApiApplication
         self._gate: Gate
 
     # -- life
@@ -178,7 +177,8 @@ class Cluster:
             await self._exits.enter_async_context(self.clock.driven(drives))
             await self.clock.settle()
             if isinstance(clock, VirtualClock):
-                clock.courtesy = self._gate.courtesy
+                clock.courtesy = self._gate.visitors.courtesy
+                self.clock.lingering = Lingering(clock, self._gate.visitors)
         except BaseException:
             await self._exits.aclose()
             raise
@@ -196,6 +196,7 @@ class Cluster:
         return ServingConfig(port=0, insecure_http=listen == "http")
 
     def _make_gate(self, app: ApiApplication) -> Application:
+        self._app = app
         core = self.core
         faults = ApiFaults(
             core.store.clock,
@@ -238,20 +239,101 @@ class Cluster:
         Raises:
             ClusterError: It does not listen on a port.
         """
+        self._invite()
+        return self._served.url
+
+    @cached_property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig for kubectl and all client libraries; gone with the cluster.
+
+        Raises:
+            ClusterError: It does not listen on a port.
+        """
+        return self._doors.write(self._doors.data())
+
+    @property
+    def kubeconfig_dict(self) -> dict[str, Any]:
+        """The same as data, for libraries that take it so."""
+        return self._doors.data()
+
+    def kubeconfig_for(
+        self, user: str, *, groups: tuple[str, ...] = (), namespace: str = "default"
+    ) -> Path:
+        """Write a kubeconfig with a token, for somebody who may do what roles let them do.
+
+        Args:
+            user: A name; of a ServiceAccount that exists ``system:serviceaccount:NAMESPACE:NAME``.
+            groups: That user's groups, beside those that every user is in.
+            namespace: Where its clients look unless told otherwise.
+
+        Raises:
+            ClusterError: There is no such ServiceAccount, or the cluster listens on no port.
+        """
+        return self._doors.write(self._doors.data(user, groups, namespace))
+
+    def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
+        """Return this process's environment with ``KUBECONFIG``, for programs that it starts.
+
+        Args:
+            kubeconfig: Whose; the administrator's unless given.
+        """
+        from orchestrator.embedded.access import environment_with
+
+        return environment_with(kubeconfig or self.kubeconfig)
+
+    def in_environment(
+        self, kubeconfig: Path | None = None
+    ) -> contextlib.AbstractContextManager[None]:
+        """Set that environment in this process for a block, for libraries that look there."""
+        from orchestrator.embedded.access import entered
+
+        return entered(self.environment(kubeconfig))
+
+    async def run(
+        self,
+        *command: str | Path,
+        kubeconfig: Path | None = None,
+        stdin: str | None = None,
+        check: bool = True,
+        timeout: float = 60.0,
+    ) -> CommandResult:
+        """Run a program, kubectl say, that finds the cluster; time passes while it runs.
+
+        Args:
+            *command: Program and arguments; no shell reads them.
+            kubeconfig: Whose; the administrator's unless given.
+            stdin: What it reads.
+            check: Whether its failure is an error.
+            timeout: Real seconds after which it is killed.
+
+        Raises:
+            ClusterError: It failed (the text has what it said), or is not installed.
+            TimeoutError: It took longer.
+        """
+        from orchestrator.embedded.programs import run_program
+
+        async with self.clock.running():
+            return await run_program(
+                command, self.environment(kubeconfig), stdin=stdin, check=check, timeout=timeout
+            )
+
+    @cached_property
+    def _doors(self) -> Doors:
+        from orchestrator.embedded.access import Doors
+
+        self._invite()
+        return Doors(self.core, self._served, self._app)
+
+    def _invite(self) -> None:
+        """Refuse who needs a port that is none, and expect who is told of it."""
         self.core  # noqa: B018 - says what is wrong before the start
         if not isinstance(self._listen, str):
             raise ClusterError(
                 "this cluster listens on no port: make it with listen='http', or use `client` or "
                 "`asgi`"
             )
-        return self._served.url
-
-    @cached_property
-    def kubeconfig(self) -> Path:
-        """A kubeconfig for kubectl and all client libraries; gone with the cluster."""
-        path = self.core.directory / "kubeconfig"
-        self._served.write_kubeconfig(path)
-        return path
+        if self.clock.lingering is not None:
+            self.clock.lingering.invited = True
 
     @property
     def seed(self) -> int:
@@ -348,7 +430,8 @@ class Cluster:
     @cached_property
     def faults(self) -> Faults:
         """What can be made to go wrong between it and its clients."""
-        from orchestrator.embedded.faults import Faults
+        from orchestrator.embedded.access import Doors
+    from orchestrator.embedded.faults import Faults
 
         self.core  # noqa: B018 - says what is wrong before the start
         return Faults(self._gate.faults, lambda: self.store.registry)
@@ -518,7 +601,8 @@ class Cluster:
                 ``rollout``, ``jsonpath={.status.phase}=Running``, or a function of the object.
             namespace: Where.
             labels: Which of them, where no one is named.
-            timeout: Seconds of the cluster's time.
+            timeout: Seconds of the cluster's time; when they are over and clients outside may still
+                act, as many real seconds since the beginning.
 
         Returns:
             The object named, as it then is; None when there is none, or none was named.
@@ -547,9 +631,7 @@ class Cluster:
     async def _until(self, reference: Reference, holds: Callable[[], bool], timeout: float) -> bool:
         clock = self.store.clock
         if isinstance(clock, VirtualClock):
-            return bool(await clock.advance_until(holds, within=timeout)) or await self._linger(
-                holds
-            )
+            return bool(await self.clock.until(holds, timeout))
         changed = asyncio.Event()
         follower = self.store.follow([reference.kind.resource], changed.set)
         try:
@@ -562,21 +644,6 @@ class Cluster:
             return False
         finally:
             follower.close()
-        return True
-
-    async def _linger(self, holds: Callable[[], bool]) -> bool:
-        """Wait in real time for clients outside: the clock is not theirs."""
-        if not self._gate.visited:
-            return False
-        loop = asyncio.get_running_loop()
-        end, heard, quiet_from = loop.time() + _PATIENCE, self._gate.activity, loop.time()
-        while not holds():
-            now = loop.time()
-            if self._gate.activity != heard:
-                heard, quiet_from = self._gate.activity, now
-            if now > end or now - quiet_from > _SILENCE:
-                return False
-            await asyncio.sleep(0.01)
         return True
 
     def _complaint(

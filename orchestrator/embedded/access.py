@@ -1,0 +1,95 @@
+"""The ways in for programs and libraries: kubeconfigs, for the administrator and for others."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from orchestrator.access.accounts import split_user_name
+from orchestrator.embedded.errors import ClusterError
+from orchestrator.resources.users import User
+
+if TYPE_CHECKING:
+    from orchestrator.api.application import ApiApplication
+    from orchestrator.api.serving import ServedCluster
+    from orchestrator.cluster import BareCluster
+
+_TOKEN_SECONDS: Final = 100 * 365 * 86_400
+"""Life of an account's token: tests let years pass."""
+
+_IN_CLUSTER: Final = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+"""By these, libraries take themselves to be in a pod."""
+
+
+class Doors:
+    """Makes kubeconfigs of one cluster that listens on a port."""
+
+    def __init__(self, core: BareCluster, served: ServedCluster, app: ApiApplication) -> None:
+        """Made by `Cluster`."""
+        self._core = core
+        self._served = served
+        self._app = app
+        self._numbers = itertools.count(1)
+        self._tokens: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def data(
+        self, user: str | None = None, groups: tuple[str, ...] = (), namespace: str = ""
+    ) -> dict[str, Any]:
+        """Return a kubeconfig as data; the administrator's unless a user is named."""
+        token = None if user is None else self._token(user, groups)
+        return self._served.kubeconfig(token, namespace)
+
+    def write(self, data: Mapping[str, Any]) -> Path:
+        """Write a kubeconfig into the cluster's directory, with which it goes; JSON is YAML too."""
+        path = self._core.directory / f"kubeconfig-{next(self._numbers)}"
+        path.touch(mode=0o600)
+        path.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
+        return path
+
+    def _token(self, user: str, groups: tuple[str, ...]) -> str:
+        account = split_user_name(user)
+        if account is not None:
+            return self._account_token(*account, groups)
+        key = (user, groups)
+        if key not in self._tokens:
+            token = self._tokens[key] = secrets.token_urlsafe(24)
+            self._app.add_token(token, User(user, groups=(*groups, "system:authenticated")))
+        return self._tokens[key]
+
+    def _account_token(self, namespace: str, name: str, groups: tuple[str, ...]) -> str:
+        if groups:
+            raise ClusterError("a ServiceAccount is in its own groups: leave groups out")
+        account = self._core.store.get("serviceaccounts", namespace, name)
+        if account is None:
+            raise ClusterError(
+                f"there is no ServiceAccount {name} in the namespace {namespace}: apply it first"
+            )
+        made = self._core.accounts.issue(account, str(uuid.uuid4()), seconds=_TOKEN_SECONDS)
+        return made.token
+
+
+def environment_with(kubeconfig: Path) -> dict[str, str]:
+    """Return this process's environment, in which libraries and programs find a kubeconfig."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _IN_CLUSTER}
+    return {**inherited, "KUBECONFIG": str(kubeconfig)}
+
+
+@contextlib.contextmanager
+def entered(environment: Mapping[str, str]) -> Iterator[None]:
+    """Make this process's environment another one for the block."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,97 @@
+"""Waiting for what only a client outside brings about: its time is real, the cluster's is not.
+
+A moment is up in milliseconds in which an operator has not even woken. So a wait whose time in the
+cluster is over goes on in real time as long as somebody outside is expected to act, and time goes
+on with it, so that what they set in motion so late still happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from actors import VirtualClock
+from orchestrator.api.visitors import Visitors
+
+RATE: Final = 60.0
+"""Seconds of the cluster's time in a real one, where time passes by itself beside real clients."""
+
+SLICE: Final = 0.1
+"""Real seconds counted at most for one look, lest one pause of the loop become many minutes."""
+
+LOOK: Final = 0.01
+"""Real seconds between looks."""
+
+_EXPECTED: Final = 10.0
+"""Real seconds of silence after which an operator that watches, or has yet to come, is given up."""
+
+_PASSED: Final = 1.0
+"""Real seconds of silence after which those who came without watching are taken to be gone."""
+
+
+def silence_allowed(visitors: Visitors, *, invited: bool) -> float:
+    """Return for how many real seconds clients outside may keep still before a wait is given up.
+
+    Args:
+        visitors: Who came.
+        invited: Whether anybody was told the way in.
+    """
+    if visitors.watching or (invited and not visitors.requests):
+        return _EXPECTED
+    return _PASSED if visitors.requests else 0.0
+
+
+class Lingering:
+    """Waits for conditions in both times.
+
+    Attributes:
+        invited: Whether somebody was told how to reach the cluster.
+    """
+
+    def __init__(self, clock: VirtualClock, visitors: Visitors) -> None:
+        """Move ``clock``, with an eye on ``visitors``."""
+        self.invited = False
+        self._clock = clock
+        self._visitors = visitors
+
+    async def until(self, holds: Callable[[], Any], timeout: float) -> Any:
+        """Let time pass until something holds.
+
+        Args:
+            holds: What.
+            timeout: Seconds of the cluster's time; when they are over, as many real seconds since
+                the beginning, if clients outside may still do something about it.
+
+        Returns:
+            What the condition said last.
+        """
+        loop, visitors = asyncio.get_running_loop(), self._visitors
+        end = loop.time() + max(timeout, _PASSED)
+        heard = visitors.requests
+        if found := await self._clock.advance_until(holds, within=timeout):
+            return found
+        heard_at = before = loop.time()
+        at_work = False
+        while not (found := holds()):
+            now = loop.time()
+            if visitors.requests != heard:
+                heard, heard_at, at_work = visitors.requests, now, True
+            if now >= end or now - heard_at >= silence_allowed(visitors, invited=self.invited):
+                return found
+            if at_work:
+                await self._clock.advance_until(holds, within=min(now - before, SLICE) * RATE)
+            before = now
+            await asyncio.sleep(LOOK)
+        return found
+
+
+async def pass_by_itself(clock: VirtualClock, rate: float) -> None:
+    """Move a clock ``rate`` times as fast as real time, until cancelled."""
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    while True:
+        await asyncio.sleep(LOOK)
+        now = loop.time()
+        await clock.advance(min(now - before, SLICE) * rate)
+        before = now
