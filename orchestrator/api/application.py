@@ -51,6 +51,7 @@ from orchestrator.resources.errors import StatusError, internal_error
 from orchestrator.resources.flowcontrol import FlowRequest
 from orchestrator.resources.usage_metrics import GROUP as API_GROUP
 from orchestrator.resources.usage_metrics import VERSION as API_VERSION
+from orchestrator.resources.users import User
 from orchestrator.store.admission import Hook
 
 if TYPE_CHECKING:

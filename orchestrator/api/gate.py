@@ -59,15 +59,22 @@ class Gate:
             return
         visitors = self.visitors
         visitors.ask()
-        watches = is_watch(scope)
         try:
-            if watches:
-                visitors.watching += 1
-                scope, send = self._telling(scope, send)
-            await self._serve(scope, receive, send)
+            if is_watch(scope):
+                await self._serve_watch(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send)
         finally:
-            visitors.watching -= watches
             visitors.answer()
+
+    async def _serve_watch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        self.visitors.open(path)
+        try:
+            told, telling_send = self._telling(scope, send)
+            await self._serve(told, receive, telling_send)
+        finally:
+            self.visitors.close(path)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if is_watch(scope):

@@ -7,6 +7,7 @@ moment to act on it; who has said nothing since is taken to have nothing to do.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 GRACE: Final = 0.15
@@ -24,16 +25,17 @@ class Visitors:
         activity: How often something was said or heard; moments at which nobody would react (a
             bookmark, a line of a log) do not count.
         requests: How many they made.
-        watching: How many watches of theirs are open.
+        watches: How many watches of theirs are open, by path.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
         """Take them to be done after ``grace`` real seconds."""
         self.activity = 0
         self.requests = 0
-        self.watching = 0
+        self.watches: Counter[str] = Counter()
         self._grace = grace
         self._quiet_from = 0.0
+        self._opened = asyncio.Event()
 
     def ask(self) -> None:
         """Note that a request came."""
@@ -47,6 +49,28 @@ class Visitors:
     def tell(self) -> None:
         """Note that a watch told of something."""
         self._note(self._grace)
+
+    def open(self, path: str) -> None:
+        """Note that a watch begins."""
+        self.watches[path] += 1
+        self._opened.set()
+
+    def close(self, path: str) -> None:
+        """Note that a watch has ended."""
+        self.watches[path] -= 1
+        if not self.watches[path]:
+            del self.watches[path]
+
+    async def wait_watching(self, root: str, plural: str) -> None:
+        """Wait until somebody watches a resource, everywhere, in a namespace or one object of it.
+
+        Args:
+            root: ``/api/v1`` or ``/apis/GROUP/VERSION``.
+            plural: The resource's name in paths.
+        """
+        while not any(watches(path, root, plural) for path in self.watches):
+            self._opened.clear()
+            await self._opened.wait()
 
     def _note(self, grace: float) -> None:
         self.activity += 1
@@ -63,3 +87,13 @@ class Visitors:
             return False
         await asyncio.sleep(left)
         return True
+
+
+def watches(path: str, root: str, plural: str) -> bool:
+    """Tell whether a watch at a path is one of a resource."""
+    if not path.startswith(f"{root}/"):
+        return False
+    parts = path.removeprefix(f"{root}/").removeprefix("watch/").split("/")
+    if parts[0] == "namespaces" and len(parts) > 2:
+        parts = parts[2:]
+    return parts[0] == plural

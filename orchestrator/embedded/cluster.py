@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from actors import VirtualClock
 from orchestrator.api.faults import ApiFaults
-from orchestrator.api.gate import GRACE, INTERNAL, Gate
+from orchestrator.api.gate import INTERNAL, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
+from orchestrator.api.visitors import GRACE
 from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.client import Client, CommandResult
 from orchestrator.embedded.clocks import ClusterClock, Mode, make_clock
 from orchestrator.embedded.errors import ClusterError, WaitTimeoutError
-from orchestrator.embedded.kinds import Reference, find_reference
+from orchestrator.embedded.kinds import Reference, find_kind, find_reference, path_of_version
 from orchestrator.embedded.lingering import Lingering
 from orchestrator.embedded.manifests import Source, read_objects
 from orchestrator.embedded.waiting import Check, Condition, check_of, describe_state
@@ -430,8 +431,7 @@ class Cluster:
     @cached_property
     def faults(self) -> Faults:
         """What can be made to go wrong between it and its clients."""
-        from orchestrator.embedded.access import Doors
-    from orchestrator.embedded.faults import Faults
+        from orchestrator.embedded.faults import Faults
 
         self.core  # noqa: B018 - says what is wrong before the start
         return Faults(self._gate.faults, lambda: self.store.registry)
@@ -645,6 +645,30 @@ class Cluster:
         finally:
             follower.close()
         return True
+
+    async def watched(self, kind: str, *, timeout: float = 30.0) -> None:
+        """Wait until a client outside watches a kind: an operator that was started is ready.
+
+        What is done before is not told to it, but found when it first looks; the clock cannot
+        know of an operator that has not come yet, and give it a turn.
+
+        Args:
+            kind: As for kubectl: ``shops``, ``pods``, ``deploy``.
+            timeout: Real seconds.
+
+        Raises:
+            WaitTimeoutError: Nobody did in time.
+            StatusError: 404, there is no such kind.
+        """
+        found = find_kind(self.store.registry, kind)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._gate.visitors.wait_watching(path_of_version(found), found.plural)
+        except TimeoutError:
+            raise WaitTimeoutError(
+                f"no client outside watched {found.plural} within {timeout:g} real seconds; open "
+                f"are {', '.join(self._gate.visitors.watches) or 'no watches at all'}"
+            ) from None
 
     def _complaint(
         self, target: str, condition: Condition, timeout: float, objects: list[Object]

@@ -56,6 +56,11 @@ def find_reference(registry: KindRegistry, text: str) -> Reference:
     return Reference(find_kind(registry, kind), name)
 
 
+def path_of_version(kind: Kind) -> str:
+    """Return the path of a kind's API version."""
+    return f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+
+
 def path_of(kind: Kind, namespace: str | None, name: str = "", *parts: str) -> str:
     """Return the path of an object, of a kind's objects or of a subresource.
 
@@ -65,7 +70,7 @@ def path_of(kind: Kind, namespace: str | None, name: str = "", *parts: str) -> s
         name: Of one object.
         *parts: Subresources.
     """
-    root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+    root = path_of_version(kind)
     pieces: Iterable[str] = (kind.plural, *((name, *parts) if name else ()))
     if kind.namespaced and namespace:
         pieces = ("namespaces", namespace, *pieces)

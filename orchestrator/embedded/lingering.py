@@ -37,7 +37,7 @@ def silence_allowed(visitors: Visitors, *, invited: bool) -> float:
         visitors: Who came.
         invited: Whether anybody was told the way in.
     """
-    if visitors.watching or (invited and not visitors.requests):
+    if visitors.watches or (invited and not visitors.requests):
         return _EXPECTED
     return _PASSED if visitors.requests else 0.0
 
