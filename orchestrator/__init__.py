@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from orchestrator.cluster import ClusterConfig
-    from orchestrator.embedded import ApplyError, Cluster, ClusterError, Exit, WaitTimeoutError
+    from orchestrator.embedded import (
+        ApplyError,
+        Cluster,
+        ClusterError,
+        DrainError,
+        Exit,
+        WaitTimeoutError,
+    )
     from orchestrator.resources.errors import StatusError
 
 _HOMES: Final = {
@@ -20,6 +27,7 @@ _HOMES: Final = {
     "Cluster": "orchestrator.embedded",
     "ClusterConfig": "orchestrator.cluster",
     "ClusterError": "orchestrator.embedded",
+    "DrainError": "orchestrator.embedded",
     "Exit": "orchestrator.embedded",
     "StatusError": "orchestrator.resources.errors",
     "WaitTimeoutError": "orchestrator.embedded",
@@ -29,6 +37,7 @@ __all__ = [
     "Cluster",
     "ClusterConfig",
     "ClusterError",
+    "DrainError",
     "Exit",
     "StatusError",
     "WaitTimeoutError",

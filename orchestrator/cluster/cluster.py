@@ -6,7 +6,7 @@ import contextlib
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -130,6 +130,7 @@ class BareCluster:
         self.scheduling_metrics = SchedulerMetrics()
         self._scheduler_plugins: Plugins = {}
         self._ends_containers = True
+        self._added = 0
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -261,7 +262,7 @@ class BareCluster:
             self.meter = UsageMeter(
                 self.store,
                 kubelet,
-                lives=self.nodes.lives,
+                lives=self.nodes.reaches,
                 measure=measure,
                 declared=runtime.declared,
             )
@@ -366,35 +367,80 @@ class BareCluster:
         return await SqliteLog.open(self._directory / "cluster.db")
 
     def _node_configs(self) -> list[NodeConfig]:
+        return [self._node_config(number) for number in range(1, self.config.nodes + 1)]
+
+    def _node_config(
+        self,
+        number: int,
+        *,
+        name: str | None = None,
+        capacity: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        taints: tuple[Mapping[str, str], ...] = (),
+    ) -> NodeConfig:
+        """Describe the node of a number, from 1 on, which gives it its addresses."""
         config = self.config
         version = f"v{config.kubernetes_version}.0"
+        name = name or f"node-{number}"
+        capacity = {**config.node_capacity, **(capacity or {})}
         if self._claim is None:
             events = config.node_events
             if events is None:
                 events = config.nodes < EVENTS_UP_TO
-            return [
-                simulated_node(
-                    index,
-                    name=f"node-{index + 1}",
-                    capacity=config.node_capacity,
-                    events=events,
-                    version=version,
-                )
-                for index in range(config.nodes)
-            ]
-        first, second, *_ = str(self._claim.block.pods.network_address).split(".")
-        return [
-            replace(
-                process_node(
-                    index,
-                    pods=f"{first}.{second}",
-                    capacity=config.node_capacity,
-                    version=version,
-                ),
-                heartbeat=config.node_heartbeat_seconds,
+            return simulated_node(
+                number - 1,
+                name=name,
+                capacity=capacity,
+                labels=labels,
+                taints=taints,
+                events=events,
+                version=version,
             )
-            for index in range(1, config.nodes + 1)
-        ]
+        first, second, *_ = str(self._claim.block.pods.network_address).split(".")
+        described = process_node(
+            number,
+            name=name,
+            pods=f"{first}.{second}",
+            capacity=capacity,
+            labels=labels,
+            version=version,
+        )
+        return replace(described, heartbeat=config.node_heartbeat_seconds, taints=taints)
+
+    async def add_node(
+        self,
+        name: str | None = None,
+        *,
+        capacity: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        taints: tuple[Mapping[str, str], ...] = (),
+    ) -> str:
+        """Start one more node; returns its name once it is registered.
+
+        Args:
+            name: ``node-N`` unless given.
+            capacity: Over what the cluster's nodes have.
+            labels: Beyond the well-known ones.
+            taints: As in ``spec.taints``.
+
+        Raises:
+            ClusterError: There is a node of that name, or no address for one more.
+        """
+        present = {*self.nodes.names, *self.nodes.fallen}
+        self._added += 1
+        while name is None and f"node-{self.config.nodes + self._added}" in present:
+            self._added += 1
+        number = self.config.nodes + self._added
+        try:
+            described = self._node_config(
+                number, name=name, capacity=capacity, labels=labels, taints=taints
+            )
+        except ValueError as error:
+            raise ClusterError(str(error)) from error
+        if described.name in present:
+            raise ClusterError(f"there is a node {described.name!r} already: choose another name")
+        await self.nodes.add(described)
+        return described.name
 
     async def kill_node(self, name: str) -> None:
         """Let a node die as if its machine had lost power.

@@ -2,7 +2,15 @@
 
 from orchestrator.embedded.clocks import ClusterClock
 from orchestrator.embedded.cluster import Cluster
-from orchestrator.embedded.errors import ApplyError, ClusterError, WaitTimeoutError
+from orchestrator.embedded.errors import ApplyError, ClusterError, DrainError, WaitTimeoutError
 from orchestrator.node.simulated_processes import Exit
 
-__all__ = ["ApplyError", "Cluster", "ClusterClock", "ClusterError", "Exit", "WaitTimeoutError"]
+__all__ = [
+    "ApplyError",
+    "Cluster",
+    "ClusterClock",
+    "ClusterError",
+    "DrainError",
+    "Exit",
+    "WaitTimeoutError",
+]

@@ -235,14 +235,24 @@ class Client:
             subresource="scale",
         )
 
-    async def evict(self, pod: str, namespace: str | None = None) -> None:
-        """Ask for a pod to go, as ``kubectl drain`` does: a budget may refuse (429)."""
+    async def evict(
+        self, pod: str, namespace: str | None = None, *, grace_seconds: int | None = None
+    ) -> None:
+        """Ask for a pod to go, as ``kubectl drain`` does: a budget may refuse (429).
+
+        Args:
+            pod: Which pod.
+            namespace: Where.
+            grace_seconds: Until it is killed; its own unless given.
+        """
         where = namespace or self.namespace
-        body = {
+        body: dict[str, Any] = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": pod, "namespace": where},
         }
+        if grace_seconds is not None:
+            body["deleteOptions"] = {"gracePeriodSeconds": grace_seconds}
         path = f"/api/v1/namespaces/{where}/pods/{pod}/eviction"
         await self._caller.call("POST", path, body=body)
 

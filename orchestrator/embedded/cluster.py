@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.embedded.access import Doors
     from orchestrator.embedded.faults import Faults
     from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
+    from orchestrator.embedded.nodes import Nodes
     from orchestrator.embedded.travel import Travels
     from orchestrator.embedded.travel_changes import Difference, Revisions
     from orchestrator.embedded.travel_past import Past
@@ -435,6 +436,13 @@ class Cluster:
 
         self.core  # noqa: B018 - says what is wrong before the start
         return Faults(self._gate.faults, lambda: self.store.registry)
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """Its nodes by name, to let them crash, to cut them off, to drain them."""
+        from orchestrator.embedded.nodes import Nodes
+
+        return Nodes(self.core, self.api, self.clock)
 
     @contextlib.asynccontextmanager
     async def client(

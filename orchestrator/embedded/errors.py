@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.cluster import ClusterError
 from orchestrator.store.history import VersionError
 
-__all__ = ["ApplyError", "ClusterError", "VersionError", "WaitTimeoutError"]
+__all__ = ["ApplyError", "ClusterError", "DrainError", "VersionError", "WaitTimeoutError"]
 
 
 class WaitTimeoutError(TimeoutError):
@@ -14,3 +14,7 @@ class WaitTimeoutError(TimeoutError):
 
 class ApplyError(ValueError):
     """What was to be applied cannot be read as objects; the text says which part, and why."""
+
+
+class DrainError(ClusterError):
+    """A node has pods that must not be evicted as it was asked for; nothing was."""

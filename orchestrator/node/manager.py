@@ -12,6 +12,7 @@ from orchestrator.node import nodes
 from orchestrator.node.configs import NodeConfig
 from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
 from orchestrator.node.outbox import Outbox, Proposal, failed_for_now, plan_write
+from orchestrator.node.partitions import Partitions
 from orchestrator.node.resting import AlikeStatuses, NodePods
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.surroundings import Recorder
@@ -72,6 +73,21 @@ class StopNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CutNode:
+    """Let nothing pass between a node and the store, from ``now`` on; answered when it is so."""
+
+    name: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MendNode:
+    """Let what a node says and hears pass again; answered when it is registered."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Changed:
     """The follower has something to take."""
 
@@ -100,7 +116,15 @@ class _RegistrationAnswered:
 
 
 Command: TypeAlias = (
-    AddNode | StopNode | _Changed | _Flush | _Written | _WriteFailed | _RegistrationAnswered
+    AddNode
+    | StopNode
+    | CutNode
+    | MendNode
+    | _Changed
+    | _Flush
+    | _Written
+    | _WriteFailed
+    | _RegistrationAnswered
 )
 
 
@@ -120,6 +144,7 @@ class NodesActor(Actor[Command]):
         runtimes: dict[str, Runtime],
         configs: dict[str, NodeConfig],
         volumes: VolumeDirectories | None = None,
+        partitions: Partitions | None = None,
     ) -> None:
         """Prepare; ``configs`` is what to run, also after a restart of this actor."""
         self._store = store
@@ -127,6 +152,7 @@ class NodesActor(Actor[Command]):
         self._runtimes = runtimes
         self._configs = configs
         self._volumes = volumes
+        self._partitions = Partitions() if partitions is None else partitions
         self._nodes: dict[str, ActorRef[nodes.Command]] = {}
         self._pods: dict[str, NodePods] = {}
         self._alike = AlikeStatuses()
@@ -180,6 +206,12 @@ class NodesActor(Actor[Command]):
                 return self._add(config)
             case StopNode(name=name):
                 return self._stop_node(name)
+            case CutNode(name=name, now=now):
+                if name in self._pods:
+                    self._partitions.cut(name, now)
+                    self._pods[name].cut = True
+            case MendNode(name=name):
+                return self._mend(name)
             case _:
                 assert_never(message)
         return None
@@ -196,6 +228,7 @@ class NodesActor(Actor[Command]):
     def _spawn(self, config: NodeConfig) -> None:
         runtime, parts = self._runtimes[config.runtime], self._parts
         pods = self._pods[config.name] = NodePods(self._alike, self._store.clock)
+        pods.cut = config.name in self._partitions
         self._nodes[config.name] = self.context.spawn(
             lambda: NodeActor(config, runtime, parts, pods), config.name, supervision=_NODE
         )
@@ -213,6 +246,7 @@ class NodesActor(Actor[Command]):
         ref = self._nodes.pop(name, None)
         self._pods.pop(name, None)
         self._unstarted.pop(name, None)
+        self._partitions.mend(name)  # what it had to say went with it
         self._registered.discard(name)
         self._registering.discard(name)
         self._start_more()
@@ -228,28 +262,48 @@ class NodesActor(Actor[Command]):
         self.context.run(gone())
         return DEFERRED
 
+    def _mend(self, name: str) -> object:
+        """Let a node catch up: its pods' last words, then all that it missed."""
+        if name not in self._partitions:
+            return None
+        for proposal in self._partitions.mend(name):
+            self._outbox.put(proposal)
+        pods = self._pods[name]
+        pods.cut = False
+        pods.recount(self._store.by_node(name))
+        self._nodes[name].tell(nodes.Reconnected())
+        self._registered.discard(name)
+        self._waiting.setdefault(name, []).append(self.context.envelope())
+        return DEFERRED
+
+    def _reached(self) -> dict[str, NodePods]:
+        """Return the pods of the nodes that hear what happens."""
+        if not self._partitions:
+            return self._pods
+        return {name: pods for name, pods in self._pods.items() if not pods.cut}
+
     # -- events
 
     def _route(self) -> None:
+        reached = self._reached()
         try:
             events = self._follower.take(_ALL)
         except Expired:
             self._follower.restart(self._store.sequence)
-            for name, resting in self._pods.items():
+            for name, resting in reached.items():
                 resting.recount(self._store.by_node(name))
-            for ref in self._nodes.values():
-                ref.tell(nodes.Relist())
+                self._nodes[name].tell(nodes.Relist())
             return
-        changes, keys = route(events, self._pods)
+        changes, keys = route(events, reached)
         if keys:
             told = nodes.ConfigurationChanged(keys=frozenset(keys))
-            for name, ref in self._nodes.items():
-                if self._pods[name].expect_configuration:
-                    ref.tell(told)
+            for name, resting in reached.items():
+                if resting.expect_configuration:
+                    self._nodes[name].tell(told)
         for name, found in changes.items():
             self._nodes[name].tell(nodes.PodsChanged(changes=tuple(found)))
         for event in events:
-            if event.type == "DELETED" and event.key[0] == "nodes":
+            if event.type == "DELETED" and event.key[0] == "nodes" and event.key[2] in reached:
                 node = self._nodes.get(event.key[2])
                 if node is not None:
                     node.tell(nodes.Deregistered())
@@ -258,12 +312,19 @@ class NodesActor(Actor[Command]):
 
     def _flush(self) -> None:
         proposals = tuple(self._outbox.take())
+        if self._partitions and proposals:
+            proposals = tuple(self._partitions.keep(proposals, self._has))
+            if not proposals and self._outbox.done():
+                self._flush()
         if proposals:
             self.context.run(
                 self._store.write(plan_write(proposals), by="kubelet"),
                 done=lambda results: _Written(proposals=proposals, results=tuple(results)),
                 failed=lambda error: _WriteFailed(proposals=proposals, error=error),
             )
+
+    def _has(self, node: str, uid: str) -> bool:
+        return uid in self._pods[node].entries
 
     def _note_written(self, again: Sequence[Proposal], delay: float) -> None:
         if self._outbox.done(again):
@@ -342,7 +403,9 @@ class NodeManager:
         self._runtimes = {runtime.name: runtime for runtime in runtimes}
         self._configs = {config.name: config for config in configs}
         self._volumes = volumes
+        self._partitions = Partitions()
         self._killed: dict[str, float] = {}
+        self._fallen: dict[str, NodeConfig] = {}
         self._ref: ActorRef[Command] | None = None
         self._system: ActorSystem | None = None
 
@@ -361,9 +424,9 @@ class NodeManager:
             self._volumes.sweep({uid_of(pod) for pod in self._store.list("pods")})
         self._system = system
         store, recorder, runtimes = self._store, self._recorder, self._runtimes
-        configs, volumes = self._configs, self._volumes
+        configs, volumes, partitions = self._configs, self._volumes, self._partitions
         self._ref = system.spawn(
-            lambda: NodesActor(store, recorder, runtimes, configs, volumes), name
+            lambda: NodesActor(store, recorder, runtimes, configs, volumes, partitions), name
         )
         waiting = list(configs.values())
         for begin in range(0, len(waiting), _REGISTERING):
@@ -385,18 +448,50 @@ class NodeManager:
         self._check(config)
         self._configs[config.name] = config
         self._killed.pop(config.name, None)
+        self._fallen.pop(config.name, None)
         await self._await(config)
+
+    async def revive(self, name: str) -> None:
+        """Start a killed node again, as it was; returns when it is registered.
+
+        Raises:
+            KeyError: No killed node has that name.
+        """
+        await self.add(self._fallen[name])
+
+    async def partition(self, name: str) -> None:
+        """Cut a node off: its containers go on, and nothing passes between it and the store.
+
+        Its Lease is not renewed, its pods' statuses do not arrive, it does not hear of new pods or
+        of deletions. A node that is cut off already stays so.
+
+        Raises:
+            KeyError: There is no living node of that name.
+        """
+        assert self._ref is not None, "start() first"
+        config = self._configs[name]
+        await self._ref.ask(CutNode(name=config.name, now=self._store.clock.now()), timeout=30)
+
+    async def heal(self, name: str) -> None:
+        """Let a node that was cut off catch up, and registers it; for others nothing changes.
+
+        Raises:
+            KeyError: There is no living node of that name.
+        """
+        assert self._ref is not None, "start() first"
+        config = self._configs[name]
+        await self._ref.ask(MendNode(name=config.name), timeout=30)
 
     async def kill(self, name: str) -> None:
         """Let a node die as if its machine had lost power.
 
         Its containers are SIGKILLed and its heartbeats end; its Node and pods stay in the store
-        for others to deal with. `add` with the same config brings it back.
+        for others to deal with. `revive` brings it back.
 
         Raises:
             KeyError: There is no such node.
         """
-        config = self._configs.pop(name)
+        config = self._fallen[name] = self._configs.pop(name)
         self._killed[name] = self._store.clock.now()
         await self._stop_actor(name)
         runtime = self._runtimes[config.runtime]
@@ -406,10 +501,15 @@ class NodeManager:
                     runtime.stop(record.started.id, 0)
 
     async def remove(self, name: str) -> None:
-        """Stop a node for good and forget its containers; its Node object is the caller's."""
-        config = self._configs[name]
-        await self.kill(name)
-        del self._killed[name]
+        """Stop a node for good and forget its containers; its Node object is the caller's.
+
+        Raises:
+            KeyError: There is no such node, neither alive nor killed.
+        """
+        if name not in self._fallen:
+            await self.kill(name)
+        config = self._fallen.pop(name)
+        self._killed.pop(name, None)
         runtime = self._runtimes[config.runtime]
         for uid in sorted(runtime.pods(name)):
             for record in runtime.known(uid):
@@ -438,17 +538,30 @@ class NodeManager:
         """Names of the nodes that live."""
         return tuple(self._configs)
 
+    @property
+    def fallen(self) -> tuple[str, ...]:
+        """Names of the nodes that were killed and not revived."""
+        return tuple(self._fallen)
+
     def lives(self, node: str) -> bool:
         """Tell whether a node lives here."""
         return node in self._configs
+
+    def reaches(self, node: str) -> bool:
+        """Tell whether a node lives here and is not cut off."""
+        return node in self._configs and node not in self._partitions
 
     def heartbeat(self, node: str) -> float | None:
         """When a node without a Lease was last alive, seconds since the epoch.
 
         Computed, not stored: now for a living simulated node, the moment of its death for a
-        killed one. None for nodes that renew a Lease, and for nodes not of this manager.
+        killed one, and of its partition for one that is cut off. None for nodes that renew a
+        Lease, and for nodes not of this manager.
         """
         config = self._configs.get(node)
         if config is not None:
-            return self._store.clock.now() if config.heartbeat is None else None
+            if config.heartbeat is not None:
+                return None
+            cut = self._partitions.since(node)
+            return self._store.clock.now() if cut is None else cut
         return self._killed.get(node)

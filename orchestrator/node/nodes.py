@@ -11,6 +11,7 @@ from orchestrator.node import core, pods, registration
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.configs import NodeConfig
 from orchestrator.node.outbox import Outbox, Writer
+from orchestrator.node.partitions import CutRecorder
 from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
 from orchestrator.node.resting import NodePod, NodePods, labelled_alike
@@ -71,6 +72,11 @@ class Deregistered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnected:
+    """The node was cut off, and what it says and hears passes again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _RuntimeNoted:
     """There is runtime news to read."""
 
@@ -119,6 +125,7 @@ Command: TypeAlias = (
     | Relist
     | ConfigurationChanged
     | Deregistered
+    | Reconnected
     | _RuntimeNoted
     | _Registered
     | _Refused
@@ -179,7 +186,7 @@ class NodeActor(Actor[Command]):
             config=config,
             runtime=self._runtime,
             reader=self._parts.store,
-            recorder=self._parts.recorder,
+            recorder=CutRecorder(self._parts.recorder, self._is_cut),
             outbox=self._parts.outbox,
             pool=AddressPool(config.pod_cidr),
             path=registration.container_path(),
@@ -188,11 +195,14 @@ class NodeActor(Actor[Command]):
             volumes=self._parts.volumes,
         )
         self._resting.open(self._around)
-        self._resting.recount(self._parts.store.by_node(config.name))
         self._pods = self._resting.entries
         self._runtime.attach(config.name, self._note)
-        self._relist()
-        self._register()
+        if self._is_cut():
+            self._parts.answered(config.name, False)
+        else:
+            self._resting.recount(self._parts.store.by_node(config.name))
+            self._relist()
+            self._register()
         if config.heartbeat is not None:
             self.context.every(config.heartbeat, _Beat())
 
@@ -224,6 +234,9 @@ class NodeActor(Actor[Command]):
             case Deregistered():
                 self.context.log.warning("the Node was deleted, registering again", node=self._name)
                 self._register()
+            case Reconnected():
+                self._relist()
+                self._register()
             case _Beat():
                 self._renew()
             case _Register():
@@ -242,6 +255,9 @@ class NodeActor(Actor[Command]):
     @property
     def _name(self) -> str:
         return self._config.name
+
+    def _is_cut(self) -> bool:
+        return self._resting.cut
 
     # -- pods
 
@@ -402,6 +418,8 @@ class NodeActor(Actor[Command]):
     # -- registration and heartbeat
 
     def _register(self) -> None:
+        if self._is_cut():
+            return  # it registers when it is back
         config, name = self._config, self._name
         operations: list[Operation] = []
         if self._parts.store.get("nodes", "", name) is None:
@@ -428,7 +446,7 @@ class NodeActor(Actor[Command]):
 
     def _renew(self) -> None:
         node = self._parts.store.get("nodes", "", self._name)
-        if node is None:
+        if node is None or self._is_cut():
             return
         now = self.context.clock.now()
         operation: Operation

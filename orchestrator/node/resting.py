@@ -191,6 +191,7 @@ class NodePods:
 
     Attributes:
         admissions: Which of them the node has taken, and which it has refused.
+        cut: Whether nothing passes between the node and the API; its parent writes it.
         entries: By uid.
     """
 
@@ -203,12 +204,14 @@ class NodePods:
         "_offer",
         "_own",
         "admissions",
+        "cut",
         "entries",
     )
 
     def __init__(self, alike: AlikeStatuses, clock: Clock) -> None:
         """Prepare; nothing is settled before `open`."""
         self.entries: dict[str, NodePod] = {}
+        self.cut = False
         self._alike = alike
         self._clock = clock
         self._around: Surroundings | None = None

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 from kubernetes import client, config, watch
 
 from orchestrator import Cluster
 from tests.embedded.kit import config_map, on_a_real_loop
+
+JSON = {"Content-Type": "application/json"}
 
 
 def open_(url: str, accept: str = "application/json") -> Any:
@@ -100,8 +101,9 @@ async def test_answers_over_a_socket_have_their_headers_and_break_off_for_good()
             return caught.value.headers.get("Retry-After")
 
         def broken(method: str, data: bytes | None = None) -> None:
-            with pytest.raises((urllib3.exceptions.ProtocolError, ConnectionError)):
-                urllib3.request(method, url, body=data, retries=False)
+            request = urllib.request.Request(url, data, JSON, method=method)
+            with pytest.raises(ConnectionResetError):
+                urllib.request.urlopen(request, timeout=10)
 
         with cluster.faults.api(error=429, retry_after=5):
             assert await asyncio.to_thread(status, 429) == "5"
