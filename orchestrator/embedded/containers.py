@@ -182,7 +182,7 @@ class Container:
     def held(self) -> AbstractContextManager[object]:
         """Let no time of the cluster pass while the block waits for something real.
 
-        ```python
+        ```py
         with container.held():
             answer = await http.get("https://example.com")
         ```

@@ -75,9 +75,12 @@ class Faults:
         """Make a fault of the API; it acts within ``with``, or between its ``start`` and ``stop``.
 
         ```python
-        with cluster.faults.api(verb="update", kind="ConfigMap", error=409, times=2) as fault:
-            ...
-        assert fault.hits == 2
+        settings = await cluster.api.get("ConfigMap", "settings")
+        with cluster.faults.api(verb="update", kind="ConfigMap", error=409, times=1) as fault:
+            with pytest.raises(StatusError, match="please apply your changes to the latest"):
+                await cluster.api.replace(settings)
+            await cluster.api.replace(settings)
+        assert fault.hits == 1
         ```
 
         Args:

@@ -1,0 +1,120 @@
+"""What the library's pages show is run, and prints what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.embedded.pages import DIRECTORY, PAGES, blocks, check_form, run_pieces, write_files
+from tests.project.reference import PAGE, page
+
+ROOT = DIRECTORY.parents[1]
+OPTIONS = (
+    *("-q", "-rA", "--tb=short", "--import-mode=importlib"),
+    *("-p", "no:cacheprovider", "-o", "asyncio_mode=auto"),
+)
+APP = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: main, image: "web:1"}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: green}
+"""
+PRELUDE = """
+import pytest
+from orchestrator import StatusError
+await cluster.apply("app.yaml")
+worker = cluster.image("worker:1")
+"""
+"""What the examples in docstrings take to be there, beside `APP` in a file."""
+
+
+def each_page(test: str) -> pytest.MarkDecorator:
+    """Parametrize ``test`` by page."""
+    return pytest.mark.parametrize(test, PAGES, ids=lambda path: path.stem)
+
+
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    """Each public name is there, with its signature and its words."""
+    rewrite = "python -m tests.project.reference"
+    assert PAGE.read_text(encoding="utf-8") == page(), f"stale; {rewrite}"
+
+
+@each_page("path")
+def test_every_block_can_be_read(path: Path) -> None:
+    """In the language that its fence names."""
+    for block in blocks(path):
+        check_form(block)
+
+
+@each_page("path")
+def test_programs_and_pieces_run(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process; each prints what the page says."""
+    monkeypatch.chdir(tmp_path)
+    write_files(path, tmp_path)
+    (tmp_path / "app.yaml").write_text(APP)
+    run_pieces(path, PRELUDE if path == PAGE else "")
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What pytest said of the pages' tests: all of them in one run, each page in its directory."""
+    top = tmp_path_factory.mktemp("pages")
+    files = []
+    for path in PAGES:
+        directory = top / path.stem
+        directory.mkdir()
+        files += [f"{path.stem}/{name}" for name in write_files(path, directory)]
+    if not files:
+        return ""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *OPTIONS, *files],
+        cwd=top,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.stdout + done.stderr
+
+
+@each_page("path")
+def test_shown_tests_pass(path: Path, outcomes: str, tmp_path: Path) -> None:
+    """Those of the pages are what a reader copies."""
+    tests = write_files(path, tmp_path)
+    for name in tests:
+        passed = f"PASSED {path.stem}/{name}::"
+        assert passed in outcomes, outcomes
+        assert f"FAILED {path.stem}/{name}" not in outcomes, outcomes
+        assert f"ERROR {path.stem}/{name}" not in outcomes, outcomes
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Files and headings, from the library's pages and from those that link to them."""
+    for path in (*PAGES, ROOT / "README.md", ROOT / "docs" / "architecture.md"):
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(#[\w-]+)?\)", path.read_text()):
+            file = (path.parent / target).resolve() if target else path
+            assert file.exists(), f"{path.name}: {target}"
+            if anchor and file.suffix == ".md":
+                titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+                slugs = {
+                    re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles
+                }
+                assert anchor[1:] in slugs, f"{path.name}: {target}{anchor}"
