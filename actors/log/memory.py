@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Self
 
 from actors.log import _planning
 from actors.log._tail import Tail
@@ -26,6 +27,25 @@ class MemoryLog:
         self._snapshot: tuple[int, list[Entry]] | None = None
         self._tail = Tail()
         self._closed = False
+
+    @classmethod
+    def holding(
+        cls, first: int, records: Sequence[Record], entries: Iterable[tuple[str, int, bytes]] = ()
+    ) -> Self:
+        """Return a log that goes on from the records of another one.
+
+        Args:
+            first: The sequence of the first record, or of the next one where there is none.
+            records: With contiguous sequences.
+            entries: The state before ``first``; may be left out for 1.
+        """
+        log = cls()
+        log._records = list(records)
+        log._first = first
+        log._last = first - 1 + len(log._records)
+        if first > 1:
+            log._snapshot = (first - 1, list(itertools.starmap(Entry, entries)))
+        return log
 
     @property
     def last_sequence(self) -> int:

@@ -6,12 +6,12 @@ import contextlib
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from actors import ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog
@@ -85,6 +85,22 @@ def seed_of_life(seed: int | None, sequence: int) -> int | None:
     return random.Random(f"{seed}/{sequence}").getrandbits(64)  # noqa: S311 - repeats on purpose
 
 
+class Origin(NamedTuple):
+    """What a cluster begins with that goes on from another one's past.
+
+    Attributes:
+        log: Its own by now.
+        keys: A directory of keys and certificates; copied.
+        nodes: Those that lived.
+        added: How many were added to those that it was configured with.
+    """
+
+    log: EventLog
+    keys: Path
+    nodes: Sequence[NodeConfig]
+    added: int
+
+
 class BareCluster:
     """A whole cluster inside this process, without its HTTP face.
 
@@ -117,9 +133,15 @@ class BareCluster:
     egress: Egress
     accounts: AccountTokens
 
-    def __init__(self, config: ClusterConfig | None = None) -> None:
-        """Prepare; nothing is touched before `start`."""
+    def __init__(self, config: ClusterConfig | None = None, origin: Origin | None = None) -> None:
+        """Prepare; nothing is touched before `start`.
+
+        Args:
+            config: What to build.
+            origin: What another cluster left it, where it is to go on from that one's past.
+        """
         self.config = config or ClusterConfig()
+        self._origin = origin
         self.certificate_authority = ""
         self.client_certificate: tuple[str, str] | None = None
         self._exits = contextlib.AsyncExitStack()
@@ -130,7 +152,7 @@ class BareCluster:
         self.scheduling_metrics = SchedulerMetrics()
         self._scheduler_plugins: Plugins = {}
         self._ends_containers = True
-        self._added = 0
+        self._added = 0 if origin is None else origin.added
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -148,6 +170,17 @@ class BareCluster:
     def directory(self) -> Path:
         """Where this cluster keeps its files: the data directory or a temporary one."""
         return self._directory
+
+    @property
+    def added(self) -> int:
+        """How many nodes were added to those that it was configured with, gone ones too."""
+        return self._added
+
+    @property
+    def log(self) -> EventLog:
+        """Its event log; known after `open`."""
+        assert self._event_log is not None, "the cluster was opened"
+        return self._event_log
 
     @property
     def service_range(self) -> IPv4Network:
@@ -347,6 +380,8 @@ class BareCluster:
         if self.config.data_dir is None:
             directory = Path(tempfile.mkdtemp(prefix="orchestrator-"))
             self._exits.callback(shutil.rmtree, directory, ignore_errors=True)
+            if self._origin is not None and self._origin.keys.exists():
+                shutil.copytree(self._origin.keys, directory / "pki")
             return directory
         directory = self.config.data_dir.absolute()
         try:
@@ -360,6 +395,8 @@ class BareCluster:
         return directory
 
     async def _open_log(self) -> EventLog:
+        if self._origin is not None:
+            return self._origin.log
         if self.config.data_dir is None:
             return MemoryLog()
         from actors.log import SqliteLog
@@ -367,6 +404,8 @@ class BareCluster:
         return await SqliteLog.open(self._directory / "cluster.db")
 
     def _node_configs(self) -> list[NodeConfig]:
+        if self._origin is not None:
+            return list(self._origin.nodes)
         return [self._node_config(number) for number in range(1, self.config.nodes + 1)]
 
     def _node_config(

@@ -2,7 +2,13 @@
 
 from orchestrator.embedded.clocks import ClusterClock
 from orchestrator.embedded.cluster import Cluster
-from orchestrator.embedded.errors import ApplyError, ClusterError, DrainError, WaitTimeoutError
+from orchestrator.embedded.errors import (
+    ApplyError,
+    ClusterError,
+    DrainError,
+    VersionError,
+    WaitTimeoutError,
+)
 from orchestrator.node.simulated_processes import Exit
 
 __all__ = [
@@ -12,5 +18,6 @@ __all__ = [
     "ClusterError",
     "DrainError",
     "Exit",
+    "VersionError",
     "WaitTimeoutError",
 ]

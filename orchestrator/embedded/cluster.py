@@ -17,7 +17,7 @@ from orchestrator.api.faults import ApiFaults
 from orchestrator.api.gate import INTERNAL, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.api.visitors import GRACE
-from orchestrator.cluster import BareCluster, ClusterConfig
+from orchestrator.cluster import BareCluster, ClusterConfig, Origin
 from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.client import Client, CommandResult
 from orchestrator.embedded.clocks import ClusterClock, Mode, make_clock
@@ -139,6 +139,7 @@ class Cluster:
         self._listen = listen
         self._grace = client_grace
         self._images: ImageBook | None = None
+        self._origin: Origin | None = None
         self._exits = contextlib.AsyncExitStack()
         self._core: BareCluster | None = None
         self._served: ServedCluster
@@ -148,7 +149,8 @@ class Cluster:
     # -- life
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        if self._origin is None or self._core is None:  # a fork has started
+            await self.start()
         return self
 
     async def __aexit__(
@@ -171,7 +173,7 @@ class Cluster:
         clock, drives = make_clock(self._mode, self._epoch)
         self.clock = ClusterClock(clock, self._mode)
         config = replace(self.config, clock=clock, simulated_images=_Lookup(self))
-        core = self._core = BareCluster(config)
+        core = self._core = BareCluster(config, self._origin)
         served = self._served = ServedCluster(core, self._serving(), wrap=self._make_gate)
         self._exits.push_async_callback(served.stop)
         try:
@@ -395,6 +397,48 @@ class Cluster:
             VersionError: No history is kept.
         """
         return self._travels.history(target, namespace)
+
+    async def fork(self, version: int | None = None) -> Cluster:
+        """Start a second cluster that goes on from this one's present, or from its past.
+
+        ```python
+        async with await cluster.fork(before) as fork:
+            await fork.clock.advance(days=1)      # this cluster's clock stands
+        ```
+
+        It has the same objects, uids, tokens, configuration and functions of images, a port of its
+        own (none where this one has a Unix socket), and keeps its log in memory. Its clock begins
+        at that moment's time, its history with this one's. Simulated containers that ran then run
+        there; one that ends by itself after some time begins that time anew. Both go on
+        independently, and each is to be stopped.
+
+        Args:
+            version: From where; the present unless given.
+
+        Raises:
+            VersionError: The version is still to come, or no longer held.
+            ClusterError: The nodes run processes, of which there is no second.
+        """
+        travels = self._travels
+        if version is None:
+            await travels.settle()
+        origin, moment = await travels.origin(version)
+        real = self._mode == "real" or not isinstance(self.store.clock, VirtualClock)
+        config = self.config
+        fork = Cluster(
+            nodes=config.nodes,
+            time=self._mode,
+            seed=config.seed,
+            epoch=None if real else moment,
+            kubernetes_version=config.kubernetes_version,
+            listen=None if isinstance(self._listen, Path) else self._listen,
+            client_grace=self._grace,
+            history=config.history,
+            config=config,
+        )
+        fork._origin, fork._images = origin, self._images
+        await fork.start()
+        return fork
 
     async def snapshot(self) -> ClusterSnapshot:
         """Take note of all objects, to come back to with `restore` as often as one likes.

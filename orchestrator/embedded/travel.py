@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors import VirtualClock
+from actors.log import MemoryLog
+from orchestrator.cluster import Origin
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.travel_changes import Difference, Revisions, difference, revisions
 from orchestrator.embedded.travel_past import Past
 from orchestrator.embedded.travel_snapshots import ClusterSnapshot
+from orchestrator.resources.conditions import is_condition_true
 from orchestrator.resources.kinds import registry
 from orchestrator.store.history import History, VersionError
+from orchestrator.store.housekeeping import snapshot_entries
 
 if TYPE_CHECKING:
     from orchestrator.cluster import BareCluster
+    from orchestrator.node import NodeConfig
 
 
 class Travels:
@@ -36,9 +41,44 @@ class Travels:
             raise VersionError("this cluster keeps no history: make it with Cluster(history=None)")
         return history
 
+    async def origin(self, version: int | None) -> tuple[Origin, float]:
+        """Return what a cluster begins with that goes on from a version, and at which time."""
+        core, past = self._core, self.past
+        store, log = core.store, core.log
+        if core.config.runtime != "simulated":
+            raise ClusterError(
+                "processes cannot run a second time: fork works with runtime='simulated'"
+            )
+        at = store.sequence if version is None else version
+        first = max(past.floor, log.first_sequence - 1)
+        past.check(at)
+        if at < first:
+            raise VersionError(
+                f"version {at} is no longer held in the log, which begins behind version {first}"
+            )
+        moment = store.clock.now() if at == store.sequence else past.time(at)
+        records = [record async for chunk in log.read(first, limit=at - first) for record in chunk]
+        entries = snapshot_entries(list(past.state(first).items())) if first else ()
+        copy = MemoryLog.holding(first + 1, records, entries)
+        origin = Origin(copy, core.directory / "pki", self._nodes_at(at), core.added)
+        return origin, store.clock.now() if moment is None else moment
+
+    def _nodes_at(self, version: int) -> list[NodeConfig]:
+        """Return the nodes that lived at a version: those that live, and those that were ready."""
+        core = self._core
+        known = core.nodes.known
+        nodes = []
+        for key in sorted(self.past.keys("nodes")):
+            node, config = self.past.get(key, version), known.get(key.name)
+            if node is None or config is None:
+                continue
+            if core.nodes.lives(key.name) or is_condition_true(node, "Ready"):
+                nodes.append(config)
+        return nodes
+
     async def snapshot(self) -> ClusterSnapshot:
         """See `Cluster.snapshot`."""
-        await self._settle()
+        await self.settle()
         store = self._core.store
         return ClusterSnapshot(store, store.sequence, store.clock.now(), store.objects())
 
@@ -49,10 +89,10 @@ class Travels:
                 "what processes have done cannot be undone: restore works with "
                 "runtime='simulated'; start another cluster instead"
             )
-        await self._settle()
+        await self.settle()
         await snapshot.put_back(self._core.store)
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         """Let what is under way come to its end: it belongs to the time before."""
         clock = self._core.store.clock
         if isinstance(clock, VirtualClock):

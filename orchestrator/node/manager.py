@@ -406,6 +406,7 @@ class NodeManager:
         self._partitions = Partitions()
         self._killed: dict[str, float] = {}
         self._fallen: dict[str, NodeConfig] = {}
+        self._known = dict(self._configs)
         self._ref: ActorRef[Command] | None = None
         self._system: ActorSystem | None = None
 
@@ -448,6 +449,7 @@ class NodeManager:
         self._check(config)
         self._configs[config.name] = config
         self._killed.pop(config.name, None)
+        self._known[config.name] = config
         self._fallen.pop(config.name, None)
         await self._await(config)
 
@@ -542,6 +544,11 @@ class NodeManager:
     def fallen(self) -> tuple[str, ...]:
         """Names of the nodes that were killed and not revived."""
         return tuple(self._fallen)
+
+    @property
+    def known(self) -> Mapping[str, NodeConfig]:
+        """All nodes that there have been, by name, those too that were removed."""
+        return self._known
 
     def lives(self, node: str) -> bool:
         """Tell whether a node lives here."""

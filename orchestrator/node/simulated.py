@@ -431,6 +431,7 @@ class SimulatedRuntime:
                 timer.cancel()
             self._starting.pop(container, None)
             self._end_commands(container)
+            self._processes.end(container)
             self.remove(container)
 
     def _tell(self, event: RuntimeEvent) -> None:
