@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Exit,
         WaitTimeoutError,
     )
+    from orchestrator.embedded.sync import SyncCluster
     from orchestrator.resources.errors import StatusError
 
 _HOMES: Final = {
@@ -30,6 +31,7 @@ _HOMES: Final = {
     "DrainError": "orchestrator.embedded",
     "Exit": "orchestrator.embedded",
     "StatusError": "orchestrator.resources.errors",
+    "SyncCluster": "orchestrator.embedded.sync",
     "WaitTimeoutError": "orchestrator.embedded",
 }
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "DrainError",
     "Exit",
     "StatusError",
+    "SyncCluster",
     "WaitTimeoutError",
 ]
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self
 
 from actors import VirtualClock
 from orchestrator.api.faults import ApiFaults
@@ -36,12 +36,15 @@ if TYPE_CHECKING:
     from orchestrator.embedded.faults import Faults
     from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
     from orchestrator.embedded.nodes import Nodes
+    from orchestrator.embedded.sync import SyncCluster
     from orchestrator.embedded.travel import Travels
     from orchestrator.embedded.travel_changes import Difference, Revisions
     from orchestrator.embedded.travel_past import Past
     from orchestrator.embedded.travel_snapshots import ClusterSnapshot
     from orchestrator.node.images import SimulatedImage
     from orchestrator.store import Store
+
+P = ParamSpec("P")
 
 HISTORY: Final = 32 * 1024 * 1024
 """Bytes of log payload that are kept by default: some 100,000 revisions."""
@@ -145,6 +148,17 @@ class Cluster:
         self._served: ServedCluster
         self._app: ApiApplication
         self._gate: Gate
+
+    @classmethod
+    def sync(cls: Callable[P, Cluster], *args: P.args, **kwargs: P.kwargs) -> SyncCluster:
+        """Make one for programs without asyncio: ``with Cluster.sync(nodes=3) as cluster``.
+
+        It takes the same arguments and has the same methods, to be called without ``await``, from
+        any thread; see `SyncCluster`.
+        """
+        from orchestrator.embedded.sync import SyncCluster
+
+        return SyncCluster(cls(*args, **kwargs))
 
     # -- life
 

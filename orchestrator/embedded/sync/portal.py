@@ -1,0 +1,204 @@
+"""A thread with an event loop of its own, in which the others have things done."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
+
+from orchestrator.embedded.errors import ClusterError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_CANCEL_SECONDS: Final = 5.0
+"""Real seconds for what was interrupted to let go."""
+_JOIN_SECONDS: Final = 10.0
+"""Real seconds for the thread to end; it does not while somebody's function blocks it."""
+
+
+class Closable(Protocol):
+    """What has to be closed before the thread ends."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class Portal:
+    """Runs functions on a background thread's event loop, and waits for what they return.
+
+    Any thread may call, several at once. Errors are raised in the caller with the traceback of
+    where they happened. An interrupted call (Ctrl-C) is cancelled before the interrupt goes on.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Prepare a thread of that name; `start` starts it."""
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        self._lock = threading.Lock()
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Event
+        self._closed = False
+        self._error: BaseException | None = None
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._streams: set[Closable] = set()
+        self._left: list[str] = []
+
+    # -- life
+
+    def start(self) -> None:
+        """Start the thread; returns when its loop runs."""
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+        atexit.register(self._close_quietly)
+
+    def close(self) -> None:
+        """End the thread, and cancel what is still called. Safe to call twice.
+
+        Raises:
+            ClusterError: It does not end, or there were tasks that nobody has ended.
+        """
+        with self._lock:
+            first, self._closed = not self._closed, True
+            loop = self._loop
+        if not first or loop is None:
+            return
+        atexit.unregister(self._close_quietly)
+        loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join(_JOIN_SECONDS)
+        if self._thread.is_alive():
+            raise ClusterError(
+                f"the thread {self._thread.name!r} did not end within {_JOIN_SECONDS:g} s; "
+                f"it is here:\n{self._place()}"
+            )
+        if self._error is not None:
+            raise self._error
+        if self._left:
+            tasks = "\n".join(f"  {task}" for task in self._left)
+            raise ClusterError(f"tasks were left when the cluster had ended:\n{tasks}")
+
+    def _close_quietly(self) -> None:
+        with contextlib.suppress(ClusterError):
+            self.close()
+
+    def _place(self) -> str:
+        frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - no other way
+        return "".join(traceback.format_stack(frame)[-3:]).rstrip() if frame else "  (unknown)"
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the thread is waited for
+            self._error = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._closing = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._ready.set()
+        await self._closing.wait()
+        for task in self._calls:
+            task.cancel()
+        if self._calls:
+            await asyncio.wait(set(self._calls), timeout=_CANCEL_SECONDS)
+        own = asyncio.current_task()
+        self._left = sorted(repr(task) for task in asyncio.all_tasks() if task is not own)
+
+    def note(self, stream: Closable) -> None:
+        """Close something with `close_streams`, should nobody do it before."""
+        self._streams.add(stream)
+
+    def forget(self, stream: Closable) -> None:
+        """It was closed."""
+        self._streams.discard(stream)
+
+    def close_streams(self) -> None:
+        """Close what was noted and not forgotten."""
+        for stream in list(self._streams):
+            stream.close()
+
+    # -- calls
+
+    @property
+    def running(self) -> bool:
+        """Whether it takes calls."""
+        return self._loop is not None and not self._closed
+
+    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Await a function on the loop; returns what it returns.
+
+        Raises:
+            ClusterError: The thread does not run, or this is the thread itself.
+        """
+
+        async def work() -> T:
+            return await function(*args, **kwargs)
+
+        return self._wait(work)
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a plain function on the thread of the loop; returns what it returns.
+
+        Where the thread does not run, before the start and after the end, and on the thread
+        itself, the function is called directly.
+        """
+        if not self.running or threading.current_thread() is self._thread:
+            return function(*args, **kwargs)
+
+        async def work() -> T:
+            return function(*args, **kwargs)
+
+        return self._wait(work)
+
+    def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if threading.current_thread() is self._thread:
+            raise ClusterError(
+                "this function runs on the cluster's own thread, which cannot wait for itself: "
+                "a condition or an image has to do without the cluster's synchronous methods"
+            )
+        with self._lock:
+            if self._loop is None:
+                raise ClusterError("this cluster is not started: with Cluster.sync() as cluster")
+            if self._closed:
+                raise ClusterError("this cluster has ended: make a new one")
+            future = asyncio.run_coroutine_threadsafe(self._noted(work), self._loop)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            if self._closed:
+                raise ClusterError("the cluster was ended while this waited for it") from None
+            raise
+        except BaseException:
+            if not future.done():  # interrupted
+                future.cancel()
+                with contextlib.suppress(BaseException):
+                    self._settled().result(_CANCEL_SECONDS)
+            raise
+
+    async def _noted(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        task = asyncio.current_task()
+        assert task is not None, "it runs as a task"
+        self._calls.add(task)
+        try:
+            return await work()
+        finally:
+            self._calls.discard(task)
+
+    def _settled(self) -> concurrent.futures.Future[None]:
+        """Return what is done when the loop has come round to what was cancelled before."""
+
+        async def turn() -> None:
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+        assert self._loop is not None, "somebody was interrupted in it"
+        return asyncio.run_coroutine_threadsafe(turn(), self._loop)

@@ -1,0 +1,732 @@
+"""Twins of the asynchronous classes: made by ``python -m tests.project.twins``.
+
+Change those, not this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.embedded.client import MANAGER
+from orchestrator.embedded.lingering import RATE
+from orchestrator.embedded.sync.portal import Portal
+from orchestrator.embedded.sync.streams import Stream, entered
+
+if TYPE_CHECKING:
+    import contextlib
+    import datetime as dt
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, Literal
+
+    from orchestrator.api.server import Application
+    from orchestrator.cluster import BareCluster
+    from orchestrator.embedded.access import entered
+    from orchestrator.embedded.client import Client, CommandResult, WatchEvent
+    from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.cluster import Cluster
+    from orchestrator.embedded.faults import Faults
+    from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
+    from orchestrator.embedded.manifests import Source
+    from orchestrator.embedded.nodes import Nodes
+    from orchestrator.embedded.travel_changes import Difference, Revisions
+    from orchestrator.embedded.travel_past import Past
+    from orchestrator.embedded.travel_snapshots import ClusterSnapshot
+    from orchestrator.embedded.waiting import Condition
+    from orchestrator.resources.kinds import Kind
+    from orchestrator.resources.objects import Object
+    from orchestrator.store import Store
+
+
+class SyncClock:
+    """The synchronous twin of `ClusterClock`: the same methods, without ``await``."""
+
+    def __init__(self, portal: Portal, twin: ClusterClock) -> None:
+        """Speak to an asynchronous one on the portal's thread."""
+        self._portal = portal
+        self._async = twin
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._portal.run(self._async.now)
+
+    @property
+    def time(self) -> dt.datetime:
+        """The same as a moment in UTC."""
+        return self._portal.run(lambda: self._async.time)
+
+    def advance(
+        self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
+    ) -> None:
+        """Let time pass, and everything that falls due in it happen.
+
+        On real time this waits.
+        """
+        self._portal.call(self._async.advance, seconds, minutes=minutes, hours=hours, days=days)
+
+    def advance_until(
+        self,
+        condition: Callable[[], Any],
+        *,
+        seconds: float = 0.0,
+        minutes: float = 0.0,
+        hours: float = 0.0,
+        days: float = 0.0,
+    ) -> Any:
+        """Let time pass until something holds, at most so long (an hour, if nothing is said).
+
+        When that time is over and clients outside may still act, it goes on in real time.
+
+        Returns:
+            What the condition said: something true, as soon as it was.
+
+        Raises:
+            TimeoutError: It did not hold within that time.
+        """
+        return self._portal.call(
+            self._async.advance_until,
+            condition,
+            seconds=seconds,
+            minutes=minutes,
+            hours=hours,
+            days=days,
+        )
+
+    def until(self, condition: Callable[[], Any], seconds: float) -> Any:
+        """Do as `advance_until`, but return what the condition said last when it never held."""
+        return self._portal.call(self._async.until, condition, seconds)
+
+    def running(self, rate: float = RATE) -> contextlib.AbstractContextManager[None]:
+        """Let time pass by itself while the block is at work; on real time it does so anyway.
+
+        For a block that waits, in real time, for a client which waits for the cluster: a
+        ``kubectl rollout status``, a library's own ``wait``. What falls due happens in order, and
+        clients outside get their turns as when time is advanced.
+
+        Args:
+            rate: Seconds of the cluster's time in a real second, at most.
+        """
+        return entered(self._portal, self._async.running(rate), None)
+
+    def held(self) -> contextlib.AbstractContextManager[Any]:
+        """Let no time pass while the block is at work in real time, in a thread or a socket.
+
+        For code of a test or an operator that others cannot see being busy.
+        """
+        return self._portal.run(self._async.held)
+
+    def settle(self) -> None:
+        """Wait until all that can happen at this moment has happened; on real time, a moment."""
+        self._portal.call(self._async.settle)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
+        self._portal.call(self._async.sleep, seconds)
+
+
+class SyncClient:
+    """The synchronous twin of `Client`: the same methods, without ``await``."""
+
+    def __init__(self, portal: Portal, twin: Client) -> None:
+        """Speak to an asynchronous one on the portal's thread."""
+        self._portal = portal
+        self._async = twin
+
+    def kind(self, name: str) -> Kind:
+        """Return what the cluster knows of a kind.
+
+        Raises:
+            StatusError: 404, it has none of that name.
+        """
+        return self._portal.run(self._async.kind, name)
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object:
+        """Return one object."""
+        return self._portal.call(self._async.get, kind, name, namespace)
+
+    def find(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return one object, or None when it does not exist."""
+        return self._portal.call(self._async.find, kind, name, namespace)
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        all_namespaces: bool = False,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> list[Object]:
+        """Return the objects of a kind, ordered by namespace and name.
+
+        Args:
+            kind: Which.
+            namespace: Where; the client's own unless given.
+            all_namespaces: Everywhere.
+            labels: A label selector, ``app=web,tier!=cache``.
+            fields: A field selector, ``status.phase=Running``.
+        """
+        return self._portal.call(
+            self._async.list,
+            kind,
+            namespace,
+            all_namespaces=all_namespaces,
+            labels=labels,
+            fields=fields,
+        )
+
+    def create(self, obj: Object, namespace: str | None = None) -> Object:
+        """Create an object; returns it as stored."""
+        return self._portal.call(self._async.create, obj, namespace)
+
+    def replace(self, obj: Object, *, subresource: str | None = None) -> Object:
+        """Replace an object; with its ``resourceVersion`` only if nobody changed it meanwhile."""
+        return self._portal.call(self._async.replace, obj, subresource=subresource)
+
+    def apply(
+        self,
+        obj: Object,
+        namespace: str | None = None,
+        *,
+        manager: str = MANAGER,
+        force: bool = True,
+    ) -> Object:
+        """Apply an object on the server's side: create it, or make it so.
+
+        Args:
+            obj: What it should be.
+            namespace: Where, if it does not say.
+            manager: Who owns the fields that are named.
+            force: Take fields over from other managers; without it that is a 409.
+        """
+        return self._portal.call(self._async.apply, obj, namespace, manager=manager, force=force)
+
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        patch: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        namespace: str | None = None,
+        *,
+        form: Literal["strategic", "merge", "json"] | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Change parts of an object.
+
+        Args:
+            kind: Which kind.
+            name: Which object.
+            patch: A list is a JSON patch, anything else a merge patch: strategic for built-in
+                kinds, plain for custom ones.
+            namespace: Where.
+            form: Says which of the three it is.
+            subresource: ``status`` or ``scale``.
+        """
+        return self._portal.call(
+            self._async.patch, kind, name, patch, namespace, form=form, subresource=subresource
+        )
+
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        grace_seconds: int | None = None,
+        propagation: Literal["Background", "Foreground", "Orphan"] | None = None,
+    ) -> None:
+        """Delete an object.
+
+        Args:
+            kind: Which kind.
+            name: Which object.
+            namespace: Where.
+            grace_seconds: For pods: until they are killed.
+            propagation: What becomes of what it owns; the kind's default unless given.
+        """
+        self._portal.call(
+            self._async.delete,
+            kind,
+            name,
+            namespace,
+            grace_seconds=grace_seconds,
+            propagation=propagation,
+        )
+
+    def scale(self, kind: str, name: str, replicas: int, namespace: str | None = None) -> None:
+        """Change how many replicas are wanted."""
+        self._portal.call(self._async.scale, kind, name, replicas, namespace)
+
+    def evict(
+        self, pod: str, namespace: str | None = None, *, grace_seconds: int | None = None
+    ) -> None:
+        """Ask for a pod to go, as ``kubectl drain`` does: a budget may refuse (429).
+
+        Args:
+            pod: Which pod.
+            namespace: Where.
+            grace_seconds: Until it is killed; its own unless given.
+        """
+        self._portal.call(self._async.evict, pod, namespace, grace_seconds=grace_seconds)
+
+    def watch(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        all_namespaces: bool = False,
+        since: str | int | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> Stream[WatchEvent]:
+        """Watch the objects of a kind; the block iterates over what happens.
+
+        Args:
+            kind: Which.
+            namespace: Where; the client's own unless given.
+            all_namespaces: Everywhere.
+            since: A ``resourceVersion``; without one the present objects come first, as ADDED.
+            labels: A label selector.
+            fields: A field selector.
+
+        Raises:
+            StatusError: 410 once the version asked for is no longer held: list again.
+        """
+        return Stream(
+            self._portal,
+            self._async.watch(
+                kind,
+                namespace,
+                all_namespaces=all_namespaces,
+                since=since,
+                labels=labels,
+                fields=fields,
+            ),
+        )
+
+    def logs(
+        self,
+        pod: str,
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        previous: bool = False,
+        tail: int | None = None,
+    ) -> str:
+        """Return what a container has written so far.
+
+        Args:
+            pod: Which pod.
+            namespace: Where.
+            container: Which of its containers, where there are several.
+            previous: Of the life before the last restart.
+            tail: Only so many lines, the last ones.
+        """
+        return self._portal.call(
+            self._async.logs, pod, namespace, container=container, previous=previous, tail=tail
+        )
+
+    def follow_logs(
+        self, pod: str, namespace: str | None = None, *, container: str | None = None
+    ) -> Stream[str]:
+        """Follow what a container writes; the block iterates over lines."""
+        return Stream(self._portal, self._async.follow_logs(pod, namespace, container=container))
+
+    def exec(
+        self,
+        pod: str,
+        command: Sequence[str],
+        namespace: str | None = None,
+        *,
+        container: str | None = None,
+        stdin: str | None = None,
+    ) -> CommandResult:
+        """Run a command in a container, and wait for its end.
+
+        Args:
+            pod: Which pod.
+            command: Program and arguments; no shell reads them.
+            namespace: Where.
+            container: Which container, the first one unless given.
+            stdin: What the command reads.
+
+        Raises:
+            StatusError: There is no such pod, its container does not run, or the command could
+                not be started.
+        """
+        return self._portal.call(
+            self._async.exec, pod, command, namespace, container=container, stdin=stdin
+        )
+
+
+class SyncMethods:
+    """The synchronous twin of `Cluster`: the same methods, without ``await``."""
+
+    def __init__(self, portal: Portal, twin: Cluster) -> None:
+        """Speak to an asynchronous one on the portal's thread."""
+        self._portal = portal
+        self._async = twin
+
+    @property
+    def clock(self) -> SyncClock:
+        """See the attribute of the asynchronous one."""
+        return SyncClock(self._portal, self._async.clock)
+
+    @property
+    def core(self) -> BareCluster:
+        """What is behind the API: the store, the nodes, the actors.
+
+        Raises:
+            ClusterError: The cluster was not started.
+        """
+        return self._portal.run(lambda: self._async.core)
+
+    @property
+    def store(self) -> Store:
+        """Its objects, as the controllers see them."""
+        return self._portal.run(lambda: self._async.store)
+
+    @property
+    def asgi(self) -> Application:
+        """The API as an ASGI application, for clients that can call one."""
+        return self._portal.run(lambda: self._async.asgi)
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it.
+
+        Raises:
+            ClusterError: It does not listen on a port.
+        """
+        return self._portal.run(lambda: self._async.url)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig for kubectl and all client libraries; gone with the cluster.
+
+        Raises:
+            ClusterError: It does not listen on a port.
+        """
+        return self._portal.run(lambda: self._async.kubeconfig)
+
+    @property
+    def kubeconfig_dict(self) -> dict[str, Any]:
+        """The same as data, for libraries that take it so."""
+        return self._portal.run(lambda: self._async.kubeconfig_dict)
+
+    def kubeconfig_for(
+        self, user: str, *, groups: tuple[str, ...] = (), namespace: str = "default"
+    ) -> Path:
+        """Write a kubeconfig with a token, for somebody who may do what roles let them do.
+
+        Args:
+            user: A name; of a ServiceAccount that exists ``system:serviceaccount:NAMESPACE:NAME``.
+            groups: That user's groups, beside those that every user is in.
+            namespace: Where its clients look unless told otherwise.
+
+        Raises:
+            ClusterError: There is no such ServiceAccount, or the cluster listens on no port.
+        """
+        return self._portal.run(
+            self._async.kubeconfig_for, user, groups=groups, namespace=namespace
+        )
+
+    def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
+        """Return this process's environment with ``KUBECONFIG``, for programs that it starts.
+
+        Args:
+            kubeconfig: Whose; the administrator's unless given.
+        """
+        return self._portal.run(self._async.environment, kubeconfig)
+
+    def in_environment(
+        self, kubeconfig: Path | None = None
+    ) -> contextlib.AbstractContextManager[None]:
+        """Set that environment in this process for a block, for libraries that look there."""
+        return self._portal.run(self._async.in_environment, kubeconfig)
+
+    def run(
+        self,
+        *command: str | Path,
+        kubeconfig: Path | None = None,
+        stdin: str | None = None,
+        check: bool = True,
+        timeout: float = 60.0,
+    ) -> CommandResult:
+        """Run a program, kubectl say, that finds the cluster; time passes while it runs.
+
+        Args:
+            *command: Program and arguments; no shell reads them.
+            kubeconfig: Whose; the administrator's unless given.
+            stdin: What it reads.
+            check: Whether its failure is an error.
+            timeout: Real seconds after which it is killed.
+
+        Raises:
+            ClusterError: It failed (the text has what it said), or is not installed.
+            TimeoutError: It took longer.
+        """
+        return self._portal.call(
+            self._async.run,
+            *command,
+            kubeconfig=kubeconfig,
+            stdin=stdin,
+            check=check,
+            timeout=timeout,
+        )
+
+    @property
+    def seed(self) -> int:
+        """What its chance began with; pass it again to repeat a run."""
+        return self._portal.run(lambda: self._async.seed)
+
+    @property
+    def version(self) -> int:
+        """The ``resourceVersion`` of the present state."""
+        return self._portal.run(lambda: self._async.version)
+
+    def at(self, version: int) -> Past:
+        """Read the state at a version, which `version` was at that moment.
+
+        ```python
+        before = cluster.version
+        cluster.api.delete("deployment", "web")
+        assert cluster.at(before).get("deployment", "web")
+        ```
+
+        Raises:
+            VersionError: It is still to come, or no longer held; see ``history``.
+        """
+        return self._portal.run(self._async.at, version)
+
+    def diff(self, before: int, after: int | None = None) -> Difference:
+        """Compare the states at two versions: what was added, removed and changed, and where.
+
+        Print what comes back, or go through it.
+
+        Args:
+            before: The one version.
+            after: The other one; the present unless given.
+
+        Raises:
+            VersionError: One of them is not held.
+        """
+        return self._portal.run(self._async.diff, before, after)
+
+    def history(self, target: str, namespace: str = "default") -> Revisions:
+        """Tell what became of an object: each revision, when, by whom, and what changed.
+
+        Args:
+            target: ``deployment/web``; it may be gone by now.
+            namespace: Where; no matter for kinds without namespaces.
+
+        Raises:
+            StatusError: 404, there is and was no such kind.
+            UnknownObjectError: There was no such object at any version held.
+            VersionError: No history is kept.
+        """
+        return self._portal.run(self._async.history, target, namespace)
+
+    def snapshot(self) -> ClusterSnapshot:
+        """Take note of all objects, to come back to with `restore` as often as one likes.
+
+        ```python
+        snap = cluster.snapshot()
+        ...                                    # a test
+        cluster.restore(snap)            # the next one begins where this one did
+        ```
+
+        It holds no copies, so it costs next to nothing.
+        """
+        return self._portal.call(self._async.snapshot)
+
+    def restore(self, snapshot: ClusterSnapshot) -> None:
+        """Put back all objects as they were in a snapshot, with their old uids.
+
+        Versions and the clock go on: what is put back gets new versions, all in one commit, and
+        watches from before end with 410 ``Expired``, upon which clients list anew. Pods whose
+        containers ran in the snapshot run again, with no restart to be seen; those that are not in
+        it are gone. What is no object is not put back: files of volumes, faults, the log of a
+        container.
+
+        Raises:
+            ClusterError: The snapshot is another cluster's, or the nodes run processes, which
+                cannot be undone.
+        """
+        self._portal.call(self._async.restore, snapshot)
+
+    @property
+    def api(self) -> SyncClient:
+        """A client as the administrator, in the namespace ``default``."""
+        return SyncClient(self._portal, self._portal.run(lambda: self._async.api))
+
+    @property
+    def faults(self) -> Faults:
+        """What can be made to go wrong between it and its clients."""
+        return self._portal.run(lambda: self._async.faults)
+
+    @property
+    def nodes(self) -> Nodes:
+        """Its nodes by name, to let them crash, to cut them off, to drain them."""
+        return self._portal.run(lambda: self._async.nodes)
+
+    def client(
+        self, namespace: str = "default", *, user: str | None = None, groups: tuple[str, ...] = ()
+    ) -> contextlib.AbstractContextManager[SyncClient]:
+        """Open a client in this program.
+
+        Args:
+            namespace: Where objects are that name none.
+            user: Whom to impersonate; the administrator unless given. A ServiceAccount is
+                ``system:serviceaccount:NAMESPACE:NAME``.
+            groups: That user's groups, beside those that every user is in.
+        """
+        return entered(
+            self._portal, self._async.client(namespace, user=user, groups=groups), SyncClient
+        )
+
+    def image(
+        self,
+        name: str,
+        *,
+        start_seconds: float | None = None,
+        ready_seconds: float | None = None,
+        ready: bool | None = None,
+        run_seconds: float | None = None,
+        exit_code: int | None = None,
+        crash_after: float | None = None,
+        stop_seconds: float | None = None,
+        refuse: str = "",
+        logs: Logs = (),
+        termination_message: str = "",
+        cpu: Amount | None = None,
+        memory: Amount | None = None,
+    ) -> Image:
+        """Say what containers of an image do, or let an async function be such a container.
+
+        ```python
+        cluster.image("web:1", start_seconds=2, ready_seconds=5, cpu="250m")
+        cluster.image("broken:*", refuse="ErrImagePull: not found")
+
+        @cluster.image("worker:1")
+        async def worker(container):
+            container.log("hello from", container.env["HOSTNAME"])
+            container.sleep(30)
+        ```
+
+        What a pod's annotations say (``simulation.orchestrator/...``) goes before it. It holds for
+        containers that are started from now on; said again, it replaces what was said before.
+
+        Args:
+            name: As pods name it; without a tag it stands for all tags, and ``*`` for anything.
+            start_seconds: From being asked to start to running.
+            ready_seconds: From running to being ready.
+            ready: False: not ready before its function calls ``container.set_ready(True)``.
+            run_seconds: From running to ending by itself.
+            exit_code: With which it ends then; at once, if nothing says when.
+            crash_after: The same as ``run_seconds`` with an exit code of 1.
+            stop_seconds: From SIGTERM to its end; at once unless given, infinity ignores it. A
+                function decides by itself, see `Container`.
+            refuse: Why it cannot be started. ``ErrImagePull: WHY`` is an image that cannot be
+                pulled, which is tried again and again.
+            logs: Lines that it writes when it is started, or pairs of seconds and a line; or a
+                function of the `Container` that returns them.
+            termination_message: What it leaves when it ends.
+            cpu: How much it uses: ``250m``, ``80%`` of its request, ``100m,900m@60s``, or a
+                function of its age in seconds.
+            memory: The same.
+
+        Raises:
+            ClusterError: The cluster runs processes, or two of these contradict each other.
+            ValueError: An amount cannot be read.
+        """
+        return self._portal.run(
+            self._async.image,
+            name,
+            start_seconds=start_seconds,
+            ready_seconds=ready_seconds,
+            ready=ready,
+            run_seconds=run_seconds,
+            exit_code=exit_code,
+            crash_after=crash_after,
+            stop_seconds=stop_seconds,
+            refuse=refuse,
+            logs=logs,
+            termination_message=termination_message,
+            cpu=cpu,
+            memory=memory,
+        )
+
+    @property
+    def images(self) -> ImageBook | None:
+        """What was said of images; None while nothing was."""
+        return self._portal.run(lambda: self._async.images)
+
+    def apply(self, source: Source, namespace: str = "default") -> list[Object]:
+        """Apply objects on the server's side; what others look for comes first.
+
+        Args:
+            source: A path, a directory (also a kustomization, where kubectl is installed), YAML or
+                JSON text, an object, or a list of any of them.
+            namespace: Where objects go that name none.
+
+        Returns:
+            The objects as stored, in the order in which they were applied.
+
+        Raises:
+            ApplyError: Something cannot be read as an object.
+            StatusError: The API refused one; those before it stay.
+        """
+        return self._portal.call(self._async.apply, source, namespace)
+
+    def delete(self, source: Source, namespace: str = "default") -> None:
+        """Delete the objects of a source, the last applied first; those that are gone are fine."""
+        self._portal.call(self._async.delete, source, namespace)
+
+    def wait(
+        self,
+        target: str,
+        condition: Condition = "Ready",
+        *,
+        namespace: str = "default",
+        labels: str | None = None,
+        timeout: float = 30.0,
+    ) -> Object | None:
+        """Let time pass until an object, or all objects of a selection, are as wanted.
+
+        Args:
+            target: ``deployment/web``, or ``pods`` for all that ``labels`` select (at least one).
+            condition: A condition's type (``Available``, ``Ready=False``), ``exists``, ``delete``,
+                ``rollout``, ``jsonpath={.status.phase}=Running``, or a function of the object.
+            namespace: Where.
+            labels: Which of them, where no one is named.
+            timeout: Seconds of the cluster's time; when they are over and clients outside may still
+                act, as many real seconds since the beginning.
+
+        Returns:
+            The object named, as it then is; None when there is none, or none was named.
+
+        Raises:
+            WaitTimeoutError: It did not come true in time; the text says how things stand.
+            StatusError: 404, there is no such kind.
+            ValueError: The condition cannot be read.
+        """
+        return self._portal.call(
+            self._async.wait, target, condition, namespace=namespace, labels=labels, timeout=timeout
+        )
+
+    def watched(self, kind: str, *, timeout: float = 30.0) -> None:
+        """Wait until a client outside watches a kind: an operator that was started is ready.
+
+        What is done before is not told to it, but found when it first looks; the clock cannot
+        know of an operator that has not come yet, and give it a turn.
+
+        Args:
+            kind: As for kubectl: ``shops``, ``pods``, ``deploy``.
+            timeout: Real seconds.
+
+        Raises:
+            WaitTimeoutError: Nobody did in time.
+            StatusError: 404, there is no such kind.
+        """
+        self._portal.call(self._async.watched, kind, timeout=timeout)

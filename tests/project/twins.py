@@ -1,0 +1,217 @@
+"""Writes ``orchestrator/embedded/sync/twins.py``: ``python -m tests.project.twins``.
+
+Each public method of the asynchronous classes gets a small typed wrapper there, made from its
+source; a test asks whoever changed one to run this again. What a method returns decides what its
+twin does: a coroutine is waited for, a context of an iterator becomes a `Stream`, another context
+is entered, and an object that has a twin itself is wrapped.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = ROOT / "orchestrator/embedded/sync/twins.py"
+
+TWINS: Final = {
+    "orchestrator.embedded.clocks.ClusterClock": "SyncClock",
+    "orchestrator.embedded.client.Client": "SyncClient",
+    "orchestrator.embedded.cluster.Cluster": "SyncMethods",
+}
+"""Asynchronous class → its twin; those that return others come after them."""
+
+LEFT_OUT: Final = frozenset({
+    "start", "stop", "sync",  # of Cluster: its twin's life is written by hand
+    "waiting", "driven",  # of ClusterClock: for those who build on it
+})  # fmt: skip
+SPECIAL: Final = frozenset({"__getitem__", "__iter__", "__len__", "__contains__"})
+"""Special methods that twins have too."""
+
+_HEADER: Final = '''"""Twins of the asynchronous classes: made by ``python -m tests.project.twins``.
+
+Change those, not this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.embedded.sync.portal import Portal
+from orchestrator.embedded.sync.streams import Stream, entered
+'''
+_NAMES: Final = {path.rpartition(".")[2]: twin for path, twin in TWINS.items()}
+_STREAM: Final = re.compile(r"AsyncIterator\[AsyncIterator\[(?P<piece>.+)\]\]$")
+_CONTEXT: Final = re.compile(r"AsyncIterator\[(?P<given>.+)\]$")
+
+
+class _Method(NamedTuple):
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+    decorators: tuple[str, ...]
+
+    @property
+    def returns(self) -> str:
+        return ast.unparse(self.node.returns) if self.node.returns else "None"
+
+
+def source() -> str:
+    """Return the module's text, formatted."""
+    classes: list[str] = []
+    known: dict[str, str] = {}
+    for path, twin in TWINS.items():
+        module, _, name = path.rpartition(".")
+        file = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        known |= dict(_names_of(tree, module))
+        found = (node for node in tree.body if isinstance(node, ast.ClassDef))
+        classes.append(_twin_of(next(node for node in found if node.name == name), twin))
+    body = ast.parse("\n".join(classes))
+    needed = _used(argument for node in ast.walk(body) for argument in _defaults_of(node))
+    typed = _used([body]) - needed
+    runtime = [known[name] for name in sorted(needed & known.keys())]
+    hints = [f"    {known[name]}" for name in sorted(typed & known.keys())]
+    return _formatted("\n".join((_HEADER, *runtime, "if TYPE_CHECKING:", *hints, *classes)))
+
+
+def _used(nodes: Iterable[ast.AST]) -> set[str]:
+    return {name.id for node in nodes for name in ast.walk(node) if isinstance(name, ast.Name)}
+
+
+def _defaults_of(node: ast.AST) -> list[ast.expr]:
+    """Return what is evaluated when a method is defined."""
+    if not isinstance(node, ast.arguments):
+        return []
+    return [*node.defaults, *(default for default in node.kw_defaults if default is not None)]
+
+
+def _names_of(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+    """Return each name that a module knows, and the statement that imports it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            source = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                renamed = f" as {alias.asname}" if alias.asname else ""
+                yield alias.asname or alias.name, f"{source}import {alias.name}{renamed}"
+    for statement in tree.body:
+        name = ""
+        if isinstance(statement, ast.ClassDef):
+            name = statement.name
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            name = statement.target.id
+        if name:
+            yield name, f"from {module} import {name}"
+
+
+def _twin_of(node: ast.ClassDef, twin: str) -> str:
+    lines = [
+        f"class {twin}:",
+        f'    """The synchronous twin of `{node.name}`: the same methods, without ``await``."""\n',
+        f"    def __init__(self, portal: Portal, twin: {node.name}) -> None:",
+        '        """Speak to an asynchronous one on the portal\'s thread."""',
+        "        self._portal = portal",
+        "        self._async = twin\n",
+    ]
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            lines.append(_attribute(statement))
+        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            name = statement.name
+            public = not name.startswith("_") or name in SPECIAL
+            if public and name not in LEFT_OUT:
+                decorators = tuple(map(ast.unparse, statement.decorator_list))
+                lines.append(_method(_Method(statement, decorators), node))
+    return "\n".join(lines)
+
+
+def _attribute(node: ast.AnnAssign) -> str:
+    name, kind = ast.unparse(node.target), ast.unparse(node.annotation)
+    if name.startswith("_"):
+        return ""
+    value = _wrapped(kind, f"self._async.{name}")
+    return (
+        f"    @property\n    def {name}(self) -> {_twinned(kind)}:\n"
+        f'        """See the attribute of the asynchronous one."""\n        return {value}\n'
+    )
+
+
+def _method(method: _Method, owner: ast.ClassDef) -> str:
+    node, returns = method.node, method.returns
+    arguments = ast.unparse(node.args)
+    call = ", ".join((f"self._async.{node.name}", *_passed(node.args)))
+    head: list[str] = []
+    if {"property", "cached_property"} & set(method.decorators):
+        head = ["@property"]
+        body = "return " + _wrapped(returns, f"self._portal.run(lambda: self._async.{node.name})")
+        result = _twinned(returns)
+    elif "contextlib.asynccontextmanager" in method.decorators:
+        made = f"self._async.{node.name}({', '.join(_passed(node.args))})"
+        if stream := _STREAM.match(returns):
+            result, body = f"Stream[{stream['piece']}]", f"return Stream(self._portal, {made})"
+        else:
+            given = _CONTEXT.match(returns)
+            assert given is not None, f"{owner.name}.{node.name} returns {returns}"
+            result = f"contextlib.AbstractContextManager[{_twinned(given['given'])}]"
+            body = f"return entered(self._portal, {made}, {_twinned(given['given'])})"
+    else:
+        way = "call" if isinstance(node, ast.AsyncFunctionDef) else "run"
+        body = _wrapped(returns, f"self._portal.{way}({call})")
+        result = _twinned(returns)
+        if returns != "None":
+            body = f"return {body}"
+    lines = [
+        *head,
+        f"def {node.name}({arguments}) -> {result}:",
+        f'    """{_documentation(node)}"""',
+        f"    {body}",
+    ]
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _passed(arguments: ast.arguments) -> list[str]:
+    named = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)][1:]
+    if arguments.vararg:
+        named.append(f"*{arguments.vararg.arg}")
+    named += [f"{argument.arg}={argument.arg}" for argument in arguments.kwonlyargs]
+    if arguments.kwarg:
+        named.append(f"**{arguments.kwarg.arg}")
+    return named
+
+
+def _twinned(annotation: str) -> str:
+    """Return an annotation with the names of twins."""
+    return re.sub(r"\w+", lambda match: _NAMES.get(match[0], match[0]), annotation)
+
+
+def _wrapped(annotation: str, value: str) -> str:
+    if annotation in _NAMES:
+        return f"{_NAMES[annotation]}(self._portal, {value})"
+    assert _twinned(annotation) == annotation, f"no way to make a twin of {annotation}"
+    return value
+
+
+def _documentation(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    text = ast.get_docstring(node, clean=False) or ""
+    return re.sub(r"\bawait |\basync (?=for|with)", "", text).replace("\\", "\\\\")
+
+
+def _formatted(text: str) -> str:
+    ruff = Path(sys.executable).with_name("ruff")
+    options = ["--stdin-filename", str(TARGET)]
+    for command in (["check", "--fix-only", "--quiet", "--select", "I"], ["format", "--quiet"]):
+        text = subprocess.run(
+            [str(ruff), *command, *options, "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    return text
+
+
+if __name__ == "__main__":
+    TARGET.write_text(source(), encoding="utf-8")
