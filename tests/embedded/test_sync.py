@@ -69,6 +69,22 @@ def test_a_watch_is_iterated_over_and_let_go_of_with_the_loop_or_the_block() -> 
             next(cluster.api.watch("nonsense"))
 
 
+def test_nodes_and_faults_have_twins() -> None:
+    """They are handles of their own."""
+    with Cluster.sync(nodes=2, listen=None) as cluster:
+        with cluster.faults.api(verb="create", kind="ConfigMap", error=409, times=1) as fault:
+            with pytest.raises(StatusError, match="onflict"):
+                cluster.api.create(config_map("one"))
+            cluster.api.create(config_map("two"))
+            assert [each.description for each in cluster.faults.active] == [fault.description]
+        assert fault.hits == 1
+        node = cluster.nodes["node-1"]
+        node.crash()
+        cluster.wait("node/node-1", "Ready=Unknown", timeout=120)
+        assert (list(cluster.nodes), node.state) == (["node-1", "node-2"], "crashed")
+        assert cluster.nodes.add(labels={"a": "b"}).name == "node-3"
+
+
 def test_errors_come_to_the_caller_with_the_place_where_they_happened() -> None:
     """The library's own classes, and the frames of both threads."""
     with Cluster.sync(nodes=1, listen=None) as cluster:
@@ -151,7 +167,7 @@ def test_a_task_that_nobody_ends_is_complained_about() -> None:
         pytest.raises(ClusterError, match=r"(?s)tasks were left.*name='forgotten'"),
         Cluster.sync(nodes=1, listen=None) as cluster,
     ):
-        cluster.run(forget)
+        cluster.call(forget)
     assert set(threading.enumerate()) == before
 
 

@@ -22,6 +22,10 @@ TARGET = ROOT / "orchestrator/embedded/sync/twins.py"
 TWINS: Final = {
     "orchestrator.embedded.clocks.ClusterClock": "SyncClock",
     "orchestrator.embedded.client.Client": "SyncClient",
+    "orchestrator.api.faults.rules.ApiFault": "SyncFault",
+    "orchestrator.embedded.faults.Faults": "SyncFaults",
+    "orchestrator.embedded.nodes.NodeHandle": "SyncNode",
+    "orchestrator.embedded.nodes.Nodes": "SyncNodes",
     "orchestrator.embedded.cluster.Cluster": "SyncMethods",
 }
 """Asynchronous class → its twin; those that return others come after them."""
@@ -30,7 +34,9 @@ LEFT_OUT: Final = frozenset({
     "start", "stop", "sync",  # of Cluster: its twin's life is written by hand
     "waiting", "driven",  # of ClusterClock: for those who build on it
 })  # fmt: skip
-SPECIAL: Final = frozenset({"__getitem__", "__iter__", "__len__", "__contains__"})
+SPECIAL: Final = frozenset(
+    {"__getitem__", "__iter__", "__len__", "__contains__", "__enter__", "__exit__", "__repr__"}
+)
 """Special methods that twins have too."""
 
 _HEADER: Final = '''"""Twins of the asynchronous classes: made by ``python -m tests.project.twins``.
@@ -43,11 +49,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.embedded.sync.portal import Portal
-from orchestrator.embedded.sync.streams import Stream, entered
+from orchestrator.embedded.sync.streams import Stream, around, as_is, entered
 '''
 _NAMES: Final = {path.rpartition(".")[2]: twin for path, twin in TWINS.items()}
+_OURS: Final = frozenset({"Portal", "Stream", "around", "as_is", "entered"})
 _STREAM: Final = re.compile(r"AsyncIterator\[AsyncIterator\[(?P<piece>.+)\]\]$")
 _CONTEXT: Final = re.compile(r"AsyncIterator\[(?P<given>.+)\]$")
+_PLAIN_CONTEXT: Final = re.compile(r"contextlib\.AbstractContextManager\[.+\]$")
+_SEVERAL: Final = re.compile(r"(?P<kind>tuple|list)\[(?P<item>\w+)(, \.\.\.)?\]$")
 
 
 class _Method(NamedTuple):
@@ -71,8 +80,8 @@ def source() -> str:
         found = (node for node in tree.body if isinstance(node, ast.ClassDef))
         classes.append(_twin_of(next(node for node in found if node.name == name), twin))
     body = ast.parse("\n".join(classes))
-    needed = _used(argument for node in ast.walk(body) for argument in _defaults_of(node))
-    typed = _used([body]) - needed
+    needed = _used(found for node in ast.walk(body) for found in _evaluated(node)) - _OURS
+    typed = _used([body]) - needed - _OURS
     runtime = [known[name] for name in sorted(needed & known.keys())]
     hints = [f"    {known[name]}" for name in sorted(typed & known.keys())]
     return _formatted("\n".join((_HEADER, *runtime, "if TYPE_CHECKING:", *hints, *classes)))
@@ -82,8 +91,10 @@ def _used(nodes: Iterable[ast.AST]) -> set[str]:
     return {name.id for node in nodes for name in ast.walk(node) if isinstance(name, ast.Name)}
 
 
-def _defaults_of(node: ast.AST) -> list[ast.expr]:
-    """Return what is evaluated when a method is defined."""
+def _evaluated(node: ast.AST) -> list[ast.expr]:
+    """Return what is evaluated when the module is loaded: defaults and base classes."""
+    if isinstance(node, ast.ClassDef):
+        return node.bases
     if not isinstance(node, ast.arguments):
         return []
     return [*node.defaults, *(default for default in node.kw_defaults if default is not None)]
@@ -103,13 +114,15 @@ def _names_of(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
             name = statement.name
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             name = statement.target.id
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name = statement.targets[0].id
         if name:
             yield name, f"from {module} import {name}"
 
 
 def _twin_of(node: ast.ClassDef, twin: str) -> str:
     lines = [
-        f"class {twin}:",
+        f"class {twin}{_bases_of(node)}:",
         f'    """The synchronous twin of `{node.name}`: the same methods, without ``await``."""\n',
         f"    def __init__(self, portal: Portal, twin: {node.name}) -> None:",
         '        """Speak to an asynchronous one on the portal\'s thread."""',
@@ -118,7 +131,9 @@ def _twin_of(node: ast.ClassDef, twin: str) -> str:
     ]
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            lines.append(_attribute(statement))
+            lines.append(_attribute(statement.target.id, ast.unparse(statement.annotation)))
+        elif isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            lines += [_attribute(*found) for found in _instance_attributes(statement)]
         elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             name = statement.name
             public = not name.startswith("_") or name in SPECIAL
@@ -128,8 +143,36 @@ def _twin_of(node: ast.ClassDef, twin: str) -> str:
     return "\n".join(lines)
 
 
-def _attribute(node: ast.AnnAssign) -> str:
-    name, kind = ast.unparse(node.target), ast.unparse(node.annotation)
+def _bases_of(node: ast.ClassDef) -> str:
+    bases = [_twinned(ast.unparse(base).replace("'", "")) for base in node.bases]
+    return "".join(
+        f"({base.replace('Sync', chr(34) + 'Sync').replace(']', chr(34) + ']')})" for base in bases
+    )
+
+
+def _instance_attributes(node: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """Return the public attributes whose type can be told from what is assigned to them."""
+    types = {
+        each.arg: ast.unparse(each.annotation)
+        for each in (*node.args.args, *node.args.kwonlyargs)
+        if each.annotation is not None
+    }
+    for statement in node.body:
+        if isinstance(statement, ast.Assign):
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target, value = statement.target, statement.value
+        else:
+            continue
+        if not isinstance(target, ast.Attribute) or target.attr.startswith("_"):
+            continue
+        if isinstance(value, ast.Name) and value.id in types:
+            yield target.attr, types[value.id]
+        elif isinstance(value, ast.Constant) and value.value is not None:
+            yield target.attr, type(value.value).__name__
+
+
+def _attribute(name: str, kind: str) -> str:
     if name.startswith("_"):
         return ""
     value = _wrapped(kind, f"self._async.{name}")
@@ -156,20 +199,22 @@ def _method(method: _Method, owner: ast.ClassDef) -> str:
             given = _CONTEXT.match(returns)
             assert given is not None, f"{owner.name}.{node.name} returns {returns}"
             result = f"contextlib.AbstractContextManager[{_twinned(given['given'])}]"
-            body = f"return entered(self._portal, {made}, {_twinned(given['given'])})"
+            twin = _NAMES.get(given["given"], "as_is")
+            body = f"return entered(self._portal, {made}, {twin})"
+    elif _PLAIN_CONTEXT.match(returns):
+        result, body = returns, f"return around(self._portal, self._portal.run({call}))"
     else:
         way = "call" if isinstance(node, ast.AsyncFunctionDef) else "run"
         body = _wrapped(returns, f"self._portal.{way}({call})")
         result = _twinned(returns)
-        if returns != "None":
+        if returns == "Self":
+            body = f"{body}\n        return self"
+        elif returns != "None":
             body = f"return {body}"
-    lines = [
-        *head,
-        f"def {node.name}({arguments}) -> {result}:",
-        f'    """{_documentation(node)}"""',
-        f"    {body}",
-    ]
-    return "".join(f"    {line}\n" for line in lines)
+    lines = [*head, f"def {node.name}({_twinned(arguments)}) -> {result}:"]
+    if text := _documentation(node):
+        lines.append(f'    """{text}"""')
+    return "".join(f"    {line}\n" for line in (*lines, f"    {body}"))
 
 
 def _passed(arguments: ast.arguments) -> list[str]:
@@ -190,6 +235,10 @@ def _twinned(annotation: str) -> str:
 def _wrapped(annotation: str, value: str) -> str:
     if annotation in _NAMES:
         return f"{_NAMES[annotation]}(self._portal, {value})"
+    if (several := _SEVERAL.match(annotation)) and several["item"] in _NAMES:
+        twin = f"{_NAMES[several['item']]}(self._portal, each)"
+        made = f"{twin} for each in {value}"
+        return f"tuple({made})" if several["kind"] == "tuple" else f"[{made}]"
     assert _twinned(annotation) == annotation, f"no way to make a twin of {annotation}"
     return value
 

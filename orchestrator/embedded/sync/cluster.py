@@ -50,7 +50,7 @@ class SyncCluster(SyncMethods):
 
     @property
     def asynchronous(self) -> Cluster:
-        """The cluster itself, for functions that `run` runs."""
+        """The cluster itself, for functions that `call` calls."""
         return self._async
 
     def start(self) -> None:
@@ -83,8 +83,8 @@ class SyncCluster(SyncMethods):
             finally:
                 self._portal.close()
 
-    def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run an async function on the cluster's thread, such as one that uses `asynchronous`.
+    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call an async function on the cluster's thread, such as one that uses `asynchronous`.
 
         Returns:
             What it returns.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
@@ -106,3 +106,21 @@ def entered(
     else:
         if portal.running:
             portal.call(opened.__aexit__, None, None, None)
+
+
+@contextlib.contextmanager
+def around(portal: Portal, plain: AbstractContextManager[T]) -> Iterator[T]:
+    """Enter and leave an ordinary context on the portal's thread."""
+    found = portal.run(plain.__enter__)
+    try:
+        yield found
+    except BaseException as error:
+        if not portal.run(plain.__exit__, type(error), error, error.__traceback__):
+            raise
+    else:
+        portal.run(plain.__exit__, None, None, None)
+
+
+def as_is(_: Portal, found: T) -> T:
+    """Stand in for the twin of what needs none."""
+    return found

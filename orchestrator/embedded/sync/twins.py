@@ -5,34 +5,38 @@ Change those, not this.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from orchestrator.embedded.client import MANAGER
+from orchestrator.embedded.draining import DRAIN_SECONDS
 from orchestrator.embedded.lingering import RATE
 from orchestrator.embedded.sync.portal import Portal
-from orchestrator.embedded.sync.streams import Stream, entered
+from orchestrator.embedded.sync.streams import Stream, around, as_is, entered
 
 if TYPE_CHECKING:
     import contextlib
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    import random
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
-    from typing import Any, Literal
+    from typing import Any, Literal, Self
 
+    from orchestrator.api.faults import ApiFault, ApiRequest, Effect, Matching, Schedule
     from orchestrator.api.server import Application
     from orchestrator.cluster import BareCluster
-    from orchestrator.embedded.access import entered
     from orchestrator.embedded.client import Client, CommandResult, WatchEvent
-    from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.clocks import ClusterClock, Mode
     from orchestrator.embedded.cluster import Cluster
     from orchestrator.embedded.faults import Faults
     from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
     from orchestrator.embedded.manifests import Source
-    from orchestrator.embedded.nodes import Nodes
+    from orchestrator.embedded.nodes import NodeHandle, Nodes, State
     from orchestrator.embedded.travel_changes import Difference, Revisions
     from orchestrator.embedded.travel_past import Past
     from orchestrator.embedded.travel_snapshots import ClusterSnapshot
     from orchestrator.embedded.waiting import Condition
+    from orchestrator.resources.errors import StatusError
     from orchestrator.resources.kinds import Kind
     from orchestrator.resources.objects import Object
     from orchestrator.store import Store
@@ -45,6 +49,11 @@ class SyncClock:
         """Speak to an asynchronous one on the portal's thread."""
         self._portal = portal
         self._async = twin
+
+    @property
+    def mode(self) -> Mode:
+        """See the attribute of the asynchronous one."""
+        return self._async.mode
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -106,14 +115,14 @@ class SyncClock:
         Args:
             rate: Seconds of the cluster's time in a real second, at most.
         """
-        return entered(self._portal, self._async.running(rate), None)
+        return entered(self._portal, self._async.running(rate), as_is)
 
     def held(self) -> contextlib.AbstractContextManager[Any]:
         """Let no time pass while the block is at work in real time, in a thread or a socket.
 
         For code of a test or an operator that others cannot see being busy.
         """
-        return self._portal.run(self._async.held)
+        return around(self._portal, self._portal.run(self._async.held))
 
     def settle(self) -> None:
         """Wait until all that can happen at this moment has happened; on real time, a moment."""
@@ -131,6 +140,11 @@ class SyncClient:
         """Speak to an asynchronous one on the portal's thread."""
         self._portal = portal
         self._async = twin
+
+    @property
+    def namespace(self) -> str:
+        """See the attribute of the asynchronous one."""
+        return self._async.namespace
 
     def kind(self, name: str) -> Kind:
         """Return what the cluster knows of a kind.
@@ -359,6 +373,396 @@ class SyncClient:
         )
 
 
+class SyncFault:
+    """The synchronous twin of `ApiFault`: the same methods, without ``await``."""
+
+    def __init__(self, portal: Portal, twin: ApiFault) -> None:
+        """Speak to an asynchronous one on the portal's thread."""
+        self._portal = portal
+        self._async = twin
+
+    @property
+    def matching(self) -> Matching:
+        """See the attribute of the asynchronous one."""
+        return self._async.matching
+
+    @property
+    def schedule(self) -> Schedule:
+        """See the attribute of the asynchronous one."""
+        return self._async.schedule
+
+    @property
+    def effect(self) -> Effect:
+        """See the attribute of the asynchronous one."""
+        return self._async.effect
+
+    @property
+    def description(self) -> str:
+        """See the attribute of the asynchronous one."""
+        return self._async.description
+
+    @property
+    def hits(self) -> int:
+        """See the attribute of the asynchronous one."""
+        return self._async.hits
+
+    @property
+    def seen(self) -> int:
+        """See the attribute of the asynchronous one."""
+        return self._async.seen
+
+    def __enter__(self) -> Self:
+        self._portal.run(self._async.__enter__)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._portal.run(self._async.__exit__, *_)
+
+    def __repr__(self) -> str:
+        return self._portal.run(self._async.__repr__)
+
+    def strikes(self, request: ApiRequest, chance: random.Random) -> bool:
+        """Tell whether it strikes a request, and count it."""
+        return self._portal.run(self._async.strikes, request, chance)
+
+
+class SyncFaults:
+    """The synchronous twin of `Faults`: the same methods, without ``await``."""
+
+    def __init__(self, portal: Portal, twin: Faults) -> None:
+        """Speak to an asynchronous one on the portal's thread."""
+        self._portal = portal
+        self._async = twin
+
+    @property
+    def active(self) -> tuple[SyncFault, ...]:
+        """The faults in force, in the order in which they act on a request."""
+        return tuple(
+            SyncFault(self._portal, each) for each in self._portal.run(lambda: self._async.active)
+        )
+
+    def __repr__(self) -> str:
+        return self._portal.run(self._async.__repr__)
+
+    def clear(self) -> None:
+        """Stop all faults."""
+        self._portal.run(self._async.clear)
+
+    def api(
+        self,
+        *,
+        verb: str | Iterable[str] | None = None,
+        kind: str | Iterable[str] | None = None,
+        subresource: str | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+        user: str | None = None,
+        user_agent: str | None = None,
+        where: Callable[[ApiRequest], Any] | None = None,
+        times: int | None = None,
+        after: int = 0,
+        every: int = 1,
+        probability: float = 1.0,
+        error: int | str | StatusError | None = None,
+        message: str | None = None,
+        retry_after: int | None = None,
+        latency: float | tuple[float, float] = 0.0,
+        drop_watch: bool = False,
+        stale_watch: bool | float = False,
+        delay_watch: float = 0.0,
+        events: int = 0,
+    ) -> SyncFault:
+        """Make a fault of the API; it acts within ``with``, or between its ``start`` and ``stop``.
+
+        ```python
+        with cluster.faults.api(verb="update", kind="ConfigMap", error=409, times=2) as fault:
+            ...
+        assert fault.hits == 2
+        ```
+
+        Args:
+            verb: Which requests: ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``
+                (``apply`` for those that apply), ``delete``, ``deletecollection``, ``read`` or
+                ``write`` for all of their sort, or several, also as ``"get,list"``.
+            kind: Of which kinds, by any name that kubectl knows, or several; ``pods/eviction``
+                means a subresource.
+            subresource: Of which subresource: ``status``; ``*`` for any and for objects
+                themselves. Unless given, objects themselves where ``kind`` is, else anything.
+            namespace: In which namespaces; a pattern such as ``team-*``.
+            name: Of which objects; a pattern.
+            user: By whom; a pattern such as ``system:serviceaccount:default:*``.
+            user_agent: By which client; a pattern such as ``kubectl*``.
+            where: A function that is given each `ApiRequest` and says yes.
+            times: How often it strikes at most.
+            after: So many of the requests concerned get through first.
+            every: After those, each n-th is struck.
+            probability: Of those, this part is struck, by the cluster's seed.
+            error: An HTTP code from 400 on, or a reason (``Conflict``, ``ServerTimeout``), which
+                is answered in an API server's words; a `StatusError` of your own; ``reset``: the
+                connection is reset before the request is looked at; ``timeout-after-write``: it is
+                carried out, and answered with 504; ``reset-after-write``: it is carried out, and
+                the connection reset. A watch is told 410 in its stream, also one that is open
+                already when ``verb`` names watches.
+            message: Of the error, in place of an API server's.
+            retry_after: Seconds for ``Retry-After``; 429 and 504 have 1 without it, 0 leaves it
+                out.
+            latency: Seconds by which requests take longer, or least and most. Real seconds for
+                clients outside; the cluster's for its own `client`, who waits until somebody
+                advances the clock.
+            drop_watch: Watches are cut in the middle, those that are open too.
+            stale_watch: Watches, also open ones, tell nothing until the fault stops, or for so
+                many seconds of the cluster's time; then they tell everything.
+            delay_watch: Watches tell everything so many seconds of the cluster's time later.
+            events: With ``drop_watch`` or ``error=410``: so many events of each watch get through
+                first.
+
+        Returns:
+            The fault, not yet in force; ``hits`` tells how often it struck.
+
+        Raises:
+            StatusError: 404, there is no such kind.
+            ValueError: The arguments do not fit together.
+        """
+        return SyncFault(
+            self._portal,
+            self._portal.run(
+                self._async.api,
+                verb=verb,
+                kind=kind,
+                subresource=subresource,
+                namespace=namespace,
+                name=name,
+                user=user,
+                user_agent=user_agent,
+                where=where,
+                times=times,
+                after=after,
+                every=every,
+                probability=probability,
+                error=error,
+                message=message,
+                retry_after=retry_after,
+                latency=latency,
+                drop_watch=drop_watch,
+                stale_watch=stale_watch,
+                delay_watch=delay_watch,
+                events=events,
+            ),
+        )
+
+
+class SyncNode:
+    """The synchronous twin of `NodeHandle`: the same methods, without ``await``."""
+
+    def __init__(self, portal: Portal, twin: NodeHandle) -> None:
+        """Speak to an asynchronous one on the portal's thread."""
+        self._portal = portal
+        self._async = twin
+
+    @property
+    def name(self) -> str:
+        """See the attribute of the asynchronous one."""
+        return self._async.name
+
+    def __repr__(self) -> str:
+        return self._portal.run(self._async.__repr__)
+
+    @property
+    def object(self) -> Object:
+        """Its Node object.
+
+        Raises:
+            ClusterError: There is none (any more).
+        """
+        return self._portal.run(lambda: self._async.object)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the cluster takes it to be ready: a dead one is, for a while."""
+        return self._portal.run(lambda: self._async.ready)
+
+    @property
+    def schedulable(self) -> bool:
+        """Whether it is not cordoned."""
+        return self._portal.run(lambda: self._async.schedulable)
+
+    @property
+    def pods(self) -> list[Object]:
+        """The pods that are bound to it, of all namespaces, by namespace and name."""
+        return self._portal.run(lambda: self._async.pods)
+
+    @property
+    def state(self) -> State:
+        """How it really is, whatever the cluster knows of it."""
+        return self._portal.run(lambda: self._async.state)
+
+    def crash(self) -> None:
+        """Let it lose power: its containers are gone, and so are its heartbeats.
+
+        Raises:
+            ClusterError: It is crashed already, or not of this program.
+        """
+        self._portal.call(self._async.crash)
+
+    def recover(self) -> None:
+        """Switch it on again after a crash: its pods' containers restart, as their policy says.
+
+        Raises:
+            ClusterError: It has not crashed.
+        """
+        self._portal.call(self._async.recover)
+
+    def partition(self) -> None:
+        """Cut it off from the API: its containers go on.
+
+        Heartbeats, statuses and Events do not arrive, and it does not hear of new pods or of
+        deletions. One that is cut off stays so.
+
+        Raises:
+            ClusterError: It has crashed, or is not of this program.
+        """
+        self._portal.call(self._async.partition)
+
+    def heal(self) -> None:
+        """End its partition: it tells what has become of its pods, and hears what it missed.
+
+        Raises:
+            ClusterError: It has crashed, or is not of this program.
+        """
+        self._portal.call(self._async.heal)
+
+    def remove(self) -> None:
+        """Take it away for good: its containers, and its Node object.
+
+        The cluster deletes its pods a while later, as those of any node that is gone.
+
+        Raises:
+            StatusError: The API refused to delete the object.
+        """
+        self._portal.call(self._async.remove)
+
+    def cordon(self) -> None:
+        """Let no more pods be scheduled on it."""
+        self._portal.call(self._async.cordon)
+
+    def uncordon(self) -> None:
+        """Let pods be scheduled on it again."""
+        self._portal.call(self._async.uncordon)
+
+    def taint(
+        self,
+        key: str,
+        value: str = "",
+        effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None,
+    ) -> None:
+        """Add a taint, or change the value of one that it has.
+
+        Args:
+            key: Its key, or all of it as for ``kubectl taint``: ``dedicated=gpu:NoSchedule``.
+            value: Its value.
+            effect: Where the key does not say; ``NoSchedule`` unless given.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+        self._portal.call(self._async.taint, key, value, effect)
+
+    def untaint(self, key: str) -> None:
+        """Remove taints: all of a key, or those of a key and an effect (``key:NoExecute``).
+
+        Raises:
+            ClusterError: It has no such taint.
+        """
+        self._portal.call(self._async.untaint, key)
+
+    def drain(
+        self,
+        *,
+        grace_seconds: int | None = None,
+        timeout: float = DRAIN_SECONDS,
+        delete_emptydir_data: bool = False,
+        ignore_daemonsets: bool = False,
+        force: bool = False,
+    ) -> list[Object]:
+        """Cordon it and evict its pods as ``kubectl drain`` does; returns when they are gone.
+
+        Evictions that a PodDisruptionBudget refuses are asked for again every five seconds of the
+        cluster's time, which passes meanwhile.
+
+        Args:
+            grace_seconds: For the pods, in place of their own.
+            timeout: Seconds of the cluster's time for all of it.
+            delete_emptydir_data: Evict pods with an ``emptyDir``, whose data goes with them.
+            ignore_daemonsets: Leave pods of DaemonSets where they are.
+            force: Evict pods of no controller, which nobody makes anew.
+
+        Returns:
+            The pods that were evicted.
+
+        Raises:
+            DrainError: Some pods must not go unless one of the above says so, in kubectl's words;
+                the node stays cordoned, and nothing was evicted.
+            WaitTimeoutError: Some are not gone in time.
+            StatusError: The API refused something for good.
+        """
+        return self._portal.call(
+            self._async.drain,
+            grace_seconds=grace_seconds,
+            timeout=timeout,
+            delete_emptydir_data=delete_emptydir_data,
+            ignore_daemonsets=ignore_daemonsets,
+            force=force,
+        )
+
+
+class SyncNodes(Mapping[str, "SyncNode"]):
+    """The synchronous twin of `Nodes`: the same methods, without ``await``."""
+
+    def __init__(self, portal: Portal, twin: Nodes) -> None:
+        """Speak to an asynchronous one on the portal's thread."""
+        self._portal = portal
+        self._async = twin
+
+    def __getitem__(self, name: str) -> SyncNode:
+        return SyncNode(self._portal, self._portal.run(self._async.__getitem__, name))
+
+    def __iter__(self) -> Iterator[str]:
+        return self._portal.run(self._async.__iter__)
+
+    def __len__(self) -> int:
+        return self._portal.run(self._async.__len__)
+
+    def __repr__(self) -> str:
+        return self._portal.run(self._async.__repr__)
+
+    def add(
+        self,
+        name: str | None = None,
+        *,
+        capacity: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        taints: tuple[str, ...] = (),
+    ) -> SyncNode:
+        """Start one more node; returns once it is registered and ready.
+
+        Args:
+            name: ``node-N`` unless given.
+            capacity: Quantities by resource, over what the cluster's nodes have.
+            labels: Beyond the well-known ones.
+            taints: As for ``kubectl taint``: ``dedicated=gpu:NoSchedule``.
+
+        Raises:
+            ClusterError: There is a node of that name already.
+            ValueError: A taint cannot be read.
+        """
+        return SyncNode(
+            self._portal,
+            self._portal.call(
+                self._async.add, name, capacity=capacity, labels=labels, taints=taints
+            ),
+        )
+
+
 class SyncMethods:
     """The synchronous twin of `Cluster`: the same methods, without ``await``."""
 
@@ -443,7 +847,7 @@ class SyncMethods:
         self, kubeconfig: Path | None = None
     ) -> contextlib.AbstractContextManager[None]:
         """Set that environment in this process for a block, for libraries that look there."""
-        return self._portal.run(self._async.in_environment, kubeconfig)
+        return around(self._portal, self._portal.run(self._async.in_environment, kubeconfig))
 
     def run(
         self,
@@ -561,14 +965,14 @@ class SyncMethods:
         return SyncClient(self._portal, self._portal.run(lambda: self._async.api))
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> SyncFaults:
         """What can be made to go wrong between it and its clients."""
-        return self._portal.run(lambda: self._async.faults)
+        return SyncFaults(self._portal, self._portal.run(lambda: self._async.faults))
 
     @property
-    def nodes(self) -> Nodes:
+    def nodes(self) -> SyncNodes:
         """Its nodes by name, to let them crash, to cut them off, to drain them."""
-        return self._portal.run(lambda: self._async.nodes)
+        return SyncNodes(self._portal, self._portal.run(lambda: self._async.nodes))
 
     def client(
         self, namespace: str = "default", *, user: str | None = None, groups: tuple[str, ...] = ()
