@@ -168,6 +168,27 @@ class ClusterClock:
         with self.waiting():
             await self._clock.sleep(seconds)
 
+    def shown_to(self, *packages: str) -> contextlib.AbstractContextManager[None]:
+        """Let modules that read the computer's clock read this one for the block.
+
+        For libraries that compare timestamps of their own (kopf's retries, leases), above all on a
+        loop of virtual time.
+
+        ```python
+        with cluster.clock.shown_to("kopf", "my_operator"):
+            ...
+        ```
+
+        Args:
+            *packages: Names of loaded packages and modules.
+
+        Raises:
+            ValueError: Nothing of that name is loaded.
+        """
+        from orchestrator.embedded.wall_clocks import shown_to
+
+        return shown_to(packages, self.now)
+
     @contextlib.contextmanager
     def waiting(self) -> Any:
         """Say that the block waits for something of the cluster: with ``auto``, time moves on."""

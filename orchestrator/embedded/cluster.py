@@ -95,7 +95,8 @@ class Cluster:
             runtime: ``simulated`` pods only pretend to run; ``process`` runs containers as
                 processes of this machine.
             time: How time passes; ``manual`` for simulated pods and ``real`` for processes, unless
-                given. ``auto`` goes without sockets only.
+                given. ``auto`` goes without ports only; with a Unix socket on a loop of virtual
+                time (`actors.testing`), for clients on that same loop.
             seed: Makes names, uids and choices repeat; see `seed` for the one drawn without it.
             epoch: The moment at which a clock that is not real begins, in seconds since 1970; now,
                 unless given. With it and a seed, histories are the same byte for byte.
@@ -119,10 +120,10 @@ class Cluster:
             raise ClusterError(
                 f"processes live in real time: time={mode!r} goes with runtime='simulated' only"
             )
-        if mode == "auto" and listen is not None:
+        if mode == "auto" and listen is not None and not isinstance(listen, Path):
             if time is not None and listen != "http":
                 raise ClusterError(
-                    "time='auto' goes without sockets: nobody could say when clients are done; "
+                    "time='auto' goes without ports: nobody could say when clients are done; "
                     "leave listen out, or choose time='manual'"
                 )
             listen = None
@@ -185,6 +186,11 @@ class Cluster:
         if self._core is not None:
             raise ClusterError("this cluster was started before: make a new one")
         clock, drives = make_clock(self._mode, self._epoch)
+        if drives and isinstance(self._listen, Path):
+            raise ClusterError(
+                "time='auto' with a Unix socket wants a loop of virtual time (actors.testing), on "
+                "which the clients run too: nobody could say when those elsewhere are done"
+            )
         self.clock = ClusterClock(clock, self._mode)
         config = replace(self.config, clock=clock, simulated_images=_Lookup(self))
         core = self._core = BareCluster(config, self._origin)

@@ -185,7 +185,7 @@ async def test_what_cannot_be_is_refused_with_what_to_do() -> None:
     """Before anything is started, where possible."""
     with pytest.raises(ClusterError, match="processes live in real time"):
         Cluster(runtime="process", time="manual")
-    with pytest.raises(ClusterError, match="goes without sockets"):
+    with pytest.raises(ClusterError, match="goes without ports"):
         Cluster(time="auto", listen="https")
     with pytest.raises(ClusterError, match="leave epoch out"):
         async with Cluster(time="real", epoch=EPOCH):
