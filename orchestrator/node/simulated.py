@@ -346,16 +346,18 @@ class SimulatedRuntime:
 
         address = (pod.get("status") or {}).get("podIP") or ""
         refused = f"dial tcp {address}:{port}: connect: connection refused"
+        listens = False
         for record in self._records.of_pod(pod["metadata"]["uid"]) if self._images else ():
             process = self._processes.stand_in(record, pod) if record.exited is None else None
             image = self.declared(process.spec.container) if process is not None else None
-            if image is not None and image.server is not None and port in image.ports:
-                made = connect(image.server, pod, port, process)
+            if image is not None and image.server is not None:
+                listens = True
+                made = connect(image.server, pod, port, process) if port in image.ports else None
                 if made is not None:
                     return made
-        if self._server is None:
+        if self._server is None and not listens:
             raise SessionError(f"{refused} (simulated containers listen on no ports)")
-        made = connect(self._server, pod, port)
+        made = connect(self._server, pod, port) if self._server is not None else None
         if made is None:
             raise SessionError(refused)
         return made
@@ -412,10 +414,6 @@ class SimulatedRuntime:
     def cursor(self, id: str) -> MemoryCursor:  # noqa: A002 - the protocol's word
         """Return the beginning of a container's log."""
         return MemoryCursor(self._processes.log(id))
-
-    def stuck(self) -> list[str]:
-        """Return the names of functions that have not ended though the runtime was closed."""
-        return self._processes.stuck()
 
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word
         """Forget an ended container."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from actors import get_logger
@@ -42,6 +42,7 @@ class SimulatedConnection:
 
     def __init__(self, visit: Visit, answer: Awaitable[None]) -> None:
         self._visit = visit
+        self._answer = answer
         self._task = asyncio.ensure_future(_serve(visit, answer))
         self._task.add_done_callback(self._end)
 
@@ -68,6 +69,8 @@ class SimulatedConnection:
     def _end(self, *_: object) -> None:
         self._visit.incoming.close()
         self._visit.outgoing.close()
+        if self._task.done() and isinstance(self._answer, Coroutine):
+            self._answer.close()  # of one that was cancelled before its first step
 
 
 async def _serve(visit: Visit, answer: Awaitable[None]) -> None:

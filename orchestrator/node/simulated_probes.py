@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, TypeVar
 
 from actors import Clock
 from orchestrator.node.commands import run_command
 from orchestrator.node.handlers import HandlerError, command_of, port_of
 from orchestrator.node.probes import SUCCESS, Finding, Outcome
-from orchestrator.node.sessions import SessionError
+from orchestrator.node.sessions import PortConnection, SessionError
 from orchestrator.node.states import ContainerState, PodState
 from orchestrator.node.surroundings import Surroundings
-from orchestrator.resources.objects import Object
+from orchestrator.resources.objects import Object, status_of
 
 _Result = TypeVar("_Result")
 _BODY_LIMIT: Final = 10 * 1024
@@ -81,9 +81,14 @@ def _cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
 
 
+def _dial(around: Surroundings, state: PodState, port: int) -> Awaitable[PortConnection]:
+    status = {**status_of(state.pod), "podIP": state.address}  # which may not be told yet
+    return around.runtime.connect({**state.pod, "status": status}, port)
+
+
 async def _connect(around: Surroundings, state: PodState, port: int) -> Finding:
     try:
-        connection = await around.runtime.connect(state.pod, port)
+        connection = await _dial(around, state, port)
     except SessionError as error:
         return Finding(Outcome.FAILURE, str(error))
     await connection.close()
@@ -94,7 +99,7 @@ async def _get(
     around: Surroundings, state: PodState, action: Object, port: int, path: str, url: str
 ) -> Finding:
     try:
-        connection = await around.runtime.connect(state.pod, port)
+        connection = await _dial(around, state, port)
     except SessionError as error:
         return Finding(Outcome.FAILURE, f'Get "{url}": {error}')
     given = {item["name"]: item.get("value") or "" for item in action.get("httpHeaders") or ()}

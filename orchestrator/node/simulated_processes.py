@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+import warnings
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Final
 
-from actors import Clock, TimerHandle, get_logger
+from actors import Clock, TimerHandle
 from orchestrator.node.images import Line, Main, SimulatedImage
 from orchestrator.node.runtime import ContainerRecord, ContainerSpec
 from orchestrator.node.simulated_commands import Program
@@ -220,17 +222,23 @@ class Processes:
             return
         _, left = await asyncio.wait(tuple(self._ending), timeout=_PATIENCE)
         for task in left:
-            get_logger("orchestrator.node").error(
-                "a container's function does not end: it holds back its cancellation",
-                task=task.get_name(),
-                stands=[
-                    f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in task.get_stack()
-                ],
+            warnings.warn(
+                f"the function of {task.get_name()} does not end: it holds back its cancellation, "
+                f"and stands at {_place(task)}",
+                RuntimeWarning,
+                stacklevel=2,
             )
 
-    def stuck(self) -> list[str]:
-        """Return the names of tasks that were cancelled at the close and have not ended."""
-        return sorted(task.get_name() for task in self._ending)
+
+def _place(task: asyncio.Task[int]) -> str:
+    """Return file and line at which a container's function waits."""
+    coroutine: object = task.get_coro()
+    while isinstance(coroutine, CoroutineType):
+        frame = coroutine.cr_frame
+        if frame is not None and frame.f_code.co_filename not in _OWN:
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        coroutine = coroutine.cr_await
+    return "its end"
 
 
 async def _run(process: SimulatedProcess, main: Main) -> int:

@@ -307,6 +307,36 @@ async def test_nothing_of_a_function_outlives_the_cluster() -> None:
 
 
 @on_a_real_loop
+async def test_a_function_that_holds_back_its_end_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would go on in the program after the cluster; the warning names pod and line."""
+    monkeypatch.setattr("orchestrator.node.simulated_processes._PATIENCE", 0.05)
+    released = asyncio.Event()
+    cluster = quiet()
+    await cluster.start()
+
+    @cluster.image("worker:1")
+    async def worker(_: Container) -> None:
+        while not released.is_set():
+            try:
+                await released.wait()
+            except asyncio.CancelledError:
+                continue
+
+    await cluster.apply(pod())
+    await cluster.wait("pods/one", "Ready")
+    try:
+        with pytest.warns(
+            RuntimeWarning, match=r"container:\S+:main:0 does not end.*test_images\.py:\d+"
+        ):
+            await cluster.stop()
+    finally:
+        released.set()
+        await asyncio.sleep(0)
+
+
+@on_a_real_loop
 async def test_one_seed_is_one_history_with_functions_too() -> None:
     """To the byte, with what they write to the API themselves."""
 
