@@ -175,6 +175,14 @@ class ActorSystem:
             lifecycle.request_stop(ref)
         await ref.stopped(timeout)
 
+    def crash(self, ref: ActorRef[Any], error: BaseException) -> None:
+        """Have an actor fail now, as if a handler of it had raised; its supervisor decides.
+
+        For those who try out what follows. One that has ended, or is restarting, is left alone.
+        """
+        if isinstance(ref, Cell) and ref.alive:
+            lifecycle.fail(ref, error)
+
     def find(self, address: str) -> ActorRef[Any] | None:
         """The living actor at an address, if there is one."""
         cell = self._root

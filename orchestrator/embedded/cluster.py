@@ -498,8 +498,8 @@ class Cluster:
         """What can be made to go wrong between it and its clients."""
         from orchestrator.embedded.faults import Faults
 
-        self.core  # noqa: B018 - says what is wrong before the start
-        return Faults(self._gate.faults, lambda: self.store.registry)
+        core = self.core
+        return Faults(self._gate.faults, core)
 
     @cached_property
     def nodes(self) -> Nodes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api.faults import (
     ApiFault,
@@ -15,11 +15,22 @@ from orchestrator.api.faults import (
 )
 from orchestrator.api.faults.refusals import refusal_of
 from orchestrator.api.faults.rules import GROUPS, LOSSES, VERBS, Loss
+from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.kinds import find_kind
 from orchestrator.resources.errors import StatusError
-from orchestrator.resources.kinds import KindRegistry
+
+if TYPE_CHECKING:
+    from orchestrator.cluster import BareCluster
 
 _FOREVER: Final = float("inf")
+
+
+_NEEDED: Final = frozenset({"store", "store-events", "store-housekeeper", "nodes"})
+"""Actors without which there is no cluster: their failure ends it."""
+
+
+class InjectedFaultError(Exception):
+    """What a controller fails with that was made to; seen in the log only."""
 
 
 class Faults:
@@ -30,10 +41,10 @@ class Faults:
     pass here; nodes have faults of their own (`Cluster.nodes`).
     """
 
-    def __init__(self, point: ApiFaults, registry: Callable[[], KindRegistry]) -> None:
+    def __init__(self, point: ApiFaults, core: BareCluster) -> None:
         """Made by `Cluster`."""
         self._point = point
-        self._registry = registry
+        self._core = core
 
     @property
     def active(self) -> tuple[ApiFault, ...]:
@@ -47,6 +58,32 @@ class Faults:
         """Stop all faults."""
         for fault in self.active:
             fault.stop()
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """What `crash_controller` can crash: the controllers and the scheduler."""
+        names = (ref.address.split("/") for ref in self._core.system.walk())
+        return tuple(
+            sorted(parts[2] for parts in names if len(parts) == 3 and parts[2] not in _NEEDED)
+        )
+
+    def crash_controller(self, name: str) -> None:
+        """Let a controller fail: it loses all that it remembers, and starts anew after a moment.
+
+        As when the process of upstream's controller manager is killed; the API goes on. The moment
+        is of the cluster's time, and longer for one that fails again and again.
+
+        Args:
+            name: ``deployment``, ``scheduler`` and so on; one of `controllers`.
+
+        Raises:
+            ClusterError: There is none of that name.
+        """
+        known = name.removesuffix("-controller")
+        ref = self._core.system.find(f"/user/{known}")
+        if ref is None or known in _NEEDED:
+            raise ClusterError(f"no controller {name!r}: there are {', '.join(self.controllers)}")
+        self._core.system.crash(ref, InjectedFaultError(f"a fault was injected into {known}"))
 
     def api(
         self,
@@ -183,7 +220,7 @@ class Faults:
         found, parts = set(), set()
         for each in names:
             text, _, part = each.strip().partition("/")
-            known = find_kind(self._registry(), text)
+            known = find_kind(self._core.store.registry, text)
             found.add((known.group, known.plural))
             parts.add(part)
         if len(parts) > 1:
