@@ -43,6 +43,7 @@ from orchestrator.policies import (
     ValidatingPolicies,
 )
 from orchestrator.resources.kinds import registry
+from orchestrator.resources.objects import Object
 from orchestrator.scheduler import Scheduler
 from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, SchedulerConfiguration
 from orchestrator.scheduler.configuration.files import load_configuration
@@ -272,7 +273,7 @@ class BareCluster:
                 directory=self._directory / "process", hold=self._claim.processes
             )
             runtime = ProcessRuntime(processes, self.system.clock)
-            self.logs = NodeLogs(runtime, self.system.clock)
+            self.logs = NodeLogs(runtime, self.system.clock, unreachable=self._unreachable)
             measure = runtime.usage
         else:
             runtime = SimulatedRuntime(
@@ -282,8 +283,8 @@ class BareCluster:
                 server=config.simulated_server,
                 images=config.simulated_images,
             )
-            self.logs = NodeLogs(None, self.system.clock, runtime)
-        self.sessions = NodeSessions(runtime)
+            self.logs = NodeLogs(None, self.system.clock, runtime, unreachable=self._unreachable)
+        self.sessions = NodeSessions(runtime, self._unreachable)
         nodes = self._node_configs()
         volumes = None
         if config.runtime == "process":
@@ -480,6 +481,9 @@ class BareCluster:
             raise ClusterError(f"there is a node {described.name!r} already: choose another name")
         await self.nodes.add(described)
         return described.name
+
+    def _unreachable(self, pod: Object) -> str | None:
+        return self.nodes.unreachable(pod)
 
     async def kill_node(self, name: str) -> None:
         """Let a node die as if its machine had lost power.

@@ -374,6 +374,7 @@ class Client:
         name = container or found["spec"]["containers"][0]["name"]
         request = ExecRequest(command=tuple(command), stdin=stdin is not None, pod=found)
         try:
+            self._sessions.require(found)
             with self._clock.waiting():
                 session = await self._sessions.execute(self._sessions.find(found, name), request)
                 try:

@@ -12,7 +12,7 @@ from orchestrator.node.runtime import ContainerRecord
 from orchestrator.node.simulated_logs import MemoryCursor
 from orchestrator.node.states import Role, specs_of
 from orchestrator.records import dataclass
-from orchestrator.resources.errors import bad_request
+from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.log_refusals import (
     container_status,
     last_id,
@@ -87,9 +87,17 @@ class NodeLogs:
     """Logs of process nodes from their files, and of simulated containers from memory."""
 
     def __init__(
-        self, runtime: LogSource | None, clock: Clock, simulated: Keeper | None = None
+        self,
+        runtime: LogSource | None,
+        clock: Clock,
+        simulated: Keeper | None = None,
+        unreachable: Callable[[Object], str | None] = lambda _: None,
     ) -> None:
-        """Read what ``runtime`` writes, or what is kept of simulated containers; None for none."""
+        """Read what ``runtime`` writes, or what is kept of simulated containers; None for none.
+
+        ``unreachable`` returns where a pod's node does not answer; None: it does.
+        """
+        self._unreachable = unreachable
         self._runtime = runtime
         self._simulated = simulated
         self._clock = clock
@@ -97,6 +105,10 @@ class NodeLogs:
     async def open(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
         """Open a container's log; see `PodLogs.open`."""
         name = container or _only_container(pod)
+        if (address := self._unreachable(pod)) is not None:
+            place = f"{namespace_of(pod)}/{name_of(pod)}/{name}"
+            url = f"https://{address}/containerLogs/{place}"
+            raise StatusError(500, "", f'Get "{url}": dial tcp {address}: i/o timeout')
         if all(item["name"] != name for role in Role for item in _listed(pod, role)):
             raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
         status = container_status(pod, name)

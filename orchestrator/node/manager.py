@@ -31,6 +31,7 @@ _FOLLOWED = (
     "persistentvolumeclaims",
     "nodes",
 )
+_KUBELET_PORT = 10250
 _ALL = 1 << 30
 """More events than a window holds."""
 _WRITE_AGAIN = 1.0
@@ -557,6 +558,17 @@ class NodeManager:
     def reaches(self, node: str) -> bool:
         """Tell whether a node lives here and is not cut off."""
         return node in self._configs and node not in self._partitions
+
+    def unreachable(self, pod: Object) -> str | None:
+        """Return where a pod's node does not answer who asks for logs and the like.
+
+        Upstream's API server dials the node's kubelet there. None: it answers.
+        """
+        name = pod["spec"].get("nodeName") or ""
+        if name not in self._fallen and name not in self._partitions:
+            return None
+        config = self._configs.get(name) or self._fallen[name]
+        return f"{config.address}:{_KUBELET_PORT}"
 
     def heartbeat(self, node: str) -> float | None:
         """When a node without a Lease was last alive, seconds since the epoch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from orchestrator.node.runtime import Runtime
@@ -12,11 +13,19 @@ from orchestrator.node.sessions import (
     PortConnection,
     Session,
 )
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, name_of, namespace_of, uid_of
 
 
 class PodSessions(Protocol):
     """Where the API gets sessions from; what answers may be on another machine."""
+
+    def require(self, pod: Object) -> None:
+        """Look whether a pod's node can be reached.
+
+        Raises:
+            StatusError: 500, in upstream's words.
+        """
 
     def find(self, pod: Object, container: str) -> str:
         """Return the id of a container that runs.
@@ -45,9 +54,24 @@ class PodSessions(Protocol):
 class NodeSessions:
     """Sessions with the containers of this daemon's nodes."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        """Look in ``runtime``, which runs them all."""
+    def __init__(
+        self, runtime: Runtime, unreachable: Callable[[Object], str | None] = lambda _: None
+    ) -> None:
+        """Look in ``runtime``, which runs them all.
+
+        Args:
+            runtime: What runs containers.
+            unreachable: Returns where a pod's node does not answer; None: it does.
+        """
         self._runtime = runtime
+        self._unreachable = unreachable
+
+    def require(self, pod: Object) -> None:
+        """Look whether a pod's node can be reached."""
+        address = self._unreachable(pod)
+        if address is not None:
+            message = f"error dialing backend: dial tcp {address}: i/o timeout"
+            raise StatusError(500, "", message)
 
     def find(self, pod: Object, container: str) -> str:
         """Return the id of a container that runs."""

@@ -14,6 +14,7 @@ import pytest
 from orchestrator import Cluster
 from orchestrator.embedded import ClusterError, DrainError, WaitTimeoutError
 from orchestrator.embedded.taints import parse_taint, with_taint, without_taint
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from tests.embedded.kit import deployment, on_a_real_loop
 
@@ -172,6 +173,33 @@ async def test_pods_evicted_from_a_node_that_is_cut_off_run_on_until_it_is_back(
         assert not any(runtime.known(uid) for uid in uids)
         await node.heal()
         assert node.state == "running"
+
+
+@on_a_real_loop
+async def test_nobody_gets_into_pods_of_a_node_that_cannot_be_reached() -> None:
+    """Logs and commands fail as where the API server cannot dial the kubelet."""
+    async with Cluster(nodes=1, listen=None) as cluster:
+        await cluster.apply(alone("one", "node-1"))
+        await cluster.wait("pods/one", "Ready")
+        node = cluster.nodes["node-1"]
+        for lose, regain in ((node.partition, node.heal), (node.crash, node.recover)):
+            await lose()
+            with pytest.raises(StatusError) as caught:
+                await cluster.api.exec("one", ["true"])
+            assert (caught.value.code, caught.value.message) == (
+                500,
+                "error dialing backend: dial tcp 10.0.0.0:10250: i/o timeout",
+            )
+            with pytest.raises(StatusError) as caught:
+                await cluster.api.logs("one")
+            assert caught.value.message == (
+                'Get "https://10.0.0.0:10250/containerLogs/default/one/main": '
+                "dial tcp 10.0.0.0:10250: i/o timeout"
+            )
+            await regain()
+            await cluster.wait("pods/one", "Ready", timeout=60)
+            assert (await cluster.api.exec("one", ["true"])).exit_code == 0
+            assert await cluster.api.logs("one") == ""
 
 
 @on_a_real_loop

@@ -56,12 +56,13 @@ class Entrance:
         """Return who can reach a pod.
 
         Raises:
-            StatusError: 400, nobody.
+            StatusError: 400, nobody; 500, its node cannot be reached.
         """
         if not spec_of(pod).get("nodeName"):
             raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
         if self._sessions is None:
             raise bad_request("this server has no nodes that run containers")
+        self._sessions.require(pod)
         return self._sessions
 
     async def _ask(self, request: Request, target: Target, options: Object) -> Object:
