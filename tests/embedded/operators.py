@@ -58,7 +58,7 @@ def make_operator(delay: float = 0.0) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    def login(**given: Any) -> Any:
+    async def login(**given: Any) -> Any:
         return kopf.login_with_kubeconfig(**given)
 
     @kopf.on.create(*SHOPS, registry=registry)

@@ -1,0 +1,119 @@
+"""Puts a test's own webhooks into a cluster for a block, and takes them out of it again."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchestrator.embedded.kinds import find_kind
+from orchestrator.embedded.webhooks import (
+    Converter,
+    Handler,
+    Webhook,
+    WebhookServer,
+    admission_answer,
+    conversion_answer,
+)
+from orchestrator.resources.objects import Object
+
+if TYPE_CHECKING:
+    from orchestrator.embedded.client import Client
+    from orchestrator.resources.kinds import KindRegistry
+
+_GROUP = "admissionregistration.k8s.io"
+
+
+class Hooks:
+    """The webhooks of one cluster that its test serves."""
+
+    def __init__(
+        self, server: WebhookServer, client: Client, registry: Callable[[], KindRegistry]
+    ) -> None:
+        """Made by `Cluster`."""
+        self.server = server
+        self._client = client
+        self._registry = registry
+        self._numbers = itertools.count(1)
+
+    @contextlib.asynccontextmanager
+    async def admission(
+        self,
+        handler: Handler,
+        resources: str | Sequence[str],
+        *,
+        mutating: bool,
+        operations: Sequence[str],
+        name: str | None,
+        timeout: int,
+        options: Mapping[str, Any],
+    ) -> AsyncIterator[Webhook]:
+        """Serve an admission webhook for the block; see `Cluster.webhook`."""
+        names = [resources] if isinstance(resources, str) else list(resources)
+        rules = [rule_of(self._registry(), one, operations) for one in names]
+        found = Webhook(name or f"hook-{next(self._numbers)}.test.orchestrator")
+        path, config = await self.server.add(admission_answer(found, handler))
+        kind = f"{'Mutating' if mutating else 'Validating'}WebhookConfiguration"
+        described: Object = {
+            "name": found.name,
+            "clientConfig": config,
+            "rules": rules,
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": timeout,
+            **options,
+        }
+        try:
+            await self._client.create(
+                {
+                    "apiVersion": f"{_GROUP}/v1",
+                    "kind": kind,
+                    "metadata": {"name": found.name},
+                    "webhooks": [described],
+                }
+            )
+            try:
+                yield found
+            finally:
+                if await self._client.find(kind, found.name) is not None:
+                    await self._client.delete(kind, found.name)
+        finally:
+            self.server.remove(path)
+
+    @contextlib.asynccontextmanager
+    async def conversion(self, kind: str, convert: Converter) -> AsyncIterator[Webhook]:
+        """Serve a conversion webhook for the block; see `Cluster.conversion_webhook`."""
+        known = find_kind(self._registry(), kind)
+        found = Webhook(f"{known.plural}.{known.group}")
+        path, config = await self.server.add(conversion_answer(found, convert))
+        review: Literal["v1"] = "v1"
+        webhook = {"clientConfig": config, "conversionReviewVersions": [review]}
+        try:
+            await self._convert(found.name, {"strategy": "Webhook", "webhook": webhook})
+            try:
+                yield found
+            finally:
+                if await self._client.find("crd", found.name) is not None:
+                    await self._convert(found.name, {"strategy": "None", "webhook": None})
+        finally:
+            self.server.remove(path)
+
+    async def _convert(self, definition: str, conversion: Mapping[str, Any]) -> None:
+        patch = {"spec": {"conversion": conversion}}
+        await self._client.patch("crd", definition, patch, form="merge")
+
+
+def rule_of(registry: KindRegistry, resource: str, operations: Sequence[str]) -> Object:
+    """Return the rule for a resource by any of its names, ``pods/exec``, or ``*`` for all."""
+    told = list(operations)
+    if resource == "*":
+        return {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "operations": told}
+    name, _, part = resource.partition("/")
+    kind = find_kind(registry, name)
+    return {
+        "apiGroups": [kind.group],
+        "apiVersions": [kind.version],
+        "resources": [f"{kind.plural}/{part}" if part else kind.plural],
+        "operations": told,
+    }
