@@ -145,7 +145,7 @@ def verify(path: Path) -> None:
         LogCorrupt: Something is missing or altered.
     """
     try:
-        with _readable(path) as uri, contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
+        with readable(path) as uri, contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
             _database.verify(database)
     except _database.DamagedError as error:
         raise LogCorrupt(f"{path} is damaged: {error}; {_RESTORE}", path=path) from error
@@ -154,7 +154,7 @@ def verify(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[str]:
+def readable(path: Path) -> Iterator[str]:
     """Yield the address of a database that shows the contents of ``path`` and leaves it alone."""
     wal = beside(path, "-wal")
     if not (wal.exists() and wal.stat().st_size):

@@ -156,6 +156,80 @@ def explain_scheduling(
     )
 
 
+_LOG = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="An event log, or a data directory; a daemon that runs in it is not disturbed.",
+    ),
+]
+
+
+class Output(enum.StrEnum):
+    """How objects are printed."""
+
+    table = "table"
+    wide = "wide"
+    yaml = "yaml"
+    json = "json"
+
+
+@app.command()
+def replay(
+    *,
+    file: _LOG,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KIND]...",
+            help="Only these, by any name (po,deploy); `all` for those too that a cluster is full "
+            "of by itself.",
+        ),
+    ] = None,
+    until: Annotated[
+        int | None, typer.Option(min=0, metavar="SEQ", help="At this version, not at the last one.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only there.")] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How.")] = Output.table,
+    json_output: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
+) -> None:
+    """Show the objects that an event log comes to, at its end or at any version before."""
+    from orchestrator.cli.past.replay import run_replay
+
+    how = "json" if json_output else output.value
+    raise typer.Exit(run_replay(file, kinds or (), until=until, namespace=namespace, output=how))
+
+
+@app.command()
+def history(
+    *,
+    file: _LOG,
+    target: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as deployment/web.")],
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="The object's namespace.")
+    ] = "default",
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Tell what became of an object: each revision, when, by whom, and the fields that changed."""
+    from orchestrator.cli.past.history import run_history
+
+    raise typer.Exit(run_history(file, target, namespace=namespace, as_json=json_output))
+
+
+@app.command()
+def diff(
+    *,
+    file: _LOG,
+    before: Annotated[int, typer.Argument(metavar="SEQ", min=0, help="The one version.")],
+    after: Annotated[int, typer.Argument(metavar="SEQ", min=0, help="The other one.")],
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+) -> None:
+    """Compare two versions: objects that were added, removed and changed, field by field."""
+    from orchestrator.cli.past.diff import run_diff
+
+    raise typer.Exit(run_diff(file, before, after, as_json=json_output))
+
+
 @app.command()
 def version() -> None:
     """Print the version of the program and of the Kubernetes API it serves."""

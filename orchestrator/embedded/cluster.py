@@ -464,6 +464,16 @@ class Cluster:
         await fork.start()
         return fork
 
+    async def record(self, path: Path | str) -> None:
+        """Write the log to a file, for ``orchestrator replay``, ``history`` and ``diff``.
+
+        What is in it is what `history` keeps; a log that was there is replaced.
+
+        Raises:
+            LogError: It cannot be written, or something else is there.
+        """
+        await self._travels.record(Path(path))
+
     async def snapshot(self) -> ClusterSnapshot:
         """Take note of all objects, to come back to with `restore` as often as one likes.
 

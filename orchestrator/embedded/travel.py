@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors import VirtualClock
 from actors.log import MemoryLog
+from actors.log.files import write_log
+from actors.log.protocol import Record
 from orchestrator.cluster import Origin
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.travel_changes import Difference, Revisions, difference, revisions
@@ -44,24 +49,36 @@ class Travels:
     async def origin(self, version: int | None) -> tuple[Origin, float]:
         """Return what a cluster begins with that goes on from a version, and at which time."""
         core, past = self._core, self.past
-        store, log = core.store, core.log
+        store = core.store
         if core.config.runtime != "simulated":
             raise ClusterError(
                 "processes cannot run a second time: fork works with runtime='simulated'"
             )
         at = store.sequence if version is None else version
+        copy = MemoryLog.holding(*await self._copy(at))
+        moment = store.clock.now() if at == store.sequence else past.time(at)
+        origin = Origin(copy, core.directory / "pki", self._nodes_at(at), core.added)
+        return origin, store.clock.now() if moment is None else moment
+
+    async def record(self, path: Path) -> None:
+        """See `Cluster.record`."""
+        await self.settle()
+        copied = await self._copy(self._core.store.sequence)
+        with self._core.store.clock.held():  # a disk takes real time
+            await asyncio.to_thread(write_log, path, *copied)
+
+    async def _copy(self, at: int) -> tuple[int, list[Record], Iterable[tuple[str, int, bytes]]]:
+        """Return the log up to a version: its first sequence, its records, the state before."""
+        past, log = self.past, self._core.log
         first = max(past.floor, log.first_sequence - 1)
         past.check(at)
         if at < first:
             raise VersionError(
-                f"version {at} is no longer held in the log, which begins behind version {first}"
+                f"version {at} is no longer there: versions {first} to {past.last} are held"
             )
-        moment = store.clock.now() if at == store.sequence else past.time(at)
         records = [record async for chunk in log.read(first, limit=at - first) for record in chunk]
         entries = snapshot_entries(list(past.state(first).items())) if first else ()
-        copy = MemoryLog.holding(first + 1, records, entries)
-        origin = Origin(copy, core.directory / "pki", self._nodes_at(at), core.added)
-        return origin, store.clock.now() if moment is None else moment
+        return first + 1, records, entries
 
     def _nodes_at(self, version: int) -> list[NodeConfig]:
         """Return the nodes that lived at a version: those that live, and those that were ready."""

@@ -118,6 +118,10 @@ class Past:
                 if obj is not None:
                     yield obj
 
+    def of_kind(self, kind: Kind, namespace: str | None = None) -> builtins.list[Object]:
+        """Return the objects of one kind in its version; None for everywhere."""
+        return [_shown(obj, kind) for obj in self._of(kind.resource, namespace)]
+
     def resources(self) -> builtins.list[str]:
         """Return the resources that had objects, by name: ``deployments.apps``, ``pods``."""
         everything = sorted(self._history.resources())

@@ -97,14 +97,11 @@ class History:
         Raises:
             VersionError: It is not.
         """
+        held = f"versions {self.floor} to {self.last} are held"
         if version > self.last:
-            raise VersionError(
-                f"version {version} is still to come: versions {self.floor} to {self.last} are held"
-            )
+            raise VersionError(f"version {version} is beyond the last one: {held}")
         if version < self.floor:
-            raise VersionError(
-                f"version {version} is no longer held: versions {self.floor} to {self.last} are"
-            )
+            raise VersionError(f"version {version} is no longer there: {held}")
 
     def get(self, key: Key, version: int) -> Object | None:
         """Return an object as it was at a version, None where there was none."""

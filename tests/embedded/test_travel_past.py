@@ -114,12 +114,12 @@ async def test_versions_that_are_not_held_are_refused_with_those_that_are() -> N
     """Of the future, of the time before a bounded history, and of a cluster that keeps none."""
     async with Cluster(listen=None, history=20_000) as cluster:
         last = cluster.version
-        held = rf"{last + 1} is still to come: versions \d+ to {last} are held"
+        held = rf"{last + 1} is beyond the last one: versions \d+ to {last} are held"
         with pytest.raises(VersionError, match=held):
             cluster.at(last + 1)
         for turn in range(200):
             await cluster.apply(config_map("a", x=str(turn) * 50))
-        with pytest.raises(VersionError, match=r"version 1 is no longer held: versions \d+ to"):
+        with pytest.raises(VersionError, match=r"version 1 is no longer there: versions \d+ to"):
             cluster.at(1)
         assert cluster.at(cluster.version).get("cm", "a")["data"]["x"] == "199" * 50
         assert cluster.history("cm/a")[0].change == "held"

@@ -1,0 +1,1 @@
+"""``orchestrator replay``, ``history`` and ``diff``: event logs for those who look back."""
