@@ -313,3 +313,27 @@ def test_more_pods_at_once_than_the_status_may_name() -> None:
     assert over
     assert world.status["succeeded"] == 1200
     assert most == 500
+
+
+@pytest.mark.parametrize("mode", ["NonIndexed", "Indexed"])
+def test_a_pod_that_succeeds_as_it_is_noted_as_failed_counts_once(mode: str) -> None:
+    """It was sent away, the Job noted a failure, and then it says that it had been done.
+
+    Counted both ways the Job would be complete with no success to show.
+    """
+    world = World(completions=1, parallelism=1, completionMode=mode)
+    for operation in world.look():
+        operation()
+    (name,) = world.running
+    world.pods[name]["metadata"]["deletionTimestamp"] = format_time(world.now)
+    note, *_ = world.look()
+    note()  # the controller got no further
+    assert world.status["uncountedTerminatedPods"] == {"failed": [name]}
+    world.end(name, "Succeeded")
+    for _ in range(6):
+        for operation in world.look():
+            operation()
+        for other in world.running:
+            world.end(other, "Succeeded")
+    assert finished_condition(world.job) is not None
+    assert (world.status["succeeded"], world.status["failed"]) == (1, 1)

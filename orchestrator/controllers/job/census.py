@@ -84,11 +84,12 @@ class Census:
     @cached_property
     def succeeded_indexes(self) -> Indexes:
         """Those and the ones that pods have completed since."""
+        failed = set(self.uncounted_failed)
         return self.counted_indexes | Indexes.of(
             {
                 index
                 for pod in self.pods
-                if has_succeeded(pod) and has_finalizer(pod)
+                if has_succeeded(pod) and has_finalizer(pod) and uid_of(pod) not in failed
                 if (index := self.index_of(pod)) is not None
             }
         )
@@ -134,14 +135,14 @@ class Census:
         """Pods, or indexes, that did their part."""
         if self.indexed:
             return len(self.succeeded_indexes)
-        fresh = self._fresh(has_succeeded, self.uncounted_succeeded)
+        fresh = self._fresh(has_succeeded)
         counted: int = status_of(self.job).get("succeeded") or 0
         return counted + len(self.uncounted_succeeded) + len(fresh)
 
     @cached_property
     def failed(self) -> int:
         """Failures that count towards the back-off limit."""
-        fresh = self._fresh(lambda pod: has_failed(pod, self.job), self.uncounted_failed)
+        fresh = self._fresh(lambda pod: has_failed(pod, self.job))
         counted: int = status_of(self.job).get("failed") or 0
         return (
             counted
@@ -149,9 +150,13 @@ class Census:
             + sum(1 for pod in fresh if judge_failure(self.job, pod).counts)
         )
 
-    def _fresh(self, ended: Callable[[Object], bool], noted: Sequence[str]) -> list[Object]:
-        """Return pods that ended in a way and are not noted in the status."""
-        known = set(noted)
+    def _fresh(self, ended: Callable[[Object], bool]) -> list[Object]:
+        """Return pods that ended in a way and are not noted in the status.
+
+        One that is noted as failed, since it was sent away, may have succeeded in the same moment:
+        it counts once, as what it was noted as.
+        """
+        known = {*self.uncounted_succeeded, *self.uncounted_failed}
         return [
             pod
             for pod in self.pods

@@ -43,6 +43,7 @@ PATIENCE: Final = 15.0
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+_W = TypeVar("_W")
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -79,6 +80,7 @@ class VolumeBindingController(Controller[Key]):
         self._naming: dict[str, dict[ClaimKey, None]] = {}
         self._named: dict[ClaimKey, str] = {}
         self._consumers: dict[ClaimKey, dict[str, None]] = {}
+        self._seated: dict[ClaimKey, dict[str, str]] = {}
         self._told: dict[ClaimKey, _Told] = {}
 
     # -- events ----------------------------------------------------------------------------
@@ -152,17 +154,18 @@ class VolumeBindingController(Controller[Key]):
         pod = event.object
         if not spec_of(pod).get("volumes"):
             return
-        waiting = (
-            event.type != "DELETED"
-            and not spec_of(pod).get("nodeName")
-            and status_of(pod).get("phase") not in _ENDED
-        )
+        lives = event.type != "DELETED" and status_of(pod).get("phase") not in _ENDED
+        node = spec_of(pod).get("nodeName") or ""
         for name in claims_of(pod):
             key = ClaimKey(event.key.namespace, name)
-            if waiting:
+            if lives and not node:
                 self._consumers.setdefault(key, {})[event.key.name] = None
             elif key in self._consumers:
                 _discard(self._consumers, key, event.key.name)
+            if lives and node:
+                self._seated.setdefault(key, {})[event.key.name] = node
+            elif key in self._seated:
+                _discard(self._seated, key, event.key.name)
             if key in self._told:
                 self.queue.mark(Key(CLAIMS, *key))
 
@@ -199,11 +202,19 @@ class VolumeBindingController(Controller[Key]):
             storage_class=storage_class,
             default_class=self._default_class(),
             consumers=lambda: sorted(self._consumers.get(claim_key, ())),
+            seat=lambda: self._seat(claim_key),
         )
         plan = decide_claim(claim, around, now)
         self._offer_on(claim_key)
         self._say_once(plan, claim_key, now)
         return plan
+
+    def _seat(self, claim: ClaimKey) -> str:
+        """Return a node that is there, on which there is a pod that uses the claim."""
+        for node in self._seated.get(claim, {}).values():
+            if self.store.get("nodes", "", node) is not None:
+                return node
+        return ""
 
     def _volume(self, name: str) -> Object | None:
         return self.store.get(VOLUMES, "", name)
@@ -284,7 +295,7 @@ def _waits_for_pod(claim: Object, storage_class: Object | None) -> bool:
     )
 
 
-def _discard(index: dict[_K, dict[_V, None]], key: _K, item: _V) -> None:
+def _discard(index: dict[_K, dict[_V, _W]], key: _K, item: _V) -> None:
     """Take one item out of an index of sets, and the set with the last one."""
     items = index[key]
     items.pop(item, None)

@@ -54,6 +54,7 @@ class Around:
         storage_class: The claim's class; None where it names none, or none that is there.
         default_class: The name of the default class; None where there is none.
         consumers: Names of the pods that use the claim and have no node yet.
+        seat: The node of a pod that uses the claim and has one already, empty without such a pod.
     """
 
     volume: Callable[[str], Object | None]
@@ -61,6 +62,7 @@ class Around:
     storage_class: Object | None
     default_class: str | None
     consumers: Callable[[], Sequence[str]]
+    seat: Callable[[], str] = str
 
 
 def decide_claim(claim: Object, around: Around, now: float) -> Plan:
@@ -148,6 +150,11 @@ def _look_for_volume(plan: Plan, claim: Object, around: Around, now: float) -> N
             plan.update.append(Update(CLAIMS, claim, {**claim, "spec": spec}))
             return
         if delayed and not annotations_of(claim).get(SELECTED_NODE):
+            if node := around.seat():
+                # A claim that was deleted as its pod got a node, and made anew: no scheduler will
+                # come by again. (Upstream's pod waits for ever.)
+                plan.update.append(Update(CLAIMS, claim, _selecting(claim, node)))
+                return
             plan.events.append(_waiting(claim, around.consumers()))
         elif class_of(claim):
             _have_it_made(plan, claim, around)
@@ -156,6 +163,11 @@ def _look_for_volume(plan: Plan, claim: Object, around: Around, now: float) -> N
             plan.events.append(Emit(claim, "Normal", "FailedBinding", message))
     if status_of(claim).get("phase") != "Pending":
         set_status(plan, claim, without_volume(claim, "Pending"))
+
+
+def _selecting(claim: Object, node: str) -> Object:
+    annotations = {**annotations_of(claim), SELECTED_NODE: node}
+    return {**claim, "metadata": {**claim["metadata"], "annotations": annotations}}
 
 
 def _waiting(claim: Object, pods: Sequence[str]) -> Emit:

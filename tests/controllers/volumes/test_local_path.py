@@ -20,6 +20,7 @@ from tests.controllers.volumes.storage import (
     VOLUMES,
     claim,
     node,
+    pod,
     storage,
     storage_class,
     volume,
@@ -304,3 +305,20 @@ async def test_only_the_volumes_own_directory_is_deleted(tmp_path: Path) -> None
     volumes.symlink_to(outside)
     with pytest.raises(OSError, match="volumes"):
         await disk.remove("pvc-1", f"{volumes}/pvc-1_default_c")
+
+
+@virtual
+async def test_a_claim_made_anew_under_a_pod_is_for_the_pods_node(worlds: Any) -> None:
+    """No scheduler comes by again for a pod that has its node; with the node gone, none is chosen.
+
+    A StatefulSet makes its claims anew, and one may be deleted as its pod is just being bound.
+    """
+    async with storage(worlds) as s:
+        await s.make(node("n1"), default_class(), claim("early"))
+        await s.make(pod("p", "early", "late", nodeName="n1"), claim("late"))
+        await s.make(claim("lost"), pod("q", "lost", nodeName="gone"))
+        await s.world.settle()
+        assert s.bound_to("early")
+        assert s.bound_to("late")
+        assert s.bound_to("lost") is None
+        assert "annotations" not in s.claim("lost")["metadata"]
