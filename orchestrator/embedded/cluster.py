@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.api.certificates import Certificates
     from orchestrator.api.server import Application
     from orchestrator.embedded.access import Doors
+    from orchestrator.embedded.containers import Home
     from orchestrator.embedded.definitions import Model
     from orchestrator.embedded.faults import Faults
     from orchestrator.embedded.hooking import Hooks
@@ -608,9 +609,8 @@ class Cluster:
         from orchestrator.embedded.images import ImageBook, describe
 
         if self._images is None:
-            self._images = ImageBook(self)
+            self._images = ImageBook()
         declared = describe(
-            self._images,
             start_seconds=start_seconds,
             ready_seconds=ready_seconds,
             ready=ready,
@@ -905,10 +905,15 @@ class Cluster:
 class _Lookup:
     """Looks images up, for a runtime that starts before anything was said of one."""
 
-    __slots__ = ("_cluster",)
-
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+
+    @cached_property
+    def home(self) -> Home:
+        """What the cluster's containers share."""
+        from orchestrator.embedded.containers import Home
+
+        return Home(self._cluster)
 
     def __bool__(self) -> bool:
         return bool(self._cluster.images)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from orchestrator.embedded.containers import Container
+from orchestrator.embedded.containers import Container, container_for
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.simulated_commands import Invocation, Program, run_builtin
 from orchestrator.node.simulated_ports import Visit
 from orchestrator.node.simulated_processes import Exit
-
-if TYPE_CHECKING:
-    from orchestrator.embedded.images import ImageBook
 
 
 class Command:
@@ -99,17 +96,12 @@ PortFunction: TypeAlias = Callable[[Connection], Awaitable[object]]
 """Serves a connection, which is closed when it returns."""
 
 
-def program_of(function: ExecFunction, book: ImageBook) -> Program:
-    """Return what answers commands by a function.
-
-    Args:
-        function: The user's.
-        book: Knows the container of a command.
-    """
+def program_of(function: ExecFunction) -> Program:
+    """Return what answers commands by a user's function."""
 
     async def run(asked: Invocation) -> int:
         assert asked.process is not None, "who answers stands behind an image"
-        command = Command(asked, book.container_for(asked.process))
+        command = Command(asked, container_for(asked.process))
         try:
             answer = function(command)
             if inspect.isawaitable(answer):

@@ -6,17 +6,19 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
+from orchestrator.embedded.calls import Caller
+from orchestrator.embedded.client import Client
+from orchestrator.embedded.clocks import ClusterClock
 from orchestrator.node.expansion import expand
 from orchestrator.node.simulated_processes import Exit, SimulatedProcess
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, uid_of
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.client import Client
-    from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.cluster import Cluster
     from orchestrator.embedded.commands import ExecFunction
-    from orchestrator.embedded.images import ImageBook
+    from orchestrator.store import Store
 
 __all__ = ["Container", "Exit", "Termination"]
 
@@ -45,6 +47,35 @@ class Termination:
         return self.wait().__await__()
 
 
+class Home:
+    """What the containers of one cluster share."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Made by the cluster, which has started."""
+        self._cluster = cluster
+        self.clock = ClusterClock(cluster.store.clock, cluster.clock.mode)
+        """The cluster's time; waiting for it moves nothing, as waiting for the cluster's does."""
+
+    @property
+    def store(self) -> Store:
+        """The cluster's objects."""
+        return self._cluster.store
+
+    def client(self, namespace: str, user: str) -> Client:
+        """Return a client for a container, which lets time pass only as others do."""
+        core = self._cluster.core
+        caller = Caller(self._cluster.asgi, user=user)
+        return Client(caller, lambda: core.store.registry, self.clock, core.sessions, namespace)
+
+
+class _Housed(Protocol):
+    """What images are looked up by in an embedded cluster."""
+
+    @property
+    def home(self) -> Home:
+        """What its containers share."""
+
+
 class Container:
     """The container that a function runs as.
 
@@ -59,9 +90,9 @@ class Container:
     ``with container.held():``.
     """
 
-    def __init__(self, book: ImageBook, process: SimulatedProcess) -> None:
+    def __init__(self, home: Home, process: SimulatedProcess) -> None:
         """Made by the cluster for each start of the container."""
-        self._book = book
+        self._home = home
         self._process = process
         self._spec = process.spec
         self.terminated = Termination(process)
@@ -108,7 +139,7 @@ class Container:
     def pod(self) -> Object:
         """Its pod as it is now; as it was last seen, if it is gone by now."""
         started = self._spec.pod
-        now = self._book.store.get("pods", namespace_of(started), name_of(started))
+        now = self._home.store.get("pods", namespace_of(started), name_of(started))
         return now if now is not None and uid_of(now) == uid_of(started) else started
 
     @property
@@ -161,15 +192,24 @@ class Container:
         """Let a function answer commands in this container; see `Image.exec`."""
         from orchestrator.embedded.commands import program_of
 
-        self._process.program = program_of(function, self._book)
+        self._process.program = program_of(function)
         return function
+
+    @property
+    def termination_message(self) -> str:
+        """What it leaves in the status when it ends; set it before."""
+        return self._process.message
+
+    @termination_message.setter
+    def termination_message(self, text: str) -> None:
+        self._process.message = text
 
     # -- time
 
     @property
     def clock(self) -> ClusterClock:
         """The cluster's time."""
-        return self._book.clock
+        return self._home.clock
 
     def now(self) -> dt.datetime:
         """The cluster's time as a moment in UTC."""
@@ -204,7 +244,15 @@ class Container:
         user = f"system:serviceaccount:{self.namespace}:{account}"
         if not any(mount.get("mountPath") == _TOKEN for mount in mounts):
             user = "system:anonymous"
-        return self._book.client(self.namespace, user)
+        return self._home.client(self.namespace, user)
+
+
+def container_for(process: SimulatedProcess) -> Container:
+    """Return what a container's functions see of it, always the same."""
+    if process.face is None:
+        process.face = Container(cast("_Housed", process.images).home, process)
+    assert isinstance(process.face, Container)
+    return process.face
 
 
 MainFunction = Callable[[Container], Awaitable[object]]

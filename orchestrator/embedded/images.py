@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.embedded.calls import Caller
-from orchestrator.embedded.client import Client
-from orchestrator.embedded.clocks import ClusterClock
 from orchestrator.embedded.commands import (
     Connection,
     ExecFunction,
     PortFunction,
     program_of,
 )
-from orchestrator.embedded.containers import Container, MainFunction
+from orchestrator.embedded.containers import Container, MainFunction, container_for
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.node.images import Line, Lines, SimulatedImage
 from orchestrator.node.simulated_processes import hide_frames
@@ -25,10 +22,8 @@ from orchestrator.node.usage.courses import parse_course
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from orchestrator.embedded.cluster import Cluster
     from orchestrator.node.simulated_ports import Visit
     from orchestrator.node.simulated_processes import SimulatedProcess
-    from orchestrator.store import Store
 
 Logs = Iterable[Line] | Callable[[Container], Iterable[Line]]
 Amount = str | float | Callable[[float], str | float]
@@ -49,11 +44,10 @@ class Image:
         name: As it was declared.
     """
 
-    def __init__(self, name: str, book: ImageBook, declared: SimulatedImage) -> None:
+    def __init__(self, name: str, declared: SimulatedImage) -> None:
         """Made by `ImageBook.declare`."""
         self.name = name
         self.declared = declared
-        self._book = book
         self._ports: dict[int, PortFunction] = {}
 
     def __repr__(self) -> str:
@@ -66,10 +60,9 @@ class Image:
         affected.
         """
         _check_async(function, "a container")
-        book = self._book
 
         async def main(process: SimulatedProcess) -> object:
-            return await function(book.container_for(process))
+            return await function(container_for(process))
 
         self.declared.main = main
         return self
@@ -88,7 +81,7 @@ class Image:
             return NotImplemented
         ```
         """
-        self.declared.program = program_of(function, self._book)
+        self.declared.program = program_of(function)
         return function
 
     def port(self, number: int) -> Callable[[PortFunction], PortFunction]:
@@ -113,7 +106,7 @@ class Image:
         function = self._ports.get(visit.port)
         if function is None or visit.process is None:
             return None
-        connection = Connection(visit, self._book.container_for(visit.process))
+        connection = Connection(visit, container_for(visit.process))
 
         async def serve() -> None:
             await function(connection)
@@ -122,39 +115,16 @@ class Image:
 
 
 class ImageBook:
-    """All images of one cluster; where its runtime looks them up."""
+    """What was said of images; where a cluster's runtime looks them up."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        """Begin with none."""
-        self._cluster = cluster
-        self._images: dict[str, Image] = {}
+    def __init__(self, images: Mapping[str, Image] | None = None) -> None:
+        """Begin with those of another book, or with none."""
+        self._images: dict[str, Image] = dict(images or {})
         self._found: dict[str, SimulatedImage | None] = {}
-        self._clock: ClusterClock | None = None
 
-    @property
-    def store(self) -> Store:
-        """The cluster's objects."""
-        return self._cluster.store
-
-    @property
-    def clock(self) -> ClusterClock:
-        """The cluster's time; waiting for it moves nothing."""
-        if self._clock is None:
-            self._clock = ClusterClock(self.store.clock, self._cluster.clock.mode)
-        return self._clock
-
-    def client(self, namespace: str, user: str) -> Client:
-        """Return a client for a container, which lets time pass only as others do."""
-        core = self._cluster.core
-        caller = Caller(self._cluster.asgi, user=user)
-        return Client(caller, lambda: core.store.registry, self.clock, core.sessions, namespace)
-
-    def container_for(self, process: SimulatedProcess) -> Container:
-        """Return what a container's functions see of it, always the same."""
-        if process.face is None:
-            process.face = Container(self, process)
-        assert isinstance(process.face, Container)
-        return process.face
+    def copy(self) -> ImageBook:
+        """Return one that says the same, until more is said to either."""
+        return ImageBook(self._images)
 
     def __bool__(self) -> bool:
         """Whether anything was said of any image."""
@@ -164,7 +134,7 @@ class ImageBook:
         """Say what an image does, in place of what was said of it before."""
         if not name:
             raise ClusterError('an image has a name: cluster.image("worker:1")')
-        image = Image(name, self, declared)
+        image = Image(name, declared)
         self._images.pop(name, None)
         self._images[name] = image
         self._found.clear()
@@ -197,7 +167,6 @@ def without_tag(image: str) -> str:
 
 
 def describe(
-    book: ImageBook,
     *,
     start_seconds: float | None = None,
     ready_seconds: float | None = None,
@@ -254,15 +223,15 @@ def describe(
         words=words,
         pull_error=pull_error,
         ready=ready,
-        lines=_lines(logs, book),
+        lines=_lines(logs),
         usage=usage,
     )
 
 
-def _lines(logs: Logs, book: ImageBook) -> Lines | None:
+def _lines(logs: Logs) -> Lines | None:
     if callable(logs):
         function = logs
-        return lambda process: function(book.container_for(process))
+        return lambda process: function(container_for(process))
     lines = [logs] if isinstance(logs, str) else list(logs)
     return (lambda _: lines) if lines else None
 

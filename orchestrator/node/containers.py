@@ -299,7 +299,10 @@ class Containers:
         if runtime.executes:
             container.message = runtime.termination_message(container.id)
         else:
-            container.message = message_of(state.pod, spec, words_of(runtime.declared(spec)))
+            said = runtime.termination_message(container.id)
+            container.message = said or message_of(
+                state.pod, spec, words_of(runtime.declared(spec))
+            )
         by_log = spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         if by_log and container.exit_code and not container.message:
             uid = uid_of(state.pod)

@@ -141,7 +141,7 @@ class SimulatedRuntime:
             images: What was said of images; asked for containers that no script speaks of.
         """
         self._images: Images = images if images is not None else _NoImages()
-        self._processes = Processes(clock, self.end, self._turn)
+        self._processes = Processes(clock, self._images, self.end, self._turn)
         self._program = program
         self._server = server
         self._commands: dict[str, set[asyncio.Task[int]]] = {}
@@ -400,9 +400,9 @@ class SimulatedRuntime:
         """Name no file."""
         return ""
 
-    def termination_message(self, id: str) -> str:  # noqa: A002, ARG002 - the protocol's
-        """Say nothing: what a simulated container says stands in its pod's annotations."""
-        return ""
+    def termination_message(self, id: str) -> str:  # noqa: A002 - the protocol's word
+        """Return what a container's function left; annotations are read by who asks."""
+        return self._processes.message(id)
 
     def last_words(self, pod: Object, of: ContainerOf) -> str:  # noqa: ARG002 - the protocol's
         """Return the end of what a container wrote."""

@@ -10,7 +10,7 @@ from types import CoroutineType
 from typing import Final
 
 from actors import Clock, TimerHandle
-from orchestrator.node.images import Line, Main, SimulatedImage
+from orchestrator.node.images import Images, Line, Main, SimulatedImage
 from orchestrator.node.runtime import ContainerRecord, ContainerSpec
 from orchestrator.node.simulated_commands import Program
 from orchestrator.node.simulated_logs import MemoryLog, StreamName
@@ -39,6 +39,8 @@ class SimulatedProcess:
         terminated: Set when it is told to end (SIGTERM).
         program: Answers commands in the container before those of its image do.
         face: What its function is given to see, made by whoever calls the function.
+        images: Where its runtime looks images up.
+        message: Its termination message.
         ready: What it has said of its readiness; None while it has said nothing.
     """
 
@@ -46,8 +48,10 @@ class SimulatedProcess:
         "_note",
         "clock",
         "face",
+        "images",
         "killed",
         "log",
+        "message",
         "program",
         "ready",
         "spec",
@@ -61,9 +65,12 @@ class SimulatedProcess:
         spec: ContainerSpec,
         log: MemoryLog,
         clock: Clock,
+        images: Images,
         note: Callable[[SimulatedProcess], None],
     ) -> None:
         """Prepare; ``note`` hears of changes of ``ready``."""
+        self.images = images
+        self.message = ""
         self.spec = spec
         self.log = log
         self.clock = clock
@@ -111,6 +118,7 @@ class Processes:
     def __init__(
         self,
         clock: Clock,
+        images: Images,
         ended: Callable[[str, int], None],
         noted: Callable[[SimulatedProcess], None],
     ) -> None:
@@ -118,10 +126,13 @@ class Processes:
 
         Args:
             clock: The cluster's.
+            images: Where the runtime looks images up.
             ended: Called with id and exit code when a function has ended by itself.
             noted: Called when a container's readiness has changed.
         """
         self._clock = clock
+        self._images = images
+        self._messages: dict[str, str] = {}
         self._ended = ended
         self._noted = noted
         self._running: dict[str, SimulatedProcess] = {}
@@ -146,7 +157,7 @@ class Processes:
 
     def start(self, spec: ContainerSpec, image: SimulatedImage) -> None:
         """Begin what an image's containers do by themselves."""
-        process = SimulatedProcess(spec, self.log(spec.id), self._clock, self._noted)
+        process = self._make(spec)
         process.ready = image.ready
         self._running[spec.id] = process
         if image.lines is not None:
@@ -164,6 +175,9 @@ class Processes:
         self._ending.add(task)
         task.add_done_callback(lambda task: self._hear(process, task))
 
+    def _make(self, spec: ContainerSpec) -> SimulatedProcess:
+        return SimulatedProcess(spec, self.log(spec.id), self._clock, self._images, self._noted)
+
     def stand_in(self, record: ContainerRecord, pod: Object) -> SimulatedProcess | None:
         """Return a running container's process, also of one that was started without."""
         started = record.started
@@ -173,10 +187,7 @@ class Processes:
                 for item in spec_of(pod).get(field) or ():
                     if item["name"] == started.of.container:
                         spec = ContainerSpec(started.id, started.of, pod, item, record.address)
-                        found = SimulatedProcess(
-                            spec, self.log(started.id), self._clock, self._noted
-                        )
-                        self._running[started.id] = found
+                        found = self._running[started.id] = self._make(spec)
         return found
 
     def _hear(self, process: SimulatedProcess, task: asyncio.Task[int]) -> None:
@@ -200,6 +211,8 @@ class Processes:
         process = self._running.pop(container, None)
         if process is not None:
             process.end()
+            if process.message:
+                self._messages[container] = process.message
         self.wake(container)
 
     def wake(self, container: str) -> None:
@@ -208,8 +221,15 @@ class Processes:
         if log is not None:
             log.wake()
 
+    def message(self, container: str) -> str:
+        """Return the termination message that an ended container left, or ``""``."""
+        return self._messages.get(container, "")
+
     def remove(self, container: str) -> None:
-        """Forget a container's log."""
+        """Forget a container."""
+        if container in self._running:
+            self.end(container)
+        self._messages.pop(container, None)
         log = self._logs.pop(container, None)
         if log is not None:
             log.wake()

@@ -376,3 +376,102 @@ async def test_a_function_that_is_not_async_is_refused() -> None:
 
     with pytest.raises(TypeError, match="make it `async def`"):
         quiet().image("worker:1")(worker)  # type: ignore[arg-type] # what is refused
+
+
+@on_a_real_loop
+async def test_a_restored_pod_runs_its_function_anew() -> None:
+    """With no restart to be seen; what was started since the snapshot is ended."""
+    lives: list[str] = []
+    async with quiet() as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            who = f"{container.pod['metadata']['name']} {container.env['SIDE']}"
+            lives.append(f"+{who}")
+            try:
+                await container.terminated
+            finally:
+                lives.append(f"-{who}")
+
+        env = {"env": [{"name": "SIDE", "value": "left"}]}
+        await cluster.apply(pod("one", main=env))
+        await cluster.wait("pods/one", "Ready")
+        snapshot = await cluster.snapshot()
+        await cluster.apply(pod("two", main=env))
+        await cluster.wait("pods/two", "Ready")
+        await cluster.api.delete("pods", "one")
+        await cluster.clock.advance(1)
+        await cluster.restore(snapshot)
+        await cluster.clock.advance(1)
+        assert lives == ["+one left", "+two left", "-one left", "-two left", "+one left"]
+        (status,) = (await cluster.api.get("pods", "one"))["status"]["containerStatuses"]
+        assert status["restartCount"] == 0
+        assert "running" in status["state"]
+
+
+@on_a_real_loop
+async def test_a_crash_of_its_node_ends_a_function_without_a_word() -> None:
+    """It gets no SIGTERM; elsewhere, or when the node is back, it begins anew."""
+    lives: list[str] = []
+    async with quiet() as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            lives.append(f"life {container.restart_count}")
+            try:
+                await container.terminated
+                lives.append("told")
+            finally:
+                lives.append("ended")
+
+        await cluster.apply(pod(restartPolicy="Always"))
+        await cluster.wait("pods/one", "Ready")
+        await cluster.nodes["node-1"].crash()
+        assert lives == ["life 0", "ended"]
+        await cluster.nodes["node-1"].recover()
+        await cluster.clock.advance(30)
+        assert lives == ["life 0", "ended", "life 1"]
+
+
+@on_a_real_loop
+async def test_functions_are_init_containers_and_jobs_too() -> None:
+    """Each in its turn; a Job counts what fails."""
+    done: list[str] = []
+    async with quiet() as cluster:
+
+        @cluster.image("setup")
+        async def setup(container: Container) -> None:
+            await container.sleep(3)
+            done.append(f"setup {container.name}")
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> int:
+            number = len(done)
+            done.append(f"work {number}")
+            container.termination_message = f"try {number}"
+            return 0 if number > 2 else 1
+
+        job = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": "batch"},
+            "spec": {
+                "backoffLimit": 4,
+                "template": {
+                    "spec": {
+                        "restartPolicy": "Never",
+                        "initContainers": [{"name": "first", "image": "setup"}],
+                        "containers": [{"name": "main", "image": "worker:1"}],
+                    }
+                },
+            },
+        }
+        await cluster.apply(job)
+        await cluster.wait("job/batch", "Complete", timeout=300)
+        assert done == ["setup first", "work 1", "setup first", "work 3"]
+        pods = await cluster.api.list("pods")
+        messages = {
+            item["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+            for item in pods
+        }
+        assert messages == {"try 1", "try 3"}
