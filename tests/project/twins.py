@@ -229,7 +229,7 @@ def _passed(arguments: ast.arguments) -> list[str]:
 
 def _twinned(annotation: str) -> str:
     """Return an annotation with the names of twins."""
-    return re.sub(r"\w+", lambda match: _NAMES.get(match[0], match[0]), annotation)
+    return re.sub(r"'[^']*'|\w+", lambda match: _NAMES.get(match[0], match[0]), annotation)
 
 
 def _wrapped(annotation: str, value: str) -> str:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Literal, Self
 
+    from orchestrator.api.certificates import Certificates
     from orchestrator.api.faults import ApiFault, ApiRequest, Effect, Matching, Schedule
     from orchestrator.api.server import Application
     from orchestrator.cluster import BareCluster
     from orchestrator.embedded.client import Client, CommandResult, WatchEvent
     from orchestrator.embedded.clocks import ClusterClock, Mode
     from orchestrator.embedded.cluster import Cluster
+    from orchestrator.embedded.definitions import Model
     from orchestrator.embedded.faults import Faults
     from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
     from orchestrator.embedded.manifests import Source
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from orchestrator.embedded.travel_past import Past
     from orchestrator.embedded.travel_snapshots import ClusterSnapshot
     from orchestrator.embedded.waiting import Condition
+    from orchestrator.embedded.webhooks import Converter, Handler, Webhook
     from orchestrator.resources.errors import StatusError
     from orchestrator.resources.kinds import Kind
     from orchestrator.resources.objects import Object
@@ -131,6 +134,25 @@ class SyncClock:
     def sleep(self, seconds: float) -> None:
         """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
         self._portal.call(self._async.sleep, seconds)
+
+    def shown_to(self, *packages: str) -> contextlib.AbstractContextManager[None]:
+        """Let modules that read the computer's clock read this one for the block.
+
+        For libraries that compare timestamps of their own (kopf's retries, leases), above all on a
+        loop of virtual time.
+
+        ```python
+        with cluster.clock.shown_to("kopf", "my_operator"):
+            ...
+        ```
+
+        Args:
+            *packages: Names of loaded packages and modules.
+
+        Raises:
+            ValueError: Nothing of that name is loaded.
+        """
+        return around(self._portal, self._portal.run(self._async.shown_to, *packages))
 
 
 class SyncClient:
@@ -448,6 +470,25 @@ class SyncFaults:
         """Stop all faults."""
         self._portal.run(self._async.clear)
 
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """What `crash_controller` can crash: the controllers and the scheduler."""
+        return self._portal.run(lambda: self._async.controllers)
+
+    def crash_controller(self, name: str) -> None:
+        """Let a controller fail: it loses all that it remembers, and starts anew after a moment.
+
+        As when the process of upstream's controller manager is killed; the API goes on. The moment
+        is of the cluster's time, and longer for one that fails again and again.
+
+        Args:
+            name: ``deployment``, ``scheduler`` and so on; one of `controllers`.
+
+        Raises:
+            ClusterError: There is none of that name.
+        """
+        self._portal.run(self._async.crash_controller, name)
+
     def api(
         self,
         *,
@@ -475,9 +516,12 @@ class SyncFaults:
         """Make a fault of the API; it acts within ``with``, or between its ``start`` and ``stop``.
 
         ```python
-        with cluster.faults.api(verb="update", kind="ConfigMap", error=409, times=2) as fault:
-            ...
-        assert fault.hits == 2
+        settings = cluster.api.get("ConfigMap", "settings")
+        with cluster.faults.api(verb="update", kind="ConfigMap", error=409, times=1) as fault:
+            with pytest.raises(StatusError, match="please apply your changes to the latest"):
+                cluster.api.replace(settings)
+            cluster.api.replace(settings)
+        assert fault.hits == 1
         ```
 
         Args:
@@ -931,6 +975,39 @@ class SyncMethods:
         """
         return self._portal.run(self._async.history, target, namespace)
 
+    def fork(self, version: int | None = None) -> SyncMethods:
+        """Start a second cluster that goes on from this one's present, or from its past.
+
+        ```python
+        with cluster.fork(before) as fork:
+            fork.clock.advance(days=1)      # this cluster's clock stands
+        ```
+
+        It has the same objects, uids, tokens, configuration and functions of images, a port of its
+        own (none where this one has a Unix socket), and keeps its log in memory. Its clock begins
+        at that moment's time, its history with this one's. Simulated containers that ran then run
+        there; one that ends by itself after some time begins that time anew. Both go on
+        independently, and each is to be stopped.
+
+        Args:
+            version: From where; the present unless given.
+
+        Raises:
+            VersionError: The version is still to come, or no longer held.
+            ClusterError: The nodes run processes, of which there is no second.
+        """
+        return SyncMethods(self._portal, self._portal.call(self._async.fork, version))
+
+    def record(self, path: Path | str) -> None:
+        """Write the log to a file, for ``orchestrator replay``, ``history`` and ``diff``.
+
+        What is in it is what `history` keeps; a log that was there is replaced.
+
+        Raises:
+            LogError: It cannot be written, or something else is there.
+        """
+        self._portal.call(self._async.record, path)
+
     def snapshot(self) -> ClusterSnapshot:
         """Take note of all objects, to come back to with `restore` as often as one likes.
 
@@ -1082,6 +1159,112 @@ class SyncMethods:
             StatusError: The API refused one; those before it stay.
         """
         return self._portal.call(self._async.apply, source, namespace)
+
+    def install_crd(
+        self,
+        model: Model | Source,
+        *,
+        group: str = "",
+        version: str = "v1",
+        kind: str | None = None,
+        plural: str | None = None,
+        scope: Literal["Namespaced", "Cluster"] = "Namespaced",
+        status: Model | None = None,
+        short_names: Sequence[str] = (),
+    ) -> Object:
+        """Define a kind, and wait until it is served: then `api` knows it by its name.
+
+        Args:
+            model: A pydantic model's class, or what else has a JSON Schema: of the whole object, if
+                it has a field ``spec``; else of its spec. Or a definition, as `apply` takes it.
+            group: API group, ``example.com``.
+            version: The one version.
+            kind: Name of the kind; the model's own unless given.
+            plural: Name in paths; made of the kind unless given.
+            scope: Whether objects are in namespaces.
+            status: Model of the status, if the first has none; it takes anything unless given.
+            short_names: Further names for kubectl.
+
+        Returns:
+            The last definition installed.
+
+        Raises:
+            ApplyError: There is no schema, no group, or no definition in what was given.
+            StatusError: The API refuses the definition.
+        """
+        return self._portal.call(
+            self._async.install_crd,
+            model,
+            group=group,
+            version=version,
+            kind=kind,
+            plural=plural,
+            scope=scope,
+            status=status,
+            short_names=short_names,
+        )
+
+    def install_kopf_peering(self) -> None:
+        """Define kopf's peerings, and make one for operators everywhere and in ``default``."""
+        self._portal.call(self._async.install_kopf_peering)
+
+    def webhook(
+        self,
+        handler: Handler,
+        resources: str | Sequence[str],
+        *,
+        mutating: bool = False,
+        operations: Sequence[str] = ("CREATE", "UPDATE"),
+        name: str | None = None,
+        timeout: int = 10,
+        **options: Any,
+    ) -> contextlib.AbstractAsyncContextManager[Webhook]:
+        """Have a function asked about objects before they are stored, for a block.
+
+        It is served over HTTPS on a loopback port, and called as any admission webhook is. The
+        block gets the `Webhook`, which remembers what it was asked.
+
+        Args:
+            handler: Gets the ``request`` of each AdmissionReview. None or True lets pass, False or
+                a text refuses, a list is a JSON patch, an object is what the new one is to be. It
+                runs in a thread, unless it is a coroutine function.
+            resources: Which kinds, by any of their names; ``pods/exec``; ``*`` for all.
+            mutating: Whether it may change objects.
+            operations: ``CREATE``, ``UPDATE``, ``DELETE``, ``CONNECT``, ``*``.
+            name: Of the configuration.
+            timeout: Real seconds that it has to answer.
+            **options: Further fields of the webhook: ``failurePolicy="Ignore"``,
+                ``objectSelector={...}``, ``matchConditions=[...]``.
+        """
+        return self._portal.run(
+            self._async.webhook,
+            handler,
+            resources,
+            mutating=mutating,
+            operations=operations,
+            name=name,
+            timeout=timeout,
+            **options,
+        )
+
+    def conversion_webhook(
+        self, kind: str, convert: Converter
+    ) -> contextlib.AbstractAsyncContextManager[Webhook]:
+        """Have a function convert custom objects between their versions, for a block.
+
+        Args:
+            kind: Whose objects; one with several versions.
+            convert: Gets an object and the version wanted, ``example.com/v2``; returns it so.
+        """
+        return self._portal.run(self._async.conversion_webhook, kind, convert)
+
+    def tls_files(self) -> Certificates:
+        """Return certificate, key and CA for a server of the test's own on the loopback address.
+
+        For ``kopf.WebhookServer``: ``cafile=files.ca_file, certfile=files.certificate_file,
+        pkeyfile=files.key_file``.
+        """
+        return self._portal.run(self._async.tls_files)
 
     def delete(self, source: Source, namespace: str = "default") -> None:
         """Delete the objects of a source, the last applied first; those that are gone are fine."""
