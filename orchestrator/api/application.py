@@ -187,6 +187,11 @@ class ApiApplication:
         except StatusError:
             return ""
 
+    @property
+    def tokens(self) -> dict[str, User]:
+        """Who is let in by bearer tokens of their own."""
+        return self._access.tokens
+
     def add_token(self, token: str, user: User) -> None:
         """Let a user in who shows this bearer token."""
         self._access.tokens[token] = user

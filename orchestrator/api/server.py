@@ -186,6 +186,12 @@ class ApiServer:
             self._socket.close()
             self._ended.set()
 
+    def reset(self) -> None:
+        """Reset all connections; new ones are answered."""
+        if self._hosted is not None:
+            for connection in list(self._hosted.connections):
+                connection.reset()
+
     async def wait(self) -> None:
         """Return when the server has been stopped."""
         if self._hosted is not None:

@@ -164,21 +164,56 @@ class ServedCluster:
 
     async def serve(self) -> None:
         """Answer requests, and let the cluster's ``kubernetes`` Service lead here."""
+        config, listener = self.config, self._listener
+        found = self._certificates
+        self._begin()
+        if listener is not None:
+            tls = Tls(found.certificate_file, found.key_file, found.ca_file) if found else None
+            self._server = ApiServer(
+                self.application, config.host, self._port, tls, listener=listener
+            )
+            await self._server.start()
+        await self._keep()
+        if config.kubeconfig is not None and self._server is not None:
+            self.write_kubeconfig(config.kubeconfig)
+
+    async def restart(self) -> None:
+        """Let the control plane end and begin anew on its log; the address stays the same.
+
+        Clients' connections are reset. It takes a ``wrap`` that returns what it returned before,
+        which the server goes on to call, and whatever comes meanwhile is its affair.
+
+        Raises:
+            ClusterError: It can't start again.
+        """
+        assert self._wrap is not None, "nothing leads from the server to a new application"
+        self.application.close()
+        if self._server is not None:
+            self._server.reset()
+        await self._cluster.restart()
+        self._begin()
+        await self._keep()
+
+    @property
+    def _port(self) -> int:
+        # What has no port of its own is told to be where clients expect an API server.
+        listener = self._listener
+        if listener is not None and self.config.socket is None:
+            port: int = listener.getsockname()[1]
+            return port
+        return self.config.port or 443
+
+    def _begin(self) -> None:
+        """Make the application that answers requests about the cluster as it runs now."""
         config, cluster, found = self.config, self._cluster, self._certificates
         front_proxy = self._front_proxy
-        listener = self._listener
-        # What has no port of its own is told to be where clients expect an API server.
-        port = config.port or 443
-        if listener is not None and config.socket is None:
-            port = listener.getsockname()[1]
-        tls = Tls(found.certificate_file, found.key_file, found.ca_file) if found else None
-        token = ensure_token(cluster.directory / "pki" / "token") if found else None
+        token = self._token = ensure_token(cluster.directory / "pki" / "token") if found else None
         app = ApiApplication(
             cluster.store,
             ApiConfig(
                 token=token,
                 authorization=config.authorization_mode,
-                address=f"{config.host}:{port}",
+                address=f"{config.host}:{self._port}",
                 log_requests=config.log_requests,
             ),
             logs=cluster.logs,
@@ -190,25 +225,23 @@ class ServedCluster:
             meter=cluster.meter,
         )
         self.application = self._wrap(app) if self._wrap is not None else app
-        if listener is not None:
-            self._server = ApiServer(self.application, config.host, port, tls, listener=listener)
-            await self._server.start()
+
+    async def _keep(self) -> None:
+        """Let the cluster's ``kubernetes`` Service lead here, and keep what clients expect."""
+        cluster, found, front_proxy = self._cluster, self._certificates, self._front_proxy
         await ensure_bootstrap(
             cluster.store,
             ApiEndpoint(
-                address=_endpoint(config.host, listener),
-                port=port,
+                address=_endpoint(self.config.host, self._listener),
+                port=self._port,
                 service_range=str(cluster.service_range),
-                scheme="https" if tls else "http",
+                scheme="https" if found else "http",
             ),
             [(CONFIG_MAP, authentication_config(found.ca_pem, front_proxy))]
             if found and front_proxy
             else [],
         )
         cluster.keep_system_objects()
-        self._token = token
-        if config.kubeconfig is not None and self._server is not None:
-            self.write_kubeconfig(config.kubeconfig)
 
     def kubeconfig(self, token: str | None = None, namespace: str = "") -> dict[str, Any]:
         """Return a kubeconfig's data, for the administrator unless there is a token; see `serve`.

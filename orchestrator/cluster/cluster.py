@@ -34,7 +34,7 @@ from orchestrator.node import (
 )
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.node.pod_sessions import NodeSessions, PodSessions
-from orchestrator.node.usage import UsageMeter
+from orchestrator.node.usage import Measure, UsageMeter
 from orchestrator.node.volumes import ProvisionedVolumes, VolumeDirectories
 from orchestrator.policies import (
     Evaluator,
@@ -110,6 +110,7 @@ class BareCluster:
 
     Attributes:
         config: What it was built from.
+        seed: What its chance began with, also once it was started again; set by `start`.
         system: Its actors; set by `start`.
         store: Its objects; set by `start`.
         nodes: Its nodes; set by `start`.
@@ -125,6 +126,7 @@ class BareCluster:
             this one know it; set like the authority.
     """
 
+    seed: int
     system: ActorSystem
     store: Store
     nodes: NodeManager
@@ -146,6 +148,9 @@ class BareCluster:
         self.certificate_authority = ""
         self.client_certificate: tuple[str, str] | None = None
         self._exits = contextlib.AsyncExitStack()
+        self._life = contextlib.AsyncExitStack()
+        self._runtime: Runtime | None = None
+        self._restarting = False
         self._directory: Path
         self._claim: AddressClaim | None = None
         self._event_log: EventLog | None = None
@@ -230,8 +235,29 @@ class BareCluster:
         if self._event_log is None:
             await self.open()
         assert self._event_log is not None
+        self._exits.push_async_callback(self._end_life)
         async with self._undone():
             await self._start(self._event_log)
+
+    async def restart(self) -> None:
+        """Let the control plane end and begin anew on its log, as after a failure of its machine.
+
+        `system`, `store` and all that works on them are new ones; the nodes' containers go on.
+        Nobody is served meanwhile.
+
+        Raises:
+            ClusterError: It can't start again; everything has been stopped.
+        """
+        assert self._event_log is not None, "start() first"
+        async with self._undone():
+            self._restarting = True
+            await self._end_life()
+            await self._start(self._event_log)
+            self._restarting = False
+
+    async def _end_life(self) -> None:
+        life, self._life = self._life, contextlib.AsyncExitStack()
+        await life.aclose()
 
     @contextlib.asynccontextmanager
     async def _undone(self) -> AsyncIterator[None]:
@@ -248,9 +274,12 @@ class BareCluster:
 
     async def _start(self, log: EventLog) -> None:
         config = self.config
-        seed = seed_of_life(config.seed, log.last_sequence)
+        before = self.system.seed if self._restarting else config.seed
+        seed = seed_of_life(before, log.last_sequence)
         self.system = ActorSystem("cluster", clock=config.clock or RealClock(), seed=seed)
-        await self._exits.enter_async_context(self.system)
+        await self._life.enter_async_context(self.system)
+        if not self._restarting:
+            self.seed = self.system.seed
         self.store = await Store.open(
             self.system,
             log,
@@ -262,35 +291,16 @@ class BareCluster:
         self._ask_about_writes()
         key = SigningKey(self._directory / "pki" / "sa.key")
         self.accounts = AccountTokens(self.store, key)
-        runtime: Runtime
-        measure = None
-        if config.runtime == "process":
-            # Loaded here, as all that only some clusters have: a simulated one starts sooner.
-            from orchestrator.node import ProcessConfig, ProcessRuntime
-
-            assert self._claim is not None
-            processes = ProcessConfig(
-                directory=self._directory / "process", hold=self._claim.processes
-            )
-            runtime = ProcessRuntime(processes, self.system.clock)
-            self.logs = NodeLogs(runtime, self.system.clock, unreachable=self._unreachable)
-            measure = runtime.usage
-        else:
-            runtime = SimulatedRuntime(
-                self.system.clock,
-                self.system.random,
-                program=config.simulated_program,
-                server=config.simulated_server,
-                images=config.simulated_images,
-            )
-            self.logs = NodeLogs(None, self.system.clock, runtime, unreachable=self._unreachable)
-        self.sessions = NodeSessions(runtime, self._unreachable)
+        runtime, measure = self._open_runtime()
         nodes = self._node_configs()
         volumes = None
         if config.runtime == "process":
             volumes = VolumeDirectories(self._directory / "mounts", self.accounts)
         kubelet = EventRecorder(self.store, "kubelet")
-        self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, volumes)
+        if self._restarting:
+            self.nodes = self.nodes.successor(self.store, kubelet, volumes)
+        else:
+            self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, volumes)
         self.meter = None
         if config.metrics:
             self.meter = UsageMeter(
@@ -315,7 +325,7 @@ class BareCluster:
 
         make_scheduler()  # which tells what is wrong with plugins' arguments
         self.system.spawn(make_scheduler, "scheduler", supervision=KEEP_ALIVE)
-        self._exits.push_async_callback(self._stop_nodes)
+        self._life.push_async_callback(self._stop_nodes)
         await self.nodes.start(self.system)
         if config.runtime == "process":
             from orchestrator.network import ServiceManager
@@ -328,10 +338,41 @@ class BareCluster:
                 supervision=KEEP_ALIVE,
             )
 
+    def _open_runtime(self) -> tuple[Runtime, Measure | None]:
+        """Make what runs containers, or take it over from the life before; and the ways to it."""
+        config, clock = self.config, self.system.clock
+        runtime, measure = self._runtime, None
+        if config.runtime == "process":
+            # Loaded here, as all that only some clusters have: a simulated one starts sooner.
+            from orchestrator.node import ProcessConfig, ProcessRuntime
+
+            assert self._claim is not None
+            if runtime is None:
+                directory = self._directory / "process"
+                processes = ProcessConfig(directory=directory, hold=self._claim.processes)
+                runtime = ProcessRuntime(processes, clock)
+            assert isinstance(runtime, ProcessRuntime)
+            self.logs = NodeLogs(runtime, clock, unreachable=self._unreachable)
+            measure = runtime.usage
+        else:
+            if runtime is None:
+                runtime = SimulatedRuntime(
+                    clock,
+                    self.system.random,
+                    program=config.simulated_program,
+                    server=config.simulated_server,
+                    images=config.simulated_images,
+                )
+            assert isinstance(runtime, SimulatedRuntime)
+            self.logs = NodeLogs(None, clock, runtime, unreachable=self._unreachable)
+        self._runtime = runtime
+        self.sessions = NodeSessions(runtime, self._unreachable)
+        return runtime, measure
+
     def _ask_about_writes(self) -> None:
         # Which endpoint of a Service is called is no part of a seed's history.
         self.egress = Egress(random.SystemRandom())
-        self._exits.push_async_callback(self.egress.close)
+        self._life.push_async_callback(self.egress.close)
         client = WebhookClient(self.store, self.egress)
         access = RbacAuthorizer(self.store)
         evaluator = Evaluator()
@@ -498,6 +539,9 @@ class BareCluster:
 
     async def _stop_nodes(self) -> None:
         self.system.ending = True
+        if self._restarting and self.system.failure is None:
+            await self.nodes.leave()
+            return
         clean = self._ends_containers and self.system.failure is None
         # Without a data directory there is no next daemon that could take them over.
         clean = clean or self.config.data_dir is None

@@ -7,7 +7,7 @@ import itertools
 import os
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +32,9 @@ _IN_CLUSTER: Final = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 class Doors:
     """Makes kubeconfigs of one cluster that listens on a port."""
 
-    def __init__(self, core: BareCluster, served: ServedCluster, app: ApiApplication) -> None:
+    def __init__(
+        self, core: BareCluster, served: ServedCluster, app: Callable[[], ApiApplication]
+    ) -> None:
         """Made by `Cluster`."""
         self._core = core
         self._served = served
@@ -61,7 +63,7 @@ class Doors:
         key = (user, groups)
         if key not in self._tokens:
             token = self._tokens[key] = secrets.token_urlsafe(24)
-            self._app.add_token(token, User(user, groups=(*groups, "system:authenticated")))
+            self._app().add_token(token, User(user, groups=(*groups, "system:authenticated")))
         return self._tokens[key]
 
     def _account_token(self, namespace: str, name: str, groups: tuple[str, ...]) -> str:

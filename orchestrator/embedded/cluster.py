@@ -225,8 +225,14 @@ class Cluster:
         return ServingConfig(port=0, insecure_http=listen == "http")
 
     def _make_gate(self, app: ApiApplication) -> Application:
+        before = self._app.tokens if hasattr(self, "_app") else {}
         self._app = app
         core = self.core
+        if hasattr(self, "_gate"):  # the control plane was started again
+            app.tokens.update(before)
+            self._gate.faults.identify = app.name_of_user
+            self._gate.lead_to(app)
+            return self._gate
         faults = ApiFaults(
             core.store.clock,
             random.Random(f"{core.system.seed}/faults"),  # noqa: S311 - repeats on purpose
@@ -351,7 +357,7 @@ class Cluster:
         from orchestrator.embedded.access import Doors
 
         self._invite()
-        return Doors(self.core, self._served, self._app)
+        return Doors(self.core, self._served, lambda: self._app)
 
     def _invite(self) -> None:
         """Refuse who needs a port that is none, and expect who is told of it."""
@@ -367,7 +373,7 @@ class Cluster:
     @property
     def seed(self) -> int:
         """What its chance began with; pass it again to repeat a run."""
-        return self.core.system.seed
+        return self.core.seed
 
     @property
     def version(self) -> int:
@@ -514,7 +520,7 @@ class Cluster:
         from orchestrator.embedded.faults import Faults
 
         core = self.core
-        return Faults(self._gate.faults, core)
+        return Faults(self._gate, core, self._served, self.clock)
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -541,8 +547,9 @@ class Cluster:
         self, namespace: str, user: str | None = None, groups: tuple[str, ...] = ()
     ) -> Client:
         caller = Caller(self.asgi, user=user, groups=groups)
-        store = self.store
-        return Client(caller, lambda: store.registry, self.clock, self.core.sessions, namespace)
+        return Client(
+            caller, lambda: self.store.registry, self.clock, self.core.sessions, namespace
+        )
 
     # -- what its pods do
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api.faults import (
     ApiFault,
-    ApiFaults,
     ApiRequest,
+    Down,
     Effect,
     Matching,
     Schedule,
@@ -20,7 +20,10 @@ from orchestrator.embedded.kinds import find_kind
 from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:
+    from orchestrator.api.gate import Gate
+    from orchestrator.api.serving import ServedCluster
     from orchestrator.cluster import BareCluster
+    from orchestrator.embedded.clocks import ClusterClock
 
 _FOREVER: Final = float("inf")
 
@@ -41,10 +44,15 @@ class Faults:
     pass here; nodes have faults of their own (`Cluster.nodes`).
     """
 
-    def __init__(self, point: ApiFaults, core: BareCluster) -> None:
+    def __init__(
+        self, gate: Gate, core: BareCluster, served: ServedCluster, clock: ClusterClock
+    ) -> None:
         """Made by `Cluster`."""
-        self._point = point
+        self._gate = gate
+        self._point = gate.faults
         self._core = core
+        self._served = served
+        self._clock = clock
 
     @property
     def active(self) -> tuple[ApiFault, ...]:
@@ -84,6 +92,21 @@ class Faults:
         if ref is None or known in _NEEDED:
             raise ClusterError(f"no controller {name!r}: there are {', '.join(self.controllers)}")
         self._core.system.crash(ref, InjectedFaultError(f"a fault was injected into {known}"))
+
+    async def restart(self) -> None:
+        """Let the control plane go down and come back, at the same address.
+
+        Store, controllers and scheduler begin anew from the log; connections are reset, watches
+        with them; the nodes' containers go on, and faults of the API and of nodes stay in force.
+
+        Raises:
+            ClusterError: It can't start again.
+        """
+        self._point.cut_watches()
+        self._gate.close()
+        self._gate.lead_to(Down())
+        await self._served.restart()
+        await self._clock.settle()
 
     def api(
         self,

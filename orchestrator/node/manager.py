@@ -407,6 +407,7 @@ class NodeManager:
         self._partitions = Partitions()
         self._killed: dict[str, float] = {}
         self._fallen: dict[str, NodeConfig] = {}
+        self._opened = False
         self._known = dict(self._configs)
         self._ref: ActorRef[Command] | None = None
         self._system: ActorSystem | None = None
@@ -420,8 +421,9 @@ class NodeManager:
         """
         for config in self._configs.values():
             self._check(config)
-        for runtime in self._runtimes.values():
-            await runtime.open()
+        if not self._opened:
+            for runtime in self._runtimes.values():
+                await runtime.open()
         if self._volumes is not None:
             self._volumes.sweep({uid_of(pod) for pod in self._store.list("pods")})
         self._system = system
@@ -430,7 +432,7 @@ class NodeManager:
         self._ref = system.spawn(
             lambda: NodesActor(store, recorder, runtimes, configs, volumes, partitions), name
         )
-        waiting = list(configs.values())
+        waiting = [config for config in configs.values() if config.name not in partitions]
         for begin in range(0, len(waiting), _REGISTERING):
             await asyncio.gather(*map(self._await, waiting[begin : begin + _REGISTERING]))
 
@@ -535,6 +537,26 @@ class NodeManager:
             await runtime.close(grace=grace if clean else None)
         if self._volumes is not None:
             await self._volumes.close(clean=clean)
+
+    async def leave(self) -> None:
+        """Stop all nodes' actors, and leave the runtimes and all that runs to a `successor`."""
+        if self._system is not None and self._ref is not None:
+            await self._system.stop(self._ref)
+        if self._volumes is not None:
+            await self._volumes.close(clean=False)
+
+    def successor(
+        self, store: ManagedStore, recorder: Recorder, volumes: VolumeDirectories | None
+    ) -> NodeManager:
+        """Return a manager of the same nodes, as they are, for another store; after `leave`.
+
+        Those that were killed stay dead, those that were cut off stay so.
+        """
+        configs, runtimes = self._configs.values(), self._runtimes.values()
+        heir = NodeManager(store, recorder, runtimes, configs, volumes)
+        heir._partitions, heir._killed = self._partitions, self._killed
+        heir._fallen, heir._opened = self._fallen, True
+        return heir
 
     @property
     def names(self) -> tuple[str, ...]:

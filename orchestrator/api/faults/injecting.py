@@ -37,6 +37,7 @@ class ApiFaults:
 
     Attributes:
         active: In the order in which they act.
+        identify: Tells who asks.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class ApiFaults:
         self.active: tuple[ApiFault, ...] = ()
         self._clock = clock
         self._chance = chance
-        self._identify = identify
+        self.identify = identify
         self._pause = pause
         self._internal = internal
         self._lines: dict[WatchLine, None] = {}
@@ -81,6 +82,11 @@ class ApiFaults:
             for line in tuple(self._lines):
                 line.release(fault)
 
+    def cut_watches(self) -> None:
+        """Cut all watches, as at the end of the server that they come from."""
+        for line in tuple(self._lines):
+            line.end(None)
+
     # -- requests
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, forward: Forward) -> None:
@@ -100,7 +106,7 @@ class ApiFaults:
                 return
         self._lines[line] = None
         try:
-            await line.run(forward, receive, self._reset)
+            await line.run(forward, receive, reset)
         finally:
             del self._lines[line]
 
@@ -128,12 +134,12 @@ class ApiFaults:
             if line is not None and _acts_on_line(fault, request):
                 line.strike(fault)
             elif effect.loss == "reset":
-                await self._reset(scope, receive)
+                await reset(scope, receive)
                 return False
             elif effect.loss is not None:
                 await forward(scope, receive, _unheard)
                 if effect.loss == "reset-after-write":
-                    await self._reset(scope, receive)
+                    await reset(scope, receive)
                 else:
                     await self._refuse(scope, receive, send, timeout(request))
                 return False
@@ -159,20 +165,6 @@ class ApiFaults:
             accepted = PLAIN
         await send_whole(request, error_response(error, accepted), send)
 
-    async def _reset(self, scope: Scope, receive: Receive) -> None:
-        """Have the connection break.
-
-        Raises:
-            ConnectionResetError: There is none: the client is in this program.
-        """
-        extensions = scope.get("extensions") or {}
-        reset = extensions.get(RESET) or extensions.get(ABORT)
-        if reset is None:
-            raise ConnectionResetError("Connection reset by peer: a fault was injected")
-        reset()
-        while (await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):
-            pass
-
     # -- what faults look at
 
     def _head(self, scope: Scope, body: dict[str, Any] | None = None) -> ApiRequest:
@@ -190,7 +182,7 @@ class ApiFaults:
             namespace=asked.namespace,
             name=asked.name or str(named.get("name") or named.get("generateName") or ""),
             path=asked.path or request.path,
-            user=self._identify(scope) if who else "",
+            user=self.identify(scope) if who else "",
             user_agent=request.headers.get(b"user-agent", b"").decode("latin-1"),
             body=body,
             inside=bool(scope.get(self._internal)),
@@ -214,6 +206,33 @@ class ApiFaults:
             except StatusError:
                 body = None  # the API will say what is wrong with it
         return self._head(scope, body), _again(messages, receive)
+
+
+class Down:
+    """Stands where there is no API server: each connection is reset."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse one request (the ASGI interface)."""
+        del send
+        await reset(scope, receive)
+
+    def close(self) -> None:
+        """Have nothing to end."""
+
+
+async def reset(scope: Scope, receive: Receive) -> None:
+    """Have a request's connection break.
+
+    Raises:
+        ConnectionResetError: There is none: the client is in this program.
+    """
+    extensions = scope.get("extensions") or {}
+    break_off = extensions.get(RESET) or extensions.get(ABORT)
+    if break_off is None:
+        raise ConnectionResetError("Connection reset by peer: a fault was injected")
+    break_off()
+    while (await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):
+        pass
 
 
 def _strikes_open_watches(fault: ApiFault) -> bool:
