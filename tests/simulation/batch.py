@@ -282,7 +282,9 @@ def batch_problems(store: Store) -> Iterator[str]:
             if TRACKING in (pod["metadata"].get("finalizers") or ())
             and (pod.get("status") or {}).get("phase") in FINISHED
         ]
-        # The last failed pod of an index stays for the next, which a suspended Job does not get.
-        handed_on = spec.get("suspend") and "backoffLimitPerIndex" in spec
+        # The last failed pod of an index stays for the next, which a Job does not get while it is
+        # suspended or may have no pods.
+        stands = spec.get("suspend") or spec.get("parallelism") == 0
+        handed_on = stands and "backoffLimitPerIndex" in spec
         if held and not handed_on:
             yield f"job {name}: pods {held} are over and not counted"
