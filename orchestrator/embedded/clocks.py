@@ -168,7 +168,9 @@ class ClusterClock:
         with self.waiting():
             await self._clock.sleep(seconds)
 
-    def shown_to(self, *packages: str) -> contextlib.AbstractContextManager[None]:
+    def shown_to(
+        self, *packages: str, skew: float = 0.0
+    ) -> contextlib.AbstractContextManager[None]:
         """Let modules that read the computer's clock read this one for the block.
 
         For libraries that compare timestamps of their own (kopf's retries, leases), above all on a
@@ -181,13 +183,14 @@ class ClusterClock:
 
         Args:
             *packages: Names of loaded packages and modules.
+            skew: Seconds by which they see it wrong: ahead, or behind if negative.
 
         Raises:
             ValueError: Nothing of that name is loaded.
         """
         from orchestrator.embedded.wall_clocks import shown_to
 
-        return shown_to(packages, self.now)
+        return shown_to(packages, lambda: self.now() + skew)
 
     @contextlib.contextmanager
     def waiting(self) -> Any:

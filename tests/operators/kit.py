@@ -18,9 +18,10 @@ EPOCH = 1_767_225_600.0
 
 
 @contextlib.contextmanager
-def example(directory: str, name: str) -> Iterator[ModuleType]:
-    """Load an operator as its users' ``import`` would, for the block."""
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / directory / f"{name}.py")
+def example(directory: str, name: str, file: str = "") -> Iterator[ModuleType]:
+    """Load an operator as its users' ``import`` would, for the block; under a name of its own."""
+    path = EXAMPLES / directory / f"{file or name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
