@@ -15,7 +15,7 @@ from orchestrator.cluster import Origin
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.travel_changes import Difference, Revisions, difference, revisions
 from orchestrator.embedded.travel_past import Past
-from orchestrator.embedded.travel_snapshots import ClusterSnapshot
+from orchestrator.embedded.travel_snapshots import ClusterSnapshot, let_stand, standing_of
 from orchestrator.resources.conditions import is_condition_true
 from orchestrator.resources.kinds import registry
 from orchestrator.store.history import History, VersionError
@@ -97,7 +97,7 @@ class Travels:
         """See `Cluster.snapshot`."""
         await self.settle()
         store = self._core.store
-        return ClusterSnapshot(store, store.sequence, store.clock.now(), store.objects())
+        return ClusterSnapshot(store, standing_of(self._core.nodes), store.objects())
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
         """See `Cluster.restore`."""
@@ -106,7 +106,11 @@ class Travels:
                 "what processes have done cannot be undone: restore works with "
                 "runtime='simulated'; start another cluster instead"
             )
+        snapshot.check(self._core.store)
         await self.settle()
+        if standing_of(self._core.nodes) != snapshot.standing:
+            await let_stand(self._core.nodes, snapshot.standing)
+            await self.settle()
         await snapshot.put_back(self._core.store)
 
     async def settle(self) -> None:

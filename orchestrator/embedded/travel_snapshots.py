@@ -3,11 +3,59 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.resources.objects import Object
 from orchestrator.store import Store
 from orchestrator.store.operations import Rewind
+
+if TYPE_CHECKING:
+    from orchestrator.node import NodeManager
+
+
+class Standing(NamedTuple):
+    """How nodes fare, beside what their objects say.
+
+    Attributes:
+        living: Names of those that live.
+        fallen: Of those that have crashed.
+        cut: Of those that live and are cut off.
+    """
+
+    living: tuple[str, ...]
+    fallen: tuple[str, ...]
+    cut: tuple[str, ...]
+
+
+def standing_of(nodes: NodeManager) -> Standing:
+    """Return how nodes fare now."""
+    living = nodes.names
+    return Standing(living, nodes.fallen, tuple(n for n in living if not nodes.reaches(n)))
+
+
+async def let_stand(nodes: NodeManager, wanted: Standing) -> None:
+    """Let nodes fare as they did; their objects and pods are put back afterwards."""
+    now = standing_of(nodes)
+    if now == wanted:
+        return
+    there = {*wanted.living, *wanted.fallen}
+    for name in (*now.living, *now.fallen):
+        if name not in there:
+            await nodes.remove(name)
+    for name in now.cut:
+        if name in there and name not in wanted.cut:
+            await nodes.heal(name)
+    for name in (*wanted.living, *wanted.fallen):
+        if not nodes.lives(name) and (name in wanted.living or name not in now.fallen):
+            nodes.forget(name)
+            await nodes.add(nodes.known[name])
+    for name in wanted.fallen:
+        if nodes.lives(name):
+            await nodes.kill(name)
+    for name in wanted.cut:
+        if nodes.reaches(name):
+            await nodes.partition(name)
 
 
 class ClusterSnapshot:
@@ -15,15 +63,17 @@ class ClusterSnapshot:
 
     Attributes:
         version: When, as a ``resourceVersion``.
+        standing: Which nodes lived.
     """
 
     def __init__(
-        self, store: Store, version: int, now: float, objects: dict[tuple[str, str, str], Object]
+        self, store: Store, standing: Standing, objects: dict[tuple[str, str, str], Object]
     ) -> None:
         """Hold the objects, which are frozen."""
-        self.version = version
+        self.version = store.sequence
+        self.standing = standing
         self._store = store
-        self._now = now
+        self._now = store.clock.now()
         self._objects = objects
         # As `_objects`, but for those that have been put back: what is put back has a new version,
         # and is not to be compared field by field again.
@@ -40,17 +90,20 @@ class ClusterSnapshot:
         """The cluster's time at that moment."""
         return dt.datetime.fromtimestamp(self._now, dt.UTC)
 
-    async def put_back(self, store: Store) -> None:
-        """Make the objects of ``store`` what they were.
+    def check(self, store: Store) -> None:
+        """Raise unless the objects were in ``store``.
 
         Raises:
-            ClusterError: It is not the store that they were in.
+            ClusterError: They were in another one.
         """
         if store is not self._store:
             raise ClusterError(
                 "this snapshot was taken of another cluster, whose uids and keys are its own: "
                 "restore it there, or fork that cluster"
             )
+
+    async def put_back(self, store: Store) -> None:
+        """Make the objects of ``store`` what they were."""
         rewind = Rewind(self._objects, self._known)
         await store.rewind(rewind)
         self._known.update(rewind.made)

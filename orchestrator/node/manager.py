@@ -305,6 +305,8 @@ class NodesActor(Actor[Command]):
             self._nodes[name].tell(nodes.PodsChanged(changes=tuple(found)))
         for event in events:
             if event.type == "DELETED" and event.key[0] == "nodes" and event.key[2] in reached:
+                if event.restored and self._store.get(*event.key) is not None:
+                    continue  # it is registered, as it was before
                 node = self._nodes.get(event.key[2])
                 if node is not None:
                     node.tell(nodes.Deregistered())
@@ -519,6 +521,15 @@ class NodeManager:
         for uid in sorted(runtime.pods(name)):
             for record in runtime.known(uid):
                 runtime.remove(record.started.id)
+
+    def forget(self, name: str) -> None:
+        """Let the containers of a node that does not live never have been.
+
+        Those that ran by what is stored of their pods run on when it comes back.
+        """
+        runtime = self._runtimes[self._known[name].runtime]
+        for uid in sorted(runtime.pods(name)):
+            runtime.forget(uid)
 
     async def _stop_actor(self, name: str) -> None:
         assert self._ref is not None

@@ -245,6 +245,84 @@ async def test_events_since_are_gone_and_told_anew() -> None:
 
 
 @on_a_real_loop
+async def test_nodes_live_as_they_did() -> None:
+    """One that crashed is back with its pods, one that was added is gone, one that went is here."""
+    async with Cluster(listen=None) as cluster:
+        await cluster.apply(deployment("web", replicas=6))
+        await cluster.wait("deployment/web", "Available")
+        await cluster.clock.advance(seconds=30)
+        snap, wanted = await cluster.snapshot(), state_of(cluster)
+        for minutes in (0, 10):
+            await cluster.nodes["node-1"].crash()
+            await cluster.nodes["node-2"].remove()
+            await cluster.nodes["node-3"].partition()
+            await cluster.nodes.add()
+            await cluster.clock.advance(minutes=minutes)
+            await cluster.restore(snap)
+            assert_same(state_of(cluster), wanted)
+            await cluster.clock.settle()
+            assert_same(state_of(cluster), wanted)
+            assert set(cluster.core.nodes.names) == {"node-1", "node-2", "node-3"}
+        await cluster.clock.advance(minutes=10)
+        for pod in await cluster.api.list("pods"):
+            assert pod["status"]["phase"] == "Running"
+            assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+        await cluster.nodes["node-1"].crash()
+        down = await cluster.snapshot()
+        await cluster.nodes["node-1"].recover()
+        await cluster.restore(down)
+        assert cluster.core.nodes.fallen == ("node-1",)
+        node = await cluster.wait("node/node-1", "Ready=Unknown", timeout=120)
+        assert node is not None
+
+
+@on_a_real_loop
+async def test_functions_of_images_run_again_after_a_restore_and_in_a_fork() -> None:
+    """From their beginning, once, with no restart to be seen; those of pods that are gone end."""
+    running: list[str] = []
+
+    async with Cluster(listen=None, nodes=1) as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Any) -> None:
+            name = container.env.get("WHO", "?")
+            running.append(name)
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                running.remove(name)
+
+        def pod(name: str) -> Object:
+            main = {"name": "main", "image": "worker:1", "env": [{"name": "WHO", "value": name}]}
+            metadata = {"name": name}
+            return {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": metadata,
+                "spec": {"containers": [main]},
+            }
+
+        await cluster.apply(pod("a"))
+        await cluster.wait("pod/a", "Ready")
+        snap, wanted = await cluster.snapshot(), state_of(cluster)
+        await cluster.api.delete("pod", "a")
+        await cluster.apply(pod("b"))
+        await cluster.wait("pod/b", "Ready")
+        await cluster.clock.advance(minutes=1)
+        assert running == ["b"]
+        await cluster.restore(snap)
+        await cluster.clock.settle()
+        assert running == ["a"]
+        assert_same(state_of(cluster), wanted)
+        async with await cluster.fork() as fork:
+            await fork.clock.settle()
+            assert running == ["a", "a"]
+            found = await fork.api.get("pod", "a")
+            assert found["status"]["containerStatuses"][0]["restartCount"] == 0
+        assert running == ["a"]
+
+
+@on_a_real_loop
 async def test_a_snapshot_is_put_back_in_its_own_cluster_of_simulated_nodes_only() -> None:
     """Elsewhere uids, keys and addresses are others; processes cannot be undone."""
     async with Cluster(listen=None) as one, Cluster(listen=None) as other:
