@@ -73,7 +73,7 @@ def test_nodes_and_faults_have_twins() -> None:
     """They are handles of their own."""
     with Cluster.sync(nodes=2, listen=None) as cluster:
         with cluster.faults.api(verb="create", kind="ConfigMap", error=409, times=1) as fault:
-            with pytest.raises(StatusError, match="onflict"):
+            with pytest.raises(StatusError, match="already exists"):
                 cluster.api.create(config_map("one"))
             cluster.api.create(config_map("two"))
             assert [each.description for each in cluster.faults.active] == [fault.description]

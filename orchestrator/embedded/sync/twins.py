@@ -135,7 +135,9 @@ class SyncClock:
         """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
         self._portal.call(self._async.sleep, seconds)
 
-    def shown_to(self, *packages: str) -> contextlib.AbstractContextManager[None]:
+    def shown_to(
+        self, *packages: str, skew: float = 0.0
+    ) -> contextlib.AbstractContextManager[None]:
         """Let modules that read the computer's clock read this one for the block.
 
         For libraries that compare timestamps of their own (kopf's retries, leases), above all on a
@@ -148,11 +150,12 @@ class SyncClock:
 
         Args:
             *packages: Names of loaded packages and modules.
+            skew: Seconds by which they see it wrong: ahead, or behind if negative.
 
         Raises:
             ValueError: Nothing of that name is loaded.
         """
-        return around(self._portal, self._portal.run(self._async.shown_to, *packages))
+        return around(self._portal, self._portal.run(self._async.shown_to, *packages, skew=skew))
 
 
 class SyncClient:
@@ -488,6 +491,17 @@ class SyncFaults:
             ClusterError: There is none of that name.
         """
         self._portal.run(self._async.crash_controller, name)
+
+    def restart(self) -> None:
+        """Let the control plane go down and come back, at the same address.
+
+        Store, controllers and scheduler begin anew from the log; connections are reset, watches
+        with them; the nodes' containers go on, and faults of the API and of nodes stay in force.
+
+        Raises:
+            ClusterError: It can't start again.
+        """
+        self._portal.call(self._async.restart)
 
     def api(
         self,
@@ -1026,9 +1040,9 @@ class SyncMethods:
 
         Versions and the clock go on: what is put back gets new versions, all in one commit, and
         watches from before end with 410 ``Expired``, upon which clients list anew. Pods whose
-        containers ran in the snapshot run again, with no restart to be seen; those that are not in
-        it are gone. What is no object is not put back: files of volumes, faults, the log of a
-        container.
+        containers ran in the snapshot run again, with no restart to be seen (a function of an image
+        begins anew); those that are not in it are gone. Nodes live, or have crashed, as then. What
+        is neither is not put back: faults, and what a container has written.
 
         Raises:
             ClusterError: The snapshot is another cluster's, or the nodes run processes, which
