@@ -365,6 +365,7 @@ class BareCluster:
                 )
             assert isinstance(runtime, SimulatedRuntime)
             self.logs = NodeLogs(None, clock, runtime, unreachable=self._unreachable)
+            self.egress.dial = runtime.dial
         self._runtime = runtime
         self.sessions = NodeSessions(runtime, self._unreachable)
         return runtime, measure

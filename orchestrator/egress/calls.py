@@ -21,6 +21,8 @@ from orchestrator.records import dataclass
 if TYPE_CHECKING:
     import httpx
 
+    from orchestrator.egress.dialing import Dial
+
 ANSWER_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of an answer that is read as a whole."""
 
@@ -86,8 +88,13 @@ class Egress:
     """Makes requests, keeping connections open by TLS settings."""
 
     def __init__(self, chance: random.Random) -> None:
-        """Begin without a connection; ``chance`` chooses among endpoints."""
+        """Begin without a connection; ``chance`` chooses among endpoints.
+
+        Attributes:
+            dial: Asked first for each connection, where some addresses are in this program.
+        """
         self.chance = chance
+        self.dial: Dial | None = None
         self._clients: OrderedDict[str, httpx.AsyncClient] = OrderedDict()
 
     async def request(self, call: Call) -> Answer:
@@ -146,11 +153,28 @@ class Egress:
         context = _trust(ca_bundle, verify=verify)
         if certificate is not None:
             context.load_cert_chain(*certificate)
+        limits = httpx.Limits(max_connections=256, max_keepalive_connections=16)
+        transport = None
+        if self.dial is not None:
+            import httpcore
+
+            from orchestrator.egress.dialing import DialingBackend
+
+            transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+            # httpx has no parameter for it; its other pool was never used.
+            transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - see above
+                ssl_context=context,
+                max_connections=limits.max_connections,
+                max_keepalive_connections=limits.max_keepalive_connections,
+                keepalive_expiry=limits.keepalive_expiry,
+                network_backend=DialingBackend(self.dial),
+            )
         client = self._clients[key] = httpx.AsyncClient(
             verify=context,
             timeout=None,  # noqa: S113 - every call has a deadline of its own
             trust_env=False,
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=16),
+            limits=limits,
+            transport=transport,
         )
         if len(self._clients) > CONTEXTS_KEPT:
             _, oldest = self._clients.popitem(last=False)

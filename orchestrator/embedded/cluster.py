@@ -467,7 +467,8 @@ class Cluster:
             history=config.history,
             config=config,
         )
-        fork._origin, fork._images = origin, self._images
+        fork._origin = origin
+        fork._images = None if self._images is None else self._images.copy()
         await fork.start()
         return fork
 

@@ -22,6 +22,7 @@ from orchestrator.node.usage.courses import parse_course
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from orchestrator.embedded.serving import HttpFunction
     from orchestrator.node.simulated_ports import Visit
     from orchestrator.node.simulated_processes import SimulatedProcess
 
@@ -87,8 +88,9 @@ class Image:
     def port(self, number: int) -> Callable[[PortFunction], PortFunction]:
         """Let an async function of a `Connection` serve a port of its containers.
 
-        ``kubectl port-forward`` reaches it, and so do ``httpGet`` and ``tcpSocket`` probes, which
-        then find nobody on ports that no function serves.
+        ``kubectl port-forward`` reaches it, the API's proxies of pods and Services (without TLS),
+        and ``httpGet`` and ``tcpSocket`` probes. All of them then find nobody on ports that no
+        function serves.
         """
         if not 0 < number < 1 << 16:
             raise ValueError(f"there is no port {number}")
@@ -98,6 +100,23 @@ class Image:
             self._ports[number] = function
             self.declared.ports = frozenset(self._ports)
             self.declared.server = self._serve
+            return function
+
+        return declare
+
+    def http(self, number: int) -> Callable[[HttpFunction], HttpFunction]:
+        """Let a function of a `Request` answer HTTP at a port of its containers; see `port`.
+
+        ```python
+        @web.http(8080)
+        def answer(request):
+            return {"path": request.path} if request.path != "/healthz" else 200
+        ```
+        """
+        from orchestrator.embedded.serving import serve_http
+
+        def declare(function: HttpFunction) -> HttpFunction:
+            self.port(number)(serve_http(function))
             return function
 
         return declare

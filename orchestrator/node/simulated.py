@@ -362,6 +362,21 @@ class SimulatedRuntime:
             raise SessionError(refused)
         return made
 
+    async def dial(self, address: str, port: int) -> PortConnection | None:
+        """Connect to a port of the pod at an address; None: no function listens at it at all.
+
+        Raises:
+            ConnectionError: Some function does, but not on this port.
+        """
+        for process in self._processes:
+            image = self.declared(process.spec.container)
+            if process.spec.address == address and image is not None and image.server is not None:
+                try:
+                    return await self.connect(process.spec.pod, port)
+                except SessionError as error:
+                    raise ConnectionRefusedError(str(error)) from error
+        return None
+
     def _forget_command(self, container: str, task: asyncio.Task[int]) -> None:
         running = self._commands.get(container)
         if running is not None:

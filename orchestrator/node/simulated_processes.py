@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CoroutineType
 from typing import Final
 
@@ -138,6 +138,9 @@ class Processes:
         self._running: dict[str, SimulatedProcess] = {}
         self._ending: set[asyncio.Task[int]] = set()
         self._logs: dict[str, MemoryLog] = {}
+
+    def __iter__(self) -> Iterator[SimulatedProcess]:
+        return iter(self._running.values())
 
     def get(self, container: str) -> SimulatedProcess | None:
         """Return a running container's process, None where nothing stands behind it."""

@@ -410,6 +410,41 @@ async def test_a_restored_pod_runs_its_function_anew() -> None:
 
 
 @on_a_real_loop
+async def test_a_functions_client_speaks_to_the_fork_that_it_runs_in() -> None:
+    """A fork has the images, and its own containers of them."""
+    async with quiet() as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            await container.sleep(10)
+            name = f"seen-{container.restart_count}"
+            made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+            await container.client.create(made)
+            await container.terminated
+
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "all"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "cluster-admin",
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}],
+        }
+        await cluster.apply([binding, pod()])
+        await cluster.wait("pods/one", "Ready")
+        async with await cluster.fork() as fork:
+            fork.image("worker:2")
+            await fork.clock.advance(11)
+            assert await fork.api.find("configmaps", "seen-0") is not None
+            assert await cluster.api.find("configmaps", "seen-0") is None
+        assert cluster.images is not None
+        assert cluster.images.find("worker:2") is None
+
+
+@on_a_real_loop
 async def test_a_crash_of_its_node_ends_a_function_without_a_word() -> None:
     """It gets no SIGTERM; elsewhere, or when the node is back, it begins anew."""
     lives: list[str] = []

@@ -10,12 +10,14 @@ import asyncio
 import re
 from typing import Any
 
+import httpx
 import pytest
 
 from orchestrator import Cluster, ClusterError, Exit, StatusError
 from orchestrator.embedded.commands import Command, Connection
 from orchestrator.embedded.containers import Container
 from orchestrator.embedded.images import without_tag
+from orchestrator.embedded.serving import Request
 from orchestrator.node.usage.objects import pod_metrics
 from orchestrator.resources.objects import Object
 from tests.embedded.kit import EPOCH, deployment, on_a_real_loop
@@ -431,3 +433,46 @@ async def test_images_may_be_said_before_the_cluster_starts() -> None:
         cluster.image("web:1")
         await cluster.apply(pod("two", image="web:1"))
         await cluster.wait("pods/two", "Ready")
+
+
+@on_a_real_loop
+async def test_requests_to_ports_go_through_the_apis_proxies() -> None:
+    """Of the pod, and of a Service in front of it; a port that nobody serves is refused."""
+    async with Cluster(nodes=1, epoch=EPOCH) as cluster:
+
+        @cluster.image("web:1").http(8080)
+        async def answer(request: Request) -> object:
+            match request.method, request.path:
+                case "GET", "/hello":
+                    who = request.container.pod["metadata"]["name"]
+                    return {"from": who, "query": dict(request.query)}
+                case "POST", "/echo":
+                    return 201, request.body
+                case "GET", "/gone":
+                    return 410
+            raise ValueError("what?")
+
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
+        }
+        metadata = {"labels": {"app": "web"}}
+        probe = {"readinessProbe": {"httpGet": {"path": "/hello", "port": 8080}}}
+        await cluster.apply([service, pod(image="web:1", metadata=metadata, main=probe)])
+        await cluster.wait("pods/one", "Ready")
+        core = f"{cluster.url}/api/v1/namespaces/default"
+        pods, services = f"{core}/pods/one:8080/proxy", f"{core}/services/web:80/proxy"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            hello = await client.get(f"{pods}/hello?a=1")
+            assert hello.json() == {"from": "one", "query": {"a": "1"}}
+            echo = await client.post(f"{services}/echo", content=b"data")
+            assert (echo.status_code, echo.content) == (201, b"data")
+            assert (await client.get(f"{pods}/gone")).status_code == 410
+            broken = await client.get(f"{pods}/other")
+            assert (broken.status_code, broken.text) == (500, "ValueError: what?\n")
+            refused = await client.get(f"{core}/pods/one:81/proxy/")
+            assert refused.status_code == 503
+            assert ":81: connect: connection refused" in refused.json()["message"]
+        assert await cluster.api.logs("one") == "ValueError: what?\n"

@@ -45,6 +45,8 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.embedded.commands.Connection",
         "orchestrator.embedded.commands.ExecFunction",
         "orchestrator.embedded.commands.PortFunction",
+        "orchestrator.embedded.serving.Request",
+        "orchestrator.embedded.serving.HttpFunction",
     ),
     "Faults": (
         "orchestrator.embedded.faults.Faults",
