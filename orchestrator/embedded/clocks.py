@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Literal, TypeAlias
 
@@ -94,7 +95,8 @@ class ClusterClock:
     ) -> Any:
         """Let time pass until something holds, at most so long (an hour, if nothing is said).
 
-        When that time is over and clients outside may still act, it goes on in real time.
+        The condition may be an async function, such as one that asks the API. When that time is
+        over and clients outside may still act, it goes on in real time (not for an async one).
 
         Returns:
             What the condition said: something true, as soon as it was.
@@ -103,7 +105,9 @@ class ClusterClock:
             TimeoutError: It did not hold within that time.
         """
         span = seconds + minutes * 60 + hours * _HOUR + days * _DAY or _HOUR
-        if isinstance(self._clock, VirtualClock):
+        if inspect.isawaitable(first := condition()):
+            found = await first or await self._ask(condition, span)
+        elif isinstance(self._clock, VirtualClock):
             found = await self.until(condition, span)
         else:
             found = await self._poll(condition, span)
@@ -149,6 +153,21 @@ class ClusterClock:
         For code of a test or an operator that others cannot see being busy.
         """
         return self._clock.held()
+
+    async def _ask(self, condition: Callable[[], Any], span: float) -> Any:
+        """Do as `until` for a condition that has to be awaited; time stands meanwhile."""
+        clock = self._clock
+        end = clock.monotonic() + span
+        while True:
+            await self.settle()
+            now = clock.monotonic()
+            if (found := await condition()) or now >= end:
+                return found
+            if isinstance(clock, VirtualClock):
+                due = clock.next_due
+                await clock.advance(max(0.0, (end if due is None else min(due, end)) - now))
+            else:
+                await clock.sleep(min(0.02, span))
 
     async def _poll(self, condition: Callable[[], Any], span: float) -> Any:
         end = self._clock.monotonic() + span

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 import pytest_asyncio
 
-from orchestrator.testing.living import living
+from orchestrator.testing.living import living, put_back
 from orchestrator.testing.plugin import settings_for
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ async def shared_on_asyncio(request: pytest.FixtureRequest) -> AsyncIterator[Clu
 
 
 @pytest_asyncio.fixture(loop_scope="session", name="_shared_cluster_apart_on_session_loop")
-async def apart_on_session_loop(shared_cluster: Cluster) -> AsyncIterator[None]:
+async def apart_on_session_loop(
+    request: pytest.FixtureRequest, shared_cluster: Cluster
+) -> AsyncIterator[None]:
     """Put the session's cluster back after a test."""
-    before = await shared_cluster.snapshot()
-    yield
-    if shared_cluster.version != before.version:
-        await shared_cluster.restore(before)
+    async with put_back(shared_cluster, request.node):
+        yield

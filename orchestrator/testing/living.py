@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from orchestrator.testing.settings import ALIVE
+from orchestrator.testing.settings import ALIVE, settings_beside
 
 if TYPE_CHECKING:
     from orchestrator import Cluster, SyncCluster
@@ -41,11 +41,7 @@ async def living(settings: Settings, node: pytest.Item | pytest.Session) -> Asyn
     alive = node.stash.setdefault(ALIVE, [])
     alive.append(cluster)
     try:
-        with contextlib.ExitStack() as faults:
-            for source in settings.apply:
-                await cluster.apply(source)
-            for fault in settings.faults:
-                faults.enter_context(cluster.faults.api(**fault))
+        async with prepared(cluster, settings):
             yield cluster
     finally:
         alive.remove(cluster)
@@ -60,16 +56,61 @@ def living_apart(settings: Settings, node: pytest.Item | pytest.Session) -> Iter
 
     cluster = SyncCluster(settings.cluster())
     alive = node.stash.setdefault(ALIVE, [])
-    with cluster, contextlib.ExitStack() as faults:
+    with cluster:
         alive.append(cluster)
         try:
-            for source in settings.apply:
-                cluster.apply(source)
-            for fault in settings.faults:
-                faults.enter_context(cluster.faults.api(**fault))
-            yield cluster
+            with prepared_apart(cluster, settings):
+                yield cluster
         finally:
             alive.remove(cluster)
+
+
+@contextlib.asynccontextmanager
+async def prepared(cluster: Cluster, settings: Settings) -> AsyncIterator[None]:
+    """Apply what a test wants to be there, and put its faults into force for the block."""
+    with contextlib.ExitStack() as faults:
+        for source in settings.apply:
+            await cluster.apply(source)
+        for fault in settings.faults:
+            faults.enter_context(cluster.faults.api(**fault))
+        yield
+
+
+@contextlib.contextmanager
+def prepared_apart(cluster: SyncCluster, settings: Settings) -> Iterator[None]:
+    """Do as `prepared`."""
+    with contextlib.ExitStack() as faults:
+        for source in settings.apply:
+            cluster.apply(source)
+        for fault in settings.faults:
+            faults.enter_context(cluster.faults.api(**fault))
+        yield
+
+
+@contextlib.asynccontextmanager
+async def put_back(cluster: Cluster, node: pytest.Item) -> AsyncIterator[None]:
+    """Give a test a cluster that it shares with others; make it what it was, afterwards."""
+    settings = settings_beside(node)
+    before = await cluster.snapshot()
+    try:
+        async with prepared(cluster, settings):
+            yield
+    finally:
+        cluster.faults.clear()
+        await cluster.restore(before)
+
+
+@contextlib.contextmanager
+def put_back_apart(cluster: SyncCluster, node: pytest.Item) -> Iterator[None]:
+    """Do as `put_back`."""
+    settings = settings_beside(node)
+    before = cluster.snapshot()
+    try:
+        with prepared_apart(cluster, settings):
+            yield
+    finally:
+        cluster.faults.clear()
+        cluster.restore(before)
 
 
 async def _end(cluster: Cluster, before: set[asyncio.Task[object]] | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -98,6 +99,12 @@ def sync_cluster(
 
 
 @pytest.fixture(scope="session")
+def shared_cluster_arguments() -> dict[str, Any]:
+    """What the shared clusters are like: arguments of `Cluster`; for a project to say."""
+    return {}
+
+
+@pytest.fixture(scope="session")
 def shared_cluster(request: pytest.FixtureRequest) -> Cluster:
     """A cluster of the whole session; after each test it is what it was before it.
 
@@ -137,11 +144,13 @@ def _shared_cluster_apart(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def _shared_sync_cluster_apart(shared_sync_cluster: SyncCluster) -> Iterator[None]:
-    before = shared_sync_cluster.snapshot()
-    yield
-    if shared_sync_cluster.version != before.version:
-        shared_sync_cluster.restore(before)
+def _shared_sync_cluster_apart(
+    request: pytest.FixtureRequest, shared_sync_cluster: SyncCluster
+) -> Iterator[None]:
+    from orchestrator.testing.living import put_back_apart
+
+    with put_back_apart(shared_sync_cluster, request.node):
+        yield
 
 
 # -- fixtures for anyio's plugin, which takes plain async functions
@@ -171,13 +180,14 @@ async def _shared_cluster_on_anyio(
 
 @pytest.fixture
 async def _shared_cluster_apart_on_anyio(
+    request: pytest.FixtureRequest,
     shared_cluster: Cluster,
     anyio_backend: Any,  # noqa: ARG001 - says that anyio runs it
 ) -> AsyncIterator[None]:
-    before = await shared_cluster.snapshot()
-    yield
-    if shared_cluster.version != before.version:
-        await shared_cluster.restore(before)
+    from orchestrator.testing.living import put_back
+
+    async with put_back(shared_cluster, request.node):
+        yield
 
 
 # -- which way a test runs
@@ -234,7 +244,11 @@ def settings_for(request: pytest.FixtureRequest, version: str | None = None) -> 
         found = asked.option(request.config, "version")
         version = str(found) if found else None
     drawn = random.SystemRandom().getrandbits(32)
-    return asked.settings_of(request.config, node, version, drawn)
+    found = asked.settings_of(request.config, node, version, drawn)
+    if node is not None:
+        return found
+    more = request.getfixturevalue("shared_cluster_arguments")
+    return replace(found, arguments={**found.arguments, **more})
 
 
 # -- reports

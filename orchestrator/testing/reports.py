@@ -79,8 +79,16 @@ def _head(cluster: Cluster) -> str:
     return (
         f"Kubernetes {cluster.config.kubernetes_version}, {nodes} nodes, "
         f"version {cluster.version}, time {now:%Y-%m-%dT%H:%M:%S}Z ({cluster.clock.mode})\n"
-        f"seed {seed}: repeat it with pytest --cluster-seed={seed}, or Cluster(seed={seed})"
+        f"seed {seed}: repeat it with pytest --cluster-seed={seed}, or Cluster(seed={seed}"
+        f"{_epoch(cluster)})"
     )
+
+
+def _epoch(cluster: Cluster) -> str:
+    """Return where a clock began that is not real: with it, timestamps repeat too."""
+    if cluster.clock.mode == "real":
+        return ""
+    return f", epoch={cluster.clock.now() - cluster.store.clock.monotonic():.6f}"
 
 
 # -- objects
@@ -189,7 +197,12 @@ def _logs(cluster: Cluster) -> Iterator[str]:
     pods.sort(key=lambda pod: not is_unwell(pod))
     shown = 0
     for pod in pods:
-        for status in status_of(pod).get("containerStatuses") or ():
+        every = status_of(pod)
+        containers = (
+            *(every.get("initContainerStatuses") or ()),
+            *(every.get("containerStatuses") or ()),
+        )
+        for status in containers:
             text = _log_of(cluster, pod, status["name"])
             if text and shown < LOGS:
                 shown += 1

@@ -79,7 +79,9 @@ def add_options(parser: pytest.Parser) -> None:
 def option(config: pytest.Config, name: str) -> Any:
     """Return an option's value, from the command line or the configuration file; None if unset."""
     given = config.getoption(f"cluster_{name}")
-    return given if given is not None else config.getini(f"cluster_{name}") or None
+    if given is None:
+        given = config.getini(f"cluster_{name}")
+    return None if given in ("", False) else given
 
 
 def marked(node: pytest.Item | None) -> dict[str, Any]:
@@ -118,8 +120,9 @@ def settings_of(
     apply, faults = asked.pop("apply", ()), asked.pop("faults", ())
     for name in ("version", "versions"):
         asked.pop(name, None)
-    arguments: dict[str, Any] = {"seed": int(option(config, "seed") or seed)}
-    if nodes := option(config, "nodes"):
+    given, nodes = option(config, "seed"), option(config, "nodes")
+    arguments: dict[str, Any] = {"seed": seed if given is None else int(given)}
+    if nodes is not None:
         arguments["nodes"] = int(nodes)
     if option(config, "real_time"):
         arguments["time"] = "real"
@@ -128,6 +131,25 @@ def settings_of(
     directory = node.path.parent if node is not None else Path()
     return Settings(
         arguments=arguments | asked,
+        apply=[_found(source, directory) for source in _listed(apply)],
+        faults=_listed(faults),
+    )
+
+
+def settings_beside(node: pytest.Item) -> Settings:
+    """Return what a test's markers ask of a cluster that it shares with others."""
+    asked = marked(node)
+    apply, faults = asked.pop("apply", ()), asked.pop("faults", ())
+    if asked:
+        pytest.fail(
+            f"pytest.mark.cluster({', '.join(asked)}=...) is about a cluster of the test's own; of "
+            "a shared one a test may ask for apply and faults only: ask for cluster or "
+            "sync_cluster, or return what all share from a fixture shared_cluster_arguments",
+            pytrace=False,
+        )
+    directory = node.path.parent
+    return Settings(
+        arguments={},
         apply=[_found(source, directory) for source in _listed(apply)],
         faults=_listed(faults),
     )

@@ -73,6 +73,18 @@ async def test_the_clock_stands_until_it_is_told_to_advance() -> None:
 
 
 @on_a_real_loop
+async def test_time_passes_until_the_api_says_so() -> None:
+    """A condition may be awaited: a coroutine is not taken for something true."""
+    async with Cluster(epoch=EPOCH, listen=None) as cluster:
+        await cluster.apply(CRON_JOB)
+        jobs = await cluster.clock.advance_until(lambda: cluster.api.list("jobs"), hours=2)
+        assert len(jobs) == 1
+        assert EPOCH + 3600 <= cluster.clock.now() < EPOCH + 3700
+        with pytest.raises(TimeoutError, match="within 5 s"):
+            await cluster.clock.advance_until(lambda: cluster.api.find("jobs", "no"), seconds=5)
+
+
+@on_a_real_loop
 async def test_waiting_moves_time_as_far_as_it_needs() -> None:
     """A pod that gets ready after ninety seconds is waited for ninety seconds, not longer."""
     async with Cluster(epoch=EPOCH, listen=None) as cluster:

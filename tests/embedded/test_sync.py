@@ -171,6 +171,37 @@ def test_a_task_that_nobody_ends_is_complained_about() -> None:
     assert set(threading.enumerate()) == before
 
 
+def test_time_passes_until_what_the_caller_asks_the_cluster_for() -> None:
+    """The condition runs on the thread that waits; its errors are raised there."""
+    with Cluster.sync(nodes=1, listen=None, epoch=EPOCH) as cluster:
+        threads = set()
+
+        def is_late() -> bool:
+            threads.add(threading.current_thread())
+            cluster.api.list("pods")
+            return cluster.clock.now() >= EPOCH + 600
+
+        assert cluster.clock.advance_until(is_late, hours=1) is True
+        assert threads == {threading.current_thread()}
+        assert EPOCH + 600 <= cluster.clock.now() < EPOCH + 660
+        with pytest.raises(ZeroDivisionError):
+            cluster.clock.advance_until(lambda: 1 / 0)
+        with pytest.raises(TimeoutError, match="did not hold within 30 s"):
+            cluster.clock.advance_until(lambda: cluster.api.list("pods"), seconds=30)
+
+
+def test_a_fork_lives_on_its_cluster_s_thread() -> None:
+    """It ends by itself, or with the other."""
+    before = set(threading.enumerate())
+    with Cluster.sync(nodes=1, listen=None) as cluster:
+        cluster.api.create(config_map("one"))
+        with cluster.fork() as fork:
+            fork.api.delete("configmaps", "one")
+        forgotten = cluster.fork()
+        assert len(forgotten.api.list("configmaps")) == 1
+    assert set(threading.enumerate()) == before
+
+
 def test_a_condition_that_calls_the_twin_is_refused_and_does_not_hang() -> None:
     """It runs on the thread that would have to answer."""
     with (

@@ -31,8 +31,8 @@ TWINS: Final = {
 """Asynchronous class → its twin; those that return others come after them."""
 
 LEFT_OUT: Final = frozenset({
-    "start", "stop", "sync",  # of Cluster: its twin's life is written by hand
-    "waiting", "driven",  # of ClusterClock: for those who build on it
+    "start", "stop", "sync", "fork",  # of Cluster: its twin's life is written by hand
+    "waiting", "driven", "until",  # of ClusterClock: for those who build on it
 })  # fmt: skip
 SPECIAL: Final = frozenset(
     {"__getitem__", "__iter__", "__len__", "__contains__", "__enter__", "__exit__", "__repr__"}
@@ -56,6 +56,7 @@ _OURS: Final = frozenset({"Portal", "Stream", "around", "as_is", "entered"})
 _STREAM: Final = re.compile(r"AsyncIterator\[AsyncIterator\[(?P<piece>.+)\]\]$")
 _CONTEXT: Final = re.compile(r"AsyncIterator\[(?P<given>.+)\]$")
 _PLAIN_CONTEXT: Final = re.compile(r"contextlib\.AbstractContextManager\[.+\]$")
+_ASYNC_CONTEXT: Final = re.compile(r"contextlib\.AbstractAsyncContextManager\[(?P<given>.+)\]$")
 _SEVERAL: Final = re.compile(r"(?P<kind>tuple|list)\[(?P<item>\w+)(, \.\.\.)?\]$")
 
 
@@ -201,10 +202,16 @@ def _method(method: _Method, owner: ast.ClassDef) -> str:
             result = f"contextlib.AbstractContextManager[{_twinned(given['given'])}]"
             twin = _NAMES.get(given["given"], "as_is")
             body = f"return entered(self._portal, {made}, {twin})"
+    elif given := _ASYNC_CONTEXT.match(returns):
+        made = f"self._async.{node.name}({', '.join(_passed(node.args))})"
+        result = f"contextlib.AbstractContextManager[{_twinned(given['given'])}]"
+        body = f"return entered(self._portal, {made}, {_NAMES.get(given['given'], 'as_is')})"
     elif _PLAIN_CONTEXT.match(returns):
         result, body = returns, f"return around(self._portal, self._portal.run({call}))"
     else:
         way = "call" if isinstance(node, ast.AsyncFunctionDef) else "run"
+        if way == "call" and "condition: Callable[[], Any]" in arguments:
+            way = "ask"  # on the thread of who asks
         body = _wrapped(returns, f"self._portal.{way}({call})")
         result = _twinned(returns)
         if returns == "Self":

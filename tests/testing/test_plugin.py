@@ -185,15 +185,28 @@ def test_a_shared_cluster_is_for_each_test_what_it_was_before(pytester: pytest.P
             await shared_cluster.api.create(config("one"))
             await shared_cluster.delete([config("kept")])
 
+        @pytest.fixture(scope="session")
+        def shared_cluster_arguments():
+            return {{"nodes": 1}}
+
+        @pytest.mark.cluster(apply=config("two"))
         @pytest.mark.parametrize("time", [1, 2])
         def test_sync(shared_sync_cluster, time):
-            assert shared_sync_cluster.api.list("configmaps") == []
+            assert list(shared_sync_cluster.nodes) == ["node-1"]
+            assert len(shared_sync_cluster.api.list("configmaps")) == 1
             shared_sync_cluster.api.create(config("one"))
+
+        @pytest.mark.cluster(nodes=2)
+        def test_asks_too_much(shared_sync_cluster):
+            pass
         """
     result = run(pytester, test.format(mark="@pytest.mark.asyncio(loop_scope='session')"))
-    result.assert_outcomes(passed=4, warnings=0)
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(
+        ["pytest.mark.cluster(nodes=...) is about a cluster of the test's own*"]
+    )
     result = run(pytester, test.format(mark=""))
-    result.assert_outcomes(passed=2, errors=2)
+    result.assert_outcomes(passed=2, errors=3)
     result.stdout.fnmatch_lines(["shared_cluster lives on the event loop of the session*function*"])
 
 
@@ -273,7 +286,7 @@ def test_a_failed_test_shows_its_cluster(pytester: pytest.Pytester) -> None:
             "*Cluster.wait*",
             "*- cluster -*",
             "Kubernetes 1.35, 1 nodes, *",
-            "seed 9: repeat it with pytest --cluster-seed=9, or Cluster(seed=9)",
+            "seed 9: repeat it with pytest --cluster-seed=9, or Cluster(seed=9, epoch=*)",
             "pods:",
             "  default * huge * 0/1 * Pending *",
             "  default * fine * 1/1 * Running *",

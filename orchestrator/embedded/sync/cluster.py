@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
@@ -27,14 +28,21 @@ class SyncCluster(SyncMethods):
     ```
 
     Each has a thread with an event loop, which ends with it. Any thread may call its methods,
-    several at once. What the library calls in turn (conditions of `wait` and
-    ``clock.advance_until``, images) runs on the cluster's thread: it must not block, and must not
-    call these methods, which is refused with an error.
+    several at once. What the library calls in turn (the conditions of `wait`, images) runs on the
+    cluster's thread: it must not block, and must not call these methods, which is refused with an
+    error. Conditions of ``clock.advance_until`` run on the thread that waits, and may call them.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        """Prepare a thread for a cluster that was not started yet."""
-        super().__init__(Portal("orchestrator-cluster"), cluster)
+    def __init__(self, cluster: Cluster, portal: Portal | None = None) -> None:
+        """Prepare a thread for a cluster that was not started yet.
+
+        Args:
+            cluster: Which.
+            portal: Where it has been started already, on another's thread.
+        """
+        super().__init__(portal or Portal("orchestrator-cluster"), cluster)
+        self._owns_thread = portal is None
+        self._forks: list[SyncCluster] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -60,6 +68,8 @@ class SyncCluster(SyncMethods):
             ClusterError: It can't start, or was started before.
             OSError: The address can't be listened on.
         """
+        if not self._owns_thread:
+            return
         self._portal.start()
         try:
             self._portal.call(self._async.start)
@@ -75,13 +85,23 @@ class SyncCluster(SyncMethods):
         """
         if not self._portal.running:
             return
-        try:
-            self._portal.close_streams()
-        finally:
-            try:
-                self._portal.call(self._async.stop)
-            finally:
-                self._portal.close()
+        with contextlib.ExitStack() as exits:
+            if self._owns_thread:
+                exits.callback(self._portal.close)
+            exits.callback(self._portal.call, self._async.stop)
+            for fork in self._forks:
+                exits.callback(fork.stop)
+            if self._owns_thread:
+                exits.callback(self._portal.close_streams)
+
+    def fork(self, version: int | None = None) -> SyncCluster:
+        """Start a second cluster from this one's present or past, on this one's thread.
+
+        See `Cluster.fork`. It ends with ``with``, with `stop`, or with this one.
+        """
+        fork = SyncCluster(self._portal.call(self._async.fork, version), self._portal)
+        self._forks.append(fork)
+        return fork
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call an async function on the cluster's thread, such as one that uses `asynchronous`.

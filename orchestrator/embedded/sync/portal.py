@@ -6,6 +6,8 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
+import functools
+import queue
 import sys
 import threading
 import traceback
@@ -145,6 +147,44 @@ class Portal:
 
         return self._wait(work)
 
+    def ask(
+        self,
+        function: Callable[..., Awaitable[T]],
+        condition: Callable[[], Any],
+        **options: Any,
+    ) -> T:
+        """Await a function on the loop that asks a condition now and then.
+
+        The condition is called on this, the caller's thread, so that it may call the portal; the
+        loop does other things meanwhile.
+        """
+        questions: queue.SimpleQueue[asyncio.Future[Any] | None] = queue.SimpleQueue()
+
+        async def asked() -> Any:
+            answer = asyncio.get_running_loop().create_future()
+            questions.put(answer)
+            return await answer
+
+        work = self._submit(lambda: _awaited(function(asked, **options)))
+        work.add_done_callback(lambda _: questions.put(None))
+        try:
+            while (answer := questions.get()) is not None:
+                self._answer(answer, condition)
+        except BaseException:
+            self._abandon(work)
+            raise
+        return self._result(work)
+
+    def _answer(self, answer: asyncio.Future[Any], condition: Callable[[], Any]) -> None:
+        try:
+            value = condition()
+        except Exception as error:  # noqa: BLE001 - it comes out of the function that asks
+            settle: Callable[[], None] = functools.partial(answer.set_exception, error)
+        else:
+            settle = functools.partial(answer.set_result, value)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            answer.get_loop().call_soon_threadsafe(lambda: None if answer.done() else settle())
+
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a plain function on the thread of the loop; returns what it returns.
 
@@ -160,6 +200,14 @@ class Portal:
         return self._wait(work)
 
     def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        future = self._submit(work)
+        try:
+            return self._result(future)
+        except BaseException:
+            self._abandon(future)
+            raise
+
+    def _submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> concurrent.futures.Future[T]:
         if threading.current_thread() is self._thread:
             raise ClusterError(
                 "this function runs on the cluster's own thread, which cannot wait for itself: "
@@ -170,19 +218,22 @@ class Portal:
                 raise ClusterError("this cluster is not started: with Cluster.sync() as cluster")
             if self._closed:
                 raise ClusterError("this cluster has ended: make a new one")
-            future = asyncio.run_coroutine_threadsafe(self._noted(work), self._loop)
+            return asyncio.run_coroutine_threadsafe(self._noted(work), self._loop)
+
+    def _result(self, future: concurrent.futures.Future[T]) -> T:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
             if self._closed:
                 raise ClusterError("the cluster was ended while this waited for it") from None
             raise
-        except BaseException:
-            if not future.done():  # interrupted
-                future.cancel()
-                with contextlib.suppress(BaseException):
-                    self._settled().result(_CANCEL_SECONDS)
-            raise
+
+    def _abandon(self, future: concurrent.futures.Future[Any]) -> None:
+        """Cancel what was interrupted, and wait until it has let go."""
+        if not future.done():
+            future.cancel()
+            with contextlib.suppress(BaseException):
+                self._settled().result(_CANCEL_SECONDS)
 
     async def _noted(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         task = asyncio.current_task()
@@ -202,3 +253,7 @@ class Portal:
 
         assert self._loop is not None, "somebody was interrupted in it"
         return asyncio.run_coroutine_threadsafe(turn(), self._loop)
+
+
+async def _awaited(waiting: Awaitable[T]) -> T:
+    return await waiting

@@ -87,7 +87,8 @@ class SyncClock:
     ) -> Any:
         """Let time pass until something holds, at most so long (an hour, if nothing is said).
 
-        When that time is over and clients outside may still act, it goes on in real time.
+        The condition may be an async function, such as one that asks the API. When that time is
+        over and clients outside may still act, it goes on in real time (not for an async one).
 
         Returns:
             What the condition said: something true, as soon as it was.
@@ -95,7 +96,7 @@ class SyncClock:
         Raises:
             TimeoutError: It did not hold within that time.
         """
-        return self._portal.call(
+        return self._portal.ask(
             self._async.advance_until,
             condition,
             seconds=seconds,
@@ -103,10 +104,6 @@ class SyncClock:
             hours=hours,
             days=days,
         )
-
-    def until(self, condition: Callable[[], Any], seconds: float) -> Any:
-        """Do as `advance_until`, but return what the condition said last when it never held."""
-        return self._portal.call(self._async.until, condition, seconds)
 
     def running(self, rate: float = RATE) -> contextlib.AbstractContextManager[None]:
         """Let time pass by itself while the block is at work; on real time it does so anyway.
@@ -989,29 +986,6 @@ class SyncMethods:
         """
         return self._portal.run(self._async.history, target, namespace)
 
-    def fork(self, version: int | None = None) -> SyncMethods:
-        """Start a second cluster that goes on from this one's present, or from its past.
-
-        ```python
-        with cluster.fork(before) as fork:
-            fork.clock.advance(days=1)      # this cluster's clock stands
-        ```
-
-        It has the same objects, uids, tokens, configuration and functions of images, a port of its
-        own (none where this one has a Unix socket), and keeps its log in memory. Its clock begins
-        at that moment's time, its history with this one's. Simulated containers that ran then run
-        there; one that ends by itself after some time begins that time anew. Both go on
-        independently, and each is to be stopped.
-
-        Args:
-            version: From where; the present unless given.
-
-        Raises:
-            VersionError: The version is still to come, or no longer held.
-            ClusterError: The nodes run processes, of which there is no second.
-        """
-        return SyncMethods(self._portal, self._portal.call(self._async.fork, version))
-
     def record(self, path: Path | str) -> None:
         """Write the log to a file, for ``orchestrator replay``, ``history`` and ``diff``.
 
@@ -1232,7 +1206,7 @@ class SyncMethods:
         name: str | None = None,
         timeout: int = 10,
         **options: Any,
-    ) -> contextlib.AbstractAsyncContextManager[Webhook]:
+    ) -> contextlib.AbstractContextManager[Webhook]:
         """Have a function asked about objects before they are stored, for a block.
 
         It is served over HTTPS on a loopback port, and called as any admission webhook is. The
@@ -1250,27 +1224,30 @@ class SyncMethods:
             **options: Further fields of the webhook: ``failurePolicy="Ignore"``,
                 ``objectSelector={...}``, ``matchConditions=[...]``.
         """
-        return self._portal.run(
-            self._async.webhook,
-            handler,
-            resources,
-            mutating=mutating,
-            operations=operations,
-            name=name,
-            timeout=timeout,
-            **options,
+        return entered(
+            self._portal,
+            self._async.webhook(
+                handler,
+                resources,
+                mutating=mutating,
+                operations=operations,
+                name=name,
+                timeout=timeout,
+                **options,
+            ),
+            as_is,
         )
 
     def conversion_webhook(
         self, kind: str, convert: Converter
-    ) -> contextlib.AbstractAsyncContextManager[Webhook]:
+    ) -> contextlib.AbstractContextManager[Webhook]:
         """Have a function convert custom objects between their versions, for a block.
 
         Args:
             kind: Whose objects; one with several versions.
             convert: Gets an object and the version wanted, ``example.com/v2``; returns it so.
         """
-        return self._portal.run(self._async.conversion_webhook, kind, convert)
+        return entered(self._portal, self._async.conversion_webhook(kind, convert), as_is)
 
     def tls_files(self) -> Certificates:
         """Return certificate, key and CA for a server of the test's own on the loopback address.
