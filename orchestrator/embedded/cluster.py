@@ -440,8 +440,8 @@ class Cluster:
         It has the same objects, uids, tokens, configuration and functions of images, a port of its
         own (none where this one has a Unix socket), and keeps its log in memory. Its clock begins
         at that moment's time, its history with this one's. Simulated containers that ran then run
-        there; one that ends by itself after some time begins that time anew. Both go on
-        independently, and each is to be stopped.
+        there; a function of an image begins anew. Both go on independently, and each is to be
+        stopped.
 
         Args:
             version: From where; the present unless given.

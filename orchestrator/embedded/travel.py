@@ -108,6 +108,7 @@ class Travels:
             )
         snapshot.check(self._core.store)
         await self.settle()
+        self._core.nodes.put_back(self._core.store.clock.now() - snapshot.moment)
         if standing_of(self._core.nodes) != snapshot.standing:
             await let_stand(self._core.nodes, snapshot.standing)
             await self.settle()

@@ -63,6 +63,7 @@ class ClusterSnapshot:
 
     Attributes:
         version: When, as a ``resourceVersion``.
+        moment: The cluster's time then, in seconds since 1970.
         standing: Which nodes lived.
     """
 
@@ -73,7 +74,7 @@ class ClusterSnapshot:
         self.version = store.sequence
         self.standing = standing
         self._store = store
-        self._now = store.clock.now()
+        self.moment = store.clock.now()
         self._objects = objects
         # As `_objects`, but for those that have been put back: what is put back has a new version,
         # and is not to be compared field by field again.
@@ -87,8 +88,8 @@ class ClusterSnapshot:
 
     @property
     def time(self) -> dt.datetime:
-        """The cluster's time at that moment."""
-        return dt.datetime.fromtimestamp(self._now, dt.UTC)
+        """The same as a moment in UTC."""
+        return dt.datetime.fromtimestamp(self.moment, dt.UTC)
 
     def check(self, store: Store) -> None:
         """Raise unless the objects were in ``store``.

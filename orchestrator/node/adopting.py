@@ -161,7 +161,7 @@ def _resume(container: ContainerState, state: PodState, around: Surroundings) ->
     container.phase = Phase.STARTING
     container.reason = container.message = ""
     container.exit_code = 0
-    if around.runtime.start(launch) is not None:
+    if around.runtime.start(launch._replace(since=container.started_at)) is not None:
         container.phase = Phase.RUNNING
 
 

@@ -522,6 +522,11 @@ class NodeManager:
             for record in runtime.known(uid):
                 runtime.remove(record.started.id)
 
+    def put_back(self, seconds: float) -> None:
+        """Take note that pods are about to be put back as they were so many seconds ago."""
+        for runtime in self._runtimes.values():
+            runtime.put_back(seconds)
+
     def forget(self, name: str) -> None:
         """Let the containers of a node that does not live never have been.
 

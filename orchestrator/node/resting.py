@@ -33,6 +33,7 @@ from orchestrator.node.support import COURSE
 from orchestrator.node.surroundings import PodEntry, Surroundings
 from orchestrator.node.volumes.presence import missing_of, refers
 from orchestrator.resources.objects import Object
+from orchestrator.resources.timestamps import parse_time
 from orchestrator.store import ObjectEvent
 
 _DECIDED: frozenset[str] = COURSE | {
@@ -398,7 +399,8 @@ class NodePods:
             record = known.pop(identity, None)
             if record is None:
                 of = ContainerOf(around.config.name, uid, spec["name"], status["restartCount"])
-                launches.append(ContainerSpec(identity, of, pod, spec, address))
+                since = parse_time(status["state"]["running"]["startedAt"])
+                launches.append(ContainerSpec(identity, of, pod, spec, address, since=since))
             elif record.exited is not None or record.address != address:
                 return False
         if known:

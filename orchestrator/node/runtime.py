@@ -93,6 +93,8 @@ class ContainerSpec(NamedTuple):
             ``""`` where it is not told.
         mounts: Its mounts, outer ones before those within them; none where the runtime has no
             private mounts.
+        since: When it began, in seconds since the epoch, where it is only known of by what is
+            stored and runs on; 0 for one that begins.
     """
 
     id: str
@@ -107,6 +109,7 @@ class ContainerSpec(NamedTuple):
     init: bool = False
     message_path: str = ""
     mounts: tuple[Mount, ...] = ()
+    since: float = 0.0
 
 
 class ContainerStarted(NamedTuple):
@@ -307,6 +310,9 @@ class Runtime(Protocol):
 
         Only where containers are no more than records: ids that were in use may be used again.
         """
+
+    def put_back(self, seconds: float) -> None:
+        """Take note that what runs from now on by what is stored is as so many seconds ago."""
 
 
 class RuntimeUnavailableError(Exception):

@@ -156,6 +156,7 @@ class SimulatedRuntime:
         self._specs: dict[str, Behaviour] = {}
         self._starting: dict[str, ContainerSpec] = {}
         self._timers: dict[str, TimerHandle] = {}
+        self._ago = 0.0
 
     async def open(self) -> None:
         """Nothing to get ready."""
@@ -246,12 +247,15 @@ class SimulatedRuntime:
         self._tell(self._begin(spec, behaviour))
 
     def _begin(self, spec: ContainerSpec, behaviour: Behaviour) -> ContainerStarted:
-        started = ContainerStarted(spec.id, spec.of, self._clock.now())
+        now = self._clock.now()
+        started = ContainerStarted(spec.id, spec.of, spec.since or now)
         self._records.put(ContainerRecord(started, None, spec.address))
         if behaviour is not RUNS_ON:
             self._specs[spec.id] = behaviour
             if behaviour.run_seconds is not None:
-                self._end_after(spec.id, behaviour.run_seconds, behaviour.exit_code, 0)
+                ran = max(0.0, now - self._ago - spec.since) if spec.since else 0.0
+                left = max(0.0, behaviour.run_seconds - ran)
+                self._end_after(spec.id, left, behaviour.exit_code, 0)
         if self._images:
             image = self.declared(spec.container)
             if image is not None:
@@ -435,6 +439,10 @@ class SimulatedRuntime:
         self._records.remove(id)
         self._specs.pop(id, None)
         self._processes.remove(id)
+
+    def put_back(self, seconds: float) -> None:
+        """Count what has run by then from so many seconds ago."""
+        self._ago = seconds
 
     def forget(self, uid: str) -> None:
         """Let a pod's containers never have been; nobody is told."""

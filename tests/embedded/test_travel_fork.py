@@ -90,6 +90,38 @@ async def test_a_fork_of_the_past_begins_at_its_moment() -> None:
 
 
 @on_a_real_loop
+async def test_a_container_that_ends_after_some_time_has_the_rest_of_it() -> None:
+    """In a fork by the clock, after a restore by what it had run when the snapshot was taken."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "work",
+            "annotations": {"simulation.orchestrator/run-seconds": "100"},
+        },
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "work"}]},
+    }
+    async with Cluster(listen=None, epoch=EPOCH) as cluster:
+        await cluster.apply(pod)
+        await cluster.clock.advance(seconds=60)
+        snap = await cluster.snapshot()
+
+        async def seconds_left(of: Cluster) -> float:
+            began = of.clock.now()
+            await of.wait("pod/work", "jsonpath={.status.phase}=Succeeded", timeout=200)
+            return of.clock.now() - began
+
+        async with await cluster.fork() as fork:
+            assert await seconds_left(fork) == pytest.approx(40, abs=1)
+        await cluster.clock.advance(seconds=50)
+        await cluster.restore(snap)
+        assert await seconds_left(cluster) == pytest.approx(40, abs=1)
+        await cluster.clock.advance(hours=2)
+        await cluster.restore(snap)
+        assert await seconds_left(cluster) == pytest.approx(40, abs=1)
+
+
+@on_a_real_loop
 async def test_a_bounded_history_forks_from_where_it_begins() -> None:
     """What is before it comes as a state; a version that is not held is refused."""
     async with Cluster(listen=None, history=20_000) as cluster:

@@ -236,6 +236,9 @@ class ProcessRuntime:
         """Never called: see `runs_on`."""
         raise NotImplementedError(f"a process does not just run: {of}, {address}")
 
+    def put_back(self, seconds: float) -> None:
+        """Do nothing: what a process has done is not undone."""
+
     def forget(self, uid: str) -> None:
         """Never called: what a process has done cannot be undone."""
         raise NotImplementedError(f"processes are not undone: pod {uid}")
