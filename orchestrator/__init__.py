@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Exit,
         WaitTimeoutError,
     )
+    from orchestrator.embedded.containers import Container
     from orchestrator.embedded.sync import SyncCluster
     from orchestrator.resources.errors import StatusError
 
@@ -28,6 +29,7 @@ _HOMES: Final = {
     "Cluster": "orchestrator.embedded",
     "ClusterConfig": "orchestrator.cluster",
     "ClusterError": "orchestrator.embedded",
+    "Container": "orchestrator.embedded.containers",
     "DrainError": "orchestrator.embedded",
     "Exit": "orchestrator.embedded",
     "StatusError": "orchestrator.resources.errors",
@@ -39,6 +41,7 @@ __all__ = [
     "Cluster",
     "ClusterConfig",
     "ClusterError",
+    "Container",
     "DrainError",
     "Exit",
     "StatusError",

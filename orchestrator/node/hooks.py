@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from actors import Context, Job, Timer
-from orchestrator.node.scripts import hook_of
+from orchestrator.node.images import words_of
+from orchestrator.node.scripts import hook_of, is_hook_scripted
 from orchestrator.node.states import ContainerState, PodState
 from orchestrator.node.surroundings import Surroundings
 from orchestrator.records import dataclass
@@ -54,8 +55,12 @@ class Hooks:
         self.cancel(container)
         spec = self._state.spec(container)
         action, identity = spec["lifecycle"][hook], container.id
-        if not self._around.runtime.executes:
-            seconds, error = hook_of(self._state.pod, spec, hook)
+        runtime, pod = self._around.runtime, self._state.pod
+        # Functions answer commands; whoever answers requests is asked by probes only.
+        asked = "exec" in action and runtime.answers(identity, action)
+        if not (runtime.executes or (asked and not is_hook_scripted(pod, spec, hook))):
+            words = words_of(runtime.declared(spec))
+            seconds, error = hook_of(pod, spec, hook, words)
             ended = HookEnded(id=identity, hook=hook, error=error)
             if seconds <= 0:
                 return ended

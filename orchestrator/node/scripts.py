@@ -28,6 +28,9 @@ NOTHING_SAID: Mapping[str, str] = MappingProxyType({})
 """Words of who says nothing."""
 
 
+_HOOKS: Mapping[str, str] = {"postStart": "post-start", "preStop": "pre-stop"}
+
+
 class Forecast(NamedTuple):
     """How a simulated probe goes.
 
@@ -117,16 +120,25 @@ def foresee(
         return Forecast(Finding(Outcome.FAILURE, f"annotation under {PREFIX}: {error}"))
 
 
-def hook_of(pod: Object, container: Object, hook: str) -> tuple[float, str]:
+def is_hook_scripted(pod: Object, container: Object, hook: str) -> bool:
+    """Tell whether a pod's annotations speak of a hook."""
+    script = script_of(pod, container)
+    return any(key.startswith(_HOOKS[hook]) for key in script)
+
+
+def hook_of(
+    pod: Object, container: Object, hook: str, words: Mapping[str, str] = NOTHING_SAID
+) -> tuple[float, str]:
     """Return how many seconds a hook takes and why it fails, ``""`` if it does not.
 
     Args:
         pod: As it is now.
         container: Its entry in the pod.
         hook: ``postStart`` or ``preStop``.
+        words: What is said of its image.
     """
-    script = script_of(pod, container)
-    name = "post-start" if hook == "postStart" else "pre-stop"
+    script = script_of(pod, container, words)
+    name = _HOOKS[hook]
     action = container["lifecycle"][hook]
     try:
         given = script.get(f"{name}-seconds")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import Cluster, ClusterError, Exit, StatusError
-from orchestrator.embedded.containers import Container
+from actors.testing import virtual
+from orchestrator import Cluster, ClusterError, Container, Exit, StatusError
 from orchestrator.resources.objects import Object
 from tests.embedded.kit import EPOCH, on_a_real_loop
 
@@ -510,3 +510,64 @@ async def test_functions_are_init_containers_and_jobs_too() -> None:
             for item in pods
         }
         assert messages == {"try 1", "try 3"}
+
+
+@virtual
+async def test_functions_live_in_automatic_time() -> None:
+    """What they wait for does not make time pass; whoever waits for them does."""
+    async with Cluster(nodes=1, time="auto") as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            await container.sleep(7200)
+
+        await cluster.apply(pod())
+        before = cluster.clock.now()
+        await cluster.wait("pods/one", "jsonpath={.status.phase}=Succeeded", timeout=10_000)
+        assert cluster.clock.now() - before == pytest.approx(7200, abs=1)
+
+
+@on_a_real_loop
+async def test_automatic_time_stands_while_only_functions_wait() -> None:
+    """On a loop of real time too."""
+    async with Cluster(nodes=1, time="auto", epoch=EPOCH) as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            await container.clock.sleep(7200)
+            await container.terminated
+
+        await cluster.apply(pod())
+        await cluster.wait("pods/one", "Ready")
+        before = cluster.clock.now()
+        await asyncio.sleep(0.05)
+        assert cluster.clock.now() == before < EPOCH + 100
+
+
+@on_a_real_loop
+async def test_functions_live_in_real_time_too() -> None:
+    """Seconds are seconds then."""
+    async with Cluster(nodes=1, listen=None, time="real") as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> int:
+            await container.sleep(0.05)
+            return 3
+
+        await cluster.apply(pod())
+        await cluster.wait("pods/one", "jsonpath={.status.phase}=Failed")
+        assert (await state_of(cluster))["terminated"]["exitCode"] == 3
+
+
+def test_programs_without_asyncio_have_functions_as_containers() -> None:
+    """They run on the cluster's own loop, beside the program."""
+    with Cluster.sync(nodes=1, listen=None, epoch=EPOCH) as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            container.log("from another thread")
+            await container.sleep(5)
+
+        cluster.apply(pod())
+        cluster.wait("pods/one", "jsonpath={.status.phase}=Succeeded")
+        assert cluster.api.logs("one") == "from another thread\n"

@@ -13,9 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator import Cluster, ClusterError, Exit, StatusError
+from orchestrator import Cluster, ClusterError, Container, Exit, StatusError
 from orchestrator.embedded.commands import Command, Connection
-from orchestrator.embedded.containers import Container
 from orchestrator.embedded.images import without_tag
 from orchestrator.embedded.serving import Request
 from orchestrator.node.usage.objects import pod_metrics
@@ -476,3 +475,32 @@ async def test_requests_to_ports_go_through_the_apis_proxies() -> None:
             assert refused.status_code == 503
             assert ":81: connect: connection refused" in refused.json()["message"]
         assert await cluster.api.logs("one") == "ValueError: what?\n"
+
+
+@on_a_real_loop
+async def test_functions_run_the_commands_of_hooks() -> None:
+    """``postStart`` before the container counts as running, ``preStop`` before SIGTERM."""
+    told: list[str] = []
+    async with quiet() as cluster:
+        web = cluster.image("web:1")
+
+        @web
+        async def serve(container: Container) -> None:
+            await container.terminated
+            told.append(f"SIGTERM at {container.clock.now() - EPOCH:g}")
+
+        @web.exec
+        async def run(command: Command) -> None:
+            await command.sleep(4)
+            told.append(f"{command.argv[0]} at {command.container.clock.now() - EPOCH:g}")
+
+        hooks = {
+            "postStart": {"exec": {"command": ["warm-up"]}},
+            "preStop": {"exec": {"command": ["say-goodbye"]}},
+        }
+        await cluster.apply(pod(image="web:1", main={"lifecycle": hooks}))
+        await cluster.wait("pods/one", "Ready")
+        assert cluster.clock.now() - EPOCH == 4
+        await cluster.api.delete("pods", "one")
+        await cluster.wait("pods/one", "delete")
+        assert told == ["warm-up at 4", "say-goodbye at 8", "SIGTERM at 8"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from orchestrator import Cluster
+from orchestrator import Cluster, Container
 from orchestrator.embedded.commands import Command, Connection
-from orchestrator.embedded.containers import Container
 from tests.embedded.kit import EPOCH, on_a_real_loop
 from tests.embedded.test_images import pod
 
