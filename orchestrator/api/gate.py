@@ -60,7 +60,8 @@ class Gate:
             await self._app(scope, receive, send)
             return
         if scope.get(INTERNAL):
-            scope[PEER] = ADMIN  # known by the way it comes, where others need credentials
+            # Known by the way it comes, where others need credentials; unless it shows some.
+            scope.setdefault(PEER, ADMIN)
             await self._serve(scope, receive, send)
             return
         visitors = self.visitors

@@ -7,15 +7,23 @@ moment to act on it; who has said nothing since is taken to have nothing to do.
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections import Counter
 from typing import Final
 
-GRACE: Final = 0.15
+GRACE: Final = 0.2
 """Real seconds of silence after which nobody outside is taken to be at work, once a watch told
 them something: client libraries gather events for a moment (kopf for 0.1 s) before they act."""
 
 ANSWERED: Final = 1 / 3
 """Part of the grace after the answer to a request: who asks next does so at once."""
+
+
+_LOOK: Final = 0.02
+"""Real seconds over which is looked whether other threads of this process compute."""
+
+_BUSY: Final = 1.0
+"""Real seconds for which such threads are waited for at most, beyond the silence."""
 
 
 class Visitors:
@@ -81,12 +89,26 @@ class Visitors:
         """Wait until they have been silent for their grace; tells whether there was a wait.
 
         Each of several callers waits for as long: none of them goes on while they may be at work.
+        Those in threads of this process are seen at work by what it computes while its loop rests.
         """
-        left = self._quiet_from - asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        left = self._quiet_from - loop.time()
         if left <= 0:
             return False
-        await asyncio.sleep(left)
+        await asyncio.sleep(max(0.0, left - _LOOK))
+        end = loop.time() + _BUSY
+        while loop.time() < end:
+            before = _computed()
+            await asyncio.sleep(_LOOK)
+            if _computed() - before < _LOOK / 2:
+                break
         return True
+
+
+def _computed() -> float:
+    """Return the seconds that this process has computed, in all its threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def watches(path: str, root: str, plural: str) -> bool:

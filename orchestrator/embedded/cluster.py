@@ -267,6 +267,22 @@ class Cluster:
         self.core  # noqa: B018 - says what is wrong before the start
         return self._gate
 
+    def httpx_transport(self, library: Any = None) -> Any:
+        """Return a transport for ``httpx.AsyncClient`` that needs no socket, and streams.
+
+        Requests have to be made in the loop that the cluster runs in; any host will do as their
+        ``base_url``. Who shows no token is the administrator.
+
+        Args:
+            library: The module whose transport it is to be: ``httpx``, unless given, or one that
+                continues it (lightkube has ``httpx2``).
+        """
+        from orchestrator.embedded.transports import ClusterTransport
+
+        if library is None:
+            import httpx as library
+        return ClusterTransport(self.asgi, library)
+
     @property
     def url(self) -> str:
         """Where clients reach it.
@@ -726,7 +742,8 @@ class Cluster:
 
         await self.apply(kopf_peerings())
 
-    def webhook(
+    @contextlib.asynccontextmanager
+    async def webhook(
         self,
         handler: Handler,
         resources: str | Sequence[str],
@@ -736,7 +753,7 @@ class Cluster:
         name: str | None = None,
         timeout: int = 10,
         **options: Any,
-    ) -> contextlib.AbstractAsyncContextManager[Webhook]:
+    ) -> AsyncIterator[Webhook]:
         """Have a function asked about objects before they are stored, for a block.
 
         It is served over HTTPS on a loopback port, and called as any admission webhook is. The
@@ -754,7 +771,7 @@ class Cluster:
             **options: Further fields of the webhook: ``failurePolicy="Ignore"``,
                 ``objectSelector={...}``, ``matchConditions=[...]``.
         """
-        return self._hooks.admission(
+        async with self._hooks.admission(
             handler,
             resources,
             mutating=mutating,
@@ -762,18 +779,19 @@ class Cluster:
             name=name,
             timeout=timeout,
             options=options,
-        )
+        ) as webhook:
+            yield webhook
 
-    def conversion_webhook(
-        self, kind: str, convert: Converter
-    ) -> contextlib.AbstractAsyncContextManager[Webhook]:
+    @contextlib.asynccontextmanager
+    async def conversion_webhook(self, kind: str, convert: Converter) -> AsyncIterator[Webhook]:
         """Have a function convert custom objects between their versions, for a block.
 
         Args:
             kind: Whose objects; one with several versions.
             convert: Gets an object and the version wanted, ``example.com/v2``; returns it so.
         """
-        return self._hooks.conversion(kind, convert)
+        async with self._hooks.conversion(kind, convert) as webhook:
+            yield webhook
 
     def tls_files(self) -> Certificates:
         """Return certificate, key and CA for a server of the test's own on the loopback address.

@@ -197,3 +197,17 @@ def test_what_is_no_verdict_is_refused() -> None:
 def test_a_changed_object_becomes_the_patch_that_makes_it(old: Any, new: Any) -> None:
     """Applied to the old one it gives the new."""
     assert apply_json_patch(old, json_patch(old, new)) == new
+
+
+def test_webhooks_and_programs_have_twins_without_asyncio() -> None:
+    """The function runs in a thread of its own, and may use the twin itself."""
+    with Cluster.sync(nodes=1) as cluster:
+
+        def check(request: dict[str, Any]) -> bool:
+            return bool(cluster.api.list("nodes")) and request["name"] != "bad"
+
+        with cluster.webhook(check, "configmaps") as hook:
+            cluster.apply(config_map("good"))
+            with pytest.raises(StatusError, match="denied the request"):
+                cluster.apply(config_map("bad"))
+            assert [request["name"] for request in hook.requests] == ["good", "bad"]

@@ -31,6 +31,7 @@ TWINS: Final = {
 """Asynchronous class → its twin; those that return others come after them."""
 
 LEFT_OUT: Final = frozenset({
+    "httpx_transport",  # of Cluster: for clients in its own loop
     "start", "stop", "sync", "fork",  # of Cluster: its twin's life is written by hand
     "waiting", "driven", "until",  # of ClusterClock: for those who build on it
 })  # fmt: skip
