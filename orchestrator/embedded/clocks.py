@@ -196,7 +196,9 @@ class ClusterClock:
         loop of virtual time.
 
         ```python
-        with cluster.clock.shown_to("kopf", "my_operator"):
+        import kopf
+
+        with cluster.clock.shown_to("kopf"):  # and your operator's own package
             ...
         ```
 

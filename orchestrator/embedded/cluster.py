@@ -449,6 +449,7 @@ class Cluster:
         """Start a second cluster that goes on from this one's present, or from its past.
 
         ```python
+        before = cluster.version
         async with await cluster.fork(before) as fork:
             await fork.clock.advance(days=1)      # this cluster's clock stands
         ```

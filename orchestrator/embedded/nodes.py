@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.embedded.draining import DRAIN_SECONDS, Drain
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.taints import Taint, parse_taint, with_taint, without_taint
+from orchestrator.embedded.taints import parse_taint, with_taint, without_taint
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, spec_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.embedded.client import Client
     from orchestrator.embedded.clocks import ClusterClock
 
-State = Literal["running", "crashed", "partitioned", "foreign"]
+State: TypeAlias = Literal["running", "crashed", "partitioned", "foreign"]
 """How a node is. ``foreign``: only its Node object is there, which something else made."""
 
 _TRIES = 5
@@ -325,6 +325,3 @@ class NodeHandle:
             force=force,
         )
         return await drain.run(self.pods, self._core.store.get)
-
-
-__all__ = ["NodeHandle", "Nodes", "State", "Taint"]

@@ -123,6 +123,9 @@ async def test_who_what_and_where_are_matched() -> None:
         await cluster.apply([config_map(), deployment()])
         api = cluster.api
         async with cluster.client(user="jane", groups=("system:masters",)) as jane:
+            with cluster.faults.api(verb="get", error=403):
+                error = await refused(api.get("cm", "settings"))
+            assert 'forbidden: User "kubernetes-admin" cannot get' in error.message
             with cluster.faults.api(user="ja*", error=403):
                 error = await refused(jane.get("cm", "settings"))
                 await api.get("cm", "settings")

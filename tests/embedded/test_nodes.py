@@ -345,7 +345,9 @@ async def test_a_drain_waits_for_budgets_in_the_clusters_time() -> None:
         await cluster.wait("deployment/web", "rollout", timeout=60)
         before = cluster.clock.now()
         node = cluster.nodes["node-1"]
-        evicted = await node.drain(timeout=300)
+        with cluster.faults.api(kind="pods/eviction", error=429, times=1) as fault:
+            evicted = await node.drain(timeout=300)
+        assert fault.hits == 1
         assert len(evicted) >= 2
         assert node.pods == []
         assert not node.schedulable

@@ -48,6 +48,12 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.embedded.serving.Request",
         "orchestrator.embedded.serving.HttpFunction",
     ),
+    "Nodes": (
+        "orchestrator.embedded.nodes.Nodes",
+        "orchestrator.embedded.nodes.NodeHandle",
+        "orchestrator.embedded.nodes.State",
+        "orchestrator.embedded.errors.DrainError",
+    ),
     "Faults": (
         "orchestrator.embedded.faults.Faults",
         "orchestrator.api.faults.ApiFault",

@@ -173,7 +173,10 @@ class ApiFaults:
         applies = asked.verb == "patch" and request.content_type == APPLY_PATCH
         metadata = (body or {}).get("metadata")
         named = metadata if isinstance(metadata, dict) else {}
-        who = any(fault.matching.looks_at_user for fault in self.active)
+        who = any(
+            fault.matching.looks_at_user or fault.effect.refusal is not None
+            for fault in self.active
+        )
         return ApiRequest(
             verb="apply" if applies else asked.verb,
             group=asked.group,

@@ -49,7 +49,7 @@ class ApiRequest:
         namespace: Empty for all, and for kinds without.
         name: Of the object; of a create, the one in its body, or what its name is generated from.
         path: As in the URL.
-        user: Who asks; empty where no active fault looks at it, or the credentials are bad.
+        user: Who asks; empty where no active fault needs it, or the credentials are bad.
         user_agent: What the client says it is.
         body: What was sent, where a fault looks at it and it is an object.
         inside: Whether the client is `Cluster`'s own, which needs no socket.

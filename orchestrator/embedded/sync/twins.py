@@ -141,7 +141,9 @@ class SyncClock:
         loop of virtual time.
 
         ```python
-        with cluster.clock.shown_to("kopf", "my_operator"):
+        import kopf
+
+        with cluster.clock.shown_to("kopf"):  # and your operator's own package
             ...
         ```
 
