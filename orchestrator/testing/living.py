@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.testing.settings import Settings
 
 STOP_SECONDS: Final = 30.0
-"""Real seconds for a cluster to end."""
+"""Real seconds for a cluster to end; containers that are processes get 10 of them."""
 _OURS: Final = tuple(
     f"{Path(__file__).resolve().parents[2] / name}/" for name in ("orchestrator", "actors")
 )

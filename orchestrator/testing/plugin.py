@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Generator, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -248,7 +247,7 @@ def settings_for(request: pytest.FixtureRequest, version: str | None = None) -> 
     if node is not None:
         return found
     more = request.getfixturevalue("shared_cluster_arguments")
-    return replace(found, arguments={**found.arguments, **more})
+    return found._replace(arguments={**found.arguments, **more})
 
 
 # -- reports

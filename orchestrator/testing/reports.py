@@ -38,7 +38,8 @@ def describe(cluster: Cluster | SyncCluster) -> str:
     """Return how a cluster stands: objects, Events, the end of the event log, pods' logs, faults.
 
     What is not well comes first; what every cluster has is left out; it is a page or two, however
-    large the cluster. It needs no ``await`` and lets no time pass.
+    large the cluster. It needs no ``await`` and lets no time pass: the Events of the last second,
+    which components have not told yet, are not among them.
 
     Args:
         cluster: One that has been started, and not stopped.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
@@ -22,8 +19,7 @@ _OWN: Final = ("version", "versions", "apply", "faults")
 """What the marker takes beside the arguments of `Cluster`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """One test's cluster.
 
     Attributes:
@@ -34,7 +30,7 @@ class Settings:
 
     arguments: Mapping[str, Any]
     apply: Sequence[Source] = ()
-    faults: Sequence[Mapping[str, Any]] = field(default=())
+    faults: Sequence[Mapping[str, Any]] = ()
 
     def cluster(self) -> Cluster:
         """Make the cluster.
@@ -43,6 +39,9 @@ class Settings:
             Failed: It has no such argument.
             ClusterError: The arguments contradict each other.
         """
+        import difflib
+        import inspect
+
         from orchestrator import Cluster
 
         known = list(inspect.signature(Cluster).parameters)

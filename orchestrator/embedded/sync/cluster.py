@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Final, ParamSpec, Self, TypeVar
 
 from orchestrator.embedded.cluster import Cluster
+from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.sync.portal import Portal
 from orchestrator.embedded.sync.twins import SyncMethods
+
+STOP_SECONDS: Final = 30.0
+"""Real seconds for everything to end; containers that are processes get 10 of them."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,11 +93,21 @@ class SyncCluster(SyncMethods):
         with contextlib.ExitStack() as exits:
             if self._owns_thread:
                 exits.callback(self._portal.close)
-            exits.callback(self._portal.call, self._async.stop)
+            exits.callback(self._portal.call, self._stop_in_time)
             for fork in self._forks:
                 exits.callback(fork.stop)
             if self._owns_thread:
                 exits.callback(self._portal.close_streams)
+
+    async def _stop_in_time(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._async.stop()
+        except TimeoutError:
+            raise ClusterError(
+                f"the cluster did not end within {STOP_SECONDS:g} s of real time; what was under "
+                "way was cancelled"
+            ) from None
 
     def fork(self, version: int | None = None) -> SyncCluster:
         """Start a second cluster from this one's present or past, on this one's thread.
