@@ -123,3 +123,29 @@ async def test_a_volume_waits_for_its_claim(worlds: Any) -> None:
         assert world.store.get("persistentvolumes", "", "v") is not None
         await phase("Released")
         await world.until(lambda: world.store.get("persistentvolumes", "", "v") is None)
+
+
+def test_a_pods_own_claim_is_let_go_when_its_node_is_done_with_it() -> None:
+    """A StatefulSet may have its pod own its claim; deleted in the foreground, the pod waits."""
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}]
+    pod: Any = {
+        "metadata": {"name": "db-0", "namespace": "default", "uid": "p"},
+        "spec": {"nodeName": "n1", "volumes": volumes},
+        "status": {"phase": "Failed"},
+    }
+    shut_down = {
+        **pod,
+        "metadata": {
+            **pod["metadata"],
+            "deletionTimestamp": "2026-01-01T00:00:00Z",
+            "deletionGracePeriodSeconds": 0,
+        },
+    }
+    owners = [{"apiVersion": "v1", "kind": "Pod", "name": "db-0", "uid": "p"}]
+    own: Any = {
+        "metadata": {"name": "data-db-0", "namespace": "default", "ownerReferences": owners}
+    }
+    free: Any = {"metadata": {"name": "data-db-0", "namespace": "default"}}
+    assert is_using(pod, own)
+    assert not is_using(shut_down, own)
+    assert is_using(shut_down, free)

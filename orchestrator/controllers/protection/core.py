@@ -41,8 +41,10 @@ def claims_of(pod: Object) -> Iterator[str]:
 def is_using(pod: Object, claim: Object) -> bool:
     """Tell whether a pod that was given a node uses a claim; one that has ended still does.
 
-    A claim that was made for the pod is let go once the pod's node is done with it: the pod may be
-    kept by a finalizer that waits for the claim.
+    A claim that is the pod's own, made for it or owned by it as a StatefulSet's may be, is let go
+    once the pod's node is done with it: the pod may be kept by a finalizer that waits for the
+    claim. (Upstream does so for those made for the pod only. A StatefulSet deleted in the
+    foreground, whose claims go when it is scaled down, waits there for ever.)
     """
     if not spec_of(pod).get("nodeName"):
         return False
@@ -50,12 +52,17 @@ def is_using(pod: Object, claim: Object) -> bool:
     for volume in spec_of(pod).get("volumes") or ():
         source = volume.get("persistentVolumeClaim")
         if source and source.get("claimName") == wanted:
-            return True
+            return not (_is_shut_down(pod) and _is_owned(claim, pod))
         if volume.get("ephemeral") is None or f"{name_of(pod)}-{volume['name']}" != wanted:
             continue
         if not _is_shut_down(pod) and controller_uid(claim) == uid_of(pod):
             return True
     return False
+
+
+def _is_owned(claim: Object, pod: Object) -> bool:
+    owners = meta(claim).get("ownerReferences") or ()
+    return any(owner.get("uid") == uid_of(pod) for owner in owners)
 
 
 def may_let_go(pod: Object) -> bool:
