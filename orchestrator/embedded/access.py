@@ -78,10 +78,16 @@ class Doors:
         return made.token
 
 
-def environment_with(kubeconfig: Path) -> dict[str, str]:
-    """Return this process's environment, in which libraries and programs find a kubeconfig."""
+def environment_with(kubeconfig: Path, cache: Path) -> dict[str, str]:
+    """Return this process's environment, in which libraries and programs find a kubeconfig.
+
+    Args:
+        kubeconfig: Which.
+        cache: Where kubectl keeps what it learns of kinds: ports are taken again and again, by
+            clusters that have others.
+    """
     inherited = {name: value for name, value in os.environ.items() if name not in _IN_CLUSTER}
-    return {**inherited, "KUBECONFIG": str(kubeconfig)}
+    return {**inherited, "KUBECONFIG": str(kubeconfig), "KUBECACHEDIR": str(cache)}
 
 
 @contextlib.contextmanager

@@ -330,7 +330,8 @@ class Cluster:
         """
         from orchestrator.embedded.access import environment_with
 
-        return environment_with(kubeconfig or self.kubeconfig)
+        cache = self.core.directory / "kubectl-cache"
+        return environment_with(kubeconfig or self.kubeconfig, cache)
 
     def in_environment(
         self, kubeconfig: Path | None = None

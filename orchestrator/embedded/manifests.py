@@ -14,7 +14,8 @@ from orchestrator.resources.objects import Object
 
 Source: TypeAlias = "str | Path | Mapping[str, Any] | Iterable[Any]"
 """A path, YAML or JSON text, an object, a list of any of them. An object of another library (a
-kr8s or lightkube object, a ``kubernetes`` model) counts if it has ``to_dict``."""
+kr8s or lightkube object, a ``kubernetes`` model) counts if it has ``to_dict``, or pydantic's
+``model_dump``."""
 
 _FIRST: Final = {
     "Namespace": 0,
@@ -63,6 +64,9 @@ async def _read(source: Source, where: str) -> list[Object]:
     convert = getattr(source, "to_dict", None)
     if convert is not None:
         return _taken_apart(convert(), where)
+    dump = getattr(source, "model_dump", None)
+    if dump is not None and not isinstance(source, type):
+        return _taken_apart(dump(mode="json", by_alias=True, exclude_none=True), where)
     if isinstance(source, Iterable):
         pieces: list[Object] = []
         for at, item in enumerate(source):

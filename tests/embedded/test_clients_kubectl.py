@@ -31,6 +31,7 @@ async def test_kubectl_applies_waits_and_looks_into_pods(kubectl: Path) -> None:
         assert cluster.clock.now() >= EPOCH + 20
         await kube("wait", "--for=condition=Ready", "pod", "-l", "app=web", "--timeout=20s")
         assert await kube("exec", "deployment/web", "--", "echo", "hello") == "hello\n"
+        assert (cluster.core.directory / "kubectl-cache").exists()
         stands = cluster.clock.now()
         with pytest.raises(ClusterError, match=r"get pod none ended with code 1: .*NotFound"):
             await kube("get", "pod", "none")

@@ -13,6 +13,7 @@ import kopf.testing
 import kr8s
 import kr8s.asyncio
 import kubernetes
+import kubernetes.stream
 import kubernetes_asyncio
 import pytest
 from kr8s._api import Api
@@ -100,6 +101,18 @@ async def test_kubernetes_from_a_thread() -> None:
         core = kubernetes.client.CoreV1Api(by_file)
         pods = await asyncio.to_thread(core.list_namespaced_pod, "default")
         assert len(pods.items) == 2
+
+        def hello() -> str:
+            said: str = kubernetes.stream.stream(
+                core.connect_get_namespaced_pod_exec,
+                pods.items[0].metadata.name,
+                "default",
+                command=["echo", "hello"],
+                stdout=True,
+            )
+            return said
+
+        assert await asyncio.to_thread(hello) == "hello\n"
         by_file.close()
 
 

@@ -158,6 +158,10 @@ async def test_kinds_come_from_files_and_from_kopf_as_well() -> None:
         )
         assert made["spec"]["scope"] == "Cluster"
         assert cluster.api.kind("Gadget").api_version == "example.com/v2"
+        gadget = Gadget(metadata={"name": "g"}, spec=Shelf(label="top", places=2))
+        (stored,) = await cluster.apply(gadget)
+        assert stored["spec"] == {"label": "top", "places": 2}
+        assert "status" not in stored
         with pytest.raises(ApplyError, match="no CustomResourceDefinition"):
             await cluster.install_crd(config_map())
         with pytest.raises(ApplyError, match="has no JSON Schema"):
