@@ -23,7 +23,11 @@ def loop_scope_of(item: pytest.Item) -> str | None:
         return None
     mark = item.get_closest_marker("asyncio")
     given = (mark.kwargs.get("loop_scope") or mark.kwargs.get("scope")) if mark else None
-    return str(given or item.config.getini("asyncio_default_test_loop_scope"))
+    try:
+        default = item.config.getini("asyncio_default_test_loop_scope")
+    except ValueError:  # before 0.26
+        default = None
+    return str(given or default or "function")
 
 
 def _cluster_on(scope: Scope) -> Any:

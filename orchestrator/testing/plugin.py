@@ -37,8 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "with each; apply, what is there before the test; faults, arguments of cluster.faults.api",
     )
     if config.pluginmanager.hasplugin("asyncio"):
-        from orchestrator.testing import asyncio_fixtures
-
+        try:
+            from orchestrator.testing import asyncio_fixtures
+        except (ImportError, TypeError):  # before 0.24: whoever uses a fixture is told
+            return
         config.pluginmanager.register(asyncio_fixtures, "orchestrator-asyncio")
 
 
@@ -110,11 +112,16 @@ def shared_cluster(request: pytest.FixtureRequest) -> Cluster:
     What fixtures of session, package, module or class scope have put there stays for all tests.
     It lives on the session's event loop: tests have to run there too.
     """
+    from importlib import metadata
+
     if "anyio_backend" in request.fixturenames:
         _require_session_backend(request)
         way = "anyio"
     elif request.config.pluginmanager.hasplugin("orchestrator-asyncio"):
         way = "asyncio"
+        version = metadata.version("pytest-asyncio")
+        if version.startswith("0."):
+            pytest.fail(_OLD.format(version=version), pytrace=False)
     else:
         pytest.fail(_NO_LOOP.format(name="shared_cluster", twin=SHARED[1]), pytrace=False)
     found: Cluster = request.getfixturevalue(f"_shared_cluster_on_{way}")
@@ -192,9 +199,13 @@ async def _shared_cluster_apart_on_anyio(
 # -- which way a test runs
 
 _NO_LOOP: Final = (
-    "{name} is for async tests, which pytest-asyncio (pytest.mark.asyncio, or asyncio_mode = auto) "
-    "or anyio's plugin (pytest.mark.anyio) runs; this one is run by neither: ask for {twin}, whose "
-    "methods need no await"
+    "{name} is for async tests, which pytest-asyncio from 0.24 on (pytest.mark.asyncio, or "
+    "asyncio_mode = auto) or anyio's plugin (pytest.mark.anyio) runs; this one is run by neither: "
+    "ask for {twin}, whose methods need no await"
+)
+_OLD: Final = (
+    "pytest-asyncio {version} ends the session's event loop before what lives there: "
+    "shared_cluster needs 1.0 or newer; or ask for shared_sync_cluster"
 )
 _OTHER_LOOP: Final = (
     "shared_cluster lives on the event loop of the session, and this test runs on that of its "
