@@ -52,6 +52,7 @@ class Gate:
 
     def close(self) -> None:
         """End watches and followed logs; no new ones start."""
+        self.faults.close()
         self._app.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

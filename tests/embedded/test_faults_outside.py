@@ -155,6 +155,28 @@ async def test_open_watches_over_a_socket_go_stale_and_catch_up_and_are_cut() ->
 
 
 @on_a_real_loop
+async def test_the_end_of_a_cluster_waits_for_no_watch_that_is_held_back() -> None:
+    """Nor does one whose client left meanwhile stay."""
+    loop = asyncio.get_running_loop()
+    async with Cluster(nodes=0) as cluster:
+        url = f"{cluster.url}/api/v1/namespaces/default/configmaps?watch=1&resourceVersion="
+        url += str(cluster.version)
+        with cluster.faults.api(stale_watch=True):
+            left = await asyncio.to_thread(open_, url)
+            await cluster.api.create(config_map("one"))
+            await asyncio.to_thread(left.close)
+        stale = cluster.faults.api(stale_watch=True).start()
+        late = cluster.faults.api(delay_watch=3600).start()
+        answers = [await asyncio.to_thread(open_, url) for _ in range(2)]
+        assert min(stale.hits, late.hits) >= 2
+        await cluster.api.create(config_map("two"))
+        begin = loop.time()
+    assert loop.time() - begin < 3
+    for answer in answers:
+        answer.close()
+
+
+@on_a_real_loop
 async def test_a_watch_whose_version_expired_begins_again_or_says_so() -> None:
     """The official Python client tries once more by itself, and then raises."""
     async with Cluster(nodes=0) as cluster:

@@ -87,6 +87,12 @@ class ApiFaults:
         for line in tuple(self._lines):
             line.end(None)
 
+    def close(self) -> None:
+        """Cut the watches that are held back: the end of the server does not wait for them."""
+        for line in tuple(self._lines):
+            if line.is_held_back:
+                line.end(None)
+
     # -- requests
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, forward: Forward) -> None:

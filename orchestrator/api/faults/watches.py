@@ -63,6 +63,11 @@ class WatchLine:
             self._known = self._describe()
         return self._known
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it may have to tell what the API has told it."""
+        return self._pump is not None
+
     async def run(
         self,
         forward: Callable[[Scope, Receive, Send], Awaitable[None]],
@@ -82,7 +87,7 @@ class WatchLine:
         self._task = asyncio.current_task()
         try:
             await forward(scope, receive, self._send)
-            if self._pump is not None:
+            if self._pump is not None and not self._over:
                 await self._pump.finish(receive)
         except asyncio.CancelledError:
             if not self._over or self._task is None:
