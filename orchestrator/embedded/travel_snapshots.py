@@ -79,6 +79,7 @@ class ClusterSnapshot:
         # As `_objects`, but for those that have been put back: what is put back has a new version,
         # and is not to be compared field by field again.
         self._known = dict(objects)
+        self._bodies: dict[tuple[str, str, str], bytes] = {}
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -105,6 +106,6 @@ class ClusterSnapshot:
 
     async def put_back(self, store: Store) -> None:
         """Make the objects of ``store`` what they were."""
-        rewind = Rewind(self._objects, self._known)
+        rewind = Rewind(self._objects, self._known, self._bodies)
         await store.rewind(rewind)
         self._known.update(rewind.made)

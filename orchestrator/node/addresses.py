@@ -76,12 +76,7 @@ class AddressPool:
         """Hold an address that a pod has already; False when it is not this range's to give."""
         if address in self._held:
             return False
-        try:
-            offset = int(self._network.network_address.__class__(address)) - int(
-                self._network.network_address
-            )
-        except ValueError:
-            return False
+        offset = self._offset(address)
         if not 2 <= offset <= self._last:
             return False
         if address in self._resting:
@@ -89,6 +84,17 @@ class AddressPool:
             self._released = deque(item for item in self._released if item[1] != address)
         self._held[address] = pod
         return True
+
+    def _offset(self, address: str) -> int:
+        """Return an address's place in the range; below 0 for what is none."""
+        prefix = self._prefix
+        if prefix and address.startswith(prefix) and address[len(prefix) :].isdecimal():
+            return int(address[len(prefix) :])
+        first = self._network.network_address
+        try:
+            return int(first.__class__(address)) - int(first)
+        except ValueError:
+            return -1
 
     def release(self, address: str, now: float, pod: str = "") -> None:
         """Take an address back; one that is not held, or is another pod's by now, is left alone."""

@@ -290,8 +290,12 @@ class NodeActor(Actor[Command]):
     def _undo(self, uid: str) -> None:
         """Let a pod never have been here; it may come as it was before."""
         around = self._around
-        addresses = {record.address for record in self._runtime.known(uid)}
+        known = self._runtime.known(uid)
         entry = self._pods.pop(uid, None)
+        self._resting.admissions.forget(uid)
+        if entry is None and not known:
+            return
+        addresses = {record.address for record in known}
         if entry is not None:
             if entry.ref is not None:
                 self.context.stop(entry.ref)
@@ -303,7 +307,6 @@ class NodeActor(Actor[Command]):
         around.outbox.forget(uid)
         around.unconfigured.discard(uid)
         around.followers.leave(uid)
-        self._resting.admissions.forget(uid)
 
     def _change(self, uid: str, pod: Object | None) -> None:
         entry = self._pods.get(uid)

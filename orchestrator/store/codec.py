@@ -138,10 +138,23 @@ class Encoder:
 
     def __init__(self) -> None:
         self.stamp = UNSTAMPED
+        self._headed: Stamp | None = None
+        self._head = b""
         self._shared: dict[int, tuple[Any, bytes]] = {}
 
     def create(self, obj: Object) -> bytes:
         """Encode a whole object."""
+        return self.create_from(self.body(obj))
+
+    def create_from(self, body: bytes) -> bytes:
+        """Encode a whole object of which `body` is known."""
+        if self._headed is not self.stamp:
+            self._headed = self.stamp
+            self._head = orjson.dumps((FORMAT, CREATE, *self.stamp))[:-1] + b","
+        return self._head + body
+
+    def body(self, obj: Object) -> bytes:
+        """Encode what is the same of an object whenever and by whomever it is made."""
         parts = dict(obj)
         names, lines = [], [b""]
         for part in _SHARED_PARTS:
@@ -150,7 +163,7 @@ class Encoder:
                 parts[part] = None
                 names.append(part)
                 lines.append(self._line(value))
-        lines[0] = orjson.dumps((FORMAT, CREATE, *self.stamp, parts, names))
+        lines[0] = orjson.dumps((parts, names))[1:]
         return b"\n".join(lines)
 
     def update(self, delta: Delta) -> bytes:

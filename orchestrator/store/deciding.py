@@ -151,7 +151,10 @@ class Decider:
             metadata = {**wanted["metadata"], "resourceVersion": str(self._sequence)}
             created = {**wanted, "metadata": metadata}
             rewind.made[key] = created
-            self._put_back("ADDED", key, created, None, self._encoder.create(created))
+            body = rewind.bodies.get(key)
+            if body is None:
+                body = rewind.bodies[key] = self._encoder.body(created)
+            self._put_back("ADDED", key, created, None, self._encoder.create_from(body))
         for key, current in plan.change:
             wanted = rewind.objects[key]
             self._take_in(key, wanted)

@@ -124,17 +124,20 @@ class Rewind:
     Attributes:
         objects: How they were, by key: all there is to be.
         known: Objects that are known to be as in ``objects``, by key.
+        bodies: What objects are encoded to, as far as it is known; the sequencer adds to it.
         made: Filled in by the sequencer: the objects that it has put back.
     """
 
-    __slots__ = ("known", "made", "objects")
+    __slots__ = ("bodies", "known", "made", "objects")
 
     def __init__(
         self,
         objects: Mapping[tuple[str, str, str], Object],
         known: Mapping[tuple[str, str, str], Object],
+        bodies: dict[tuple[str, str, str], bytes],
     ) -> None:
         """Ask for a state."""
+        self.bodies = bodies
         self.objects = objects
         self.known = known
         self.made: dict[tuple[str, str, str], Object] = {}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 import time
 import uuid
 from typing import Any
 
+import httpx
 import pytest
 
 from orchestrator import Cluster
@@ -138,6 +140,43 @@ async def test_watches_from_before_end_with_410_and_lists_of_then_are_refused() 
         await cluster.apply(config_map("a", x="3"))
         (event,) = store.follow(["configmaps"], lambda: None, after=later).take()
         assert event.object["data"] == {"x": "3"}
+
+
+@on_a_real_loop
+async def test_a_watch_over_http_gets_410_and_one_from_the_list_after_it_goes_on() -> None:
+    """As a client outside sees it, also for a kind of which nothing was put back."""
+    async with Cluster() as cluster, httpx.AsyncClient(base_url=cluster.url, timeout=10) as http:
+        await cluster.apply(config_map("a", x="1"))
+        snap = await cluster.snapshot()
+        await cluster.apply(config_map("a", x="2"))
+
+        async def only_line(plural: str, version: int, began: asyncio.Event) -> Any:
+            query = {"watch": "1", "resourceVersion": str(version)}
+            async with http.stream("GET", f"/api/v1/{plural}", params=query) as answer:
+                began.set()
+                (line,) = [line async for line in answer.aiter_lines()]
+                return json.loads(line)
+
+        begun = [asyncio.Event() for _ in range(4)]
+        plurals = ("configmaps", "secrets", "configmaps", "secrets")
+        watches = [
+            asyncio.create_task(only_line(plural, cluster.version, event))
+            for plural, event in zip(plurals, begun, strict=True)
+        ]
+        for event in begun:
+            await event.wait()
+        await asyncio.sleep(0)
+        await cluster.restore(snap)
+        for seen in await asyncio.gather(*watches):
+            assert (seen["type"], seen["object"]["code"]) == ("ERROR", 410)
+            assert seen["object"]["reason"] == "Expired"
+        listed = (await http.get("/api/v1/configmaps")).json()
+        version = listed["metadata"]["resourceVersion"]
+        await cluster.apply(config_map("a", x="3"))
+        async with cluster.api.watch("configmaps", since=version) as events:
+            assert (await anext(events)).object["data"] == {"x": "3"}
+        late = await only_line("configmaps", snap.version, asyncio.Event())
+        assert late["object"]["code"] == 410
 
 
 def is_expired(seen: Any) -> bool:
