@@ -64,7 +64,7 @@ class ClusterSnapshot:
     Attributes:
         version: When, as a ``resourceVersion``.
         moment: The cluster's time then, in seconds since 1970.
-        standing: Which nodes lived.
+        standing: Which nodes lived, had crashed, were cut off.
     """
 
     def __init__(

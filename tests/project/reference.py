@@ -65,6 +65,8 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.embedded.travel_changes.ObjectChange",
         "orchestrator.embedded.travel_changes.Revisions",
         "orchestrator.embedded.travel_changes.Revision",
+        "orchestrator.resources.differences.FieldChange",
+        "orchestrator.embedded.travel_snapshots.ClusterSnapshot",
     ),
     "Errors": (
         "orchestrator.resources.errors.StatusError",
@@ -77,7 +79,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
 }
 CONSTRUCTED: Final = {"Cluster", "Exit"}
 """Classes that users make themselves; all others they are given."""
-HIDDEN: Final = {"ApiFault.strikes"}
+HIDDEN: Final = {"ApiFault.strikes", "ClusterSnapshot.check", "ClusterSnapshot.put_back"}
 """Methods that are for the cluster, not for its users."""
 ELSEWHERE: Final = {"ClusterConfig"}
 """Exported, but a daemon's settings: their own docstring is enough for who gives ``config``."""
