@@ -16,6 +16,7 @@ from orchestrator.node.simulated_processes import Exit, SimulatedProcess
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, uid_of
 
 if TYPE_CHECKING:
+    from orchestrator.api._requests import Receive, Scope, Send
     from orchestrator.embedded.cluster import Cluster
     from orchestrator.embedded.commands import ExecFunction
     from orchestrator.store import Store
@@ -61,11 +62,27 @@ class Home:
         """The cluster's objects."""
         return self._cluster.store
 
-    def client(self, namespace: str, user: str) -> Client:
+    def client(self, namespace: str, user: str, node: str) -> Client:
         """Return a client for a container, which lets time pass only as others do."""
         core = self._cluster.core
-        caller = Caller(self._cluster.asgi, user=user)
+        caller = Caller(_Way(self._cluster, node), user=user)
         return Client(caller, lambda: core.store.registry, self.clock, core.sessions, namespace)
+
+
+class _Way:
+    """The way from a node to the API, while there is one."""
+
+    def __init__(self, cluster: Cluster, node: str) -> None:
+        self._cluster = cluster
+        self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._cluster.core.nodes.reaches(self._node):
+            raise ConnectionError(f"the API does not answer: node {self._node} is cut off")
+        await self._cluster.asgi(scope, receive, send)
+
+    def close(self) -> None:
+        """Nothing is its own."""
 
 
 class _Housed(Protocol):
@@ -237,14 +254,15 @@ class Container:
     def client(self) -> Client:
         """A client as the pod's ServiceAccount, in the pod's namespace; roles and bindings count.
 
-        Without a mounted token (``automountServiceAccountToken: false``) it is anonymous.
+        Without a mounted token (``automountServiceAccountToken: false``) it is anonymous. While the
+        node is cut off, requests end in a ``ConnectionError``.
         """
         mounts = self._spec.container.get("volumeMounts") or ()
         account = spec_of(self._spec.pod).get("serviceAccountName") or "default"
         user = f"system:serviceaccount:{self.namespace}:{account}"
         if not any(mount.get("mountPath") == _TOKEN for mount in mounts):
             user = "system:anonymous"
-        return self._home.client(self.namespace, user)
+        return self._home.client(self.namespace, user, self.node)
 
 
 def container_for(process: SimulatedProcess) -> Container:

@@ -108,7 +108,7 @@ class Image:
         """Let a function of a `Request` answer HTTP at a port of its containers; see `port`.
 
         ```python
-        @web.http(8080)
+        @worker.http(8080)
         def answer(request):
             return {"path": request.path} if request.path != "/healthz" else 200
         ```

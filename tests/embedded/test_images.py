@@ -245,6 +245,29 @@ async def test_its_client_is_the_pods_account() -> None:
 
 
 @on_a_real_loop
+async def test_its_client_is_anonymous_without_a_token_and_cut_off_with_its_node() -> None:
+    """``automountServiceAccountToken: false``; and a partition, while the container goes on."""
+    said: list[str] = []
+    async with quiet() as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            for _ in range(2):
+                try:
+                    await container.client.list("pods")
+                except (StatusError, ConnectionError) as error:
+                    said.append(str(error))
+                await container.sleep(20)
+
+        await cluster.apply(pod(automountServiceAccountToken=False))
+        await cluster.wait("pods/one", "Ready")
+        await cluster.nodes["node-1"].partition()
+        await cluster.clock.advance(30)
+        assert 'User "system:anonymous" cannot list resource "pods"' in said[0]
+        assert said[1] == "the API does not answer: node node-1 is cut off"
+
+
+@on_a_real_loop
 async def test_it_says_itself_whether_it_is_ready() -> None:
     """Without a probe; at first it is, unless its image says otherwise."""
     async with quiet() as cluster:

@@ -38,6 +38,7 @@ PRELUDE = """
 import pytest
 from orchestrator import StatusError
 await cluster.apply("app.yaml")
+before = cluster.version
 worker = cluster.image("worker:1")
 """
 """What the examples in docstrings take to be there, beside `APP` in a file."""
