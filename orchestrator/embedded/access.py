@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import secrets
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +28,16 @@ _TOKEN_SECONDS: Final = 100 * 365 * 86_400
 
 _IN_CLUSTER: Final = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 """By these, libraries take themselves to be in a pod."""
+
+
+_LOOKED_ONCE: Final = tuple(
+    f"{library}.config{module}"
+    for library in ("kubernetes", "kubernetes_asyncio")
+    for module in ("", ".kube_config")
+)
+"""Modules that read ``KUBECONFIG`` when they are imported, into `_DEFAULT`."""
+
+_DEFAULT: Final = "KUBE_CONFIG_DEFAULT_LOCATION"
 
 
 class Doors:
@@ -92,12 +103,37 @@ def environment_with(kubeconfig: Path, cache: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def entered(environment: Mapping[str, str]) -> Iterator[None]:
-    """Make this process's environment another one for the block."""
+    """Make this process's environment another one for the block; libraries are made to look."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(environment)
     try:
-        yield
+        with _reminded(environment["KUBECONFIG"]):
+            yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _reminded(kubeconfig: str) -> Iterator[None]:
+    """Let libraries that looked at the environment once, on import, see what is there now."""
+    found = [sys.modules[name] for name in _LOOKED_ONCE if name in sys.modules]
+    before = [(module, getattr(module, _DEFAULT, None)) for module in found]
+    for module in found:
+        setattr(module, _DEFAULT, kubeconfig)
+    _forget_clients()
+    try:
+        yield
+    finally:
+        for module, value in before:
+            setattr(module, _DEFAULT, value)
+        _forget_clients()
+
+
+def _forget_clients() -> None:
+    """Have kr8s forget the client that it hands to whoever names no cluster, as its tests do."""
+    api = getattr(sys.modules.get("kr8s._api"), "Api", None)
+    known = getattr(api, "_instances", None)
+    if isinstance(known, dict):
+        known.clear()

@@ -336,7 +336,11 @@ class Cluster:
     def in_environment(
         self, kubeconfig: Path | None = None
     ) -> contextlib.AbstractContextManager[None]:
-        """Set that environment in this process for a block, for libraries that look there."""
+        """Set that environment in this process for a block, for libraries that look there.
+
+        Those that looked on import (``kubernetes``, ``kubernetes_asyncio``) see it too, and kr8s
+        forgets the client that it would hand out again.
+        """
         from orchestrator.embedded.access import entered
 
         return entered(self.environment(kubeconfig))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +16,6 @@ import kubernetes
 import kubernetes.stream
 import kubernetes_asyncio
 import pytest
-from kr8s._api import Api
 from kr8s.asyncio.objects import Deployment as AsyncKr8sDeployment
 from kr8s.objects import Deployment as Kr8sDeployment
 from lightkube import ApiError, AsyncClient, Client, KubeConfig
@@ -63,15 +62,6 @@ def library_threads() -> None:
             await asyncio.to_thread(lambda: kr8s.api(kubeconfig=path).version())
 
     asyncio.run(start())
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Any:
-    """Forget the clients that kr8s keeps for each thread and cluster."""
-    Api._instances.clear()
-    yield
-    Api._instances.clear()
-    gc.collect()
 
 
 @on_a_real_loop
@@ -242,3 +232,40 @@ async def test_others_than_the_administrator_do_what_roles_let_them_do() -> None
         assert (
             await cluster.run("kubectl", "auth", "whoami", kubeconfig=ways[0][0])
         ).exit_code == 0
+
+
+@on_a_real_loop
+async def test_code_that_names_no_cluster_finds_the_one_whose_environment_it_is() -> None:
+    """Also in libraries that looked when they were imported, or keep their first client."""
+    for nodes in (1, 2):
+        async with Cluster(nodes=nodes) as cluster:
+            with cluster.in_environment():
+                assert (
+                    len([node async for node in (await kr8s.asyncio.api()).get("nodes")]) == nodes
+                )
+                settings = kubernetes.client.Configuration()
+                kubernetes.config.load_kube_config(client_configuration=settings)
+                assert settings.host == cluster.url
+                found = kubernetes_asyncio.client.Configuration()
+                await kubernetes_asyncio.config.load_kube_config(client_configuration=found)
+                assert found.host == cluster.url
+    assert str(cluster.kubeconfig) != kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+
+
+LATE = """
+import json, time, urllib.request, sys
+time.sleep(0.4)
+body = json.dumps({"metadata": {"name": "late"}}).encode()
+url = sys.argv[1] + "/api/v1/namespaces/default/configmaps"
+headers = {"content-type": "application/json"}
+urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()
+"""
+
+
+@on_a_real_loop
+async def test_a_program_that_has_yet_to_come_is_waited_for() -> None:
+    """It was told where the cluster is, so it is expected."""
+    async with Cluster(nodes=0) as cluster:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", LATE, cluster.url)
+        await cluster.wait("configmaps/late", "exists", timeout=20)
+        assert await process.wait() == 0

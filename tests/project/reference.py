@@ -48,6 +48,12 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.embedded.serving.Request",
         "orchestrator.embedded.serving.HttpFunction",
     ),
+    "Kinds and webhooks": (
+        "orchestrator.embedded.webhooks.Webhook",
+        "orchestrator.embedded.webhooks.Handler",
+        "orchestrator.embedded.webhooks.Verdict",
+        "orchestrator.embedded.webhooks.Converter",
+    ),
     "Nodes": (
         "orchestrator.embedded.nodes.Nodes",
         "orchestrator.embedded.nodes.NodeHandle",

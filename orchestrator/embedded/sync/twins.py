@@ -903,7 +903,11 @@ class SyncMethods:
     def in_environment(
         self, kubeconfig: Path | None = None
     ) -> contextlib.AbstractContextManager[None]:
-        """Set that environment in this process for a block, for libraries that look there."""
+        """Set that environment in this process for a block, for libraries that look there.
+
+        Those that looked on import (``kubernetes``, ``kubernetes_asyncio``) see it too, and kr8s
+        forgets the client that it would hand out again.
+        """
         return around(self._portal, self._portal.run(self._async.in_environment, kubeconfig))
 
     def run(
