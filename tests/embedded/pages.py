@@ -39,6 +39,9 @@ PAGES: Final = sorted(DIRECTORY.glob("*.md"))
 EPOCH: Final = 1_767_225_600.0
 """When the clusters of the pages begin: 2026-01-01T00:00:00Z."""
 
+PATIENCE: Final = 10.0
+"""Real seconds that a piece may take."""
+
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING: Final = re.compile(r"^#+ .*$", re.MULTILINE)
 _FILE: Final = re.compile(r"# ([\w./-]+\.(py|yaml))\n")
@@ -152,7 +155,13 @@ async def _run_together(pieces: list[Block], name: str, prelude: str) -> None:
             await _run(Block("python", prelude, 1, "", None), "prelude", names)
         for block in pieces:
             with _printing(block):
-                await _run(block, name, names)
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await _run(block, name, names)
+                except TimeoutError as error:
+                    if type(error) is not TimeoutError:
+                        raise
+                    raise AssertionError(f"line {block.line} takes over {PATIENCE} s") from error
 
 
 async def _run(block: Block, name: str, names: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from tests.project.reference import PAGE, page
 ROOT = DIRECTORY.parents[1]
 OPTIONS = (
     *("-q", "-rA", "--tb=short", "--import-mode=importlib"),
-    *("-p", "no:cacheprovider", "-o", "asyncio_mode=auto"),
+    *("-p", "no:cacheprovider", "-p", "asyncio", "-p", "orchestrator", "-o", "asyncio_mode=auto"),
 )
 APP = """
 apiVersion: apps/v1
@@ -40,6 +40,8 @@ from orchestrator import StatusError
 await cluster.apply("app.yaml")
 before = cluster.version
 worker = cluster.image("worker:1")
+web = cluster.image("web:1")
+before = cluster.version
 """
 """What the examples in docstrings take to be there, beside `APP` in a file."""
 
@@ -87,7 +89,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *OPTIONS, *files],
         cwd=top,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from orchestrator.testing import plugin, settings
+
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "library" / "reference.md"
 PACKAGES: Final = ("orchestrator", "orchestrator.embedded", "orchestrator.testing")
 LINE: Final = 92
@@ -74,6 +76,12 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.resources.differences.FieldChange",
         "orchestrator.embedded.travel_snapshots.ClusterSnapshot",
     ),
+    "Webhooks": (
+        "orchestrator.embedded.webhooks.Webhook",
+        "orchestrator.embedded.webhooks.Handler",
+        "orchestrator.embedded.webhooks.Converter",
+    ),
+    "Without asyncio": ("orchestrator.embedded.sync.cluster.SyncCluster",),
     "Errors": (
         "orchestrator.resources.errors.StatusError",
         "orchestrator.embedded.errors.ClusterError",
@@ -146,11 +154,64 @@ def page() -> str:
     for title, found in listed.items():
         shown = ", ".join(f"[{entry.name}](#{_anchor(entry.name)})" for entry in found)
         lines.append(f"- **{title}**: {shown}")
+    lines.append(
+        "- **In pytest**: [Fixtures](#fixtures), [the marker](#the-marker), [Options](#options)"
+    )
     for title, found in listed.items():
         lines += ["", f"## {title}"]
         for entry in found:
             lines += ["", *_described(entry, anchors)]
+    lines += ["", "## In pytest", "", *_pytest(anchors)]
     return "\n".join(lines) + "\n"
+
+
+class _Options:
+    """Takes the place of pytest's parser, to hear of the plugin's options."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def getgroup(self, *_: Any) -> _Options:
+        return self
+
+    def addoption(self, name: str, **given: Any) -> None:
+        value = "" if given.get("action") else f" {name[2:].rsplit('-', maxsplit=1)[-1].upper()}"
+        self.told.append(f"- `{name}{value}`: {given['help']}")
+
+    def addini(self, *_: Any, **__: Any) -> None:
+        """Each has the name and the words of an option."""
+
+
+def _pytest(anchors: dict[str, str]) -> Iterator[str]:
+    """Describe the plugin: pytest loads it by itself where the library is installed."""
+    source = ast.parse(inspect.getsource(plugin))
+    yield "### Fixtures"
+    for node in source.body:
+        if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+            continue
+        scopes = [
+            "session" if "session" in ast.unparse(decorator) else "function"
+            for decorator in node.decorator_list
+            if "pytest.fixture" in ast.unparse(decorator)
+        ]
+        if scopes:
+            assert node.returns is not None, f"{node.name} says no type"
+            returns = re.sub(r"^Iterator\[(.*)\]$", r"\1", ast.unparse(node.returns))
+            yield from ("", f"#### {node.name}", "", "```py")
+            yield from (f"{node.name}: {returns}  # scope: {scopes[0]}", "```", "")
+            yield from _text(ast.get_docstring(node) or "", anchors, "Cluster")
+    (marker,) = (
+        ast.literal_eval(node.args[1])
+        for node in ast.walk(source)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("addinivalue_line")
+    )
+    signature, _, said = marker.partition(": ")
+    yield from ("", "### The marker", "", f"`@pytest.mark.{signature}`: {said}.")
+    options = _Options()
+    settings.add_options(options)  # type: ignore[arg-type] # it only needs what this has
+    yield from ("", "### Options", "")
+    yield "Each may stand in the configuration file too: `cluster_nodes = 5`."
+    yield from ("", *options.told)
 
 
 def _anchor(text: str) -> str:
@@ -234,7 +295,10 @@ def _assignment(module: Any, name: str) -> tuple[str, str]:
     """Return the source of a module's constant, and the string that stands below it."""
     body = ast.parse(inspect.getsource(module)).body
     for at, node in enumerate(body):
-        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == name:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(target, ast.Name) and target.id == name:
             after = body[at + 1]
             assert node.value is not None, f"{module.__name__}.{name} has no value"
             assert isinstance(after, ast.Expr), f"{module.__name__}.{name} has no docstring"

@@ -23,7 +23,7 @@ T = TypeVar("T")
 class SyncCluster(SyncMethods):
     """A `Cluster` whose methods are ordinary functions; `Cluster.sync` makes one.
 
-    ```python
+    ```py
     with Cluster.sync(nodes=3) as cluster:
         cluster.apply("app.yaml")
         cluster.wait("deployment/web", "Available")
