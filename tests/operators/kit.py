@@ -12,6 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx2
+from lightkube import AsyncClient, KubeConfig
+from lightkube.config import models
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs/examples/operators"
 EPOCH = 1_767_225_600.0
 """2026-01-01T00:00:00Z"""
@@ -52,3 +56,14 @@ def since_epoch(moment: dt.datetime | None) -> float:
     """Return how many seconds after the beginning a moment is."""
     assert moment is not None
     return moment.timestamp() - EPOCH
+
+
+def client_by(socket: Path, user_agent: str) -> AsyncClient:
+    """Return lightkube's client, led to a cluster's Unix socket."""
+    # Without `insecure` and `verify` it reads all the world's certificates, in vain and slowly.
+    cluster = models.Cluster(server="http://cluster", insecure=True)
+    config = KubeConfig.from_one(cluster=cluster, user=models.User()).get()
+    transport = httpx2.AsyncHTTPTransport(uds=str(socket), verify=False)
+    client = AsyncClient(config=config, transport=transport, field_manager=user_agent)
+    client._client._client.headers["user-agent"] = user_agent
+    return client

@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx2
 import kopf
-from lightkube import AsyncClient, KubeConfig
-from lightkube.config import models
 
 from actors.testing import virtual
 from orchestrator import Cluster
-from tests.operators.kit import EPOCH, EXAMPLES, example, since_epoch
+from tests.operators.kit import EPOCH, EXAMPLES, client_by, example, since_epoch
 
 ORDERS = EXAMPLES / "database" / "orders.yaml"
 HOUR = 3600.0
@@ -45,11 +42,7 @@ class Operator:
                 kopf.on.login(registry=registry)(self.connect)
         finally:
             kopf.set_default_registry(before)
-        config = KubeConfig.from_one(
-            cluster=models.Cluster(server="http://cluster"), user=models.User()
-        ).get()
-        transport = httpx2.AsyncHTTPTransport(uds=str(self.socket))
-        client = AsyncClient(config=config, transport=transport, field_manager="databases")
+        client = client_by(self.socket, "databases")
         stop, ready = asyncio.Event(), asyncio.Event()
         with self.cluster.clock.shown_to("kopf"):
             task = asyncio.create_task(

@@ -10,14 +10,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx2
 import pytest
-from lightkube import ApiError, AsyncClient, KubeConfig
-from lightkube.config import models
+from lightkube import ApiError
 
 from actors.testing import virtual
 from orchestrator import Cluster
-from tests.operators.kit import EPOCH, example, since_epoch
+from tests.operators.kit import EPOCH, client_by, example, since_epoch
 
 STARTS = 0.5
 """The second of two is started so much later."""
@@ -33,12 +31,7 @@ class Candidate:
         self.exits = contextlib.ExitStack()
         self.program = self.exits.enter_context(example("election", f"election_{name}", "election"))
         self.exits.enter_context(cluster.clock.shown_to(self.program.__name__, skew=skew))
-        config = KubeConfig.from_one(
-            cluster=models.Cluster(server="http://cluster"), user=models.User()
-        ).get()
-        transport = httpx2.AsyncHTTPTransport(uds=str(socket))
-        self.client = AsyncClient(config=config, transport=transport)
-        self.client._client._client.headers["user-agent"] = name
+        self.client = client_by(socket, name)
         self.elector = self.program.Elector(self.client, name, self.program.Timing())
         self.stop = asyncio.Event()
         self.task = asyncio.create_task(self.elector.run(self.stop))
