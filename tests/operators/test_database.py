@@ -218,3 +218,27 @@ async def test_an_operator_that_comes_back_goes_on_where_it_was(tmp_path: Path) 
         async with operator.running():
             await asyncio.sleep(60)
             assert await cluster.api.find("edb", "orders") is None
+
+
+@virtual
+async def test_a_database_on_a_dead_node_is_degraded_until_the_node_is_back(tmp_path: Path) -> None:
+    """A StatefulSet makes no second pod of a name while nobody knows what became of the first.
+
+    https://kubernetes.io/docs/tasks/run-application/force-delete-stateful-set-pod/
+    """
+    async with databases(tmp_path) as (cluster, operator), operator.running():
+        await order(cluster)
+        await asyncio.sleep(45)
+        pod = await cluster.api.get("pod", "orders-0")
+        node = cluster.nodes[pod["spec"]["nodeName"]]
+        await node.crash()
+        await asyncio.sleep(600)
+        lost = await cluster.api.get("pod", "orders-0")
+        assert lost["metadata"]["uid"] == pod["metadata"]["uid"]
+        assert "deletionTimestamp" in lost["metadata"]
+        await node.recover()
+        await asyncio.sleep(120)
+        again = await cluster.api.get("pod", "orders-0")
+        assert again["metadata"]["uid"] != pod["metadata"]["uid"]
+        # A node may be silent for 50 s: the first bad look is at 120 s, the third at 180 s.
+        assert states(cluster, "health") == [(30, "Healthy"), (180, "Degraded"), (660, "Healthy")]

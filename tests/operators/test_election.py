@@ -19,8 +19,8 @@ from tests.operators.kit import EPOCH, client_by, example, since_epoch
 
 STARTS = 0.5
 """The second of two is started so much later."""
-BEGIN = 61.25
-"""When tests begin. At 60 the leader renewed its lease, at 60.5 the other one saw that, and at 61
+BEGIN = 21.25
+"""When tests begin. At 20 the leader renewed its lease, at 20.5 the other one saw that, and at 21
 there was the last entry in the ledger."""
 
 
@@ -90,13 +90,13 @@ async def check_successor_of_the_dead(directory: Path, skew: float) -> None:
     """Kill the leader, and say when the other one has to follow."""
     async with election(directory, skew) as (cluster, a, b):
         await a.kill()
-        await asyncio.sleep(76.4 - BEGIN)
-        assert not b.leads()  # at 74.5 its attempt came a second too early
+        await asyncio.sleep(36.4 - BEGIN)
+        assert not b.leads()  # at 34.5 its attempt came a second too early
         await asyncio.sleep(0.2)
         assert b.leads()
-        assert terms(cluster) == [(0, "a", 0), (76.5, "b", 1)]
+        assert terms(cluster) == [(0, "a", 0), (36.5, "b", 1)]
         await asyncio.sleep(10)
-        assert await lines(cluster) == ["a"] * 62 + ["b"] * 11
+        assert await lines(cluster) == ["a"] * 22 + ["b"] * 11
 
 
 @virtual
@@ -121,7 +121,7 @@ async def test_one_that_goes_in_peace_leaves_the_lead_at_once(tmp_path: Path) ->
         await a.task
         await asyncio.sleep(2)
         assert b.leads()
-        assert terms(cluster) == [(0, "a", 0), (BEGIN, "", 0), (62.5, "b", 1)]
+        assert terms(cluster) == [(0, "a", 0), (BEGIN, "", 0), (22.5, "b", 1)]
 
 
 @virtual
@@ -129,7 +129,7 @@ async def test_one_that_is_cut_off_gives_up_before_another_begins(tmp_path: Path
     """After ten seconds without a renewal, where the other one waits for fifteen."""
     async with election(tmp_path) as (cluster, a, b):
         with cluster.faults.api(user_agent="a", error="reset"):
-            await asyncio.sleep(69.9 - BEGIN)
+            await asyncio.sleep(29.9 - BEGIN)
             assert (a.leads(), b.leads()) == (True, False)
             await asyncio.sleep(0.2)
             assert (a.leads(), b.leads()) == (False, False)
@@ -158,8 +158,8 @@ async def test_what_a_former_leader_still_has_under_way_is_fenced_off(tmp_path: 
         former = a.program.Ledger(a.client, term=0)
         slow = cluster.faults.api(user_agent="a", verb="update", kind="configmaps", latency=9)
         with cluster.faults.api(user_agent="a", kind="leases", error="reset"), slow:
-            await asyncio.sleep(70 - BEGIN)
-            late = asyncio.create_task(former.enter("late"))  # read now, written at 79
+            await asyncio.sleep(30 - BEGIN)
+            late = asyncio.create_task(former.enter("late"))  # read now, written at 39
             await asyncio.sleep(20)
         assert b.leads()
         with pytest.raises(ApiError, match="the object has been modified"):

@@ -42,7 +42,8 @@ async def nightshift(epoch: float = NOON) -> AsyncIterator[Cluster]:
     """Start a cluster and the controller."""
     Api._instances.clear()  # it keeps clients by the loop's address in memory
     with example("nightshift", "nightshift") as program:
-        async with Cluster(epoch=epoch, seed=1) as cluster:
+        # It acts at once on what it is told; what gathers events for a moment needs the default.
+        async with Cluster(epoch=epoch, seed=1, client_grace=0.05) as cluster:
             api = await kr8s.asyncio.api(kubeconfig=str(cluster.kubeconfig))
             async with running(program.Nightshift(api, cluster.clock).run()):
                 await cluster.watched("deployments")
