@@ -18,11 +18,6 @@ from orchestrator import Cluster
 from orchestrator.embedded.sync import SyncCluster
 from tests.operators.kit import EPOCH, example
 
-pytestmark = [
-    pytest.mark.usefixtures("untidy"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
-
 MADE = "charms.example.com/made-by=web"
 
 

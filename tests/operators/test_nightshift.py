@@ -24,11 +24,6 @@ HOUR = 3600.0
 NOON = EPOCH + 11 * HOUR
 """In Berlin, in winter."""
 
-pytestmark = [
-    pytest.mark.usefixtures("untidy"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
-
 
 def shop(**annotations: str) -> Any:
     """Return the example's Deployment."""
@@ -48,6 +43,7 @@ async def nightshift(epoch: float = NOON) -> AsyncIterator[Cluster]:
             async with running(program.Nightshift(api, cluster.clock).run()):
                 await cluster.watched("deployments")
                 yield cluster
+            await api._session.aclose()  # which it leaves to the collector
 
 
 def scales(cluster: Cluster) -> list[tuple[float, int]]:
