@@ -15,7 +15,6 @@ DISTRIBUTIONS = {"jwt": "pyjwt", "re2": "google-re2", "yaml": "pyyaml"}
 """Import → distribution, where the names differ by more than case and hyphens."""
 
 LOADED_BY_OTHERS = {
-    "httptools": "uvicorn's parser",
     "kubernetes-validate": "its data files are read, its code is not imported",
     "tzdata": "the database of zoneinfo",
 }
@@ -32,6 +31,12 @@ NOT_IMPORTED = {
 
 OPTIONAL = {"matplotlib": "plots of `orchestrator bench`, which says how to get it"}
 """What the packages import where it is there: of the extra ``bench``."""
+
+HOSTS = {"pytest", "pytest-asyncio"}
+"""What loads the package that imports it: `orchestrator.testing` is a plugin of theirs."""
+
+BROUGHT_ALONG = {"httpcore": "httpx's transport, of which it is the documented half"}
+"""Parts of what is required."""
 
 
 def imports(*trees: str) -> set[str]:
@@ -56,9 +61,9 @@ def required(extra: str | None = None) -> set[str]:
 
 def test_the_packages_require_what_they_import() -> None:
     """Neither less nor more."""
-    needed = imports("actors", "orchestrator") - OPTIONAL.keys()
+    needed = imports("actors", "orchestrator") - OPTIONAL.keys() - HOSTS - BROUGHT_ALONG.keys()
     assert needed == required() - LOADED_BY_OTHERS.keys()
-    assert OPTIONAL.keys() <= imports("orchestrator")
+    assert OPTIONAL.keys() | HOSTS | BROUGHT_ALONG.keys() <= imports("orchestrator")
 
 
 def test_the_test_extra_is_what_the_tests_import() -> None:
