@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,6 +203,23 @@ def test_a_fork_lives_on_its_cluster_s_thread() -> None:
         forgotten = cluster.fork()
         assert len(forgotten.api.list("configmaps")) == 1
     assert set(threading.enumerate()) == before
+
+
+def test_a_program_that_forgets_its_cluster_ends_all_the_same() -> None:
+    """Nothing of it stays, and nobody waits for its thread."""
+    program = (
+        "from orchestrator import Cluster; cluster = Cluster.sync(nodes=1); cluster.start(); "
+        "print(cluster.kubeconfig.parent)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "unclosed" not in done.stderr
+    assert not Path(done.stdout.strip()).exists()
 
 
 def test_a_condition_that_calls_the_twin_is_refused_and_does_not_hang() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -76,6 +77,7 @@ class SyncCluster(SyncMethods):
         if not self._owns_thread:
             return
         self._portal.start()
+        atexit.register(self._stop_at_exit)
         try:
             self._portal.call(self._async.start)
         except BaseException:
@@ -90,6 +92,7 @@ class SyncCluster(SyncMethods):
         """
         if not self._portal.running:
             return
+        atexit.unregister(self._stop_at_exit)
         with contextlib.ExitStack() as exits:
             if self._owns_thread:
                 exits.callback(self._portal.close)
@@ -98,6 +101,11 @@ class SyncCluster(SyncMethods):
                 exits.callback(fork.stop)
             if self._owns_thread:
                 exits.callback(self._portal.close_streams)
+
+    def _stop_at_exit(self) -> None:
+        """End a cluster that its program has forgotten."""
+        with contextlib.suppress(Exception):
+            self.stop()
 
     async def _stop_in_time(self) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import concurrent.futures
 import contextlib
 import functools
@@ -60,7 +59,6 @@ class Portal:
         self._ready.wait()
         if self._error is not None:
             raise self._error
-        atexit.register(self._close_quietly)
 
     def close(self) -> None:
         """End the thread, and cancel what is still called. Safe to call twice.
@@ -73,7 +71,6 @@ class Portal:
             loop = self._loop
         if not first or loop is None:
             return
-        atexit.unregister(self._close_quietly)
         loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(_JOIN_SECONDS)
         if self._thread.is_alive():
@@ -86,10 +83,6 @@ class Portal:
         if self._left:
             tasks = "\n".join(f"  {task}" for task in self._left)
             raise ClusterError(f"tasks were left when the cluster had ended:\n{tasks}")
-
-    def _close_quietly(self) -> None:
-        with contextlib.suppress(ClusterError):
-            self.close()
 
     def _place(self) -> str:
         frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - no other way
