@@ -1,4 +1,7 @@
-"""Travel through the versions of a running cluster."""
+"""Travel through the versions of a running cluster.
+
+What only some ways need is loaded on them: a snapshot is to take no longer than it has to.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,18 @@ from typing import TYPE_CHECKING
 
 from actors import VirtualClock
 from actors.log import MemoryLog
-from actors.log.files import write_log
 from actors.log.protocol import Record
 from orchestrator.cluster import Origin
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.travel_changes import Difference, Revisions, difference, revisions
-from orchestrator.embedded.travel_past import Past
 from orchestrator.embedded.travel_snapshots import ClusterSnapshot, let_stand, standing_of
 from orchestrator.resources.conditions import is_condition_true
-from orchestrator.resources.kinds import registry
 from orchestrator.store.history import History, VersionError
 from orchestrator.store.housekeeping import snapshot_entries
 
 if TYPE_CHECKING:
     from orchestrator.cluster import BareCluster
+    from orchestrator.embedded.travel_changes import Difference, Revisions
+    from orchestrator.embedded.travel_past import Past
     from orchestrator.node import NodeConfig
 
 
@@ -32,7 +33,6 @@ class Travels:
     def __init__(self, core: BareCluster) -> None:
         """Look back on the cluster of ``core``, which has started."""
         self._core = core
-        self._built_in = registry(core.config.kubernetes_version)
 
     @property
     def past(self) -> History:
@@ -64,6 +64,8 @@ class Travels:
         """See `Cluster.record`."""
         await self.settle()
         copied = await self._copy(self._core.store.sequence)
+        from actors.log.files import write_log  # SQLite, which no other way needs
+
         with self._core.store.clock.held():  # a disk takes real time
             await asyncio.to_thread(write_log, path, *copied)
 
@@ -123,12 +125,18 @@ class Travels:
 
     def at(self, version: int) -> Past:
         """See `Cluster.at`."""
-        return Past(self.past, self._built_in, version)
+        from orchestrator.embedded.travel_past import Past
+
+        return Past(self.past, self._core.store.built_in, version)
 
     def diff(self, before: int, after: int) -> Difference:
         """See `Cluster.diff`."""
+        from orchestrator.embedded.travel_changes import difference
+
         return difference(self.past, before, after)
 
     def history(self, target: str, namespace: str) -> Revisions:
         """See `Cluster.history`."""
-        return revisions(self.past, self._built_in, target, namespace)
+        from orchestrator.embedded.travel_changes import revisions
+
+        return revisions(self.past, self._core.store.built_in, target, namespace)

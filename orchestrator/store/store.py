@@ -138,6 +138,11 @@ class Store(Writes):
         self._custom = CustomKinds(registry)
         self._serve_custom()
 
+    @property
+    def built_in(self) -> KindRegistry:
+        """The kinds that are served besides those that definitions add."""
+        return self._custom.base
+
     def _serve_custom(self) -> None:
         """Serve what the definitions of custom resources say now."""
         self.registry = self._custom.registry(self.list(DEFINITIONS))
