@@ -290,6 +290,30 @@ async def test_it_says_itself_whether_it_is_ready() -> None:
 
 
 @on_a_real_loop
+async def test_what_it_says_is_the_answer_of_its_readiness_probe() -> None:
+    """Which counts as often as it says: here three failures, ten seconds apart."""
+    async with quiet() as cluster:
+
+        @cluster.image("worker:1")
+        async def worker(container: Container) -> None:
+            await container.sleep(25)
+            container.set_ready(False)
+            await container.sleep(100)
+            container.set_ready(True)
+            await container.terminated
+
+        probe = {"readinessProbe": {"httpGet": {"path": "/", "port": 80}}}
+        await cluster.apply(pod(main=probe))
+        await cluster.wait("pods/one", "Ready")
+        await cluster.wait("pods/one", "Ready=False", timeout=100)
+        assert 45 <= cluster.clock.now() - EPOCH <= 55
+        messages = {event["message"] for event in cluster.store.list("events")}
+        assert "Readiness probe failed: the container says that it is not ready" in messages
+        await cluster.wait("pods/one", "Ready", timeout=100)
+        assert 125 <= cluster.clock.now() - EPOCH <= 135
+
+
+@on_a_real_loop
 async def test_real_waiting_holds_time_up_only_where_it_says_so() -> None:
     """Time moves when the loop is at rest; ``held`` is for what the loop cannot see."""
     at: list[float] = []
