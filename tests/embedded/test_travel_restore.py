@@ -422,7 +422,7 @@ async def do_something(cluster: Cluster, chance: random.Random) -> None:
             await cluster.clock.advance(chance.choice((0.5, 3.0, 40.0)))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 @on_a_real_loop
 async def test_whatever_happens_a_restore_equals_its_snapshot(seed: int) -> None:
     """Up to versions; indexes agree with it, and the cluster comes to rest as it should."""
