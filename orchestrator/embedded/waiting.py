@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -28,6 +29,11 @@ def check_of(condition: Condition) -> Check:
         ValueError: It cannot be read.
     """
     if callable(condition):
+        if inspect.iscoroutinefunction(condition):
+            raise ValueError(
+                f"{getattr(condition, '__name__', condition)} is async: a condition is asked in "
+                "between and has the object; clock.advance_until takes async ones"
+            )
         return lambda obj: obj is not None and condition(obj)
     text = condition.removeprefix("condition=").strip()
     if text in ("delete", "deleted"):

@@ -72,6 +72,11 @@ async def test_the_clock_stands_until_it_is_told_to_advance() -> None:
         assert cluster.clock.time.isoformat() == "2026-01-02T01:00:10+00:00"
 
 
+async def find_more(obj: Any) -> bool:
+    """Stand for a condition that would have to be awaited."""
+    return bool(obj)
+
+
 @on_a_real_loop
 async def test_time_passes_until_the_api_says_so() -> None:
     """A condition may be awaited: a coroutine is not taken for something true."""
@@ -80,6 +85,8 @@ async def test_time_passes_until_the_api_says_so() -> None:
         jobs = await cluster.clock.advance_until(lambda: cluster.api.list("jobs"), hours=2)
         assert len(jobs) == 1
         assert EPOCH + 3600 <= cluster.clock.now() < EPOCH + 3700
+        with pytest.raises(ValueError, match="find_more is async"):
+            await cluster.wait("jobs", find_more)
         with pytest.raises(TimeoutError, match="within 5 s"):
             await cluster.clock.advance_until(lambda: cluster.api.find("jobs", "no"), seconds=5)
 
