@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = [
-    pytest.param(block, id=f"{document.name}-{number}")
+    pytest.param(document, block, id=f"{document.name}-{number}")
     for document in DOCUMENTS
     for number, block in enumerate(blocks(document))
     if block.language == "python"
@@ -184,9 +184,9 @@ def test_the_example_is_the_demos() -> None:
     assert (ROOT / "docs" / "examples" / "web.yaml").read_text() == as_yaml()
 
 
-@pytest.mark.parametrize("block", PROGRAMS)
-def test_a_shown_program_runs(block: Block, tmp_path: Path) -> None:
-    """Each Python block is a whole program that ends well."""
+@pytest.mark.parametrize(("document", "block"), PROGRAMS)
+def test_a_shown_program_runs(document: Path, block: Block, tmp_path: Path) -> None:
+    """Each Python block is a whole program that ends well, and prints the ``text`` below it."""
     program = tmp_path / "program.py"
     program.write_text(block.text)
     done = subprocess.run(
@@ -199,3 +199,8 @@ def test_a_shown_program_runs(block: Block, tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+    shown, _, after = document.read_text().partition(f"```python\n{block.text}```\n\n```text\n")
+    if after:
+        expected = after.partition("```\n")[0].splitlines()
+        assert shown
+        assert not differences(tuple(expected), done.stdout), done.stdout

@@ -8,7 +8,8 @@ How a fenced block is treated follows from its language and its first line:
 - any other ``python``: a piece. The pieces below one heading run in turn, in a function that may
   await, with ``cluster`` at hand, which is new for each heading.
 - ``text`` right after a program or a piece: what it prints; ``…`` stands for anything.
-- ``console``: commands in the page's directory (`tests.project.documents`).
+- ``console``: commands, run in a directory that has the files shown up to there; ``pip`` is left
+  out (`tests.project.documents`). On a page that has some, they run the tests.
 - ``py``: Python to look at: it can be parsed. ``yaml``, ``toml``, ``ini``: the same.
 """
 
@@ -22,6 +23,7 @@ import inspect
 import io
 import re
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ from typing import Any, Final
 import yaml
 
 from orchestrator import Cluster
-from tests.project.documents import differences
+from tests.project.documents import Command, commands_of, differences
 
 DIRECTORY: Final = Path(__file__).resolve().parents[2] / "docs" / "library"
 PAGES: Final = sorted(DIRECTORY.glob("*.md"))
@@ -44,7 +46,7 @@ PATIENCE: Final = 10.0
 
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING: Final = re.compile(r"^#+ .*$", re.MULTILINE)
-_FILE: Final = re.compile(r"# ([\w./-]+\.(py|yaml))\n")
+_FILE: Final = re.compile(r"# ([\w./-]+\.(py|yaml|ini|toml))\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Block:
     def file(self) -> str | None:
         """The name of the file that it shows, if it is one."""
         match = _FILE.match(self.text)
-        return match[1] if match and self.language in ("python", "yaml") else None
+        return match[1] if match and self.language in ("python", "yaml", "ini", "toml") else None
 
     @property
     def is_program(self) -> bool:
@@ -121,12 +123,48 @@ def write_files(page: Path, directory: Path) -> list[str]:
     tests = []
     for block in blocks(page):
         if block.file:
-            target = directory / block.file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(block.text, encoding="utf-8")
+            write_file(block, directory)
             if "def test_" in block.text:
                 tests.append(block.file)
     return tests
+
+
+def write_file(block: Block, directory: Path) -> None:
+    """Write the file that a block shows."""
+    assert block.file, f"line {block.line} shows no file"
+    target = directory / block.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(block.text, encoding="utf-8")
+
+
+def run_commands(page: Path, directory: Path, environment: dict[str, str]) -> int:
+    """Write a page's files and run its commands in its order; return how many were run."""
+    count = 0
+    for block in blocks(page):
+        if block.file:
+            write_file(block, directory)
+        elif block.language == "console":
+            for command in commands_of(block.text):
+                if not command.line.startswith("pip "):
+                    _run_command(command, directory, environment)
+                    count += 1
+    return count
+
+
+def _run_command(command: Command, directory: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["bash", "-c", command.line],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, f"$ {command.line}\n{done.stdout}"
+    missing = differences(command.output, done.stdout)
+    assert not missing, f"$ {command.line}\n{done.stdout}\nand not:\n" + "\n".join(missing)
 
 
 def run_pieces(page: Path, prelude: str = "") -> None:

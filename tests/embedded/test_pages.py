@@ -10,10 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.pages import DIRECTORY, PAGES, blocks, check_form, run_pieces, write_files
+from tests.embedded.pages import (
+    DIRECTORY,
+    PAGES,
+    blocks,
+    check_form,
+    run_commands,
+    run_pieces,
+    write_files,
+)
 from tests.project.reference import PAGE, page
 
 ROOT = DIRECTORY.parents[1]
+TYPED = [path for path in PAGES if any(block.language == "console" for block in blocks(path))]
+"""Pages whose commands run their tests."""
 OPTIONS = (
     *("-q", "-rA", "--tb=short", "--import-mode=importlib"),
     *("-p", "no:cacheprovider", "-p", "asyncio", "-p", "orchestrator", "-o", "asyncio_mode=auto"),
@@ -86,6 +96,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> str:
     top = tmp_path_factory.mktemp("pages")
     files = []
     for path in PAGES:
+        if path in TYPED:
+            continue
         directory = top / place_of(path)
         directory.mkdir()
         files += [f"{place_of(path)}/{name}" for name in write_files(path, directory)]
@@ -106,12 +118,31 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> str:
 @each_page("path")
 def test_shown_tests_pass(path: Path, outcomes: str, tmp_path: Path) -> None:
     """Those of the pages are what a reader copies."""
-    tests = write_files(path, tmp_path)
+    tests = [] if path in TYPED else write_files(path, tmp_path)
     for name in tests:
         passed = f"PASSED {place_of(path)}/{name}::"
         assert passed in outcomes, outcomes
         assert f"FAILED {place_of(path)}/{name}" not in outcomes, outcomes
         assert f"ERROR {place_of(path)}/{name}" not in outcomes, outcomes
+
+
+@pytest.mark.parametrize("path", TYPED, ids=lambda path: path.stem)
+def test_commands_print_what_is_shown(path: Path, tmp_path: Path) -> None:
+    """Typed in order, beside the files as far as the page has got."""
+    tools = Path(sys.executable).parent
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    for name in ("kubernetes", "kubernetes_asyncio"):  # kopf loads them, wherever they are
+        (hidden / f"{name}.py").write_text("raise ImportError('a reader has not got this')\n")
+    environment = {
+        "HOME": str(tmp_path),
+        "LC_ALL": "C.UTF-8",
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{hidden}:{ROOT}",
+        "PYTEST_ADDOPTS": "-p orchestrator -p no:cacheprovider",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    assert run_commands(path, tmp_path, environment)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

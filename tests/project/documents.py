@@ -44,16 +44,19 @@ def blocks(document: Path) -> list[Block]:
 
 def commands(document: Path) -> list[Command]:
     """Return every command of a document's console blocks in order."""
+    consoles = [block.text for block in blocks(document) if block.language == "console"]
+    return [command for text in consoles for command in commands_of(text)]
+
+
+def commands_of(text: str) -> list[Command]:
+    """Return the commands of one console block."""
     found: list[Command] = []
-    for block in blocks(document):
-        if block.language != "console":
-            continue
-        for line in block.text.splitlines():
-            if line.startswith("$ "):
-                found.append(Command(line[2:], ()))
-            elif line.strip():
-                last = found[-1]
-                found[-1] = Command(last.line, (*last.output, line))
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append(Command(line[2:], ()))
+        elif line.strip():
+            last = found[-1]
+            found[-1] = Command(last.line, (*last.output, line))
     return found
 
 
