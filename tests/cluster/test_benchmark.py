@@ -1,4 +1,4 @@
-"""The benchmarks of the whole cluster and of its start run."""
+"""The benchmarks of the whole cluster, of its start and of the library run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -37,3 +39,11 @@ def test_the_benchmark_of_the_start_runs_small_and_clusters_leave_nothing() -> N
     assert rows["import: orchestrator.Cluster"] > 0
     assert rows["20 clusters in a row"] > 0
     assert [rows[f"growth: {what}"] for what in ("descriptors", "threads", "tasks")] == [0, 0, 0]
+
+
+def test_the_benchmark_of_the_library_runs_small_and_a_day_has_its_jobs() -> None:
+    """Nothing is timed that did not happen."""
+    rows = rows_of("embedded.py")
+    assert rows["restore, 100 objects gone"] > 0
+    day = next(value for name, value in rows.items() if name.startswith("0.1 virtual days"))
+    assert 0.1 * 86_400 / day == pytest.approx(rows["faster than real time"])
