@@ -79,6 +79,8 @@ def test_every_block_can_be_read(path: Path) -> None:
         check_form(block)
 
 
+@pytest.mark.usefixtures("untidy")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @each_page("path")
 def test_programs_and_pieces_run(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
