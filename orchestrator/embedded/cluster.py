@@ -7,7 +7,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self
@@ -22,12 +22,12 @@ from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.client import Client, CommandResult
 from orchestrator.embedded.clocks import ClusterClock, Mode, make_clock
 from orchestrator.embedded.errors import ApplyError, ClusterError, WaitTimeoutError
-from orchestrator.embedded.kinds import Reference, find_kind, find_reference, path_of_version
+from orchestrator.embedded.kinds import find_kind, path_of_version
 from orchestrator.embedded.lingering import Lingering
 from orchestrator.embedded.manifests import Source, read_objects
-from orchestrator.embedded.waiting import Check, Condition, check_of, describe_state
+from orchestrator.embedded.selections import Selection
+from orchestrator.embedded.waiting import Condition, check_of
 from orchestrator.resources.objects import Object, name_of, namespace_of
-from orchestrator.resources.selectors import parse_label_selector
 
 if TYPE_CHECKING:
     from orchestrator.api.application import ApiApplication
@@ -53,8 +53,6 @@ P = ParamSpec("P")
 
 HISTORY: Final = 32 * 1024 * 1024
 """Bytes of log payload that are kept by default: some 100,000 revisions."""
-_TELLING: Final = 8
-"""Events of an object that are shown to who waited for it in vain."""
 
 
 class Cluster:
@@ -854,39 +852,15 @@ class Cluster:
             StatusError: 404, there is no such kind.
             ValueError: The condition cannot be read.
         """
-        reference, check = find_reference(self.store.registry, target), check_of(condition)
-        selector = parse_label_selector(labels) if labels else None
-
-        def found() -> list[Object]:
-            kind = reference.kind
-            where = namespace if kind.namespaced else ""
-            if reference.name:
-                one = self.store.get(kind.resource, where, reference.name)
-                return [] if one is None else [one]
-            return self.store.list(kind.resource, where or None, labels=selector)
-
-        if not await self._until(reference, partial_check(found, check, reference), timeout):
-            raise WaitTimeoutError(self._complaint(target, condition, timeout, found()))
-        objects = found()
-        return objects[0] if reference.name and objects else None
-
-    async def _until(self, reference: Reference, holds: Callable[[], bool], timeout: float) -> bool:
-        clock = self.store.clock
-        if isinstance(clock, VirtualClock):
-            return bool(await self.clock.until(holds, timeout))
-        changed = asyncio.Event()
-        follower = self.store.follow([reference.kind.resource], changed.set)
-        try:
-            async with asyncio.timeout(timeout):
-                while not holds():
-                    await changed.wait()
-                    changed.clear()
-                    follower.take()
-        except TimeoutError:
-            return False
-        finally:
-            follower.close()
-        return True
+        selection = Selection(self.store, target, namespace, labels)
+        holds = partial(selection.passes, check_of(condition))
+        if isinstance(self.store.clock, VirtualClock):
+            held = bool(await self.clock.until(holds, timeout))
+        else:
+            held = await selection.followed_until(holds, timeout)
+        if not held:
+            raise WaitTimeoutError(selection.describe(condition, timeout))
+        return selection.named()
 
     async def watched(self, kind: str, *, timeout: float = 30.0) -> None:
         """Wait until a client outside watches a kind: an operator that was started is ready.
@@ -912,27 +886,6 @@ class Cluster:
                 f"are {', '.join(self._gate.visitors.watches) or 'no watches at all'}"
             ) from None
 
-    def _complaint(
-        self, target: str, condition: Condition, timeout: float, objects: list[Object]
-    ) -> str:
-        wanted = getattr(condition, "__name__", condition)
-        lines = [f"{target} did not come to {wanted} within {timeout:g} s of the cluster's time"]
-        if not objects:
-            lines.append(f"  {describe_state(None)}")
-        for obj in objects:
-            lines.append(f"  {name_of(obj)}: {describe_state(obj)}")
-            uid = obj["metadata"].get("uid")
-            about = [
-                event
-                for event in self.store.list("events")
-                if (event.get("involvedObject") or {}).get("uid") == uid
-            ]
-            lines += [
-                f"    {event.get('type')} {event.get('reason')}: {event.get('message')}"
-                for event in about[-_TELLING:]
-            ]
-        return "\n".join(lines)
-
 
 class _Lookup:
     """Looks images up, for a runtime that starts before anything was said of one."""
@@ -953,19 +906,3 @@ class _Lookup:
     def find(self, image: str) -> SimulatedImage | None:
         images = self._cluster.images
         return None if images is None else images.find(image)
-
-
-def partial_check(
-    found: Callable[[], list[Object]], check: Check, reference: Reference
-) -> Callable[[], bool]:
-    """Return what tells whether all that is found passes the check."""
-
-    def holds() -> bool:
-        objects = found()
-        if reference.name:
-            return bool(check(objects[0] if objects else None))
-        if not objects:
-            return bool(check(None))
-        return all(check(obj) for obj in objects)
-
-    return holds

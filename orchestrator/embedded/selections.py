@@ -1,0 +1,102 @@
+"""The objects that a wait is about: found by name or by labels, followed, described."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.embedded.kinds import find_reference
+from orchestrator.embedded.waiting import Check, Condition, describe_state
+from orchestrator.resources.objects import Object, name_of
+from orchestrator.resources.selectors import parse_label_selector
+from orchestrator.store import Expired
+
+if TYPE_CHECKING:
+    from orchestrator.store import Store
+
+_TELLING: Final = 8
+"""Events of an object that are shown to who waited for it in vain."""
+
+
+class Selection:
+    """One object, or all of a kind that labels select."""
+
+    def __init__(self, store: Store, target: str, namespace: str, labels: str | None) -> None:
+        """Read what is asked for.
+
+        Args:
+            store: Where the objects are.
+            target: ``deployment/web``, or ``pods`` for all that ``labels`` select.
+            namespace: Where, for kinds that live in namespaces.
+            labels: Which of them, where no one is named.
+
+        Raises:
+            StatusError: 404, there is no such kind.
+        """
+        self._store = store
+        self._target = target
+        self._reference = find_reference(store.registry, target)
+        self._namespace = namespace if self._reference.kind.namespaced else ""
+        self._labels = parse_label_selector(labels) if labels else None
+
+    def objects(self) -> list[Object]:
+        """Return what is there now."""
+        kind, name = self._reference
+        if name:
+            one = self._store.get(kind.resource, self._namespace, name)
+            return [] if one is None else [one]
+        return self._store.list(kind.resource, self._namespace or None, labels=self._labels)
+
+    def named(self) -> Object | None:
+        """Return the one object that is named; None without a name, or when it is not there."""
+        objects = self.objects()
+        return objects[0] if self._reference.name and objects else None
+
+    def passes(self, check: Check) -> bool:
+        """Tell whether all that is there passes; where nothing is, the check is asked of None."""
+        objects = self.objects()
+        return all(check(obj) for obj in objects) if objects else bool(check(None))
+
+    async def followed_until(self, holds: Callable[[], bool], timeout: float) -> bool:
+        """Look again whenever an object of the kind changes, for so many seconds."""
+        changed = asyncio.Event()
+        follower = self._store.follow([self._reference.kind.resource], changed.set)
+        try:
+            async with asyncio.timeout(timeout):
+                while not holds():
+                    await changed.wait()
+                    changed.clear()
+                    try:
+                        follower.take()
+                    except Expired:  # a snapshot was put back: what is there now counts
+                        follower.restart(self._store.sequence)
+        except TimeoutError:
+            return False
+        finally:
+            follower.close()
+        return True
+
+    def describe(self, condition: Condition, timeout: float) -> str:
+        """Say that a condition did not come true, and how things stand."""
+        wanted = getattr(condition, "__name__", condition)
+        span = f"within {timeout:g} s of the cluster's time"
+        lines = [f"{self._target} did not come to {wanted} {span}"]
+        objects = self.objects()
+        if not objects:
+            lines.append(f"  {describe_state(None)}")
+        for obj in objects:
+            lines.append(f"  {name_of(obj)}: {describe_state(obj)}")
+            lines += [
+                f"    {event.get('type')} {event.get('reason')}: {event.get('message')}"
+                for event in self._events_about(obj)[-_TELLING:]
+            ]
+        return "\n".join(lines)
+
+    def _events_about(self, obj: Object) -> list[Object]:
+        uid = obj["metadata"].get("uid")
+        return [
+            event
+            for event in self._store.list("events")
+            if (event.get("involvedObject") or {}).get("uid") == uid
+        ]
