@@ -98,8 +98,8 @@ class Travels:
     async def snapshot(self) -> ClusterSnapshot:
         """See `Cluster.snapshot`."""
         await self.settle()
-        store = self._core.store
-        return ClusterSnapshot(store, standing_of(self._core.nodes), store.objects())
+        core, store = self._core, self._core.store
+        return ClusterSnapshot(store, core.log, standing_of(core.nodes), store.objects())
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
         """See `Cluster.restore`."""
@@ -108,7 +108,7 @@ class Travels:
                 "what processes have done cannot be undone: restore works with "
                 "runtime='simulated'; start another cluster instead"
             )
-        snapshot.check(self._core.store)
+        snapshot.check(self._core.log)
         await self.settle()
         self._core.nodes.put_back(self._core.store.clock.now() - snapshot.moment)
         if standing_of(self._core.nodes) != snapshot.standing:

@@ -11,6 +11,7 @@ from orchestrator.store import Store
 from orchestrator.store.operations import Rewind
 
 if TYPE_CHECKING:
+    from actors.log import EventLog
     from orchestrator.node import NodeManager
 
 
@@ -68,12 +69,16 @@ class ClusterSnapshot:
     """
 
     def __init__(
-        self, store: Store, standing: Standing, objects: dict[tuple[str, str, str], Object]
+        self,
+        store: Store,
+        log: EventLog,
+        standing: Standing,
+        objects: dict[tuple[str, str, str], Object],
     ) -> None:
-        """Hold the objects, which are frozen."""
+        """Hold the objects of ``store``, which are frozen and come from ``log``."""
         self.version = store.sequence
         self.standing = standing
-        self._store = store
+        self._log = log
         self.moment = store.clock.now()
         self._objects = objects
         # As `_objects`, but for those that have been put back: what is put back has a new version,
@@ -92,13 +97,13 @@ class ClusterSnapshot:
         """The same as a moment in UTC."""
         return dt.datetime.fromtimestamp(self.moment, dt.UTC)
 
-    def check(self, store: Store) -> None:
-        """Raise unless the objects were in ``store``.
+    def check(self, log: EventLog) -> None:
+        """Raise unless the objects come from ``log``, which outlives a control plane.
 
         Raises:
             ClusterError: They were in another one.
         """
-        if store is not self._store:
+        if log is not self._log:
             raise ClusterError(
                 "this snapshot was taken of another cluster, whose uids and keys are its own: "
                 "restore it there, or fork that cluster"

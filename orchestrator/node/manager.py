@@ -572,6 +572,7 @@ class NodeManager:
         heir = NodeManager(store, recorder, runtimes, configs, volumes)
         heir._partitions, heir._killed = self._partitions, self._killed
         heir._fallen, heir._opened = self._fallen, True
+        heir._known = self._known
         return heir
 
     @property

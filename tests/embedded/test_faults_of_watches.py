@@ -131,3 +131,59 @@ async def test_a_watch_is_stale_for_a_while_or_late_by_a_while_of_the_clusters_t
                 assert await reading == ["two", "three"]
             await api.create(config_map("four"))
             assert await names(events, 1) == ["four"]
+
+
+@on_a_real_loop
+async def test_faults_of_watches_are_gone_with_their_block() -> None:
+    """Late events come at once, no count of events goes on, nothing stays held back."""
+    async with Cluster(nodes=0, listen=None) as cluster:
+        api = cluster.api
+        async with api.watch("configmaps", since=cluster.version) as events:
+            with cluster.faults.api(delay_watch=10):
+                reading = asyncio.create_task(names(events, 1))
+                await api.create(config_map("one"))
+                await nothing_comes(cluster, reading)
+            await cluster.clock.settle()
+            assert reading.done()
+            with cluster.faults.api(drop_watch=True, events=2):
+                await api.create(config_map("two"))
+                assert await names(events, 1) == ["two"]
+            for name in ("three", "four"):
+                await api.create(config_map(name))
+            assert await names(events, 2) == ["three", "four"]
+
+
+@on_a_real_loop
+async def test_a_fault_that_stops_while_another_delays_a_watch_holds_nothing_back() -> None:
+    """Before it came to act, and after."""
+    async with Cluster(nodes=0, listen=None) as cluster:
+        api = cluster.api
+        for stale_first in (True, False):
+            late = cluster.faults.api(verb="watch", latency=5)
+            stale = cluster.faults.api(stale_watch=True)
+            for fault in (stale, late) if stale_first else (late, stale):
+                fault.start()
+
+            async def read(since: int = cluster.version) -> list[str]:
+                async with api.watch("configmaps", since=since) as events:
+                    return await names(events, 1)
+
+            reading = asyncio.create_task(read())
+            await api.create(config_map(f"one-{stale_first}".lower()))
+            await cluster.clock.advance(1)
+            stale.stop()
+            await cluster.clock.advance(5)
+            assert reading.done()
+            late.stop()
+            await reading
+
+
+@on_a_real_loop
+async def test_a_watch_is_answered_where_writes_lose_their_answers() -> None:
+    """It writes nothing that could be carried out, and would have no end."""
+    async with Cluster(nodes=0, listen=None) as cluster:
+        with cluster.faults.api(error="timeout-after-write"):
+            with pytest.raises(StatusError) as caught:
+                async with cluster.api.watch("configmaps"):
+                    pass
+            assert caught.value.code == 504

@@ -88,3 +88,20 @@ def test_clients_outside_find_it_where_it_was(listen: Any) -> None:
             assert await asyncio.to_thread(colour, hers) == "green"
 
     scenario()
+
+
+@on_a_real_loop
+async def test_snapshots_and_forks_reach_over_the_control_planes_end() -> None:
+    """A snapshot from before is this cluster's, and nodes that are dead now lived then."""
+    async with Cluster(nodes=2, listen=None, epoch=EPOCH) as cluster:
+        await cluster.apply(deployment(replicas=2))
+        await cluster.wait("deployment/web", "Available")
+        snap = await cluster.snapshot()
+        await cluster.nodes["node-1"].crash()
+        await cluster.faults.restart()
+        async with await cluster.fork(snap.version) as fork:
+            assert [node.state for node in fork.nodes.values()] == ["running", "running"]
+        await cluster.restore(snap)
+        assert [node.state for node in cluster.nodes.values()] == ["running", "running"]
+        assert len(cluster.nodes["node-1"].pods) == 1
+        await cluster.wait("deployment/web", "Available")

@@ -106,15 +106,16 @@ class ApiFaults:
     async def watch(self, scope: Scope, receive: Receive, send: Send, forward: Forward) -> None:
         """Answer a watch, which the faults that come may strike too."""
         line = WatchLine(partial(self._head, scope), scope, send, self._clock)
-        if self.active:
-            through = await self._strike(line.request, scope, receive, send, forward, line)
-            if not through:
-                return
+        # Known from now on: what strikes it may stop while something else delays it.
         self._lines[line] = None
         try:
-            await line.run(forward, receive, reset)
+            if not self.active or await self._strike(
+                line.request, scope, receive, send, forward, line
+            ):
+                await line.run(forward, receive, reset)
         finally:
             del self._lines[line]
+            await line.close()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, forward: Forward) -> None:
         request, receive = await self._read(scope, receive)
@@ -133,17 +134,21 @@ class ApiFaults:
         """Let the faults act; False: one of them has answered."""
         for fault in self.active:
             effect = fault.effect
+            if fault not in self.active:  # stopped while one before it delayed the request
+                continue
             if (effect.is_of_watches and line is None) or not fault.strikes(request, self._chance):
                 continue
             if effect.latency[1]:
                 await self._delay(request, effect.latency)
             if line is not None and _acts_on_line(fault, request):
-                line.strike(fault)
+                if fault in self.active:
+                    line.strike(fault)
             elif effect.loss == "reset":
                 await reset(scope, receive)
                 return False
             elif effect.loss is not None:
-                await forward(scope, receive, _unheard)
+                if line is None:  # a watch writes nothing, and would go on for ever
+                    await forward(scope, receive, _unheard)
                 if effect.loss == "reset-after-write":
                     await reset(scope, receive)
                 else:

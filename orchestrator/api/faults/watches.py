@@ -94,8 +94,7 @@ class WatchLine:
                 raise
             self._task.uncancel()
         finally:
-            if self._pump is not None:
-                await self._pump.close()
+            await self.close()
         if not self._over:
             return
         if self._last_words is None:
@@ -104,6 +103,11 @@ class WatchLine:
         body = self._framed(self._last_words)
         await self._sends({"type": "http.response.body", "body": body, "more_body": True})
         await self._sends({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def close(self) -> None:
+        """Let go of what was held back for a client that has left."""
+        if self._pump is not None:
+            await self._pump.close()
 
     # -- what faults do
 
@@ -117,7 +121,7 @@ class WatchLine:
         if effect.drop_watch or effect.refusal is not None:
             words = effect.refusal(self.request) if effect.refusal is not None else None
             if effect.events:
-                self._slow().end_after(effect.events, lambda: self.end(words))
+                self._slow().end_after(fault, lambda: self.end(words))
             else:
                 self.end(words)
 
@@ -197,8 +201,9 @@ class _Pump:
         self._holding: dict[ApiFault, Any] = {}
         self._open = asyncio.Event()
         self._open.set()
-        self._left: int | None = None
-        self._end: Callable[[], None] | None = None
+        self._left = 0
+        self._ending: tuple[ApiFault, Callable[[], None]] | None = None
+        self._released = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="held-back-watch")
 
     def hold(self, fault: ApiFault, seconds: float) -> None:
@@ -210,17 +215,20 @@ class _Pump:
         self._open.clear()
 
     def release(self, fault: ApiFault) -> None:
-        """Hold nothing back for a fault any more."""
+        """Hold nothing back for a fault any more, and do not end for it."""
         self.delays.pop(fault, None)
+        self._released.set()
+        if self._ending is not None and self._ending[0] is fault:
+            self._ending = None
         timer = self._holding.pop(fault, None)
         if timer is not None:
             timer.cancel()
         if not self._holding:
             self._open.set()
 
-    def end_after(self, events: int, end: Callable[[], None]) -> None:
-        """Let so many events through, then call ``end``."""
-        self._left, self._end = events, end
+    def end_after(self, fault: ApiFault, end: Callable[[], None]) -> None:
+        """Let as many events through as a fault does, then call ``end``."""
+        self._left, self._ending = fault.effect.events, (fault, end)
 
     def put_nowait(self, body: bytes) -> bool:
         """Take a piece; False: no more after it for now."""
@@ -234,12 +242,9 @@ class _Pump:
         await self._room.wait()
 
     def _take(self, message: Any) -> None:
-        self._pieces.put_nowait((self._due(), message))
+        self._pieces.put_nowait((self._clock.monotonic(), message))
         if self._pieces.qsize() >= _HELD:
             self._room.clear()
-
-    def _due(self) -> float:
-        return self._clock.monotonic() + max(self.delays.values(), default=0.0)
 
     async def finish(self, receive: Receive) -> None:
         """Wait until all is sent, or the client has left."""
@@ -259,27 +264,37 @@ class _Pump:
 
     async def _run(self) -> None:
         while True:
-            due, message = await self._pieces.get()
+            taken, message = await self._pieces.get()
             if self._pieces.qsize() < _HELD // 2:
                 self._room.set()
             await self._open.wait()
-            wait = due - self._clock.monotonic()
-            if wait > 0:
-                await self._clock.sleep(wait)
+            await self._ripen(taken)
             await self._pass(message)
             self._pieces.task_done()
 
+    async def _ripen(self, taken: float) -> None:
+        """Wait until a piece is as old as the faults still in force want it to be."""
+        while self.delays and (
+            (left := taken + max(self.delays.values()) - self._clock.monotonic()) > 0
+        ):
+            self._released.clear()
+            timer = self._clock.call_later(left, self._released.set)
+            try:
+                await self._released.wait()
+            finally:
+                timer.cancel()
+
     async def _pass(self, message: Any) -> None:
-        end = self._end
-        if self._left is None or end is None or not message["body"]:
+        if self._ending is None or not message["body"]:
             await self._send(message)
             return
         events = self._split(message["body"])
         through, self._left = events[: self._left], self._left - len(events)
         if through:
             await self._send({**message, "body": b"".join(through)})
-        if self._left <= 0:
-            self._left, self._end = None, None
+        if self._left <= 0 and self._ending is not None:
+            _, end = self._ending
+            self._ending = None
             end()
 
 
