@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Literal, TypeAlias
 
 from actors import Clock, RealClock, VirtualClock
+from orchestrator.embedded.arguments import number_of, span_of
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.lingering import RATE, Lingering, pass_by_itself
 
@@ -44,6 +45,12 @@ def make_clock(mode: Mode, epoch: float | None) -> tuple[Clock, bool]:
     return VirtualClock(RealClock().now() if epoch is None else epoch), mode == "auto"
 
 
+def _span(seconds: float, minutes: float, hours: float, days: float) -> float:
+    """Add up a time to pass; one part may be taken from another."""
+    parts = ((seconds, 1), (minutes, 60), (hours, _HOUR), (days, _DAY))
+    return span_of(sum(number_of(given, "advance") * unit for given, unit in parts), "advance")
+
+
 class ClusterClock:
     """Tells a cluster's time, and moves it.
 
@@ -75,10 +82,11 @@ class ClusterClock:
         """Let time pass, and everything that falls due in it happen.
 
         On real time this waits.
+
+        Raises:
+            ValueError: The time is negative, or without an end.
         """
-        span = seconds + minutes * 60 + hours * _HOUR + days * _DAY
-        if span < 0:
-            raise ValueError(f"time does not go back: {span:g} seconds were asked for")
+        span = _span(seconds, minutes, hours, days)
         if isinstance(self._clock, VirtualClock):
             await self._clock.advance(span)
         else:
@@ -104,7 +112,7 @@ class ClusterClock:
         Raises:
             TimeoutError: It did not hold within that time.
         """
-        span = seconds + minutes * 60 + hours * _HOUR + days * _DAY or _HOUR
+        span = _span(seconds, minutes, hours, days) or _HOUR
         if inspect.isawaitable(first := condition()):
             found = await first or await self._ask(condition, span)
         elif isinstance(self._clock, VirtualClock):

@@ -18,6 +18,7 @@ from orchestrator.api.gate import INTERNAL, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.api.visitors import GRACE
 from orchestrator.cluster import BareCluster, ClusterConfig, Origin
+from orchestrator.embedded.arguments import check_cluster, span_of
 from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.client import Client, CommandResult
 from orchestrator.embedded.clocks import ClusterClock, Mode, make_clock
@@ -54,6 +55,8 @@ P = ParamSpec("P")
 HISTORY: Final = 32 * 1024 * 1024
 """Bytes of log payload that are kept by default: some 100,000 revisions."""
 
+_STOPPED: Final = "this cluster has stopped: make a new one"
+
 
 class Cluster:
     """A real API server, scheduler, controllers and nodes inside this program.
@@ -86,7 +89,7 @@ class Cluster:
         kubernetes_version: str = "1.35",
         node_capacity: Mapping[str, str] | None = None,
         listen: Literal["http", "https"] | Path | None = "http",
-        data_dir: Path | None = None,
+        data_dir: Path | str | None = None,
         client_grace: float = GRACE,
         history: int | None = HISTORY,
         config: ClusterConfig | None = None,
@@ -116,8 +119,24 @@ class Cluster:
             config: Everything else; what is given here beside it goes first.
 
         Raises:
-            ClusterError: The arguments contradict each other.
+            ClusterError: One of the arguments can't be meant, or two contradict each other.
         """
+        if isinstance(data_dir, str):
+            data_dir = Path(data_dir)
+        check_cluster(
+            {
+                "nodes": nodes,
+                "runtime": runtime,
+                "time": time,
+                "seed": seed,
+                "epoch": epoch,
+                "kubernetes_version": kubernetes_version,
+                "node_capacity": node_capacity,
+                "listen": listen,
+                "client_grace": client_grace,
+                "history": history,
+            }
+        )
         mode: Mode = time or ("real" if runtime == "process" else "manual")
         if runtime == "process" and mode != "real":
             raise ClusterError(
@@ -149,6 +168,7 @@ class Cluster:
         self._origin: Origin | None = None
         self._exits = contextlib.AsyncExitStack()
         self._core: BareCluster | None = None
+        self._stopped = False
         self._served: ServedCluster
         self._app: ApiApplication
         self._gate: Gate
@@ -211,8 +231,14 @@ class Cluster:
             raise
 
     async def stop(self) -> None:
-        """End everything: clients' streams, pods, the log. Safe to call twice."""
+        """End everything: clients' streams, pods, the log. Safe to call twice.
+
+        What it was can be read on (`store`, `at`, `diff`, `history`).
+        """
         await self._exits.aclose()
+        if self._core is not None and hasattr(self, "_gate"):
+            self._stopped = True
+            self._gate.lead_to(_Gone())
 
     def _serving(self) -> ServingConfig:
         listen = self._listen
@@ -253,6 +279,17 @@ class Cluster:
         if self._core is None:
             raise ClusterError("this cluster is not started: async with Cluster() as cluster")
         return self._core
+
+    def _alive(self) -> None:
+        self.core  # noqa: B018 - says what is wrong before the start
+        if self._stopped:
+            raise ClusterError(_STOPPED)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of what comes with the start that it is still to come."""
+        if name == "clock" and self._core is None:
+            self.core  # noqa: B018 - says so
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def store(self) -> Store:
@@ -380,7 +417,7 @@ class Cluster:
 
     def _invite(self) -> None:
         """Refuse who needs a port that is none, and expect who is told of it."""
-        self.core  # noqa: B018 - says what is wrong before the start
+        self._alive()
         if not isinstance(self._listen, str):
             raise ClusterError(
                 "this cluster listens on no port: make it with listen='http', or use `client` or "
@@ -850,8 +887,10 @@ class Cluster:
         Raises:
             WaitTimeoutError: It did not come true in time; the text says how things stand.
             StatusError: 404, there is no such kind.
-            ValueError: The condition cannot be read.
+            ValueError: The target, the condition or the timeout cannot be read.
         """
+        self._alive()
+        span_of(timeout, "timeout")
         selection = Selection(self.store, target, namespace, labels)
         holds = partial(selection.passes, check_of(condition))
         if isinstance(self.store.clock, VirtualClock):
@@ -885,6 +924,17 @@ class Cluster:
                 f"no client outside watched {found.plural} within {timeout:g} real seconds; open "
                 f"are {', '.join(self._gate.visitors.watches) or 'no watches at all'}"
             ) from None
+
+
+class _Gone:
+    """Stands where the API was."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive, send
+        raise ClusterError(_STOPPED)
+
+    def close(self) -> None:
+        """Have nothing to end."""
 
 
 class _Lookup:

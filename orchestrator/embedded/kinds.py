@@ -51,8 +51,17 @@ def find_reference(registry: KindRegistry, text: str) -> Reference:
 
     Raises:
         StatusError: 404, there is no such kind.
+        TypeError: It is no text.
+        ValueError: It is neither.
     """
-    kind, _, name = text.partition("/")
+    if not isinstance(text, str):
+        raise TypeError(f"name an object as text, 'deployment/web', not {text!r}")
+    kind, slash, name = text.partition("/")
+    if not kind or (slash and not name) or "/" in name:
+        raise ValueError(
+            f"cannot read {text!r}: name an object as 'deployment/web', or a kind as 'pods'; the "
+            "namespace is an argument of its own"
+        )
     return Reference(find_kind(registry, kind), name)
 
 

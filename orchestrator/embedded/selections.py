@@ -84,7 +84,9 @@ class Selection:
         lines = [f"{self._target} did not come to {wanted} {span}"]
         objects = self.objects()
         if not objects:
-            lines.append(f"  {describe_state(None)}")
+            lines.append(
+                f"  {describe_state(None)}" if self._reference.name else "  there are none"
+            )
         for obj in objects:
             lines.append(f"  {name_of(obj)}: {describe_state(obj)}")
             lines += [

@@ -34,7 +34,9 @@ def check_of(condition: Condition) -> Check:
                 f"{getattr(condition, '__name__', condition)} is async: a condition is asked in "
                 "between and has the object; clock.advance_until takes async ones"
             )
-        return lambda obj: obj is not None and condition(obj)
+        return lambda obj: obj is not None and _answer(condition, obj)
+    if not isinstance(condition, str):
+        raise TypeError(f"cannot wait for {condition!r}: give a text or a function")
     text = condition.removeprefix("condition=").strip()
     if text in ("delete", "deleted"):
         return lambda obj: obj is None
@@ -52,6 +54,19 @@ def check_of(condition: Condition) -> Check:
         )
     wanted = (value or "True").lower()
     return lambda obj: obj is not None and _has(obj, name, wanted)
+
+
+def _answer(condition: Callable[[Object], Any], obj: Object) -> Any:
+    said = condition(obj)
+    if inspect.isawaitable(said):
+        if inspect.iscoroutine(said):
+            said.close()
+        raise ValueError(
+            f"{getattr(condition, '__name__', condition)} returned something to be awaited, which "
+            "is not an answer: a condition is asked in between and has the object; "
+            "clock.advance_until takes async ones"
+        )
+    return said
 
 
 def _has(obj: Object, name: str, wanted: str) -> bool:

@@ -73,6 +73,9 @@ class SyncClock:
         """Let time pass, and everything that falls due in it happen.
 
         On real time this waits.
+
+        Raises:
+            ValueError: The time is negative, or without an end.
         """
         self._portal.call(self._async.advance, seconds, minutes=minutes, hours=hours, days=days)
 
@@ -1293,7 +1296,7 @@ class SyncMethods:
         Raises:
             WaitTimeoutError: It did not come true in time; the text says how things stand.
             StatusError: 404, there is no such kind.
-            ValueError: The condition cannot be read.
+            ValueError: The target, the condition or the timeout cannot be read.
         """
         return self._portal.call(
             self._async.wait, target, condition, namespace=namespace, labels=labels, timeout=timeout
