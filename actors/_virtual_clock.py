@@ -23,8 +23,8 @@ Courtesy = Callable[[], Awaitable[bool]]
 
 _TURNS: Final = 2
 """Turns of the loop in a row that have to find nothing ready."""
-_BLIND_TURNS: Final = 40
-"""Turns waited for on a loop that does not show what is ready (uvloop)."""
+_BLIND_TURNS: Final = 1000
+"""Turns waited for on a loop that neither shows what is ready nor lets it be counted."""
 _PATIENCE: Final = 5.0
 """Real seconds after which time moves although there is no rest: somebody never pauses."""
 _PURGE_FROM: Final = 64
@@ -238,14 +238,20 @@ class VirtualClock:
 async def _at_rest(loop: asyncio.AbstractEventLoop, end: float) -> bool:
     """Give the loop turns until it has nothing ready; False when it has not until ``end``."""
     ready: Any = getattr(loop, "_ready", None)
-    needed = _TURNS if ready is not None else _BLIND_TURNS
+    soon = None if ready is not None else _Soon.on(loop)
+    needed = _BLIND_TURNS if ready is None and soon is None else _TURNS
     _askers[loop] = _askers.get(loop, 0) + 1
     quiet = 0
     try:
         while quiet < needed:
+            before = 0 if soon is None else soon.count
             await asyncio.sleep(0)
             # The others who ask are always ready: each of them waits as this one does.
-            if ready is None or len(ready) < _askers[loop]:
+            if ready is not None:
+                rests = len(ready) < _askers[loop]
+            else:
+                rests = soon is None or soon.count - before <= _askers[loop]
+            if rests:
                 quiet += 1
             else:
                 quiet = 0
@@ -253,7 +259,38 @@ async def _at_rest(loop: asyncio.AbstractEventLoop, end: float) -> bool:
                     return False
     finally:
         _askers[loop] -= 1
+        if soon is not None and not _askers[loop]:
+            soon.leave(loop)
     return True
+
+
+class _Soon:
+    """Counts what is made ready on a loop that does not show it (uvloop), while somebody asks."""
+
+    def __init__(self, call_soon: Callable[..., asyncio.Handle]) -> None:
+        self.count = 0
+        self._call_soon = call_soon
+
+    def __call__(self, *args: Any, **options: Any) -> asyncio.Handle:
+        self.count += 1
+        return self._call_soon(*args, **options)
+
+    @classmethod
+    def on(cls, loop: asyncio.AbstractEventLoop) -> _Soon | None:
+        """Return the one of a loop; None where nothing can be put in its method's place."""
+        own: dict[str, Any] | None = getattr(loop, "__dict__", None)
+        if own is None:
+            return None
+        there = own.get("call_soon")
+        if isinstance(there, cls):
+            return there
+        made = own["call_soon"] = cls(loop.call_soon)
+        return made
+
+    def leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the loop have its method back."""
+        if vars(loop).get("call_soon") is self:
+            del vars(loop)["call_soon"]
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import uvloop
 
 from actors import ActorSystem, VirtualClock
 from tests.actors.test_contexts import Scripted
@@ -183,3 +184,30 @@ async def test_somebody_who_never_pauses_does_not_stop_time() -> None:
 async def _spin() -> None:
     while True:
         await asyncio.sleep(0)
+
+
+def test_a_long_chain_comes_to_rest_on_uvloop_too() -> None:
+    """It does not show what is ready: that is counted, and the loop left as it was."""
+
+    async def chain() -> None:
+        clock = VirtualClock()
+        seen: list[float] = []
+
+        async def hop(left: int) -> None:
+            if left:
+                await asyncio.create_task(hop(left - 1))
+            else:
+                seen.append(clock.monotonic())
+
+        tasks: list[asyncio.Task[None]] = []
+        clock.call_later(1.0, lambda: tasks.append(asyncio.create_task(hop(300))))
+        clock.call_later(2.0, lambda: None)
+        waiting = asyncio.create_task(clock.sleep(3.0))
+        await asyncio.gather(clock.advance(5.0), clock.advance(4.0))
+        assert seen == [1.0]
+        assert tasks[0].done()
+        assert waiting.done()
+        assert "call_soon" not in getattr(asyncio.get_running_loop(), "__dict__", {})
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(chain())
