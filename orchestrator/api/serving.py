@@ -57,6 +57,8 @@ class ServingConfig:
         log_requests: One debug line for each request.
         listen: False serves no socket: the application answers who calls it in this process.
         socket: Path of a Unix socket to listen on, in place of host and port; plain HTTP.
+        named_port: What the Service ``kubernetes`` says its port is, for histories that are to
+            repeat; the one listened on unless given.
     """
 
     host: str = "127.0.0.1"
@@ -67,6 +69,7 @@ class ServingConfig:
     log_requests: bool = False
     listen: bool = True
     socket: Path | None = None
+    named_port: int | None = None
 
 
 def _endpoint(host: str, listener: socket.socket | None) -> str:
@@ -233,7 +236,7 @@ class ServedCluster:
             cluster.store,
             ApiEndpoint(
                 address=_endpoint(self.config.host, self._listener),
-                port=self._port,
+                port=self.config.named_port or self._port,
                 service_range=str(cluster.service_range),
                 scheme="https" if found else "http",
             ),

@@ -55,6 +55,7 @@ P = ParamSpec("P")
 HISTORY: Final = 32 * 1024 * 1024
 """Bytes of log payload that are kept by default: some 100,000 revisions."""
 
+_NAMED_PORT: Final = 6443
 _STOPPED: Final = "this cluster has stopped: make a new one"
 
 
@@ -246,7 +247,9 @@ class Cluster:
             return ServingConfig(listen=False)
         if isinstance(listen, Path):
             return ServingConfig(socket=listen)
-        return ServingConfig(port=0, insecure_http=listen == "http")
+        # No simulated container dials it; a free port in the log would make each run another one.
+        named = _NAMED_PORT if self.config.runtime == "simulated" else None
+        return ServingConfig(port=0, insecure_http=listen == "http", named_port=named)
 
     def _make_gate(self, app: ApiApplication) -> Application:
         before = self._app.tokens if hasattr(self, "_app") else {}
