@@ -118,9 +118,14 @@ def test_ctrl_c_ends_the_call_and_the_cluster() -> None:
     before = set(threading.enumerate())
     main = threading.get_ident()
     interrupting = threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT])
-    with pytest.raises(KeyboardInterrupt):
-        _wait_in_vain(interrupting)
-    interrupting.join()
+    # A program that a shell began in the background takes no notice of it by default.
+    noticed = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _wait_in_vain(interrupting)
+        interrupting.join()
+    finally:
+        signal.signal(signal.SIGINT, noticed)
     assert set(threading.enumerate()) == before
 
 
