@@ -400,6 +400,11 @@ class Client:
         *,
         named: bool = True,
     ) -> str:
+        if not isinstance(obj, Mapping):
+            raise TypeError(
+                f"give one object as a dictionary, not {type(obj).__name__}; cluster.apply takes "
+                "lists, files and objects of other libraries"
+            )
         version, kind = obj.get("apiVersion", ""), obj.get("kind", "")
         found = self._registry().by_kind(version, kind)
         if found is None:

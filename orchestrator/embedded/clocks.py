@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import datetime as dt
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
 from actors import Clock, RealClock, VirtualClock
@@ -51,6 +52,14 @@ def _span(seconds: float, minutes: float, hours: float, days: float) -> float:
     return span_of(sum(number_of(given, "advance") * unit for given, unit in parts), "advance")
 
 
+def _running_task() -> asyncio.Task[Any] | None:
+    """Return who runs; None in a thread of its own."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
 class ClusterClock:
     """Tells a cluster's time, and moves it.
 
@@ -66,6 +75,7 @@ class ClusterClock:
         self._clock = clock
         self._waiting = 0
         self._someone = asyncio.Event()
+        self._holding: Counter[asyncio.Task[Any] | None] = Counter()
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -88,6 +98,7 @@ class ClusterClock:
         """
         span = _span(seconds, minutes, hours, days)
         if isinstance(self._clock, VirtualClock):
+            self._refuse_holder()
             await self._clock.advance(span)
         else:
             await self._clock.sleep(span)
@@ -127,6 +138,7 @@ class ClusterClock:
 
     async def until(self, condition: Callable[[], Any], seconds: float) -> Any:
         """Do as `advance_until`, but return what the condition said last when it never held."""
+        self._refuse_holder()
         clock = self._clock
         assert isinstance(clock, VirtualClock), "real time is not moved"
         if self.lingering is not None:
@@ -158,9 +170,27 @@ class ClusterClock:
     def held(self) -> contextlib.AbstractContextManager[Any]:
         """Let no time pass while the block is at work in real time, in a thread or a socket.
 
-        For code of a test or an operator that others cannot see being busy.
+        For code of a test or an operator that others cannot see being busy. The block itself can't
+        advance, or wait for what takes time.
         """
-        return self._clock.held()
+        return self._held_by(_running_task())
+
+    @contextlib.contextmanager
+    def _held_by(self, task: asyncio.Task[Any] | None) -> Iterator[None]:
+        self._holding[task] += 1
+        try:
+            with self._clock.held():
+                yield
+        finally:
+            self._holding[task] -= 1
+            self._holding += Counter()  # forgets those that are done
+
+    def _refuse_holder(self) -> None:
+        if self._holding and self._holding[_running_task()]:
+            raise ClusterError(
+                "this block holds the clock (clock.held()), so no time can pass in it: advance and "
+                "wait after it"
+            )
 
     async def _ask(self, condition: Callable[[], Any], span: float) -> Any:
         """Do as `until` for a condition that has to be awaited; time stands meanwhile."""
@@ -192,6 +222,8 @@ class ClusterClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
+        if seconds != seconds:  # noqa: PLR0124 - only NaN is not itself
+            raise ValueError("sleep: a time of nan never ends; give one that does")
         with self.waiting():
             await self._clock.sleep(seconds)
 

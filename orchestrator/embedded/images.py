@@ -227,8 +227,8 @@ def describe(
     }
     for word in ("start-seconds", "ready-after-seconds", "run-seconds", "stop-seconds"):
         value = given[word]
-        if isinstance(value, int | float) and value < 0:
-            raise ClusterError(f"{word.replace('-', '_')}: {value:g} seconds are none")
+        if value is not None and value != "never" and not _is_span(value):
+            raise ClusterError(f"{word.replace('-', '_')}: {value!r} seconds are none")
     usage: dict[str, Callable[[float], object]] = {}
     for resource, amount in (("cpu", cpu), ("memory", memory)):
         if callable(amount):
@@ -264,3 +264,7 @@ def _check_async(function: Any, what: str) -> None:
 
 
 __all__ = ["Image", "ImageBook", "describe", "without_tag"]
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, int | float) and value >= 0  # NaN is not

@@ -33,11 +33,14 @@ class Selection:
 
         Raises:
             StatusError: 404, there is no such kind.
+            TypeError: What is given is no text.
         """
         self._store = store
         self._target = target
         self._reference = find_reference(store.registry, target)
         self._namespace = namespace if self._reference.kind.namespaced else ""
+        if labels is not None and not isinstance(labels, str):
+            raise TypeError(f"give labels as text, 'app=web,tier!=db', not {labels!r}")
         self._labels = parse_label_selector(labels) if labels else None
 
     def objects(self) -> list[Object]:

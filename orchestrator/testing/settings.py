@@ -101,7 +101,7 @@ def versions_of(node: pytest.Item | None) -> list[str]:
     """Return the versions that a test wants to run with; [] unless it says ``versions``."""
     marks = node.iter_markers(MARKER) if node is not None else ()
     given = next((mark.kwargs["versions"] for mark in marks if "versions" in mark.kwargs), ())
-    return [str(version) for version in given]
+    return [given] if isinstance(given, str) else [str(version) for version in given]
 
 
 def settings_of(

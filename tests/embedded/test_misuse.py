@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -80,7 +80,25 @@ async def test_wrong_times_targets_and_conditions_are_refused_at_once() -> None:
             await cluster.wait("node/node-1", lambda _: cluster.api.list("pods"))
         with pytest.raises(WaitTimeoutError, match="there are none"):
             await cluster.wait("pods", labels="app=web", timeout=0)
+        with clock.held(), pytest.raises(ClusterError, match="this block holds the clock"):
+            await clock.advance(1)
+        with clock.held(), pytest.raises(ClusterError, match="this block holds the clock"):
+            await cluster.wait("pod/web")
+        with pytest.raises(ValueError, match="sleep: a time of nan"):
+            await clock.sleep(math.nan)
+        with pytest.raises(ClusterError, match="run_seconds: nan seconds are none"):
+            cluster.image("web:1", run_seconds=math.nan)
+        with pytest.raises(ClusterError, match="run_seconds: '5' seconds are none"):
+            cluster.image("web:1", run_seconds=cast("float", "5"))
+        labels: Any = {"app": "web"}
+        with pytest.raises(TypeError, match="give labels as text"):
+            await cluster.wait("pods", labels=labels)
+        several: Any = [config_map()]
+        with pytest.raises(TypeError, match=r"not list; cluster\.apply takes lists"):
+            await cluster.api.create(several)
         assert clock.now() == began
+        await clock.advance(1)
+        assert clock.now() == began + 1
 
 
 @on_a_real_loop
@@ -101,3 +119,9 @@ async def test_a_cluster_that_has_stopped_says_so_and_can_be_read_on() -> None:
         with pytest.raises(ClusterError, match="has stopped: make a new one"):
             getattr(cluster, name)
     assert cluster.at(version).get("configmap", "settings")["data"] == {"colour": "red"}
+
+
+@pytest.mark.cluster(versions="1.34")
+def test_one_version_may_be_a_text(cluster_version: str) -> None:
+    """Its characters are not versions."""
+    assert cluster_version == "1.34"

@@ -123,7 +123,8 @@ class SyncClock:
     def held(self) -> contextlib.AbstractContextManager[Any]:
         """Let no time pass while the block is at work in real time, in a thread or a socket.
 
-        For code of a test or an operator that others cannot see being busy.
+        For code of a test or an operator that others cannot see being busy. The block itself can't
+        advance, or wait for what takes time.
         """
         return around(self._portal, self._portal.run(self._async.held))
 
