@@ -114,7 +114,7 @@ class Travels:
         if standing_of(self._core.nodes) != snapshot.standing:
             await let_stand(self._core.nodes, snapshot.standing)
             await self.settle()
-        await snapshot.put_back(self._core.store)
+        await snapshot.put_back(self._core.store, self._core.nodes.on_course)
 
     async def settle(self) -> None:
         """Let what is under way come to its end: it belongs to the time before."""

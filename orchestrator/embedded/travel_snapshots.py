@@ -109,8 +109,8 @@ class ClusterSnapshot:
                 "restore it there, or fork that cluster"
             )
 
-    async def put_back(self, store: Store) -> None:
-        """Make the objects of ``store`` what they were."""
-        rewind = Rewind(self._objects, self._known, self._bodies)
+    async def put_back(self, store: Store, anew: frozenset[str]) -> None:
+        """Make the objects of ``store`` what they were; pods ``anew`` go back in any case."""
+        rewind = Rewind(self._objects, self._known, self._bodies, anew)
         await store.rewind(rewind)
         self._known.update(rewind.made)

@@ -527,6 +527,11 @@ class NodeManager:
         for runtime in self._runtimes.values():
             runtime.put_back(seconds)
 
+    @property
+    def on_course(self) -> frozenset[str]:
+        """Uids of pods whose containers do something that is not stored, with time or functions."""
+        return frozenset(uid for runtime in self._runtimes.values() for uid in runtime.on_course())
+
     def forget(self, name: str) -> None:
         """Let the containers of a node that does not live never have been.
 

@@ -7,7 +7,7 @@ of pods in one turn, and what was asked for may come true at once (`simulated`) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
@@ -313,6 +313,9 @@ class Runtime(Protocol):
 
     def put_back(self, seconds: float) -> None:
         """Take note that what runs from now on by what is stored is as so many seconds ago."""
+
+    def on_course(self) -> Collection[str]:
+        """Return the uids of pods whose containers get somewhere of which nothing is stored."""
 
 
 class RuntimeUnavailableError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from actors import Clock, TimerHandle
@@ -443,6 +443,14 @@ class SimulatedRuntime:
     def put_back(self, seconds: float) -> None:
         """Count what has run by then from so many seconds ago."""
         self._ago = seconds
+
+    def on_course(self) -> Collection[str]:
+        """Return the pods of containers with a timer, and of those that an image stands behind."""
+        records = map(self._records.get, self._timers)
+        uids = {record.started.of.uid for record in records if record is not None}
+        uids.update(spec.of.uid for spec in self._starting.values())
+        uids.update(process.spec.of.uid for process in self._processes)
+        return uids
 
     def forget(self, uid: str) -> None:
         """Let a pod's containers never have been; nobody is told."""

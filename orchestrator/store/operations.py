@@ -126,17 +126,20 @@ class Rewind:
         known: Objects that are known to be as in ``objects``, by key.
         bodies: What objects are encoded to, as far as it is known; the sequencer adds to it.
         made: Filled in by the sequencer: the objects that it has put back.
+        anew: Uids of pods that have done something since, whatever is stored of them.
     """
 
-    __slots__ = ("bodies", "known", "made", "objects")
+    __slots__ = ("anew", "bodies", "known", "made", "objects")
 
     def __init__(
         self,
         objects: Mapping[tuple[str, str, str], Object],
         known: Mapping[tuple[str, str, str], Object],
         bodies: dict[tuple[str, str, str], bytes],
+        anew: frozenset[str] = frozenset(),
     ) -> None:
         """Ask for a state."""
+        self.anew = anew
         self.bodies = bodies
         self.objects = objects
         self.known = known

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from orchestrator.resources.custom.kinds import DEFINITIONS
-from orchestrator.resources.objects import Key, Object
+from orchestrator.resources.objects import Key, Object, uid_of
 from orchestrator.store.operations import Rewind
 
 _FIRST: Final = ("namespaces", DEFINITIONS)
@@ -44,17 +44,21 @@ def plan_rewind(present: Mapping[tuple[str, str, str], Object], rewind: Rewind) 
         present: All objects by key; the keys are `Key`.
         rewind: The wanted state.
     """
-    known, wanted = rewind.known, rewind.objects
+    known, wanted, anew = rewind.known, rewind.objects, rewind.anew
     remove: list[tuple[Key, Object]] = []
     create: list[tuple[Key, Object]] = []
     change: list[tuple[Key, Object]] = []
     for raw, current in present.items():
-        if known.get(raw) is current:
+        goes_on = bool(anew) and raw[0] == "pods" and uid_of(current) in anew
+        if known.get(raw) is current and not goes_on:
             continue
         key = Key(*raw)
         before = wanted.get(raw)
         if before is None:
             remove.append((key, current))
+        elif goes_on:
+            remove.append((key, current))
+            create.append((key, before))
         elif before is current:
             continue
         elif _is_another(key, current, before):

@@ -472,3 +472,41 @@ async def test_a_thousand_objects_take_milliseconds() -> None:
         await cluster.restore(snap)
         assert time.perf_counter() - began < 0.2
         await cluster.clock.settle()
+
+
+@on_a_real_loop
+async def test_what_containers_have_done_is_undone_where_their_pods_are_as_they_were() -> None:
+    """Functions begin anew, and what ends after some time has the rest that it had."""
+    async with Cluster(listen=None, nodes=1) as cluster:
+        seen: list[int] = []
+
+        @cluster.image("worker:1")
+        async def worker(container: Any) -> None:
+            for count in range(1000):
+                seen.append(count)
+                await container.sleep(10)
+
+        def pod(name: str, image: str, **annotations: str) -> Object:
+            spec = {"restartPolicy": "Never", "containers": [{"name": "main", "image": image}]}
+            marks = {
+                f"simulation.orchestrator/{key}-seconds": it for key, it in annotations.items()
+            }
+            metadata = {"name": name, "annotations": marks}
+            return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+        await cluster.apply([pod("a", "worker:1"), pod("b", "work", run="60")])
+        await cluster.clock.advance(25)
+        snap, wanted = await cluster.snapshot(), state_of(cluster)
+        for _ in range(2):
+            await cluster.clock.advance(30)
+            await cluster.restore(snap)
+            assert_same(state_of(cluster), wanted)
+            await cluster.clock.settle()
+            assert_same(state_of(cluster), wanted)
+            assert seen[-1] == 0
+        await cluster.clock.advance(34)
+        assert (await cluster.api.get("pod", "b"))["status"]["phase"] == "Running"
+        await cluster.clock.advance(2)
+        assert (await cluster.api.get("pod", "b"))["status"]["phase"] == "Succeeded"
+        assert (await cluster.api.get("pod", "a"))["status"]["phase"] == "Running"
+        assert seen[-4:] == [0, 1, 2, 3]

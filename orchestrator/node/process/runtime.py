@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -238,6 +238,10 @@ class ProcessRuntime:
 
     def put_back(self, seconds: float) -> None:
         """Do nothing: what a process has done is not undone."""
+
+    def on_course(self) -> Collection[str]:
+        """Return none: what a process has done is not undone."""
+        return ()
 
     def forget(self, uid: str) -> None:
         """Never called: what a process has done cannot be undone."""
