@@ -510,6 +510,7 @@ class Cluster:
             VersionError: The version is still to come, or no longer held.
             ClusterError: The nodes run processes, of which there is no second.
         """
+        self._alive()
         travels = self._travels
         if version is None:
             await travels.settle()
@@ -540,6 +541,7 @@ class Cluster:
         Raises:
             LogError: It cannot be written, or something else is there.
         """
+        self._alive()
         await self._travels.record(Path(path))
 
     async def snapshot(self) -> ClusterSnapshot:
@@ -553,6 +555,7 @@ class Cluster:
 
         It holds no copies, so it costs next to nothing.
         """
+        self._alive()
         return await self._travels.snapshot()
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
@@ -568,6 +571,7 @@ class Cluster:
             ClusterError: The snapshot is another cluster's, or the nodes run processes, which
                 cannot be undone.
         """
+        self._alive()
         await self._travels.restore(snapshot)
 
     @property
@@ -918,6 +922,7 @@ class Cluster:
             WaitTimeoutError: Nobody did in time.
             StatusError: 404, there is no such kind.
         """
+        self._alive()
         found = find_kind(self.store.registry, kind)
         try:
             async with asyncio.timeout(timeout):

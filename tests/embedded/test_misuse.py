@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,17 +103,23 @@ async def test_wrong_times_targets_and_conditions_are_refused_at_once() -> None:
 
 
 @on_a_real_loop
-async def test_a_cluster_that_has_stopped_says_so_and_can_be_read_on() -> None:
+async def test_a_cluster_that_has_stopped_says_so_and_can_be_read_on(tmp_path: Path) -> None:
     """Its API is gone; its past is not."""
     async with Cluster(nodes=1) as cluster:
         await cluster.apply(config_map(colour="red"))
-        version = cluster.version
+        version, snapshot = cluster.version, await cluster.snapshot()
     async with asyncio.timeout(5):
-        for call in (
+        calls: tuple[Callable[[], Awaitable[Any]], ...] = (
             lambda: cluster.apply(config_map()),
             lambda: cluster.api.get("configmap", "settings"),
             lambda: cluster.wait("node/node-1"),
-        ):
+            lambda: cluster.watched("pods"),
+            lambda: cluster.restore(snapshot),
+            lambda: cluster.record(tmp_path / "run.db"),
+            cluster.snapshot,
+            cluster.fork,
+        )
+        for call in calls:
             with pytest.raises(ClusterError, match="has stopped: make a new one"):
                 await call()
     for name in ("url", "kubeconfig"):
