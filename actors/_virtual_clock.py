@@ -218,10 +218,16 @@ class VirtualClock:
             ready = []
             while (found := self.next_due) is not None and found <= self._now:
                 ready.append(heapq.heappop(self._timers)[2])
+            failed: list[Exception] = []
             for timer in ready:
                 if timer.clock is not None:  # not cancelled by one before it
                     timer.clock = None
-                    timer.callback(*timer.args)
+                    try:
+                        timer.callback(*timer.args)
+                    except Exception as error:  # noqa: BLE001 - the others of the moment are due too
+                        failed.append(error)
+            if failed:
+                raise failed[0]
 
     def _is_due(self) -> bool:
         due = self.next_due

@@ -96,6 +96,25 @@ async def test_a_timer_cancelled_by_one_of_the_same_moment_does_not_run() -> Non
 
 
 @on_a_real_loop
+async def test_a_timer_that_fails_takes_no_other_of_its_moment_along() -> None:
+    """Who advances the clock is told of it, when all have run."""
+    clock = VirtualClock()
+    seen: list[str] = []
+
+    def fail() -> None:
+        raise LookupError("ours")
+
+    clock.call_later(1, fail)
+    clock.call_later(1, seen.append, "same moment")
+    clock.call_later(2, seen.append, "later")
+    with pytest.raises(LookupError, match="ours"):
+        await clock.advance(5)
+    assert seen == ["same moment"]
+    await clock.advance(5)
+    assert seen == ["same moment", "later"]
+
+
+@on_a_real_loop
 async def test_cancelled_timers_do_not_gather() -> None:
     """A thousand deadlines that were met leave nothing behind."""
     clock = VirtualClock()
