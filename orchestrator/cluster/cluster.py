@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
 import tempfile
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -84,6 +86,11 @@ def seed_of_life(seed: int | None, sequence: int) -> int | None:
     if seed is None or sequence == 0:
         return seed
     return random.Random(f"{seed}/{sequence}").getrandbits(64)  # noqa: S311 - repeats on purpose
+
+
+def _remove_own(directory: Path, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 class Origin(NamedTuple):
@@ -422,7 +429,8 @@ class BareCluster:
     def _prepare_directory(self) -> Path:
         if self.config.data_dir is None:
             directory = Path(tempfile.mkdtemp(prefix="orchestrator-"))
-            self._exits.callback(shutil.rmtree, directory, ignore_errors=True)
+            # Also when nobody ever stops it; only by who made it, not by a fork of this process.
+            self._exits.callback(weakref.finalize(self, _remove_own, directory, os.getpid()))
             if self._origin is not None and self._origin.keys.exists():
                 shutil.copytree(self._origin.keys, directory / "pki")
             return directory

@@ -303,6 +303,8 @@ class Cluster:
     def asgi(self) -> Application:
         """The API as an ASGI application, for clients that can call one."""
         self.core  # noqa: B018 - says what is wrong before the start
+        if not hasattr(self, "_gate"):
+            raise ClusterError("this cluster could not start: make a new one")
         return self._gate
 
     def httpx_transport(self, library: Any = None) -> Any:

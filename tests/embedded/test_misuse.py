@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -126,6 +128,36 @@ async def test_a_cluster_that_has_stopped_says_so_and_can_be_read_on(tmp_path: P
         with pytest.raises(ClusterError, match="has stopped: make a new one"):
             getattr(cluster, name)
     assert cluster.at(version).get("configmap", "settings")["data"] == {"colour": "red"}
+
+
+@on_a_real_loop
+async def test_a_cluster_that_could_not_start_says_so() -> None:
+    """Whoever catches the error and goes on is told again."""
+    cluster = Cluster(listen=Path("/nowhere/at/all/api.sock"))
+    with pytest.raises(OSError, match="cannot listen on /nowhere/at/all"):
+        await cluster.start()
+    with pytest.raises(ClusterError, match="could not start: make a new one"):
+        await cluster.apply(config_map())
+
+
+def test_a_cluster_that_nobody_stopped_leaves_no_directory() -> None:
+    """A notebook, or a program that fails before its ``finally``."""
+    program = """
+import asyncio
+from orchestrator import Cluster
+
+async def main():
+    cluster = Cluster(nodes=1, listen=None)
+    await cluster.start()
+    print(cluster.core.directory)
+
+asyncio.run(main())
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert Path(run.stdout.strip()).name.startswith("orchestrator-")
+    assert not Path(run.stdout.strip()).exists()
 
 
 @pytest.mark.cluster(versions="1.34")
