@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
@@ -369,7 +370,12 @@ class Client:
         Raises:
             StatusError: There is no such pod, its container does not run, or the command could
                 not be started.
+            TypeError: The command is one text.
         """
+        if isinstance(command, str):
+            raise TypeError(
+                f"give the command as a list, {shlex.split(command)}: no shell reads it"
+            )
         found = await self.get("pods", pod, namespace)
         name = container or found["spec"]["containers"][0]["name"]
         request = ExecRequest(command=tuple(command), stdin=stdin is not None, pod=found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from orchestrator.embedded.kinds import find_kind
 from orchestrator.embedded.webhooks import (
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from orchestrator.resources.kinds import KindRegistry
 
 _GROUP = "admissionregistration.k8s.io"
+
+
+_OPTIONS: Final = {
+    *("admissionReviewVersions", "clientConfig", "failurePolicy", "matchConditions", "matchPolicy"),
+    *("namespaceSelector", "objectSelector", "reinvocationPolicy", "rules", "sideEffects"),
+}
+"""Fields of a webhook in its configuration, beside those that have arguments of their own."""
 
 
 class Hooks:
@@ -50,6 +57,13 @@ class Hooks:
         options: Mapping[str, Any],
     ) -> AsyncIterator[Webhook]:
         """Serve an admission webhook for the block; see `Cluster.webhook`."""
+        if not callable(handler):
+            raise TypeError(f"a webhook's handler is a function of the request, not {handler!r}")
+        if unknown := sorted(options.keys() - _OPTIONS):
+            raise TypeError(
+                f"a webhook has no field {', '.join(unknown)}: choose of "
+                f"{', '.join(sorted(_OPTIONS))}"
+            )
         names = [resources] if isinstance(resources, str) else list(resources)
         rules = [rule_of(self._registry(), one, operations) for one in names]
         found = Webhook(name or f"hook-{next(self._numbers)}.test.orchestrator")

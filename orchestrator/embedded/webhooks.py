@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import concurrent.futures.thread
 import inspect
 import itertools
 import traceback
@@ -45,6 +46,9 @@ Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _TOLD: Final = 1000
 """Requests remembered of one webhook; the oldest go."""
+
+_OWN: Final = {__file__, asyncio.threads.__file__, concurrent.futures.thread.__file__}
+"""Files through which a handler is called: nobody has to read of them."""
 
 
 @dataclass(slots=True)
@@ -133,12 +137,21 @@ class WebhookServer:
                 response = {"uid": review["request"]["uid"], **await answer(review["request"])}
                 told = {"apiVersion": review["apiVersion"], "kind": review["kind"]}
                 status, said = 200, orjson.dumps({**told, "response": response})
-            except Exception:  # noqa: BLE001 - a handler that fails is a webhook that fails
-                status, said = 500, traceback.format_exc().encode()
+            except Exception as error:  # noqa: BLE001 - a handler that fails is a webhook that fails
+                status, said = 500, _told(error).encode()
         headers = [(b"content-type", b"application/json" if status == 200 else b"text/plain")]
         headers.append((b"content-length", str(len(said)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": said})
+
+
+def _told(error: Exception) -> str:
+    """Say what went wrong first, and then where, as far as it was in the handler."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename in _OWN:
+        trace = trace.tb_next
+    where = "".join(traceback.format_tb(trace))
+    return "".join(traceback.format_exception_only(error)).strip() + (f"\n{where}" if where else "")
 
 
 def admission_answer(webhook: Webhook, handler: Handler) -> Answer:

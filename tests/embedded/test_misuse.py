@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator import Cluster, ClusterError, WaitTimeoutError
+from orchestrator import Cluster, ClusterError, StatusError, WaitTimeoutError
 from tests.embedded.kit import config_map, on_a_real_loop
 
 
@@ -99,6 +99,13 @@ async def test_wrong_times_targets_and_conditions_are_refused_at_once() -> None:
         several: Any = [config_map()]
         with pytest.raises(TypeError, match=r"not list; cluster\.apply takes lists"):
             await cluster.api.create(several)
+        misspelt = cluster.webhook(print, "configmaps", failurePolcy="Ignore")
+        with pytest.raises(TypeError, match="a webhook has no field failurePolcy: choose of"):
+            await misspelt.__aenter__()
+        with pytest.raises(TypeError, match="a function of the request, not 5"):
+            await cluster.webhook(number, "configmaps").__aenter__()
+        with pytest.raises(TypeError, match=r"give the command as a list, \['ls', '-l'\]"):
+            await cluster.api.exec("web", "ls -l")
         assert clock.now() == began
         await clock.advance(1)
         assert clock.now() == began + 1
@@ -128,6 +135,22 @@ async def test_a_cluster_that_has_stopped_says_so_and_can_be_read_on(tmp_path: P
         with pytest.raises(ClusterError, match="has stopped: make a new one"):
             getattr(cluster, name)
     assert cluster.at(version).get("configmap", "settings")["data"] == {"colour": "red"}
+
+
+@on_a_real_loop
+async def test_a_handler_that_fails_is_shown_and_not_how_it_was_called() -> None:
+    """The refusal begins with its error, and its frames are its own."""
+
+    def careless(request: dict[str, Any]) -> None:
+        raise LookupError(request["name"])
+
+    async with Cluster(nodes=1) as cluster, cluster.webhook(careless, "configmaps"):
+        with pytest.raises(StatusError) as refused:
+            await cluster.api.create(config_map())
+    said = refused.value.message
+    assert "LookupError: settings" in said
+    assert "in careless" in said
+    assert "embedded/webhooks.py" not in said
 
 
 @on_a_real_loop

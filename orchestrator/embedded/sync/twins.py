@@ -395,6 +395,7 @@ class SyncClient:
         Raises:
             StatusError: There is no such pod, its container does not run, or the command could
                 not be started.
+            TypeError: The command is one text.
         """
         return self._portal.call(
             self._async.exec, pod, command, namespace, container=container, stdin=stdin
