@@ -17,7 +17,7 @@ from orchestrator.resources.objects import Object, name_of, namespace_of, spec_o
 
 if TYPE_CHECKING:
     from orchestrator.api._requests import Receive, Scope, Send
-    from orchestrator.embedded.cluster import Cluster
+    from orchestrator.embedded.cluster.life import ClusterLife
     from orchestrator.embedded.commands import ExecFunction
     from orchestrator.store import Store
 
@@ -51,7 +51,7 @@ class Termination:
 class Home:
     """What the containers of one cluster share."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterLife) -> None:
         """Made by the cluster, which has started."""
         self._cluster = cluster
         self.clock = ClusterClock(cluster.store.clock, cluster.clock.mode)
@@ -72,7 +72,7 @@ class Home:
 class _Way:
     """The way from a node to the API, while there is one."""
 
-    def __init__(self, cluster: Cluster, node: str) -> None:
+    def __init__(self, cluster: ClusterLife, node: str) -> None:
         self._cluster = cluster
         self._node = node
 

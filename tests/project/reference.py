@@ -20,6 +20,8 @@ from orchestrator.testing import plugin, settings
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "library" / "reference.md"
 PACKAGES: Final = ("orchestrator", "orchestrator.embedded", "orchestrator.testing")
+PARTS: Final = "orchestrator.embedded.cluster."
+"""Where the parts of `Cluster` are, which nobody needs to know of."""
 LINE: Final = 92
 """Characters after which a signature takes a line for each parameter."""
 
@@ -75,11 +77,6 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.embedded.travel_changes.Revision",
         "orchestrator.resources.differences.FieldChange",
         "orchestrator.embedded.travel_snapshots.ClusterSnapshot",
-    ),
-    "Webhooks": (
-        "orchestrator.embedded.webhooks.Webhook",
-        "orchestrator.embedded.webhooks.Handler",
-        "orchestrator.embedded.webhooks.Converter",
     ),
     "Without asyncio": ("orchestrator.embedded.sync.cluster.SyncCluster",),
     "Errors": (
@@ -244,10 +241,11 @@ def _described(entry: Entry, anchors: dict[str, str]) -> Iterator[str]:
 
 
 def _members(entry: Entry) -> list[tuple[str, Any]]:
-    """Return the public methods and properties that a class itself has, as they are written."""
+    """Return a class's public methods and properties, as they are written; its parts' first."""
     return [
         (name, member)
-        for name, member in vars(entry.value).items()
+        for part in _parts(entry.value)
+        for name, member in vars(part).items()
         if not name.startswith("_")
         and f"{entry.name}.{name}" not in HIDDEN
         and (
@@ -256,6 +254,13 @@ def _members(entry: Entry) -> list[tuple[str, Any]]:
         )
         and inspect.getdoc(member)
     ]
+
+
+def _parts(value: type) -> list[type]:
+    """Return a class and those of its bases that are there for it alone, they first."""
+    bases = [base for base in value.__bases__ if base.__module__.startswith(PARTS)]
+    found = dict.fromkeys(part for base in bases for part in _parts(base))
+    return [*found, value]
 
 
 def _member(name: str, member: Any, anchors: dict[str, str], owner: str) -> Iterator[str]:

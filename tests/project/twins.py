@@ -1,4 +1,4 @@
-"""Writes ``orchestrator/embedded/sync/twins.py``: ``python -m tests.project.twins``.
+"""Writes ``orchestrator/embedded/sync/twins/``: ``python -m tests.project.twins``.
 
 Each public method of the asynchronous classes gets a small typed wrapper there, made from its
 source; a test asks whoever changed one to run this again. What a method returns decides what its
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = ROOT / "orchestrator/embedded/sync/twins.py"
+PACKAGE: Final = "orchestrator.embedded.sync.twins"
+TARGET = ROOT.joinpath(*PACKAGE.split("."))
 
 TWINS: Final = {
     "orchestrator.embedded.clocks.ClusterClock": "SyncClock",
@@ -26,9 +27,16 @@ TWINS: Final = {
     "orchestrator.embedded.faults.Faults": "SyncFaults",
     "orchestrator.embedded.nodes.NodeHandle": "SyncNode",
     "orchestrator.embedded.nodes.Nodes": "SyncNodes",
-    "orchestrator.embedded.cluster.Cluster": "SyncMethods",
+    "orchestrator.embedded.cluster.life.ClusterLife": "SyncLife",
+    "orchestrator.embedded.cluster.access.ClusterAccess": "SyncAccess",
+    "orchestrator.embedded.cluster.objects.ClusterObjects": "SyncObjects",
+    "orchestrator.embedded.cluster.extensions.ClusterExtensions": "SyncExtensions",
+    "orchestrator.embedded.cluster.images.ClusterImages": "SyncImages",
+    "orchestrator.embedded.cluster.troubles.ClusterTroubles": "SyncTroubles",
+    "orchestrator.embedded.cluster.past.ClusterPast": "SyncPast",
+    "orchestrator.embedded.cluster.cluster.Cluster": "SyncMethods",
 }
-"""Asynchronous class → its twin; those that return others come after them."""
+"""Asynchronous class → its twin, in a module of the same name."""
 
 LEFT_OUT: Final = frozenset({
     "httpx_transport",  # of Cluster: for clients in its own loop
@@ -48,12 +56,20 @@ Change those, not this.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+'''
+_INIT: Final = '''"""Twins of the asynchronous classes: made by ``python -m tests.project.twins``.
 
-from orchestrator.embedded.sync.portal import Portal
-from orchestrator.embedded.sync.streams import Stream, around, as_is, entered
+Each is in a module that is called as that of the class is.
+"""
 '''
 _NAMES: Final = {path.rpartition(".")[2]: twin for path, twin in TWINS.items()}
-_OURS: Final = frozenset({"Portal", "Stream", "around", "as_is", "entered"})
+_OURS: Final = {
+    "Portal": "from orchestrator.embedded.sync.portal import Portal",
+    **{
+        name: f"from orchestrator.embedded.sync.streams import {name}"
+        for name in ("Stream", "around", "as_is", "entered")
+    },
+}
 _STREAM: Final = re.compile(r"AsyncIterator\[AsyncIterator\[(?P<piece>.+)\]\]$")
 _CONTEXT: Final = re.compile(r"AsyncIterator\[(?P<given>.+)\]$")
 _PLAIN_CONTEXT: Final = re.compile(r"contextlib\.AbstractContextManager\[.+\]$")
@@ -70,23 +86,52 @@ class _Method(NamedTuple):
         return ast.unparse(self.node.returns) if self.node.returns else "None"
 
 
-def source() -> str:
-    """Return the module's text, formatted."""
-    classes: list[str] = []
-    known: dict[str, str] = {}
-    for path, twin in TWINS.items():
-        module, _, name = path.rpartition(".")
-        file = ROOT.joinpath(*module.split(".")).with_suffix(".py")
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        known |= dict(_names_of(tree, module))
-        found = (node for node in tree.body if isinstance(node, ast.ClassDef))
-        classes.append(_twin_of(next(node for node in found if node.name == name), twin))
-    body = ast.parse("\n".join(classes))
-    needed = _used(found for node in ast.walk(body) for found in _evaluated(node)) - _OURS
-    typed = _used([body]) - needed - _OURS
+class _Twin(NamedTuple):
+    """An asynchronous class, and what is made of it."""
+
+    node: ast.ClassDef
+    module: str
+    name: str
+    text: str
+    imports: dict[str, str]
+    """What its module knows, and the statements that import it."""
+
+
+def sources() -> dict[str, str]:
+    """Return the text of each module by its file's name, formatted."""
+    twins = [_twin(path, name) for path, name in TWINS.items()]
+    homes = {twin.name: f"from {PACKAGE}.{twin.module} import {twin.name}" for twin in twins}
+    found = {"__init__.py": _INIT}
+    for module in dict.fromkeys(twin.module for twin in twins):
+        found[f"{module}.py"] = _module([twin for twin in twins if twin.module == module], homes)
+    return found
+
+
+def _twin(path: str, name: str) -> _Twin:
+    module, _, original = path.rpartition(".")
+    file = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    node = next(node for node in found if node.name == original)
+    text = _twin_of(node, name)
+    return _Twin(node, module.rpartition(".")[2], name, text, dict(_names_of(tree, module)))
+
+
+def _module(twins: list[_Twin], homes: dict[str, str]) -> str:
+    known = {name: line for twin in twins for name, line in twin.imports.items()}
+    known |= _OURS | {name: line for name, line in homes.items() if name not in _made(twins)}
+    body = ast.parse("\n".join(twin.text for twin in twins))
+    needed = _used(found for node in ast.walk(body) for found in _evaluated(node))
+    needed |= _used(found for node in ast.walk(body) for found in _run(node)) & known.keys()
+    typed = _used([body]) - needed
     runtime = [known[name] for name in sorted(needed & known.keys())]
     hints = [f"    {known[name]}" for name in sorted(typed & known.keys())]
+    classes = (twin.text for twin in twins)
     return _formatted("\n".join((_HEADER, *runtime, "if TYPE_CHECKING:", *hints, *classes)))
+
+
+def _made(twins: list[_Twin]) -> set[str]:
+    return {twin.name for twin in twins}
 
 
 def _used(nodes: Iterable[ast.AST]) -> set[str]:
@@ -100,6 +145,11 @@ def _evaluated(node: ast.AST) -> list[ast.expr]:
     if not isinstance(node, ast.arguments):
         return []
     return [*node.defaults, *(default for default in node.kw_defaults if default is not None)]
+
+
+def _run(node: ast.AST) -> list[ast.stmt]:
+    """Return what a function does."""
+    return node.body if isinstance(node, ast.FunctionDef) else []
 
 
 def _names_of(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
@@ -126,11 +176,16 @@ def _twin_of(node: ast.ClassDef, twin: str) -> str:
     lines = [
         f"class {twin}{_bases_of(node)}:",
         f'    """The synchronous twin of `{node.name}`: the same methods, without ``await``."""\n',
-        f"    def __init__(self, portal: Portal, twin: {node.name}) -> None:",
-        '        """Speak to an asynchronous one on the portal\'s thread."""',
-        "        self._portal = portal",
-        "        self._async = twin\n",
     ]
+    if any(ast.unparse(base) in _NAMES for base in node.bases):
+        lines.append(f"    _async: {node.name}\n")
+    else:
+        lines += [
+            f"    def __init__(self, portal: Portal, twin: {node.name}) -> None:",
+            '        """Speak to an asynchronous one on the portal\'s thread."""',
+            "        self._portal = portal",
+            "        self._async = twin\n",
+        ]
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             lines.append(_attribute(statement.target.id, ast.unparse(statement.annotation)))
@@ -146,10 +201,10 @@ def _twin_of(node: ast.ClassDef, twin: str) -> str:
 
 
 def _bases_of(node: ast.ClassDef) -> str:
+    """Return base classes as they are written, names that are still to come in quotes."""
     bases = [_twinned(ast.unparse(base).replace("'", "")) for base in node.bases]
-    return "".join(
-        f"({base.replace('Sync', chr(34) + 'Sync').replace(']', chr(34) + ']')})" for base in bases
-    )
+    quoted = [re.sub(r"\[(.*)(Sync\w+)\]", r'[\1"\2"]', base) for base in bases]
+    return f"({', '.join(quoted)})" if quoted else ""
 
 
 def _instance_attributes(node: ast.FunctionDef) -> Iterator[tuple[str, str]]:
@@ -270,5 +325,13 @@ def _formatted(text: str) -> str:
     return text
 
 
+def main() -> None:
+    """Write the package anew."""
+    for file in TARGET.glob("*.py"):
+        file.unlink()
+    for name, text in sources().items():
+        (TARGET / name).write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    TARGET.write_text(source(), encoding="utf-8")
+    main()

@@ -284,7 +284,7 @@ def test_a_failed_test_shows_its_cluster(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "*ClusterError: tasks go on after the test's cluster has ended*",
-            "*Cluster.wait*",
+            "*ClusterObjects.wait*",
             "*- cluster -*",
             "Kubernetes 1.35, 1 nodes, *",
             "seed 9: repeat it with pytest --cluster-seed=9, or Cluster(seed=9, epoch=*)",

@@ -12,7 +12,7 @@ from typing import Final, ParamSpec, Self, TypeVar
 from orchestrator.embedded.cluster import Cluster
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.sync.portal import Portal
-from orchestrator.embedded.sync.twins import SyncMethods
+from orchestrator.embedded.sync.twins.cluster import SyncMethods
 
 STOP_SECONDS: Final = 30.0
 """Real seconds for everything to end; containers that are processes get 10 of them."""

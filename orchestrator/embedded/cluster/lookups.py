@@ -1,0 +1,44 @@
+"""What was said of a cluster's images, for those that start them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.embedded.cluster.life import ClusterLife
+    from orchestrator.embedded.containers import Home
+    from orchestrator.embedded.images import Image, ImageBook
+    from orchestrator.node.images import SimulatedImage
+
+
+class ImageLookup:
+    """Looks images up, for a runtime that starts before anything was said of one."""
+
+    def __init__(self, cluster: ClusterLife) -> None:
+        """Begin with nothing said."""
+        self._cluster = cluster
+        self.book: ImageBook | None = None
+        """What was said; None while nothing was."""
+
+    @cached_property
+    def home(self) -> Home:
+        """What the cluster's containers share."""
+        from orchestrator.embedded.containers import Home
+
+        return Home(self._cluster)
+
+    def __bool__(self) -> bool:
+        return bool(self.book)
+
+    def find(self, image: str) -> SimulatedImage | None:
+        """Return what was said of an image; None where nothing was."""
+        return None if self.book is None else self.book.find(image)
+
+    def declare(self, name: str, declared: SimulatedImage) -> Image:
+        """Say what containers of an image do; see `ImageBook.declare`."""
+        from orchestrator.embedded.images import ImageBook
+
+        if self.book is None:
+            self.book = ImageBook()
+        return self.book.declare(name, declared)
