@@ -533,7 +533,7 @@ def test_nodes_in_their_thousands_register_without_a_refusal(
     clusters: Any, simulated: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only so many ask the store at once; a node that is refused does not hold up the others."""
-    monkeypatch.setattr("orchestrator.node.manager._REGISTERING", 3)
+    monkeypatch.setattr("orchestrator.node.parent.REGISTERING", 3)
     asked: list[int] = []
     registering: set[str] = set()
     register = NodeActor._register
