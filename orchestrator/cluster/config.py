@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class ClusterError(Exception):
     """A cluster can't start or go on; the message says what happened and what to do."""
 
+    __module__ = "orchestrator"  # where users import it from, and what reports show
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterConfig:

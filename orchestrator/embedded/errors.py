@@ -11,10 +11,16 @@ __all__ = ["ApplyError", "ClusterError", "DrainError", "VersionError", "WaitTime
 class WaitTimeoutError(TimeoutError):
     """What was waited for did not come true in time; the text shows how things stand."""
 
+    __module__ = "orchestrator"  # where users import it from, and what reports show
+
 
 class ApplyError(ValueError):
     """What was to be applied cannot be read as objects; the text says which part, and why."""
 
+    __module__ = "orchestrator"  # where users import it from, and what reports show
+
 
 class DrainError(ClusterError):
     """A node has pods that must not be evicted as it was asked for; nothing was."""
+
+    __module__ = "orchestrator"  # where users import it from, and what reports show

@@ -91,7 +91,7 @@ class Selection:
                 f"  {describe_state(None)}" if self._reference.name else "  there are none"
             )
         for obj in objects:
-            lines.append(f"  {name_of(obj)}: {describe_state(obj)}")
+            lines.append(f"  {name_of(obj)}: {describe_state(obj, condition)}")
             lines += [
                 f"    {event.get('type')} {event.get('reason')}: {event.get('message')}"
                 for event in self._events_about(obj)[-_TELLING:]

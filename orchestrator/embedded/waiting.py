@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +20,9 @@ Check: TypeAlias = Callable[[Object | None], Any]
 """Tells of an object, None while it does not exist, whether the wait is over."""
 
 _PATH: Final = re.compile(r"jsonpath=\{?(?P<path>[^}=]*)\}?(=(?P<value>.*))?$", re.DOTALL)
+_NOTHING: Final = object()
+_WIDTH: Final = 200
+"""Characters of a value that are shown."""
 _STEP: Final = re.compile(r"\.?(?P<name>(?:\\.|[^.\[\]])+)|\[(?P<at>-?\d+|'[^']*'|\"[^\"]*\")\]")
 
 
@@ -114,12 +118,9 @@ def _path_check(text: str) -> Check:
     steps, wanted = _steps(match["path"]), match["value"]
 
     def check(obj: Object | None) -> bool:
-        found: Any = obj
-        for step in steps:
-            try:
-                found = found[step]
-            except (KeyError, IndexError, TypeError):
-                return False
+        found = _value_at(obj, steps)
+        if found is _NOTHING:
+            return False
         if wanted is None:
             return found is not None
         if isinstance(found, bool):
@@ -127,6 +128,16 @@ def _path_check(text: str) -> Check:
         return str(found) == wanted
 
     return check
+
+
+def _value_at(obj: Object | None, steps: tuple[str | int, ...]) -> Any:
+    found: Any = obj
+    for step in steps:
+        try:
+            found = found[step]
+        except (KeyError, IndexError, TypeError):
+            return _NOTHING
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -147,16 +158,50 @@ def _steps(path: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-def describe_state(obj: Object | None) -> str:
-    """Say in a line how an object stands, for who waited in vain."""
+def describe_state(obj: Object | None, condition: Condition = "") -> str:
+    """Say in a line how an object stands, for who waited for a condition in vain."""
     if obj is None:
         return "it does not exist"
-    said = [
-        f"{condition.get('type')}={condition.get('status')}"
-        + (f" ({condition['reason']})" if condition.get("reason") else "")
-        for condition in status_of(obj).get("conditions") or ()
+    said = [*_asked_for(obj, condition), *_of_its_going(obj), *_of_its_parts(obj)]
+    status = status_of(obj)
+    if phase := status.get("phase"):
+        said.append(f"phase {phase}")
+    said += [
+        f"{each.get('type')}={each.get('status')}"
+        + (f" ({each['reason']})" if each.get("reason") else "")
+        for each in status.get("conditions") or ()
     ]
-    phase = status_of(obj).get("phase")
-    if phase:
-        said.insert(0, f"phase {phase}")
-    return "; ".join(said) or "its status says nothing"
+    if said:
+        return "; ".join(said)
+    return f"its status is {_shortened(status)}" if status else "it has no status"
+
+
+def _asked_for(obj: Object, condition: Condition) -> Iterator[str]:
+    match = _PATH.match(condition.strip()) if isinstance(condition, str) else None
+    if match is not None:
+        found = _value_at(obj, _steps(match["path"]))
+        said = "not there" if found is _NOTHING else _shortened(found)
+        yield f"{{{match['path']}}} is {said}"
+
+
+def _of_its_going(obj: Object) -> Iterator[str]:
+    if obj["metadata"].get("deletionTimestamp"):
+        held = ", ".join(obj["metadata"].get("finalizers") or ())
+        yield "being deleted" + (f", held by the finalizers {held}" if held else "")
+
+
+def _of_its_parts(obj: Object) -> Iterator[str]:
+    """Tell how many of a workload's pods are ready, and what a pod's containers wait for."""
+    status = status_of(obj)
+    if "replicas" in spec_of(obj) and ("replicas" in status or "readyReplicas" in status):
+        yield f"{status.get('readyReplicas', 0)} of {spec_of(obj)['replicas']} ready"
+    for container in status.get("containerStatuses") or ():
+        for state in ("waiting", "terminated"):
+            found = (container.get("state") or {}).get(state) or {}
+            if found.get("reason"):
+                yield f"container {container.get('name')}: {state}, {found['reason']}"
+
+
+def _shortened(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

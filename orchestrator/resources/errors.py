@@ -43,6 +43,8 @@ class StatusError(Exception):
         metadata: ``metadata`` of the Status object: with a token to go on with a list, for example.
     """
 
+    __module__ = "orchestrator"  # where users import it from, and what reports show
+
     def __init__(
         self, code: int, reason: str, message: str, details: dict[str, Any] | None = None
     ) -> None:

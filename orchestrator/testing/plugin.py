@@ -281,10 +281,14 @@ def settings_for(request: pytest.FixtureRequest, version: str | None = None) -> 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
-    call: pytest.CallInfo[None],  # noqa: ARG001 - pytest passes by name
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the clusters of a test that has failed, as they are at that moment."""
+    spared = not item.config.getoption("fulltrace", default=False)
+    if call.excinfo is not None and spared and "orchestrator.embedded" in sys.modules:
+        from orchestrator.testing.traces import shorten
+
+        shorten(call.excinfo, item.config.rootpath)
     report = yield
     if report.failed and report.when != "teardown":
         owners: list[pytest.Item | pytest.Session] = [item]

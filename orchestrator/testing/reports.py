@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,11 +13,11 @@ from orchestrator.node.logs import LogOptions
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, meta, name_of, namespace_of, status_of
 from orchestrator.resources.printing import table
+from orchestrator.testing.records import HEADS, rows_of
 from orchestrator.testing.wellness import is_of_interest, is_unwell
 
 if TYPE_CHECKING:
     from orchestrator.resources.kinds import Kind
-    from orchestrator.store.events import ObjectEvent
 
 ROWS: Final = 15
 """Objects of a kind that are shown."""
@@ -30,6 +31,8 @@ LOG_LINES: Final = 15
 """Lines of each log, the last."""
 _LOOKED_AT: Final = 10 * RECORDS
 """Records among which those are that tell of the test."""
+_PATIENCE: Final = 0.5
+"""Real seconds for the cluster to come to rest."""
 _MESSAGE: Final = 160
 """Characters of a cell."""
 
@@ -58,7 +61,10 @@ def describe(cluster: Cluster | SyncCluster) -> str:
 
 
 async def _described(cluster: Cluster) -> str:
-    await cluster.clock.settle()  # Events are on their way to the store
+    # Events are on their way to the store. An operator in trouble may never keep still.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            await cluster.clock.settle()
     return describe(cluster)
 
 
@@ -166,28 +172,10 @@ def _records(cluster: Cluster) -> str:
     if history is None:
         return ""
     last = history.last
-    found = [
-        event
-        for event in history.between(max(history.floor, last - _LOOKED_AT), last)
-        if is_of_interest(event.key[0], event.object)
-    ][-RECORDS:]
-    if not found:
+    rows = rows_of(history.between(max(history.floor, last - _LOOKED_AT), last), RECORDS)
+    if not rows:
         return ""
-    rows = [["VERSION", "TIME", "ACTOR", "TYPE", "OBJECT"], *map(_record, found)]
-    return f"event log, the last {len(found)} records:\n{aligned(rows)}"
-
-
-def _record(event: ObjectEvent) -> list[str]:
-    resource, namespace, name = event.key
-    stamp = event.stamp
-    when = dt.datetime.fromtimestamp(stamp.time, dt.UTC) if stamp.time else None
-    return [
-        str(event.sequence),
-        f"{when:%H:%M:%S}.{when.microsecond // 1000:03}" if when else "",
-        stamp.by,
-        event.type,
-        f"{resource} {namespace}/{name}" if namespace else f"{resource} {name}",
-    ]
+    return f"event log, the last {len(rows)} records:\n{aligned([HEADS, *rows])}"
 
 
 # -- logs

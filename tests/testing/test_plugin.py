@@ -304,6 +304,47 @@ def test_a_failed_test_shows_its_cluster(pytester: pytest.Pytester) -> None:
     )
 
 
+THROUGH_THE_LIBRARY = """
+    import pytest
+
+    async def test_told(cluster):
+        await cluster.wait("pod/none", timeout=1)
+
+    def test_told_from_a_thread(sync_cluster):
+        sync_cluster.api.get("pod", "none")
+
+    async def test_own_mistake_far_below(cluster):
+        await cluster.clock.advance_until(lambda: 1 / 0)
+
+    async def test_perhaps_the_library_s_mistake(cluster):
+        await cluster.wait("pod/none", 7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "inner"), [("-q", False), ("--full-trace", True)], ids=["usual", "full"]
+)
+def test_a_traceback_is_about_the_test_not_the_library(
+    pytester: pytest.Pytester, option: str, inner: bool
+) -> None:
+    """Errors that the library tells of, and others that came through it, are shown without it."""
+    result = run(pytester, THROUGH_THE_LIBRARY, option, "--show-capture=no")
+    result.assert_outcomes(failed=4)
+    shown = result.stdout.str()
+    for file in ("embedded/calls.py", "embedded/sync/portal.py", "embedded/clocks.py"):
+        assert (file in shown) == inner
+    assert "embedded/waiting.py" in shown  # a TypeError is kept whole
+    result.stdout.fnmatch_lines(
+        [
+            '>*await cluster.wait("pod/none", timeout=1)',
+            "E*orchestrator.WaitTimeoutError: pod/none did not come to Ready within 1 s*",
+            '>*sync_cluster.api.get("pod", "none")',
+            'E*orchestrator.StatusError: pods "none" not found',
+            "E*ZeroDivisionError*",
+        ]
+    )
+
+
 @pytest.mark.e2e
 def test_workers_of_xdist_do_not_meet(pytester: pytest.Pytester) -> None:
     """Two at once, each with ports and a seed of its own; reports come through."""

@@ -1,0 +1,79 @@
+"""The end of an event log, for who has a failed test to understand: who did what, and how often."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.embedded.travel_changes import field_text
+from orchestrator.resources.differences import changed_fields
+from orchestrator.testing.wellness import is_of_interest
+
+if TYPE_CHECKING:
+    from orchestrator.store.events import ObjectEvent
+
+HEADS: Final = ("VERSION", "TIME", "ACTOR", "TYPE", "OBJECT", "CHANGED")
+_FIELDS: Final = 2
+"""Changed fields that a row shows."""
+_CHANGED: Final = 120
+"""Characters of what has changed."""
+_DULL: Final = frozenset({"metadata.generation", "status.observedGeneration"})
+"""Fields that come with others, which tell more."""
+
+
+def rows_of(events: Iterable[ObjectEvent], most: int) -> list[list[str]]:
+    """Return the last rows of a table of what was written, with `HEADS` above it.
+
+    What one wrote to one object again and again, with nobody between, is one row, so that an
+    operator that goes in circles does not fill them all. Pure.
+
+    Args:
+        events: In the order of the log.
+        most: Rows.
+    """
+    runs: list[list[ObjectEvent]] = []
+    for event in events:
+        if not is_of_interest(event.key[0], event.object):
+            continue
+        if runs and _alike(runs[-1][-1], event):
+            runs[-1].append(event)
+        else:
+            runs.append([event])
+    return [_row(run) for run in runs[-most:]]
+
+
+def _alike(one: ObjectEvent, other: ObjectEvent) -> bool:
+    return (
+        one.type == other.type == "MODIFIED"
+        and one.key == other.key
+        and one.stamp.by == other.stamp.by
+    )
+
+
+def _row(run: Sequence[ObjectEvent]) -> list[str]:
+    first, last = run[0], run[-1]
+    resource, namespace, name = last.key
+    stamp = last.stamp
+    when = dt.datetime.fromtimestamp(stamp.time, dt.UTC) if stamp.time else None
+    several = len(run) > 1
+    return [
+        f"{first.sequence}-{last.sequence}" if several else str(last.sequence),
+        f"{when:%H:%M:%S}.{when.microsecond // 1000:03}" if when else "",
+        stamp.by,
+        f"{last.type} x{len(run)}" if several else last.type,
+        f"{resource} {namespace}/{name}" if namespace else f"{resource} {name}",
+        _changed(last),
+    ]
+
+
+def _changed(event: ObjectEvent) -> str:
+    if event.type != "MODIFIED" or event.previous is None:
+        return ""
+    fields = changed_fields(event.previous, event.object)
+    telling = [field for field in fields if field.path not in _DULL] or fields
+    text = "; ".join(map(field_text, telling[:_FIELDS])).replace("\n", " ")
+    more = f"; {len(telling) - _FIELDS} more" if len(telling) > _FIELDS else ""
+    if len(text) > _CHANGED:
+        text = f"{text[: _CHANGED - 3]}..."
+    return f"{text}{more}"
