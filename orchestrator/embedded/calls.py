@@ -15,6 +15,7 @@ from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:
     from orchestrator.api.server import Application
+    from orchestrator.embedded.presence import Presence
 
 JSON: Final = "application/json"
 _QUEUE: Final = 64
@@ -29,10 +30,16 @@ class Caller:
     """
 
     def __init__(
-        self, app: Application, *, user: str | None = None, groups: tuple[str, ...] = ()
+        self,
+        app: Application,
+        *,
+        presence: Presence,
+        user: str | None = None,
+        groups: tuple[str, ...] = (),
     ) -> None:
-        """Call ``app`` as the administrator, or impersonating a user."""
+        """Call ``app`` as the administrator, or impersonating a user, while its cluster lives."""
         self._app = app
+        self._presence = presence
         self._headers: list[tuple[bytes, bytes]] = [(b"user-agent", b"orchestrator-library")]
         if user is not None:
             self._headers.append((b"impersonate-user", user.encode()))
@@ -73,6 +80,7 @@ class Caller:
         content_type: str = JSON,
     ) -> bytes:
         """Return the answer to one request as it is; see `call`."""
+        self._presence.require_here()
         scope = self._scope(method, path, query, content_type)
         given = b"" if body is None else orjson.dumps(body)
         pieces: list[bytes] = []
@@ -108,6 +116,7 @@ class Caller:
         Raises:
             StatusError: It was refused.
         """
+        self._presence.require_here()
         scope = self._scope("GET", path, query, JSON)
         pieces: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(_QUEUE)
         began: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -14,6 +14,7 @@ from actors import Clock, RealClock, VirtualClock
 from orchestrator.embedded.arguments import number_of, span_of
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.lingering import RATE, Lingering, pass_by_itself
+from orchestrator.embedded.presence import Presence
 
 Mode: TypeAlias = Literal["real", "manual", "auto"]
 """``real``: time passes by itself. ``manual``: it stands until told to advance. ``auto``: it moves
@@ -68,11 +69,12 @@ class ClusterClock:
         lingering: Waits in both times, where clients outside live in the other one.
     """
 
-    def __init__(self, clock: Clock, mode: Mode) -> None:
-        """Wrap a clock from `make_clock`."""
+    def __init__(self, clock: Clock, mode: Mode, presence: Presence) -> None:
+        """Wrap a clock from `make_clock`, of a cluster that lives so long."""
         self.mode: Mode = mode
         self.lingering: Lingering | None = None
         self._clock = clock
+        self._presence = presence
         self._waiting = 0
         self._someone = asyncio.Event()
         self._holding: Counter[asyncio.Task[Any] | None] = Counter()
@@ -97,11 +99,12 @@ class ClusterClock:
             ValueError: The time is negative, or without an end.
         """
         span = _span(seconds, minutes, hours, days)
-        if isinstance(self._clock, VirtualClock):
-            self._refuse_holder()
-            await self._clock.advance(span)
-        else:
-            await self._clock.sleep(span)
+        async with self._presence.lasting():
+            if isinstance(self._clock, VirtualClock):
+                self._refuse_holder()
+                await self._clock.advance(span)
+            else:
+                await self._clock.sleep(span)
 
     async def advance_until(
         self,
@@ -124,12 +127,13 @@ class ClusterClock:
             TimeoutError: It did not hold within that time.
         """
         span = _span(seconds, minutes, hours, days) or _HOUR
-        if inspect.isawaitable(first := condition()):
-            found = await first or await self._ask(condition, span)
-        elif isinstance(self._clock, VirtualClock):
-            found = await self.until(condition, span)
-        else:
-            found = await self._poll(condition, span)
+        async with self._presence.lasting():
+            if inspect.isawaitable(first := condition()):
+                found = await first or await self._ask(condition, span)
+            elif isinstance(self._clock, VirtualClock):
+                found = await self.until(condition, span)
+            else:
+                found = await self._poll(condition, span)
         if not found:
             raise TimeoutError(
                 f"the condition did not hold within {span:g} s of the cluster's time"
@@ -156,6 +160,7 @@ class ClusterClock:
         Args:
             rate: Seconds of the cluster's time in a real second, at most.
         """
+        self._presence.require_here()
         if not isinstance(self._clock, VirtualClock):
             yield
             return
@@ -215,6 +220,7 @@ class ClusterClock:
 
     async def settle(self) -> None:
         """Wait until all that can happen at this moment has happened; on real time, a moment."""
+        self._presence.require_here()
         if isinstance(self._clock, VirtualClock):
             await self._clock.settle()
         else:
@@ -224,8 +230,9 @@ class ClusterClock:
         """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
         if seconds != seconds:  # noqa: PLR0124 - only NaN is not itself
             raise ValueError("sleep: a time of nan never ends; give one that does")
-        with self.waiting():
-            await self._clock.sleep(seconds)
+        async with self._presence.lasting():
+            with self.waiting():
+                await self._clock.sleep(seconds)
 
     def shown_to(
         self, *packages: str, skew: float = 0.0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.api._requests import Receive, Scope, Send
     from orchestrator.embedded.cluster.life import ClusterLife
     from orchestrator.embedded.commands import ExecFunction
+    from orchestrator.embedded.presence import Presence
     from orchestrator.store import Store
 
 __all__ = ["Container", "Exit", "Termination"]
@@ -51,10 +52,11 @@ class Termination:
 class Home:
     """What the containers of one cluster share."""
 
-    def __init__(self, cluster: ClusterLife) -> None:
+    def __init__(self, cluster: ClusterLife, presence: Presence) -> None:
         """Made by the cluster, which has started."""
         self._cluster = cluster
-        self.clock = ClusterClock(cluster.store.clock, cluster.clock.mode)
+        self._presence = presence
+        self.clock = ClusterClock(cluster.store.clock, cluster.clock.mode, presence)
         """The cluster's time; waiting for it moves nothing, as waiting for the cluster's does."""
 
     @property
@@ -65,7 +67,7 @@ class Home:
     def client(self, namespace: str, user: str, node: str) -> Client:
         """Return a client for a container, which lets time pass only as others do."""
         core = self._cluster.core
-        caller = Caller(_Way(self._cluster, node), user=user)
+        caller = Caller(_Way(self._cluster, node), user=user, presence=self._presence)
         return Client(caller, lambda: core.store.registry, self.clock, core.sessions, namespace)
 
 

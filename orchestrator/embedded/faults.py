@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.api.serving import ServedCluster
     from orchestrator.cluster import BareCluster
     from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.presence import Presence
 
 _FOREVER: Final = float("inf")
 
@@ -45,9 +46,15 @@ class Faults:
     """
 
     def __init__(
-        self, gate: Gate, core: BareCluster, served: ServedCluster, clock: ClusterClock
+        self,
+        gate: Gate,
+        core: BareCluster,
+        served: ServedCluster,
+        clock: ClusterClock,
+        presence: Presence,
     ) -> None:
         """Made by `Cluster`."""
+        self._presence = presence
         self._gate = gate
         self._point = gate.faults
         self._core = core
@@ -87,6 +94,7 @@ class Faults:
         Raises:
             ClusterError: There is none of that name.
         """
+        self._presence.require_here()
         known = name.removesuffix("-controller")
         ref = self._core.system.find(f"/user/{known}")
         if ref is None or known in _NEEDED:
@@ -102,10 +110,15 @@ class Faults:
         Raises:
             ClusterError: It can't start again.
         """
+        self._presence.require_here()
         self._point.cut_watches()
         self._gate.close()
         self._gate.lead_to(Down())
-        await self._served.restart()
+        try:
+            await self._served.restart()
+        except ClusterError:
+            self._presence.fail()
+            raise
         await self._clock.settle()
 
     def api(
@@ -187,6 +200,7 @@ class Faults:
             ValueError: The arguments do not fit together.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
+        self._presence.require()
         of_watches = bool(drop_watch or stale_watch or delay_watch)
         verbs = _verbs_of(verb)
         if of_watches or events:

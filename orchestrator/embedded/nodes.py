@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.cluster import BareCluster
     from orchestrator.embedded.client import Client
     from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.presence import Presence
 
 State: TypeAlias = Literal["running", "crashed", "partitioned", "foreign"]
 """How a node is. ``foreign``: only its Node object is there, which something else made."""
@@ -32,8 +33,11 @@ class Nodes(Mapping[str, "NodeHandle"]):
     Those that crashed belong to it, and those of which there is only an object.
     """
 
-    def __init__(self, core: BareCluster, client: Client, clock: ClusterClock) -> None:
+    def __init__(
+        self, core: BareCluster, client: Client, clock: ClusterClock, presence: Presence
+    ) -> None:
         """Made by `Cluster`."""
+        self._presence = presence
         self._core = core
         self._client = client
         self._clock = clock
@@ -51,7 +55,7 @@ class Nodes(Mapping[str, "NodeHandle"]):
         known = core.nodes.lives(name) or name in core.nodes.fallen
         if not known and core.store.get("nodes", "", name) is None:
             raise KeyError(f"no node {name!r}: there are {', '.join(self._names()) or 'none'}")
-        return NodeHandle(name, core, self._client, self._clock)
+        return NodeHandle(name, core, self._client, self._clock, self._presence)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
@@ -82,6 +86,7 @@ class Nodes(Mapping[str, "NodeHandle"]):
             ClusterError: There is a node of that name already.
             ValueError: A taint cannot be read.
         """
+        self._presence.require_here()
         described = tuple(parse_taint(text).described() for text in taints)
         added = await self._core.add_node(name, capacity=capacity, labels=labels, taints=described)
         await self._clock.settle()
@@ -98,8 +103,11 @@ class NodeHandle:
         name: Its name.
     """
 
-    def __init__(self, name: str, core: BareCluster, client: Client, clock: ClusterClock) -> None:
+    def __init__(
+        self, name: str, core: BareCluster, client: Client, clock: ClusterClock, presence: Presence
+    ) -> None:
         """Made by `Nodes`."""
+        self._presence = presence
         self.name = name
         self._core = core
         self._client = client
@@ -203,6 +211,7 @@ class NodeHandle:
         Raises:
             StatusError: The API refused to delete the object.
         """
+        self._presence.require_here()
         if self.state != "foreign":
             await self._core.nodes.remove(self.name)
         try:
@@ -213,6 +222,7 @@ class NodeHandle:
         await self._clock.settle()
 
     def _require(self, *states: State) -> None:
+        self._presence.require_here()
         state = self.state
         if state in states:
             return

@@ -17,6 +17,7 @@ from orchestrator.api.gate import INTERNAL
 
 if TYPE_CHECKING:
     from orchestrator.api.server import Application
+    from orchestrator.embedded.presence import Presence
 
 _QUEUE: Final = 64
 """Pieces of an answer held for a reader; then the writer waits."""
@@ -33,9 +34,10 @@ class ClusterTransport:
     ```
     """
 
-    def __init__(self, app: Application, library: Any) -> None:
-        """Send requests to ``app``, answering with the classes of ``library``."""
+    def __init__(self, app: Application, library: Any, presence: Presence) -> None:
+        """Send requests to ``app`` while it lives, answering with the classes of ``library``."""
         self._app = app
+        self._presence = presence
         self._library = library
         self._stream = type("ClusterStream", (_Stream, library.AsyncByteStream), {})
 
@@ -55,6 +57,7 @@ class ClusterTransport:
 
     async def handle_async_request(self, request: Any) -> Any:
         """Return an answer as soon as it begins."""
+        self._presence.require_here()
         body = await request.aread()
         exchange = _Exchange(body, self._library)
         running = asyncio.create_task(

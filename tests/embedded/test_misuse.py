@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -112,32 +110,6 @@ async def test_wrong_times_targets_and_conditions_are_refused_at_once() -> None:
 
 
 @on_a_real_loop
-async def test_a_cluster_that_has_stopped_says_so_and_can_be_read_on(tmp_path: Path) -> None:
-    """Its API is gone; its past is not."""
-    async with Cluster(nodes=1) as cluster:
-        await cluster.apply(config_map(colour="red"))
-        version, snapshot = cluster.version, await cluster.snapshot()
-    async with asyncio.timeout(5):
-        calls: tuple[Callable[[], Awaitable[Any]], ...] = (
-            lambda: cluster.apply(config_map()),
-            lambda: cluster.api.get("configmap", "settings"),
-            lambda: cluster.wait("node/node-1"),
-            lambda: cluster.watched("pods"),
-            lambda: cluster.restore(snapshot),
-            lambda: cluster.record(tmp_path / "run.db"),
-            cluster.snapshot,
-            cluster.fork,
-        )
-        for call in calls:
-            with pytest.raises(ClusterError, match="has stopped: make a new one"):
-                await call()
-    for name in ("url", "kubeconfig"):
-        with pytest.raises(ClusterError, match="has stopped: make a new one"):
-            getattr(cluster, name)
-    assert cluster.at(version).get("configmap", "settings")["data"] == {"colour": "red"}
-
-
-@on_a_real_loop
 async def test_a_handler_that_fails_is_shown_and_not_how_it_was_called() -> None:
     """The refusal begins with its error, and its frames are its own."""
 
@@ -151,16 +123,6 @@ async def test_a_handler_that_fails_is_shown_and_not_how_it_was_called() -> None
     assert "LookupError: settings" in said
     assert "in careless" in said
     assert "embedded/webhooks.py" not in said
-
-
-@on_a_real_loop
-async def test_a_cluster_that_could_not_start_says_so() -> None:
-    """Whoever catches the error and goes on is told again."""
-    cluster = Cluster(listen=Path("/nowhere/at/all/api.sock"))
-    with pytest.raises(OSError, match="cannot listen on /nowhere/at/all"):
-        await cluster.start()
-    with pytest.raises(ClusterError, match="could not start: make a new one"):
-        await cluster.apply(config_map())
 
 
 def test_a_cluster_that_nobody_stopped_leaves_no_directory() -> None:

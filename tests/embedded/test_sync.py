@@ -156,9 +156,9 @@ def test_who_still_waits_when_the_cluster_ends_is_told() -> None:
         waiting = pool.submit(cluster.clock.sleep, 10)
         cluster.clock.settle()
         cluster.stop()
-        with pytest.raises(ClusterError, match="was ended while this waited"):
+        with pytest.raises(ClusterError, match="was stopped while this waited"):
             waiting.result(10)
-    with pytest.raises(ClusterError, match="has ended: make a new one"):
+    with pytest.raises(ClusterError, match="has stopped: make a new one"):
         cluster.apply([])
     cluster.stop()
 

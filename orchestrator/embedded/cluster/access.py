@@ -94,7 +94,7 @@ class ClusterAccess(ClusterLife):
 
         if library is None:
             import httpx as library
-        return ClusterTransport(self.asgi, library)
+        return ClusterTransport(self.asgi, library, self._presence)
 
     async def run(
         self,
@@ -133,7 +133,7 @@ class ClusterAccess(ClusterLife):
 
     def _invite(self) -> None:
         """Refuse who needs a port that is none, and expect who is told of it."""
-        self._alive()
+        self._presence.require()
         if not isinstance(self._setting.listen, str):
             raise ClusterError(
                 "this cluster listens on no port: make it with listen='http', or use `client` or "

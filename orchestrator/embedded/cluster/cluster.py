@@ -147,7 +147,7 @@ class Cluster(ClusterAccess, ClusterExtensions, ClusterImages, ClusterTroubles, 
             VersionError: The version is still to come, or no longer held.
             ClusterError: The nodes run processes, of which there is no second.
         """
-        self._alive()
+        self._presence.require_here()
         travels = self._travels
         if version is None:
             await travels.settle()

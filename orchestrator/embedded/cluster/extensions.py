@@ -109,6 +109,7 @@ class ClusterExtensions(ClusterObjects):
             **options: Further fields of the webhook: ``failurePolicy="Ignore"``,
                 ``objectSelector={...}``, ``matchConditions=[...]``.
         """
+        self._presence.require_here()
         async with self._hooks.admission(
             handler,
             resources,
@@ -128,6 +129,7 @@ class ClusterExtensions(ClusterObjects):
             kind: Whose objects; one with several versions.
             convert: Gets an object and the version wanted, ``example.com/v2``; returns it so.
         """
+        self._presence.require_here()
         async with self._hooks.conversion(kind, convert) as webhook:
             yield webhook
 
@@ -137,6 +139,7 @@ class ClusterExtensions(ClusterObjects):
         For ``kopf.WebhookServer``: ``cafile=files.ca_file, certfile=files.certificate_file,
         pkeyfile=files.key_file``.
         """
+        self._presence.require()
         return self._hooks.server.certificates()
 
     @cached_property

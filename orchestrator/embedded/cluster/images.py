@@ -69,6 +69,8 @@ class ClusterImages(ClusterLife):
             ClusterError: The cluster runs processes, or two of these contradict each other.
             ValueError: An amount cannot be read.
         """
+        if self._presence.stage != "new":
+            self._presence.require()
         if self.config.runtime == "process":
             raise ClusterError(
                 f"image {name!r}: with runtime='process' containers are programs, and do what "

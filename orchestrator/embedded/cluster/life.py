@@ -19,6 +19,7 @@ from orchestrator.embedded.clocks import ClusterClock, make_clock
 from orchestrator.embedded.cluster.lookups import ImageLookup
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.lingering import Lingering
+from orchestrator.embedded.presence import STARTED, STOPPED, Presence
 
 if TYPE_CHECKING:
     from orchestrator.api.application import ApiApplication
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from orchestrator.store import Store
 
 _NAMED_PORT: Final = 6443
-_STOPPED: Final = "this cluster has stopped: make a new one"
 
 
 class ClusterLife:
@@ -46,11 +46,11 @@ class ClusterLife:
         """
         self.config: Final = config
         self._setting: Final = setting
-        self._lookup = ImageLookup(self)
+        self._presence = Presence()
+        self._lookup = ImageLookup(self, self._presence)
         self._origin: Origin | None = None
         self._exits = contextlib.AsyncExitStack()
         self._core: BareCluster | None = None
-        self._stopped = False
         self._served: ServedCluster
         self._app: ApiApplication
         self._gate: Gate
@@ -76,18 +76,19 @@ class ClusterLife:
             OSError: The address can't be listened on.
         """
         if self._core is not None:
-            raise ClusterError("this cluster was started before: make a new one")
+            raise ClusterError(STARTED)
         clock, drives = make_clock(self._setting.mode, self._setting.epoch)
         if drives and isinstance(self._setting.listen, Path):
             raise ClusterError(
                 "time='auto' with a Unix socket wants a loop of virtual time (actors.testing), on "
                 "which the clients run too: nobody could say when those elsewhere are done"
             )
-        self.clock = ClusterClock(clock, self._setting.mode)
+        self.clock = ClusterClock(clock, self._setting.mode, self._presence)
         config = replace(self.config, clock=clock, simulated_images=self._lookup)
         core = self._core = BareCluster(config, self._origin)
         served = self._served = ServedCluster(core, self._serving(), wrap=self._make_gate)
         self._exits.push_async_callback(served.stop)
+        self._presence.begin()
         try:
             await served.start()
             await self._exits.enter_async_context(self.clock.driven(drives))
@@ -96,6 +97,7 @@ class ClusterLife:
                 clock.courtesy = self._gate.visitors.courtesy
                 self.clock.lingering = Lingering(clock, self._gate.visitors)
         except BaseException:
+            self._presence.fail()
             await self._exits.aclose()
             raise
 
@@ -104,10 +106,14 @@ class ClusterLife:
 
         What it was can be read on (`store`, `at`, `diff`, `history`).
         """
-        await self._exits.aclose()
-        if self._core is not None and hasattr(self, "_gate"):
-            self._stopped = True
-            self._gate.lead_to(_Gone())
+        if self._presence.stage == "begun":
+            self._presence.require_here()
+        try:
+            await self._exits.aclose()
+        finally:
+            self._presence.end()
+            if hasattr(self, "_gate"):
+                self._gate.lead_to(_Gone())
 
     def _serving(self) -> ServingConfig:
         listen = self._setting.listen
@@ -145,19 +151,14 @@ class ClusterLife:
         Raises:
             ClusterError: The cluster was not started.
         """
-        if self._core is None:
-            raise ClusterError("this cluster is not started: async with Cluster() as cluster")
+        self._presence.require_begun()
+        assert self._core is not None, "it has begun"
         return self._core
-
-    def _alive(self) -> None:
-        self.core  # noqa: B018 - says what is wrong before the start
-        if self._stopped:
-            raise ClusterError(_STOPPED)
 
     def __getattr__(self, name: str) -> Any:
         """Say of what comes with the start that it is still to come."""
         if name == "clock" and self._core is None:
-            self.core  # noqa: B018 - says so
+            self._presence.require_begun()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
@@ -168,9 +169,9 @@ class ClusterLife:
     @property
     def asgi(self) -> Application:
         """The API as an ASGI application, for clients that can call one."""
-        self.core  # noqa: B018 - says what is wrong before the start
-        if not hasattr(self, "_gate"):
-            raise ClusterError("this cluster could not start: make a new one")
+        self._presence.require_begun()
+        if self._presence.stage == "failed":
+            self._presence.require()
         return self._gate
 
     @property
@@ -184,7 +185,7 @@ class _Gone:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         del scope, receive, send
-        raise ClusterError(_STOPPED)
+        raise ClusterError(STOPPED)
 
     def close(self) -> None:
         """Have nothing to end."""

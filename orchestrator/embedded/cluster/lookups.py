@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from orchestrator.embedded.cluster.life import ClusterLife
     from orchestrator.embedded.containers import Home
     from orchestrator.embedded.images import Image, ImageBook
+    from orchestrator.embedded.presence import Presence
     from orchestrator.node.images import SimulatedImage
 
 
 class ImageLookup:
     """Looks images up, for a runtime that starts before anything was said of one."""
 
-    def __init__(self, cluster: ClusterLife) -> None:
+    def __init__(self, cluster: ClusterLife, presence: Presence) -> None:
         """Begin with nothing said."""
         self._cluster = cluster
+        self._presence = presence
         self.book: ImageBook | None = None
         """What was said; None while nothing was."""
 
@@ -26,7 +28,7 @@ class ImageLookup:
         """What the cluster's containers share."""
         from orchestrator.embedded.containers import Home
 
-        return Home(self._cluster)
+        return Home(self._cluster, self._presence)
 
     def __bool__(self) -> bool:
         return bool(self.book)

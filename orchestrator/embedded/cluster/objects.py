@@ -45,7 +45,7 @@ class ClusterObjects(ClusterLife):
     def _client(
         self, namespace: str, user: str | None = None, groups: tuple[str, ...] = ()
     ) -> Client:
-        caller = Caller(self.asgi, user=user, groups=groups)
+        caller = Caller(self.asgi, presence=self._presence, user=user, groups=groups)
         return Client(
             caller, lambda: self.store.registry, self.clock, self.core.sessions, namespace
         )
@@ -65,6 +65,7 @@ class ClusterObjects(ClusterLife):
             ApplyError: Something cannot be read as an object.
             StatusError: The API refused one; those before it stay.
         """
+        self._presence.require_here()
         client = self._client(namespace)
         applied = []
         for obj in await read_objects(source):
@@ -79,6 +80,7 @@ class ClusterObjects(ClusterLife):
 
     async def delete(self, source: Source, namespace: str = "default") -> None:
         """Delete the objects of a source, the last applied first; those that are gone are fine."""
+        self._presence.require_here()
         client = self._client(namespace)
         for obj in reversed(await read_objects(source)):
             kind = self.store.registry.by_kind(obj["apiVersion"], obj["kind"])
@@ -115,14 +117,15 @@ class ClusterObjects(ClusterLife):
             StatusError: 404, there is no such kind.
             ValueError: The target, the condition or the timeout cannot be read.
         """
-        self._alive()
+        self._presence.require_here()
         span_of(timeout, "timeout")
         selection = Selection(self.store, target, namespace, labels)
         holds = partial(selection.passes, check_of(condition))
-        if isinstance(self.store.clock, VirtualClock):
-            held = bool(await self.clock.until(holds, timeout))
-        else:
-            held = await selection.followed_until(holds, timeout)
+        async with self._presence.lasting():
+            if isinstance(self.store.clock, VirtualClock):
+                held = bool(await self.clock.until(holds, timeout))
+            else:
+                held = await selection.followed_until(holds, timeout)
         if not held:
             raise WaitTimeoutError(selection.describe(condition, timeout))
         return selection.named()
@@ -141,10 +144,11 @@ class ClusterObjects(ClusterLife):
             WaitTimeoutError: Nobody did in time.
             StatusError: 404, there is no such kind.
         """
-        self._alive()
+        self._presence.require_here()
+        span_of(timeout, "timeout")
         found = find_kind(self.store.registry, kind)
         try:
-            async with asyncio.timeout(timeout):
+            async with self._presence.lasting(), asyncio.timeout(timeout):
                 await self._gate.visitors.wait_watching(path_of_version(found), found.plural)
         except TimeoutError:
             raise WaitTimeoutError(

@@ -73,7 +73,7 @@ class ClusterPast(ClusterLife):
         Raises:
             LogError: It cannot be written, or something else is there.
         """
-        self._alive()
+        self._presence.require_here()
         await self._travels.record(Path(path))
 
     async def snapshot(self) -> ClusterSnapshot:
@@ -87,7 +87,7 @@ class ClusterPast(ClusterLife):
 
         It holds no copies, so it costs next to nothing.
         """
-        self._alive()
+        self._presence.require_here()
         return await self._travels.snapshot()
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
@@ -103,7 +103,7 @@ class ClusterPast(ClusterLife):
             ClusterError: The snapshot is another cluster's, or the nodes run processes, which
                 cannot be undone.
         """
-        self._alive()
+        self._presence.require_here()
         await self._travels.restore(snapshot)
 
     @cached_property

@@ -21,11 +21,11 @@ class ClusterTroubles(ClusterObjects):
         from orchestrator.embedded.faults import Faults
 
         core = self.core
-        return Faults(self._gate, core, self._served, self.clock)
+        return Faults(self._gate, core, self._served, self.clock, self._presence)
 
     @cached_property
     def nodes(self) -> Nodes:
         """Its nodes by name, to let them crash, to cut them off, to drain them."""
         from orchestrator.embedded.nodes import Nodes
 
-        return Nodes(self.core, self.api, self.clock)
+        return Nodes(self.core, self.api, self.clock, self._presence)

@@ -11,7 +11,8 @@ from typing import Final, ParamSpec, Self, TypeVar
 
 from orchestrator.embedded.cluster import Cluster
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.sync.portal import Portal
+from orchestrator.embedded.presence import STARTED
+from orchestrator.embedded.sync.portal import START_BY, Portal
 from orchestrator.embedded.sync.twins.cluster import SyncMethods
 
 STOP_SECONDS: Final = 30.0
@@ -47,6 +48,7 @@ class SyncCluster(SyncMethods):
             portal: Where it has been started already, on another's thread.
         """
         super().__init__(portal or Portal("orchestrator-cluster"), cluster)
+        cluster._presence.start_by = START_BY  # noqa: SLF001 - its twin
         self._owns_thread = portal is None
         self._forks: list[SyncCluster] = []
 
@@ -76,6 +78,8 @@ class SyncCluster(SyncMethods):
         """
         if not self._owns_thread:
             return
+        if self._portal.started:
+            raise ClusterError(STARTED)
         self._portal.start()
         atexit.register(self._stop_at_exit)
         try:

@@ -14,10 +14,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from orchestrator.embedded.errors import ClusterError
+from orchestrator.embedded.presence import MEANWHILE, NOT_STARTED, STOPPED
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+START_BY: Final = "with Cluster.sync() as cluster"
 _CANCEL_SECONDS: Final = 5.0
 """Real seconds for what was interrupted to let go."""
 _JOIN_SECONDS: Final = 10.0
@@ -124,6 +126,11 @@ class Portal:
     # -- calls
 
     @property
+    def started(self) -> bool:
+        """Whether the thread was started, though it may have ended by now."""
+        return self._thread.ident is not None
+
+    @property
     def running(self) -> bool:
         """Whether it takes calls."""
         return self._loop is not None and not self._closed
@@ -208,9 +215,9 @@ class Portal:
             )
         with self._lock:
             if self._loop is None:
-                raise ClusterError("this cluster is not started: with Cluster.sync() as cluster")
+                raise ClusterError(f"{NOT_STARTED}{START_BY}")
             if self._closed:
-                raise ClusterError("this cluster has ended: make a new one")
+                raise ClusterError(STOPPED)
             return asyncio.run_coroutine_threadsafe(self._noted(work), self._loop)
 
     def _result(self, future: concurrent.futures.Future[T]) -> T:
@@ -218,7 +225,7 @@ class Portal:
             return future.result()
         except concurrent.futures.CancelledError:
             if self._closed:
-                raise ClusterError("the cluster was ended while this waited for it") from None
+                raise ClusterError(MEANWHILE) from None
             raise
 
     def _abandon(self, future: concurrent.futures.Future[Any]) -> None:
