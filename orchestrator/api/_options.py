@@ -17,6 +17,7 @@ from orchestrator.resources.selectors import (
     parse_label_selector,
 )
 from orchestrator.store.operations import DeleteOptions
+from orchestrator.store.rules import check_options
 
 Validation = Literal["Ignore", "Warn", "Strict"]
 _VALIDATIONS: Final[dict[str, Validation]] = {
@@ -41,7 +42,6 @@ _JSON_NAMES: Final[dict[type, str]] = {
     list: "array",
     str: "string",
 }
-_POLICIES: Final = ("Foreground", "Background", "Orphan")
 _MATCHES: Final = ("Exact", "NotOlderThan")
 _MANAGER_LIMIT: Final = 128
 _UNKNOWN_MANAGER: Final = "unknown"
@@ -323,7 +323,6 @@ def delete_options(request: Request, body: dict[str, Any] | None) -> tuple[Delet
     Raises:
         StatusError: 400 or 422.
     """
-    kind = "DeleteOptions"
     body = dict(body) if body else {}
     _check_types(body)
     if not body:
@@ -334,30 +333,10 @@ def delete_options(request: Request, body: dict[str, Any] | None) -> tuple[Delet
         if "orphanDependents" in request.query:
             body["orphanDependents"] = request.flag("orphanDependents")
     asked = [*(body.get("dryRun") or ()), *request.query.get("dryRun", ())]
-    dry_run = dry_run_of(asked, kind)
-    causes = []
-    policy = body.get("propagationPolicy")
-    if policy is not None and body.get("orphanDependents") is not None:
-        causes.append(
-            FieldError(
-                "FieldValueInvalid",
-                "propagationPolicy",
-                f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be '
-                "both set",
-            )
-        )
-    if policy is not None and policy not in _POLICIES:
-        causes.append(
-            FieldError(
-                "FieldValueNotSupported",
-                "propagationPolicy",
-                f'Unsupported value: "{policy}": supported values: "Foreground", "Background", '
-                '"Orphan", "nil"',
-            )
-        )
-    if causes:
-        raise _invalid_options(kind, causes)
-    return DeleteOptions.parse(body), dry_run
+    dry_run = dry_run_of(asked, "DeleteOptions")
+    options = DeleteOptions.parse(body)
+    check_options(options)
+    return options, dry_run
 
 
 def _check_types(body: dict[str, Any]) -> None:

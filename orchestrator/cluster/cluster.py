@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import shutil
-import tempfile
-import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +17,9 @@ from orchestrator.access import AccountTokens, RbacAuthorizer, SigningKey
 from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
+from orchestrator.cluster.directories import data_directory, temporary_directory
 from orchestrator.cluster.metrics import ClusterMetrics
+from orchestrator.cluster.node_configs import ANY_NODE, AskedNode, describe_node
 from orchestrator.controllers import ControllerConfig, controller_specs, system_specs
 from orchestrator.controllers.localpath import ensure_default_class
 from orchestrator.egress import Egress
@@ -31,8 +29,6 @@ from orchestrator.node import (
     Runtime,
     RuntimeUnavailableError,
     SimulatedRuntime,
-    process_node,
-    simulated_node,
 )
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.node.pod_sessions import NodeSessions, PodSessions
@@ -73,8 +69,6 @@ so their failure ends the daemon with a message."""
 NODE_PORTS_UP_TO: Final = 16
 """Nodes whose own addresses listen on node ports, as upstream's do, beside 127.0.0.1: each costs a
 socket for every node port."""
-EVENTS_UP_TO: Final = 50
-"""Simulated nodes from which on containers' starts make no Events by default."""
 
 
 def seed_of_life(seed: int | None, sequence: int) -> int | None:
@@ -86,11 +80,6 @@ def seed_of_life(seed: int | None, sequence: int) -> int | None:
     if seed is None or sequence == 0:
         return seed
     return random.Random(f"{seed}/{sequence}").getrandbits(64)  # noqa: S311 - repeats on purpose
-
-
-def _remove_own(directory: Path, process: int) -> None:
-    if os.getpid() == process:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 class Origin(NamedTuple):
@@ -428,22 +417,11 @@ class BareCluster:
 
     def _prepare_directory(self) -> Path:
         if self.config.data_dir is None:
-            directory = Path(tempfile.mkdtemp(prefix="orchestrator-"))
-            # Also when nobody ever stops it; only by who made it, not by a fork of this process.
-            self._exits.callback(weakref.finalize(self, _remove_own, directory, os.getpid()))
+            directory = temporary_directory(self, self._exits)
             if self._origin is not None and self._origin.keys.exists():
                 shutil.copytree(self._origin.keys, directory / "pki")
             return directory
-        directory = self.config.data_dir.absolute()
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            why = "it is not a directory" if directory.exists() else error.strerror
-            raise ClusterError(
-                f"cannot keep the cluster's state in {directory}: {why}; choose another data "
-                "directory"
-            ) from error
-        return directory
+        return data_directory(self.config.data_dir)
 
     async def _open_log(self) -> EventLog:
         if self._origin is not None:
@@ -459,43 +437,9 @@ class BareCluster:
             return list(self._origin.nodes)
         return [self._node_config(number) for number in range(1, self.config.nodes + 1)]
 
-    def _node_config(
-        self,
-        number: int,
-        *,
-        name: str | None = None,
-        capacity: Mapping[str, str] | None = None,
-        labels: Mapping[str, str] | None = None,
-        taints: tuple[Mapping[str, str], ...] = (),
-    ) -> NodeConfig:
-        """Describe the node of a number, from 1 on, which gives it its addresses."""
-        config = self.config
-        version = f"v{config.kubernetes_version}.0"
-        name = name or f"node-{number}"
-        capacity = {**config.node_capacity, **(capacity or {})}
-        if self._claim is None:
-            events = config.node_events
-            if events is None:
-                events = config.nodes < EVENTS_UP_TO
-            return simulated_node(
-                number - 1,
-                name=name,
-                capacity=capacity,
-                labels=labels,
-                taints=taints,
-                events=events,
-                version=version,
-            )
-        first, second, *_ = str(self._claim.block.pods.network_address).split(".")
-        described = process_node(
-            number,
-            name=name,
-            pods=f"{first}.{second}",
-            capacity=capacity,
-            labels=labels,
-            version=version,
-        )
-        return replace(described, heartbeat=config.node_heartbeat_seconds, taints=taints)
+    def _node_config(self, number: int, asked: AskedNode = ANY_NODE) -> NodeConfig:
+        block = None if self._claim is None else self._claim.block
+        return describe_node(self.config, block, number, asked)
 
     async def add_node(
         self,
@@ -522,9 +466,7 @@ class BareCluster:
             self._added += 1
         number = self.config.nodes + self._added
         try:
-            described = self._node_config(
-                number, name=name, capacity=capacity, labels=labels, taints=taints
-            )
+            described = self._node_config(number, AskedNode(name, capacity, labels, taints))
         except ValueError as error:
             raise ClusterError(str(error)) from error
         if described.name in present:

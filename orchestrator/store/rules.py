@@ -97,7 +97,7 @@ def decide_delete(
         StatusError: 409 for a failed precondition, 422 for bad options, 403 for a namespace that
             may not be deleted.
     """
-    _check_options(options)
+    check_options(options)
     check_preconditions(kind, key, current, options)
     if key[0] == "namespaces":
         return _delete_namespace(key, current, options, now)
@@ -118,7 +118,12 @@ def decide_delete(
     return Verdict("update", {**current, "metadata": marked})
 
 
-def _check_options(options: DeleteOptions) -> None:
+def check_options(options: DeleteOptions) -> None:
+    """Refuse options of a deletion that contradict one another, or are none.
+
+    Raises:
+        StatusError: 422.
+    """
     causes = []
     policy = options.propagation_policy
     if policy is not None and options.orphan_dependents is not None:

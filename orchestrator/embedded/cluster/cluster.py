@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, Literal, ParamSpec
 from actors import VirtualClock
 from orchestrator.api.visitors import GRACE
 from orchestrator.cluster import ClusterConfig
-from orchestrator.embedded.arguments import check_cluster, setting_of
+from orchestrator.embedded.arguments import check_cluster
 from orchestrator.embedded.clocks import Mode
 from orchestrator.embedded.cluster.access import ClusterAccess
 from orchestrator.embedded.cluster.extensions import ClusterExtensions
 from orchestrator.embedded.cluster.images import ClusterImages
 from orchestrator.embedded.cluster.past import ClusterPast
+from orchestrator.embedded.cluster.settings import setting_of
 from orchestrator.embedded.cluster.troubles import ClusterTroubles
 
 if TYPE_CHECKING:
