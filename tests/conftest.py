@@ -14,6 +14,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests import stalls
 from tests.leftovers import no_loop_left_over, nothing_left_over, unfinished_tasks
 
 __all__ = ["no_loop_left_over", "nothing_left_over", "unfinished_tasks"]  # fixtures of every test
@@ -67,11 +68,12 @@ SLOW = frozenset({"e2e", "simulation"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hand files to workers in their order here, not those of many tests first.
+    """Hand files to workers in their order here, and watch over tests that take very long.
 
     A file of few tests is often one of slow tests; at the end one worker would be left with it.
     """
     config.option.loadscopereorder = False
+    stalls.pytest_configure(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

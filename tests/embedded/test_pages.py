@@ -27,7 +27,11 @@ TYPED = [path for path in PAGES if any(block.language == "console" for block in 
 OPTIONS = (
     *("-q", "-rA", "--tb=short", "--import-mode=importlib"),
     *("-p", "no:cacheprovider", "-p", "asyncio", "-p", "orchestrator", "-o", "asyncio_mode=auto"),
+    *("-p", "tests.stalls"),
 )
+DEADLINE = 400
+"""Real seconds. It computes for eight, which took ninety where ten programs shared two processors.
+A test that stands is told of by `tests.stalls` before."""
 APP = """
 apiVersion: apps/v1
 kind: Deployment
@@ -105,16 +109,22 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> str:
         files += [f"{place_of(path)}/{name}" for name in write_files(path, directory)]
     if not files:
         return ""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *OPTIONS, *files],
-        cwd=top,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.stdout + done.stderr
+    output = top / "output"
+    with output.open("w") as written:  # not a pipe: what was said before a time-out is kept
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *OPTIONS, *files],
+            cwd=top,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            pytest.fail(f"the shown tests take over {DEADLINE} s:\n{output.read_text()}")
+    return output.read_text()
 
 
 @each_page("path")
