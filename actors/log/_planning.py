@@ -7,7 +7,7 @@ from functools import partial
 from operator import is_not, itemgetter
 from typing import NamedTuple
 
-from actors.log.protocol import Append, Appended, Conflict
+from actors.log.protocol import Append, Appended, Conflict, Payload
 
 _KEY, _DATA, _EXPECTED = map(itemgetter, range(3))
 _APPENDED: Callable[[tuple[int]], Appended] = partial(tuple.__new__, Appended)
@@ -25,7 +25,7 @@ class Plan(NamedTuple):
 
     results: list[Appended | Conflict]
     keys: list[str]
-    data: list[bytes]
+    data: list[Payload]
 
 
 def needs_heads(batch: Iterable[Append]) -> bool:
@@ -46,7 +46,7 @@ def plan_appends(batch: Sequence[Append], last: int, heads: Mapping[str, int]) -
         )
     results: list[Appended | Conflict] = []
     keys = []
-    data: list[bytes] = []
+    data: list[Payload] = []
     written: dict[str, int] = {}
     for item in batch:
         key = item.key

@@ -6,12 +6,13 @@ import contextlib
 import itertools
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import count
 from typing import Self
 
 from actors.log import _planning
 from actors.log._tail import Tail
 from actors.log.errors import Compacted, LogClosed
-from actors.log.protocol import Append, Appended, Conflict, Entry, Record, Snapshot
+from actors.log.protocol import Append, Appended, Conflict, Entry, Payload, Record, Snapshot
 
 _CHUNK = 1000
 
@@ -20,7 +21,8 @@ class MemoryLog:
     """An `EventLog` that lasts as long as the process. Appending does not suspend."""
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
+        self._keys: list[str] = []
+        self._data: list[Payload] = []  # deferred ones are encoded when they are first read
         self._first = 1
         self._last = 0
         self._heads: dict[str, int] | None = None  # built when somebody first expects something
@@ -40,9 +42,10 @@ class MemoryLog:
             entries: The state before ``first``; may be left out for 1.
         """
         log = cls()
-        log._records = list(records)
+        log._keys = [record.key for record in records]
+        log._data = [record.data for record in records]
         log._first = first
-        log._last = first - 1 + len(log._records)
+        log._last = first - 1 + len(log._keys)
         if first > 1:
             log._snapshot = (first - 1, list(itertools.starmap(Entry, entries)))
         return log
@@ -64,11 +67,12 @@ class MemoryLog:
             self._heads = self._find_heads()
         plan = _planning.plan_appends(batch, self._last, self._heads or {})
         if plan.keys:
-            sequences = range(self._last + 1, self._last + 1 + len(plan.keys))
-            self._records.extend(map(Record, sequences, plan.keys, plan.data))
             if self._heads is not None:
+                sequences = range(self._last + 1, self._last + 1 + len(plan.keys))
                 self._heads.update(zip(plan.keys, sequences, strict=True))
-            self._last = sequences[-1]
+            self._keys += plan.keys
+            self._data += plan.data
+            self._last += len(plan.keys)
             self._tail.wake()
         return plan.results
 
@@ -82,12 +86,14 @@ class MemoryLog:
             if after < self._first - 1:
                 raise Compacted(after, self._first)
             start = after - (self._first - 1)
-            chunk = self._records[start : start + min(_CHUNK, remaining)]
-            if not chunk:
+            end = start + min(_CHUNK, remaining)
+            keys, data = self._keys[start:end], list(map(bytes, self._data[start:end]))
+            if not keys:
                 return
-            yield chunk
-            after = chunk[-1].sequence
-            remaining -= len(chunk)
+            self._data[start:end] = data
+            yield list(map(Record, count(after + 1), keys, data))
+            after += len(keys)
+            remaining -= len(keys)
 
     async def subscribe(self, after: int) -> AsyncIterator[list[Record]]:
         """Yield the records after ``after``, then every later one; see `EventLog.subscribe`."""
@@ -120,7 +126,8 @@ class MemoryLog:
         if before <= self._first:
             return
         _planning.check_compaction(before, self._snapshot and self._snapshot[0])
-        del self._records[: before - self._first]
+        del self._keys[: before - self._first]
+        del self._data[: before - self._first]
         self._first = before
         self._heads = None
 
@@ -140,8 +147,8 @@ class MemoryLog:
 
     def _find_heads(self) -> dict[str, int]:
         heads = {entry.key: entry.sequence for entry in (self._snapshot or (0, ()))[1]}
-        for record in self._records:
-            heads[record.key] = max(heads.get(record.key, 0), record.sequence)
+        for sequence, key in enumerate(self._keys, self._first):
+            heads[key] = max(heads.get(key, 0), sequence)
         return heads
 
     def _check_open(self) -> None:

@@ -7,7 +7,23 @@ nothing of what it carries: ``data`` is the writer's, and empty data is as good 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
+
+
+class Deferred(Protocol):
+    """A payload that is encoded when somebody reads it: a log in memory may never be read.
+
+    ``bytes()`` of it must come to the same whenever it is asked for.
+    """
+
+    def __bytes__(self) -> bytes:
+        """Encode it."""
+
+    def __len__(self) -> int:
+        """Return about how many bytes that will be."""
+
+
+Payload: TypeAlias = bytes | Deferred
 
 
 class Append(NamedTuple):
@@ -15,13 +31,13 @@ class Append(NamedTuple):
 
     Attributes:
         key: What the record is about; any text.
-        data: The payload.
+        data: The payload. A log on disk encodes a deferred one at once.
         expected: The last sequence of ``key`` the writer has seen: the append conflicts when
             another one came after it. 0: the key has no record yet. None: append in any case.
     """
 
     key: str
-    data: bytes
+    data: Payload
     expected: int | None = None
 
 

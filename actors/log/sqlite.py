@@ -248,11 +248,12 @@ class SqliteLog:
         last = self._state.last_sequence
         plan = _planning.plan_appends(items, last, self._heads or {})
         if plan.keys:
-            frame = _database.small_frame(last + 1, plan.keys, plan.data)
+            data = list(map(bytes, plan.data))
+            frame = _database.small_frame(last + 1, plan.keys, data)
             if frame is not None:
                 await self._durably(_database.commit_frame, frame)
             else:
-                await self._transact(_database.commit, last + 1, plan.keys, plan.data)
+                await self._transact(_database.commit, last + 1, plan.keys, data)
             end = last + len(plan.keys)
             if self._heads is not None:
                 self._heads.update(zip(plan.keys, range(last + 1, end + 1), strict=True))

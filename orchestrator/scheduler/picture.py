@@ -270,6 +270,8 @@ class Picture:
             preempted=is_preempted(pod),
         )
         self.cluster.place(state, node)
+        if not self.queue:
+            return  # nobody is there whom it could help or hinder
         where = self.cluster.by_name.get(node)
         if before is None or before.node != node:
             self.queue.happened(PodChange(ClusterEvent.POD_ADDED, state, where))

@@ -23,6 +23,8 @@ are read by `orchestrator.store.codec_v1`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -36,6 +38,7 @@ _UNSTAMPED = 2
 CREATE, UPDATE, DELETE = 0, 1, 2
 
 _SHARED_LIMIT = 1024
+_ABOUT: Final = 1024
 _SHARED_PARTS = ("spec", "status")
 
 Delta = tuple[dict[str, dict[str, Any]], dict[str, Any], list[list[str]]]
@@ -144,17 +147,13 @@ class Encoder:
 
     def create(self, obj: Object) -> bytes:
         """Encode a whole object."""
-        return self.create_from(self.body(obj))
+        return self.create_at(self.stamp, obj)
 
-    def create_from(self, body: bytes) -> bytes:
-        """Encode a whole object of which `body` is known."""
-        if self._headed is not self.stamp:
-            self._headed = self.stamp
-            self._head = orjson.dumps((FORMAT, CREATE, *self.stamp))[:-1] + b","
-        return self._head + body
-
-    def body(self, obj: Object) -> bytes:
-        """Encode what is the same of an object whenever and by whomever it is made."""
+    def create_at(self, stamp: Stamp, obj: Object) -> bytes:
+        """Encode a whole object that was made at another time, or by another one."""
+        if self._headed is not stamp:
+            self._headed = stamp
+            self._head = orjson.dumps((FORMAT, CREATE, *stamp))[:-1] + b","
         parts = dict(obj)
         names, lines = [], [b""]
         for part in _SHARED_PARTS:
@@ -163,7 +162,7 @@ class Encoder:
                 parts[part] = None
                 names.append(part)
                 lines.append(self._line(value))
-        lines[0] = orjson.dumps((parts, names))[1:]
+        lines[0] = self._head + orjson.dumps((parts, names))[1:]
         return b"\n".join(lines)
 
     def update(self, delta: Delta) -> bytes:
@@ -193,6 +192,31 @@ class Encoder:
             del self._shared[next(iter(self._shared))]
         self._shared[id(value)] = (value, data)
         return data
+
+
+class DeferredCreation(NamedTuple):
+    """What `Encoder.create_at` comes to, found out when somebody reads it.
+
+    A tuple, since they are made by the thousand.
+    """
+
+    encoder: Encoder
+    stamp: Stamp
+    object: Object
+
+    def __bytes__(self) -> bytes:
+        """Encode the object; it is frozen, so the time does not matter."""
+        return self.encoder.create_at(self.stamp, self.object)
+
+    def __len__(self) -> int:
+        """Return about how many bytes the object holds that it shares with no other."""
+        return _ABOUT
+
+
+defer_creation: Callable[[tuple[Encoder, Stamp, Object]], DeferredCreation] = partial(
+    tuple.__new__, DeferredCreation
+)
+"""What ``DeferredCreation(...)`` does, in half the time."""
 
 
 class Decoder:

@@ -6,11 +6,13 @@ durable, or drops them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from itertools import repeat
+from typing import Final, NamedTuple, Protocol
 
 from actors.log import Append
+from actors.log.protocol import Payload
 from orchestrator.resources.errors import StatusError, already_exists, not_found, not_served
 from orchestrator.resources.job_selectors import with_own_selector
 from orchestrator.resources.kinds import Kind, KindRegistry
@@ -18,13 +20,20 @@ from orchestrator.resources.objects import Key, Object, make_key, with_meta
 from orchestrator.resources.strategies import strategy_of
 from orchestrator.resources.timestamps import format_time
 from orchestrator.store.allocation import ServiceAllocator
-from orchestrator.store.codec import Delta, Encoder, Stamp, diff_objects, pack_key
+from orchestrator.store.codec import (
+    Delta,
+    Encoder,
+    Stamp,
+    defer_creation,
+    diff_objects,
+    pack_key,
+)
 from orchestrator.store.events import EventType, ObjectEvent
 from orchestrator.store.identities import Identities
 from orchestrator.store.operations import Changed, Create, Delete, Modify, Operation, Raced, Rewind
 from orchestrator.store.overlay import Overlay
 from orchestrator.store.quotas import QUOTAS, Charge, QuotaLedger
-from orchestrator.store.rewinding import plan_rewind
+from orchestrator.store.rewinding import creations, plan_rewind, removals
 from orchestrator.store.rules import (
     check_identity,
     check_namespace,
@@ -34,7 +43,10 @@ from orchestrator.store.rules import (
 )
 
 # What a named tuple's own constructor does, in half the time.
-_append: Callable[[tuple[str, bytes, None]], Append] = partial(tuple.__new__, Append)
+_append: Callable[[tuple[str, Payload, None]], Append] = partial(tuple.__new__, Append)
+
+_HOLDERS: Final = ("services", QUOTAS)
+"""Kinds whose objects hold something that others cannot have, or are counted by."""
 
 _NAME_ATTEMPTS = 8
 """How often a generated name is drawn again when it is taken; upstream's number."""
@@ -133,36 +145,30 @@ class Decider:
 
     def rewind(self, rewind: Rewind) -> None:
         """Put back an earlier state of all objects; what is as it was stays untouched."""
-        sequence = self._sequence
         plan = plan_rewind(self._overlay.everything(), rewind)
-        for key, current in plan.remove:
-            if key[0] == "services":
-                self._allocator.release(key, current)
-            self._sequence += 1
-            metadata = {**current["metadata"], "resourceVersion": str(self._sequence)}
-            last = {**current, "metadata": metadata}
-            self._put_back("DELETED", key, last, current, self._encoder.delete())
-        for key, current in plan.change:
+        for key, current in (*plan.remove, *plan.change):
             if key[0] == "services":
                 self._allocator.release(key, current)
         for key, wanted in plan.create:
-            self._take_in(key, wanted)
-            self._sequence += 1
-            metadata = {**wanted["metadata"], "resourceVersion": str(self._sequence)}
-            created = {**wanted, "metadata": metadata}
-            rewind.made[key] = created
-            body = rewind.bodies.get(key)
-            if body is None:
-                body = rewind.bodies[key] = self._encoder.body(created)
-            self._put_back("ADDED", key, created, None, self._encoder.create_from(body))
+            if key[0] in _HOLDERS:
+                self._take_in(key, wanted)
+        encoder, sequence = self._encoder, self._sequence
+        removed = removals(plan.remove, sequence, encoder.stamp)
+        created = creations(plan.create, sequence + len(removed), encoder.stamp)
+        gone = encoder.delete()
+        self._put_all(removed, repeat(gone))
+        made = [event.object for event in created]
+        payloads = map(defer_creation, zip(repeat(encoder), repeat(encoder.stamp), made))
+        self._put_all(created, payloads)
+        rewind.known.update(zip([event.key for event in created], made, strict=True))
         for key, current in plan.change:
             wanted = rewind.objects[key]
             self._take_in(key, wanted)
             delta = diff_objects(current, wanted)
             if delta is None:
-                rewind.made[key] = current
+                rewind.known[key] = current
             else:
-                rewind.made[key] = self._put_changed(key, current, wanted, delta)
+                rewind.known[key] = self._put_changed(key, current, wanted, delta)
                 self.draft.events[-1].restored = True
         if self._sequence != sequence:
             self.draft.rewinds.append(self._sequence)
@@ -174,11 +180,15 @@ class Decider:
         elif key[0] == QUOTAS:
             self._ledger.add(key[1], key[2])
 
-    def _put_back(
-        self, type_: EventType, key: Key, obj: Object, previous: Object | None, payload: bytes
-    ) -> None:
-        self._put(type_, key, obj, previous, payload)
-        self.draft.events[-1].restored = True
+    def _put_all(self, made: Sequence[ObjectEvent], payloads: Iterable[Payload]) -> None:
+        """Do what `_put` does for many."""
+        if made:
+            self._sequence = made[-1].sequence
+            self._overlay.put_all(made)
+            events, appends, _ = self.draft
+            events += made
+            keys = [pack_key(event.key) for event in made]
+            appends += map(_append, zip(keys, payloads, repeat(None)))
 
     def rehearse(self, operation: Operation) -> Object:
         """Decide without drafting: a dry run.

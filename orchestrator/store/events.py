@@ -38,6 +38,7 @@ class ObjectEvent:
         object_: Object,
         previous: Object | None,
         stamp: Stamp = UNSTAMPED,
+        restored: bool = False,
     ) -> None:
         self.sequence = sequence
         self.type: EventType = type_
@@ -45,7 +46,7 @@ class ObjectEvent:
         self.object = object_
         self.previous = previous
         self.stamp = stamp
-        self.restored = False
+        self.restored = restored
         self._json: bytes | None = None
 
     def json(self) -> bytes:

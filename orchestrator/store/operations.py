@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from orchestrator.records import dataclass
-from orchestrator.resources.objects import Object
+from orchestrator.resources.objects import Key, Object
 
 Change: TypeAlias = Callable[[Object], Object | None]
 """From the current object to the wanted one; None or the same object means: leave it."""
@@ -123,27 +123,23 @@ class Rewind:
 
     Attributes:
         objects: How they were, by key: all there is to be.
-        known: Objects that are known to be as in ``objects``, by key.
-        bodies: What objects are encoded to, as far as it is known; the sequencer adds to it.
-        made: Filled in by the sequencer: the objects that it has put back.
+        known: Objects that are known to be as in ``objects``, by key; the sequencer adds those
+            that it puts back.
         anew: Uids of pods that have done something since, whatever is stored of them.
     """
 
-    __slots__ = ("anew", "bodies", "known", "made", "objects")
+    __slots__ = ("anew", "known", "objects")
 
     def __init__(
         self,
-        objects: Mapping[tuple[str, str, str], Object],
-        known: Mapping[tuple[str, str, str], Object],
-        bodies: dict[tuple[str, str, str], bytes],
+        objects: Mapping[Key, Object],
+        known: dict[Key, Object],
         anew: frozenset[str] = frozenset(),
     ) -> None:
         """Ask for a state."""
         self.anew = anew
-        self.bodies = bodies
         self.objects = objects
         self.known = known
-        self.made: dict[tuple[str, str, str], Object] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

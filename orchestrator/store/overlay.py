@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from orchestrator.resources.objects import Key, Object
 from orchestrator.store.events import ObjectEvent
@@ -18,6 +19,7 @@ class Overlay:
         self._projection = projection
         self._committed = projection.objects
         self._pending: dict[tuple[str, str, str], _Entry] = {}
+        self._last = 0  # of the sequences that were put
         self._journal: list[tuple[tuple[str, str, str], _Entry | None]] | None = None
 
     def __len__(self) -> int:
@@ -28,12 +30,14 @@ class Overlay:
         pending = self._pending.get(key)
         return pending[1] if pending is not None else self._committed.get(key)
 
-    def everything(self) -> Mapping[tuple[str, str, str], Object]:
+    def everything(self) -> Mapping[Key, Object]:
         """Return all objects by key, with what is pending."""
+        committed = cast("dict[Key, Object]", self._committed)
         if not self._pending:
-            return self._committed
-        objects = dict(self._committed)
-        for key, (_, obj) in self._pending.items():
+            return committed
+        objects = dict(committed)
+        pending = cast("dict[Key, _Entry]", self._pending)
+        for key, (_, obj) in pending.items():
             if obj is None:
                 objects.pop(key, None)
             else:
@@ -61,10 +65,25 @@ class Overlay:
         if self._journal is not None:
             self._journal.append((key, self._pending.get(key)))
         self._pending[key] = (sequence, obj)
+        self._last = sequence
+
+    def put_all(self, events: Sequence[ObjectEvent]) -> None:
+        """Note what many events will do; not between `begin` and `rollback`."""
+        assert self._journal is None
+        self._pending.update(
+            {
+                event.key: (event.sequence, None if event.type == "DELETED" else event.object)
+                for event in events
+            }
+        )
+        self._last = events[-1].sequence
 
     def settle(self, events: Sequence[ObjectEvent]) -> None:
         """Forget what the projection now has."""
         pending = self._pending
+        if events[-1].sequence == self._last:
+            pending.clear()  # nothing was decided on top
+            return
         for event in events:
             entry = pending.get(event.key)
             if entry is not None and entry[0] == event.sequence:

@@ -17,38 +17,37 @@ class Table:
     The order is kept lazily: new keys gather at the end and are sorted when somebody lists.
     Sorting a sorted run with a short tail is linear and happens in C; 100,000 pods cost some
     milliseconds once, not a move of the whole index at every insert.
+
+    Attributes:
+        objects: By key; `Projection` changes them.
+        namespaces: The parts, by namespace; empty in a part.
+        order: The keys as far as they are known, to be asked for by `ordered`.
+        fresh: Whether new keys stand at the end of the order, at which no other may be missing.
+        stale: Whether there are keys in the order that have gone, and others perhaps missing.
     """
 
-    __slots__ = ("_fresh", "_order", "_stale", "namespaces", "objects")
+    __slots__ = ("fresh", "namespaces", "objects", "order", "stale")
 
     def __init__(self) -> None:
         self.objects: dict[SortKey, Object] = {}
         self.namespaces: dict[str, Table] = {}
-        self._order: list[SortKey] = []
-        self._fresh = False
-        self._stale = False
-
-    def put(self, key: SortKey, obj: Object) -> None:
-        """Set one object."""
-        if key not in self.objects:
-            self._order.append(key)
-            self._fresh = True
-        self.objects[key] = obj
+        self.order: list[SortKey] = []
+        self.fresh = False
+        self.stale = False
 
     def drop(self, key: SortKey) -> None:
         """Remove one object, if it is there."""
         if self.objects.pop(key, None) is not None:
-            self._stale = True
+            self.stale = True
 
     def ordered(self) -> list[SortKey]:
         """Return the keys by (namespace, name); the caller must not change the list."""
-        if self._stale:
-            # A key that was removed and came back may be listed twice.
-            self._order = sorted(self.objects)
-        elif self._fresh:
-            self._order.sort()
-        self._fresh = self._stale = False
-        return self._order
+        if self.stale:
+            self.order = sorted(self.objects)
+        elif self.fresh:
+            self.order.sort()
+        self.fresh = self.stale = False
+        return self.order
 
     def values(self) -> list[Object]:
         """Return the objects by (namespace, name)."""
@@ -68,7 +67,7 @@ class Projection:
 
     def __init__(self) -> None:
         self.sequence = 0
-        self.objects: dict[tuple[str, str, str], Object] = {}
+        self.objects: dict[tuple[str, str, str], Object] = {}  # the keys are `Key`
         self._tables: dict[str, Table] = {}
         self._owned: dict[str, dict[Key, None]] = {}
         self._on_node: dict[str, dict[Key, None]] = {}
@@ -103,11 +102,22 @@ class Projection:
         """Take a committed batch in, in log order."""
         objects, tables = self.objects, self._tables
         for event in events:
+            key, obj = event.key, event.object
             if event.type != "MODIFIED":
-                self.apply(event)
+                if event.type == "DELETED":
+                    self._remove(key)
+                    self._index(key, event.previous, None)
+                else:
+                    objects[key] = obj
+                    self._insert(key, obj)
+                    # As `_index` does it, for an object that no index has.
+                    for reference in obj["metadata"].get("ownerReferences") or ():
+                        self._owned.setdefault(reference.get("uid", ""), {})[key] = None
+                    if key[0] == "pods" and (node := obj["spec"].get("nodeName")):
+                        self._on_node.setdefault(node, {})[key] = None
                 continue
             # As `set` does it; nearly all events of a burst change an object that is there.
-            key, obj, before = event.key, event.object, event.previous
+            before = event.previous
             assert before is not None
             objects[key] = obj
             resource, namespace, name = key
@@ -153,12 +163,18 @@ class Projection:
         if table is None:
             table = self._tables[resource] = Table()
         short = (namespace, name)
-        table.put(short, obj)
+        table.objects[short] = obj
+        if not table.stale:
+            table.order.append(short)
+            table.fresh = True
         if namespace:
             part = table.namespaces.get(namespace)
             if part is None:
                 part = table.namespaces[namespace] = Table()
-            part.put(short, obj)
+            part.objects[short] = obj
+            if not part.stale:
+                part.order.append(short)
+                part.fresh = True
 
     def _remove(self, key: Key) -> None:
         if self.objects.pop(key, None) is None:
@@ -172,6 +188,7 @@ class Projection:
                 del table.namespaces[key[1]]
 
     def _index(self, key: Key, before: Object | None, after: Object | None) -> None:
+        """Bring the indexes up to date; of an object and another one that shares parts with it."""
         owners = after["metadata"].get("ownerReferences") if after else None
         owners_before = before["metadata"].get("ownerReferences") if before else None
         if owners is not owners_before:

@@ -7,14 +7,19 @@ as they were, with their old uids and at new versions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from itertools import filterfalse
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from orchestrator.resources.custom.kinds import DEFINITIONS
 from orchestrator.resources.objects import Key, Object, uid_of
+from orchestrator.store.codec import Stamp
+from orchestrator.store.events import ObjectEvent
 from orchestrator.store.operations import Rewind
 
 _FIRST: Final = ("namespaces", DEFINITIONS)
 """What others live in or are defined by: made before them, removed after them."""
+_Items: TypeAlias = list[tuple[Key, Object]]
+
 _COURSE: Final = ("phase", "containerStatuses", "initContainerStatuses", "podIP")
 """What a pod's status says of its containers."""
 
@@ -33,7 +38,7 @@ class RewindPlan(NamedTuple):
     change: list[tuple[Key, Object]]
 
 
-def plan_rewind(present: Mapping[tuple[str, str, str], Object], rewind: Rewind) -> RewindPlan:
+def plan_rewind(present: Mapping[Key, Object], rewind: Rewind) -> RewindPlan:
     """Return what turns the present state into the wanted one.
 
     What has the same identity is the same. An object that has become another one, and a pod that
@@ -41,19 +46,18 @@ def plan_rewind(present: Mapping[tuple[str, str, str], Object], rewind: Rewind) 
     bound or runs again is nothing that a pod can come to.
 
     Args:
-        present: All objects by key; the keys are `Key`.
+        present: All objects by key.
         rewind: The wanted state.
     """
     known, wanted, anew = rewind.known, rewind.objects, rewind.anew
     remove: list[tuple[Key, Object]] = []
     create: list[tuple[Key, Object]] = []
     change: list[tuple[Key, Object]] = []
-    for raw, current in present.items():
-        goes_on = bool(anew) and raw[0] == "pods" and uid_of(current) in anew
-        if known.get(raw) is current and not goes_on:
+    for key, current in present.items():
+        goes_on = bool(anew) and key[0] == "pods" and uid_of(current) in anew
+        if known.get(key) is current and not goes_on:
             continue
-        key = Key(*raw)
-        before = wanted.get(raw)
+        before = wanted.get(key)
         if before is None:
             remove.append((key, current))
         elif goes_on:
@@ -67,10 +71,40 @@ def plan_rewind(present: Mapping[tuple[str, str, str], Object], rewind: Rewind) 
         else:
             change.append((key, current))
     if len(present) - len(remove) + len(create) != len(wanted):
-        create += [(Key(*raw), before) for raw, before in wanted.items() if raw not in present]
-    remove.sort(key=lambda item: item[0][0] in _FIRST)
-    create.sort(key=lambda item: item[0][0] not in _FIRST)
+        create += [item for item in wanted.items() if item[0] not in present]
+    if first := _first(remove):
+        remove = [*filterfalse(_is_first, remove), *first]
+    if first := _first(create):
+        create = [*first, *filterfalse(_is_first, create)]
     return RewindPlan(remove, create, change)
+
+
+def _is_first(item: tuple[Key, Object]) -> bool:
+    return item[0][0] in _FIRST
+
+
+def _first(items: _Items) -> _Items:
+    return [item for item in items if item[0][0] in _FIRST]
+
+
+def removals(items: _Items, sequence: int, stamp: Stamp) -> list[ObjectEvent]:
+    """Return the events by which objects go, from behind ``sequence`` on."""
+    return [
+        ObjectEvent(at, "DELETED", key, _at_version(current, at), current, stamp, True)
+        for at, (key, current) in enumerate(items, sequence + 1)
+    ]
+
+
+def creations(items: _Items, sequence: int, stamp: Stamp) -> list[ObjectEvent]:
+    """Return the events by which objects come back, from behind ``sequence`` on."""
+    return [
+        ObjectEvent(at, "ADDED", key, _at_version(wanted, at), None, stamp, True)
+        for at, (key, wanted) in enumerate(items, sequence + 1)
+    ]
+
+
+def _at_version(obj: Object, sequence: int) -> Object:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(sequence)}}
 
 
 def _is_another(key: Key, current: Object, before: Object) -> bool:

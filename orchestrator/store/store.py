@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, cast
 
 from actors import ActorRef, ActorSystem
 from actors.log import EventLog
@@ -14,7 +14,7 @@ from orchestrator.resources.errors import (
     StatusError,
 )
 from orchestrator.resources.kinds import KindRegistry
-from orchestrator.resources.objects import Object
+from orchestrator.resources.objects import Key, Object
 from orchestrator.store.allocation import (
     DEFAULT_SERVICE_CIDR,
     ServiceAllocator,
@@ -147,9 +147,9 @@ class Store(Writes):
         """Serve what the definitions of custom resources say now."""
         self.registry = self._custom.registry(self.list(DEFINITIONS))
 
-    def objects(self) -> dict[tuple[str, str, str], Object]:
+    def objects(self) -> dict[Key, Object]:
         """Return all objects by key, as they are now."""
-        return dict(self._projection.objects)
+        return cast("dict[Key, Object]", self._projection.objects).copy()
 
     async def rewind(self, rewind: Rewind) -> None:
         """Put back an earlier state of all objects, with their old uids and at new versions.

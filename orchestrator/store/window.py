@@ -144,15 +144,15 @@ class Window:
 
         In the order of their first events: who is told first must not depend on a hash.
         """
-        channels = self._channels
         touched: dict[str, None] = {}
+        last = ""
         for event in events:
             resource = event.key[0]
-            channel = channels.get(resource)
-            if channel is None:
-                channel = self.channel(resource)
-            channel.events.append(event)
-            touched[resource] = None
+            if resource is not last:  # events of one kind come one after another
+                last = resource
+                touched[resource] = None
+                append = self.channel(resource).events.append
+            append(event)
         self._batches.append((now, events[-1].sequence, len(events), size))
         self._events += len(events)
         self._size += size

@@ -16,7 +16,7 @@ from actors.log import LogError, LogLocked
 from actors.log.files import open_log, write_log
 from orchestrator import Cluster
 from orchestrator.cli import app as commands
-from orchestrator.resources.objects import Object
+from orchestrator.resources.objects import Key, Object
 from orchestrator.store.archives import read_history
 from tests.embedded.kit import EPOCH, config_map, deployment, on_a_real_loop
 
@@ -38,7 +38,7 @@ class Recorded(NamedTuple):
     """
 
     path: Path
-    objects: dict[tuple[str, str, str], Object]
+    objects: dict[Key, Object]
     states: dict[int, Object]
     early: int
     late: int

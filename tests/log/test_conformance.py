@@ -61,6 +61,35 @@ async def test_sequences_are_contiguous_in_batch_order(log: EventLog) -> None:
     assert log.last_sequence == 150
 
 
+class Said:
+    """A payload that counts how often it is encoded."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.asked = 0
+
+    def __bytes__(self) -> bytes:
+        self.asked += 1
+        return self.data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+async def test_a_deferred_payload_is_read_as_what_it_encodes_to(log: EventLog) -> None:
+    """It is encoded once, however often the log is read; in memory not before."""
+    said = [Said(b"b"), Said(b"")]
+    await log.append([Append("k", b"a"), Append("k", said[0], expected=None), Append("l", said[1])])
+    if isinstance(log, MemoryLog):
+        assert [each.asked for each in said] == [0, 0]
+    for _ in range(2):
+        found = await records(log)
+        assert found == [Record(1, "k", b"a"), Record(2, "k", b"b"), Record(3, "l", b"")]
+        assert all(type(record.data) is bytes for record in found)
+    assert [each.asked for each in said] == [1, 1]
+    assert await log.append([Append("l", b"", expected=3)]) == [Appended(4)]
+
+
 async def test_a_conflict_is_a_value_and_takes_no_sequence(log: EventLog) -> None:
     """Others of the batch are written, and later items see earlier ones."""
     await fill(log, 1)

@@ -98,7 +98,8 @@ def test_a_disk_that_forgets_is_found_out(monkeypatch: pytest.MonkeyPatch) -> No
         cut(mount)
         disk: Any = mount.disk
         assert isinstance(disk, Disk)
-        disk._records.pop()
+        disk._keys.pop()
+        disk._data.pop()
         disk._last -= 1
 
     monkeypatch.setattr(Mount, "cut", forget)

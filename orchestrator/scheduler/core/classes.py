@@ -18,6 +18,7 @@ from orchestrator.scheduler.configuration import DEFAULT_SCHEDULER_NAME
 from orchestrator.scheduler.core.requests import Request, request_of
 from orchestrator.scheduler.core.terms import PodAffinity, Spread, affinity_of, spreads_of
 from orchestrator.scheduler.core.volumes.demands import VolumeDemand
+from orchestrator.scheduler.core.volumes.resolving import has_relevant
 
 _SPEC_FIELDS = (
     "affinity",
@@ -140,7 +141,7 @@ class PodClasses:
         self._default_selector = default_selector
         self._volumes = volumes
         # The spec is kept beside its shape so that its identity is not given to another one.
-        self._by_identity: dict[int, tuple[Mapping[str, Any], PodShape]] = {}
+        self._by_identity: dict[int, tuple[Mapping[str, Any], PodShape, bool]] = {}
         self._by_content: dict[bytes, PodShape] = {}
         self._classes: dict[Any, PodClass] = {}
         self._last: PodClass | None = None
@@ -149,13 +150,15 @@ class PodClasses:
         """Return the class of a pod, whose parts must not change afterwards."""
         metadata, spec = pod["metadata"], pod["spec"]
         found = self._by_identity.get(id(spec))
-        shape = found[1] if found is not None else self._shape(spec)
+        if found is None:
+            found = self._look(spec)
+        _, shape, has_volumes = found
         labels = metadata.get("labels") or {}
         selector = NOTHING
         if self._default_selector is not None and not spec.get("topologySpreadConstraints"):
             selector = self._default_selector(pod)
         demand = NO_VOLUMES
-        if self._volumes is not None and spec.get("volumes"):
+        if has_volumes and self._volumes is not None:
             demand = self._volumes(pod)
         namespace = metadata.get("namespace") or ""
         # Pods of one kind come one after another.
@@ -184,7 +187,8 @@ class PodClasses:
             )
         return pod_class
 
-    def _shape(self, spec: Mapping[str, Any]) -> PodShape:
+    def _look(self, spec: Mapping[str, Any]) -> tuple[Mapping[str, Any], PodShape, bool]:
+        """Look at a spec: what it says, and whether it has volumes that matter."""
         content = _content(spec)
         shape = self._by_content.get(content)
         if shape is None:
@@ -193,8 +197,8 @@ class PodClasses:
             shape = self._by_content[content] = PodShape(spec)
         if len(self._by_identity) >= self._limit:
             self._by_identity.clear()
-        self._by_identity[id(spec)] = (spec, shape)
-        return shape
+        found = self._by_identity[id(spec)] = (spec, shape, has_relevant(spec))
+        return found
 
 
 def _find_unsupported(spec: Mapping[str, Any]) -> Iterator[str]:

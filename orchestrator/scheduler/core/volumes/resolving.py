@@ -23,9 +23,18 @@ _ZONE: Final = "VolumeZone"
 Facts = Callable[[ClaimKey], ClaimFacts | None]
 
 
+def has_relevant(spec: Mapping[str, Any]) -> bool:
+    """Tell whether a pod has volumes that matter for scheduling."""
+    return bool(_relevant(spec))
+
+
+def _relevant(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [volume for volume in spec.get("volumes") or () if not _RELEVANT.isdisjoint(volume)]
+
+
 def volumes_of(spec: Mapping[str, Any], namespace: str, name: str, uid: str) -> PodVolumes | None:
     """Find the volumes of a pod that matter for scheduling; None, for most pods, if none does."""
-    relevant = [volume for volume in spec.get("volumes") or () if not _RELEVANT.isdisjoint(volume)]
+    relevant = _relevant(spec)
     if not relevant:
         return None
     if len(relevant) == 1 and (source := relevant[0].get("persistentVolumeClaim")):
