@@ -15,9 +15,21 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import stalls
-from tests.leftovers import no_loop_left_over, nothing_left_over, unfinished_tasks
+from tests.leftovers import (
+    no_loop_left_over,
+    nothing_left_over,
+    open_connections,
+    unfinished_tasks,
+    untidy,
+)
 
-__all__ = ["no_loop_left_over", "nothing_left_over", "unfinished_tasks"]  # fixtures of every test
+__all__ = [  # fixtures of every test
+    "no_loop_left_over",
+    "nothing_left_over",
+    "open_connections",
+    "unfinished_tasks",
+    "untidy",
+]
 
 # A busy machine is no fault of an example: neither deadlines nor slow generation fail a property.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])

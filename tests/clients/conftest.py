@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,12 +91,3 @@ def kubeconfig(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> str:
     """The path of the cluster's kubeconfig, which the environment names too."""
     monkeypatch.setenv("KUBECONFIG", str(daemon.kubeconfig))
     return str(daemon.kubeconfig)
-
-
-@pytest.fixture
-def untidy() -> Iterator[None]:
-    """Collect the connections that a library leaves to the collector, before others' tests do."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()

@@ -9,6 +9,7 @@ from typing import Any
 
 import kopf
 import kr8s
+import kr8s.asyncio
 from kr8s.asyncio.objects import Deployment
 
 from orchestrator import Cluster
@@ -53,6 +54,17 @@ def shop(name: str, **spec: Any) -> Object:
     }
 
 
+@contextlib.asynccontextmanager
+async def kr8s_api(**named: Any) -> AsyncIterator[kr8s.asyncio.Api]:
+    """Give a client of kr8s, which itself never closes its connections, and close them."""
+    api = await kr8s.asyncio.api(**named)
+    try:
+        yield api
+    finally:
+        if api._session is not None:  # kr8s has no public way to it
+            await api._session.aclose()
+
+
 def make_operator(delay: float = 0.0) -> kopf.OperatorRegistry:
     """Return an operator whose handler takes ``delay`` real seconds before it does anything."""
     registry = kopf.OperatorRegistry()
@@ -66,8 +78,8 @@ def make_operator(delay: float = 0.0) -> kopf.OperatorRegistry:
         await asyncio.sleep(delay)
         body = deployment(name, replicas=1)
         kopf.adopt(body)
-        api = await kr8s.asyncio.api()
-        await (await Deployment(body, namespace=namespace, api=api)).create()
+        async with kr8s_api() as api:
+            await (await Deployment(body, namespace=namespace, api=api)).create()
         patch.status["phase"] = "Open"
 
     return registry

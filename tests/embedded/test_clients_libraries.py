@@ -24,7 +24,7 @@ from lightkube.resources.core_v1 import ConfigMap
 
 from orchestrator import Cluster, ClusterError
 from tests.embedded.kit import EPOCH, config_map, deployment, on_a_real_loop
-from tests.embedded.operators import SHOP_KIND, make_operator, shop
+from tests.embedded.operators import SHOP_KIND, kr8s_api, make_operator, shop
 
 pytestmark = [
     pytest.mark.usefixtures("untidy"),
@@ -140,12 +140,12 @@ async def test_kr8s_in_the_same_loop_and_from_a_thread() -> None:
     """By the environment, and by the path."""
     async with Cluster() as cluster:
         with cluster.in_environment():
-            api = await kr8s.asyncio.api()
-            web = await AsyncKr8sDeployment(deployment(replicas=1), api=api)
-            await web.create()
-            async with cluster.clock.running():
-                await web.wait("condition=Available", timeout=20)
-            assert [pod.name async for pod in api.get("pods")]
+            async with kr8s_api() as api:
+                web = await AsyncKr8sDeployment(deployment(replicas=1), api=api)
+                await web.create()
+                async with cluster.clock.running():
+                    await web.wait("condition=Available", timeout=20)
+                assert [pod.name async for pod in api.get("pods")]
         other = deployment("other", replicas=1)
 
         def session() -> int:
@@ -240,9 +240,8 @@ async def test_code_that_names_no_cluster_finds_the_one_whose_environment_it_is(
     for nodes in (1, 2):
         async with Cluster(nodes=nodes) as cluster:
             with cluster.in_environment():
-                assert (
-                    len([node async for node in (await kr8s.asyncio.api()).get("nodes")]) == nodes
-                )
+                async with kr8s_api() as api:
+                    assert len([node async for node in api.get("nodes")]) == nodes
                 settings = kubernetes.client.Configuration()
                 kubernetes.config.load_kube_config(client_configuration=settings)
                 assert settings.host == cluster.url
