@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from orchestrator.bench.machine import describe_commit, describe_machine
+
+_BEGAN = time.perf_counter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,11 @@ class Report:
     commit: str = field(default_factory=describe_commit)
 
     def add(self, name: str, value: float, unit: str, **rest: Any) -> None:
-        """Add a row; ``rest`` as in ``Row``."""
+        """Add a row; ``rest`` as in ``Row``. Who waits at a terminal sees it at once."""
         self.rows.append(Row(name=name, value=value, unit=unit, **rest))
+        if sys.stderr.isatty():
+            spent = time.perf_counter() - _BEGAN
+            print(f"{spent:6.1f} s  {name}: {_number(value)} {unit}", file=sys.stderr, flush=True)
 
     def as_json(self) -> str:
         """The whole report for a machine to read."""
