@@ -32,6 +32,7 @@ from orchestrator.node import (
 )
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.node.pod_sessions import NodeSessions, PodSessions
+from orchestrator.node.runtime import Courses
 from orchestrator.node.usage import Measure, UsageMeter
 from orchestrator.node.volumes import ProvisionedVolumes, VolumeDirectories
 from orchestrator.policies import (
@@ -90,12 +91,14 @@ class Origin(NamedTuple):
         keys: A directory of keys and certificates; copied.
         nodes: Those that lived.
         added: How many were added to those that it was configured with.
+        courses: How far its containers had come.
     """
 
     log: EventLog
     keys: Path
     nodes: Sequence[NodeConfig]
     added: int
+    courses: Courses
 
 
 class BareCluster:
@@ -297,6 +300,8 @@ class BareCluster:
             self.nodes = self.nodes.successor(self.store, kubelet, volumes)
         else:
             self.nodes = NodeManager(self.store, kubelet, [runtime], nodes, volumes)
+            if self._origin is not None:
+                self.nodes.put_back(self._origin.courses)
         self.meter = None
         if config.metrics:
             self.meter = UsageMeter(
@@ -305,6 +310,7 @@ class BareCluster:
                 lives=self.nodes.reaches,
                 measure=measure,
                 declared=runtime.declared,
+                lag=runtime.lag,
             )
         await ensure_default_class(self.store)
         self._spawn_controllers()

@@ -57,8 +57,9 @@ class Travels:
         at = store.sequence if version is None else version
         copy = MemoryLog.holding(*await self._copy(at))
         moment = store.clock.now() if at == store.sequence else past.time(at)
-        origin = Origin(copy, core.directory / "pki", self._nodes_at(at), core.added)
-        return origin, store.clock.now() if moment is None else moment
+        now = store.clock.now() if moment is None else moment
+        courses = core.nodes.courses(now)
+        return Origin(copy, core.directory / "pki", self._nodes_at(at), core.added, courses), now
 
     async def record(self, path: Path) -> None:
         """See `Cluster.record`."""
@@ -99,7 +100,8 @@ class Travels:
         """See `Cluster.snapshot`."""
         await self.settle()
         core, store = self._core, self._core.store
-        return ClusterSnapshot(store, core.log, standing_of(core.nodes), store.objects())
+        standing, courses = standing_of(core.nodes), core.nodes.courses()
+        return ClusterSnapshot(store, core.log, standing, courses, store.objects())
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
         """See `Cluster.restore`."""
@@ -110,7 +112,7 @@ class Travels:
             )
         snapshot.check(self._core.log)
         await self.settle()
-        self._core.nodes.put_back(self._core.store.clock.now() - snapshot.moment)
+        self._core.nodes.put_back(snapshot.courses)
         if standing_of(self._core.nodes) != snapshot.standing:
             await let_stand(self._core.nodes, snapshot.standing)
             await self.settle()

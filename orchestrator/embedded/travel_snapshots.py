@@ -16,6 +16,7 @@ from orchestrator.store.operations import Rewind
 if TYPE_CHECKING:
     from actors.log import EventLog
     from orchestrator.node import NodeManager
+    from orchestrator.node.runtime import Courses
 
 
 class Standing(NamedTuple):
@@ -85,6 +86,7 @@ class ClusterSnapshot:
         version: When, as a ``resourceVersion``.
         moment: The cluster's time then, in seconds since 1970.
         standing: Which nodes lived, had crashed, were cut off.
+        courses: How far their containers had come.
     """
 
     def __init__(
@@ -92,11 +94,13 @@ class ClusterSnapshot:
         store: Store,
         log: EventLog,
         standing: Standing,
+        courses: Courses,
         objects: dict[Key, Object],
     ) -> None:
         """Hold the objects of ``store``, which are frozen and come from ``log``."""
         self.version = store.sequence
         self.standing = standing
+        self.courses = courses
         self._log = log
         self.moment = store.clock.now()
         self._objects = objects

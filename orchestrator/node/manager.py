@@ -9,7 +9,7 @@ from actors import ActorRef, ActorSystem
 from orchestrator.node import parent
 from orchestrator.node.configs import NodeConfig
 from orchestrator.node.rosters import Roster
-from orchestrator.node.runtime import Runtime
+from orchestrator.node.runtime import Courses, Runtime
 from orchestrator.node.surroundings import Recorder
 from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.resources.objects import Object, uid_of
@@ -154,10 +154,15 @@ class NodeManager:
             for record in runtime.known(uid):
                 runtime.remove(record.started.id)
 
-    def put_back(self, seconds: float) -> None:
-        """Take note that pods are about to be put back as they were so many seconds ago."""
-        for runtime in self._runtimes.values():
-            runtime.put_back(seconds)
+    def courses(self, moment: float | None = None) -> Courses:
+        """Return how far containers have come, or had at a moment in the past, by runtime."""
+        at = self._store.clock.now() if moment is None else moment
+        return {name: runtime.course(at) for name, runtime in self._runtimes.items()}
+
+    def put_back(self, courses: Courses) -> None:
+        """Take note that pods are about to be put back as they were then."""
+        for name, course in courses.items():
+            self._runtimes[name].put_back(course)
 
     @property
     def on_course(self) -> frozenset[str]:

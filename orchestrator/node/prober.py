@@ -156,7 +156,9 @@ class Prober:
                     if worker is not None:
                         worker.stop()
                     worker = self._add(key, container, spec)
-                    changed |= self._plan(worker, worker.probe.first_at(container.started_at, now))
+                    changed |= self._plan(
+                        worker, worker.probe.first_at(self._began(container), now)
+                    )
                 elif looked and worker.timer is None and worker.job is None:
                     at = worker.probe.next_at(now if worker.last is None else worker.last, now)
                     changed |= self._plan(worker, at)
@@ -256,7 +258,11 @@ class Prober:
             said = self._around.runtime.readiness(container.id)
             if said is not None:
                 return Forecast(SUCCESS if said else _UNREADY)
-        return foresee(pod, entry, kind, container.started_at, now, words)
+        return foresee(pod, entry, kind, self._began(container), now, words)
+
+    def _began(self, container: ContainerState) -> float:
+        """Return from when on a container's age counts, seconds since the epoch."""
+        return container.started_at + self._around.runtime.lag(container.id)
 
     def answered(self, message: ProbeAnswered) -> bool:
         """Take in a result; tell whether a container changed."""

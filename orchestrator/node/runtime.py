@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from orchestrator.node.sessions import AttachRequest, ExecRequest, PortConnection, Session
 from orchestrator.records import dataclass
@@ -94,7 +94,7 @@ class ContainerSpec(NamedTuple):
         mounts: Its mounts, outer ones before those within them; none where the runtime has no
             private mounts.
         since: When it began, in seconds since the epoch, where it is only known of by what is
-            stored and runs on; 0 for one that begins.
+            stored and runs on; None for one that begins.
     """
 
     id: str
@@ -109,7 +109,28 @@ class ContainerSpec(NamedTuple):
     init: bool = False
     message_path: str = ""
     mounts: tuple[Mount, ...] = ()
-    since: float = 0.0
+    since: float | None = None
+
+
+class Course(NamedTuple):
+    """How far containers had come at some moment, beside what is stored of them.
+
+    Attributes:
+        moment: When, in seconds since the epoch.
+        lags: Seconds by which containers were younger than their stored start says, by id.
+        delays: Seconds until those would have begun that had not yet.
+    """
+
+    moment: float
+    lags: Mapping[str, float]
+    delays: Mapping[ContainerOf, float]
+
+
+NOWHERE: Final = Course(0.0, {}, {})
+"""Of where nothing was under way."""
+
+Courses: TypeAlias = Mapping[str, Course]
+"""A course for each runtime, by its name."""
 
 
 class ContainerStarted(NamedTuple):
@@ -311,8 +332,14 @@ class Runtime(Protocol):
         Only where containers are no more than records: ids that were in use may be used again.
         """
 
-    def put_back(self, seconds: float) -> None:
-        """Take note that what runs from now on by what is stored is as so many seconds ago."""
+    def lag(self, id: str) -> float:  # noqa: A002 - the protocol's word
+        """Return by how many seconds a container is younger than its start says."""
+
+    def course(self, moment: float) -> Course:
+        """Return how far containers had come at a moment; of the past, as far as that is known."""
+
+    def put_back(self, course: Course) -> None:
+        """Take note that what is started from now on by what is stored is as it was then."""
 
     def on_course(self) -> Collection[str]:
         """Return the uids of pods whose containers get somewhere of which nothing is stored."""

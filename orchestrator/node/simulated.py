@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from actors import Clock, TimerHandle
 from orchestrator.node._index import RecordIndex
@@ -18,6 +19,7 @@ from orchestrator.node.runtime import (
     ContainerSpec,
     ContainerStarted,
     ContainerTurned,
+    Course,
     Listener,
     RuntimeEvent,
 )
@@ -30,6 +32,7 @@ from orchestrator.node.sessions import (
     Session,
     SessionError,
 )
+from orchestrator.node.simulated_ages import Ages
 from orchestrator.node.simulated_commands import Invocation, Program
 from orchestrator.node.simulated_logs import MemoryCursor
 from orchestrator.node.simulated_ports import Server
@@ -55,6 +58,13 @@ class Behaviour:
     exit_code: int = 0
     stop_seconds: float | None = 0.0
     refuse: str = ""
+
+
+class _Starting(NamedTuple):
+    """A container that has not begun yet, and when it will, in seconds since the epoch."""
+
+    spec: ContainerSpec
+    due: float
 
 
 RUNS_ON = Behaviour()
@@ -154,9 +164,9 @@ class SimulatedRuntime:
         self._listeners: dict[str, Listener] = {}
         self._records = RecordIndex()
         self._specs: dict[str, Behaviour] = {}
-        self._starting: dict[str, ContainerSpec] = {}
+        self._starting: dict[str, _Starting] = {}
         self._timers: dict[str, TimerHandle] = {}
-        self._ago = 0.0
+        self._ages = Ages(clock)
 
     async def open(self) -> None:
         """Nothing to get ready."""
@@ -178,7 +188,7 @@ class SimulatedRuntime:
     def detach(self, node: str) -> None:
         """Stop sending events to the node; its containers stay, those that had not begun don't."""
         self._listeners.pop(node, None)
-        for spec in [spec for spec in self._starting.values() if spec.of.node == node]:
+        for spec, _ in [item for item in self._starting.values() if item.spec.of.node == node]:
             self._timers.pop(spec.id).cancel()
             del self._starting[spec.id]
 
@@ -237,8 +247,10 @@ class SimulatedRuntime:
             return None
         if not behaviour.start_seconds:
             return self._begin(spec, behaviour)
-        delay = behaviour.start_seconds * (1 + self._jitter * self._chance.uniform(-1, 1))
-        self._starting[spec.id] = spec
+        delay = self._ages.delay_left(spec.of)
+        if delay is None:
+            delay = behaviour.start_seconds * (1 + self._jitter * self._chance.uniform(-1, 1))
+        self._starting[spec.id] = _Starting(spec, self._clock.now() + delay)
         self._timers[spec.id] = self._clock.call_later(delay, self._begin_late, spec, behaviour)
         return None
 
@@ -248,13 +260,13 @@ class SimulatedRuntime:
 
     def _begin(self, spec: ContainerSpec, behaviour: Behaviour) -> ContainerStarted:
         now = self._clock.now()
-        started = ContainerStarted(spec.id, spec.of, spec.since or now)
+        age = 0.0 if spec.since is None else self._ages.resume(spec.id, spec.since)
+        started = ContainerStarted(spec.id, spec.of, now if spec.since is None else spec.since)
         self._records.put(ContainerRecord(started, None, spec.address))
         if behaviour is not RUNS_ON:
             self._specs[spec.id] = behaviour
             if behaviour.run_seconds is not None:
-                ran = max(0.0, now - self._ago - spec.since) if spec.since else 0.0
-                left = max(0.0, behaviour.run_seconds - ran)
+                left = max(0.0, behaviour.run_seconds - age)
                 self._end_after(spec.id, left, behaviour.exit_code, 0)
         if self._images:
             image = self.declared(spec.container)
@@ -440,21 +452,29 @@ class SimulatedRuntime:
         self._specs.pop(id, None)
         self._processes.remove(id)
 
-    def put_back(self, seconds: float) -> None:
-        """Count what has run by then from so many seconds ago."""
-        self._ago = seconds
+    def lag(self, id: str) -> float:  # noqa: A002 - the protocol's word
+        """Return by how much a container that was put back is younger than its start says."""
+        return self._ages.lag(id)
+
+    def course(self, moment: float) -> Course:
+        """Return how far containers had come that were put back, or have not begun."""
+        return self._ages.course(moment, {spec.of: due for spec, due in self._starting.values()})
+
+    def put_back(self, course: Course) -> None:
+        """Let what is started from now on go on as from there."""
+        self._ages.put_back(course, self._records.get)
 
     def on_course(self) -> Collection[str]:
-        """Return the pods of containers with a timer, and of those that an image stands behind."""
-        records = map(self._records.get, self._timers)
+        """Return the pods of containers that something is said of: they may change with time."""
+        records = map(self._records.get, {**self._timers, **self._specs})
         uids = {record.started.of.uid for record in records if record is not None}
-        uids.update(spec.of.uid for spec in self._starting.values())
+        uids.update(item.spec.of.uid for item in self._starting.values())
         uids.update(process.spec.of.uid for process in self._processes)
         return uids
 
     def forget(self, uid: str) -> None:
         """Let a pod's containers never have been; nobody is told."""
-        starting = [spec.id for spec in self._starting.values() if spec.of.uid == uid]
+        starting = [spec.id for spec, _ in self._starting.values() if spec.of.uid == uid]
         for container in [*starting, *(record.started.id for record in self.known(uid))]:
             if timer := self._timers.pop(container, None):
                 timer.cancel()

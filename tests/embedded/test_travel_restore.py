@@ -566,3 +566,66 @@ async def test_what_containers_have_done_is_undone_where_their_pods_are_as_they_
         assert (await cluster.api.get("pod", "b"))["status"]["phase"] == "Succeeded"
         assert (await cluster.api.get("pod", "a"))["status"]["phase"] == "Running"
         assert seen[-4:] == [0, 1, 2, 3]
+
+
+def timed(name: str) -> Object:
+    """Build a pod, of which an image of its name tells what it does in time."""
+    spec = {
+        "restartPolicy": "Never",
+        "containers": [{"name": "main", "image": f"{name}:1"}],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+async def left_of(cluster: Cluster) -> dict[str, float]:
+    """Return in how many seconds each timed pod gets to where its image takes it."""
+    began, left = cluster.clock.now(), {}
+    for name, wanted in (
+        ("ends", "jsonpath={.status.phase}=Succeeded"),
+        ("crashes", "jsonpath={.status.phase}=Failed"),
+        ("begins", "jsonpath={.status.phase}=Running"),
+        ("readies", "Ready"),
+    ):
+        await cluster.wait(f"pod/{name}", wanted, timeout=120)
+        left[name] = cluster.clock.now() - began
+    return left
+
+
+@on_a_real_loop
+async def test_a_snapshot_after_a_restore_gives_back_the_time_that_its_containers_had_left() -> (
+    None
+):
+    """Their stored start says by then that they are older than they have been let be."""
+    async with Cluster(listen=None, nodes=1, epoch=0) as cluster:
+        cluster.image("ends:1", run_seconds=60)
+        cluster.image("crashes:1", crash_after=70)
+        cluster.image("begins:1", start_seconds=80)
+        cluster.image("readies:1", ready_seconds=90)
+        await cluster.apply([timed(name) for name in ("ends", "crashes", "begins", "readies")])
+        whole = {"ends": 60.0, "crashes": 70.0, "begins": 80.0, "readies": 90.0}
+
+        def after(seconds: float) -> dict[str, float]:
+            return {name: turn - seconds for name, turn in whole.items()}
+
+        await cluster.clock.advance(25)
+        first = await cluster.snapshot()
+        await cluster.clock.advance(100)
+        await cluster.restore(first)
+        await cluster.clock.advance(10)
+        await cluster.apply(config_map())
+        version, second = cluster.version, await cluster.snapshot()
+        await cluster.clock.advance(20)
+        await cluster.restore(second)
+        async with await cluster.fork() as fork:
+            assert await left_of(fork) == after(35)
+        assert await left_of(cluster) == after(35)
+        await cluster.restore(first)
+        assert await left_of(cluster) == after(25)
+        await cluster.restore(second)
+        await cluster.clock.advance(5)
+        third = await cluster.snapshot()
+        await cluster.clock.advance(5)
+        await cluster.restore(third)
+        assert await left_of(cluster) == after(40)
+        async with await cluster.fork(version) as fork:  # where delays begin anew
+            assert await left_of(fork) == after(35) | {"begins": 80.0, "readies": 80.0}

@@ -138,7 +138,8 @@ class Cluster(ClusterAccess, ClusterExtensions, ClusterImages, ClusterTroubles, 
         It has the same objects, uids, tokens, configuration and functions of images, a port of its
         own (none where this one has a Unix socket), and keeps its log in memory. Its clock begins
         at that moment's time, its history with this one's. Simulated containers that ran then run
-        there; a function of an image begins anew. Both go on independently, and each is to be
+        there, with the rest of their time; a function of an image begins anew, and so does the wait
+        of what had still to start at a past version. Both go on independently, and each is to be
         stopped.
 
         Args:

@@ -23,6 +23,7 @@ from orchestrator.node.runtime import (
     ContainerRefused,
     ContainerSpec,
     ContainerStarted,
+    Course,
     Listener,
     RuntimeEvent,
     RuntimeUnavailableError,
@@ -236,7 +237,15 @@ class ProcessRuntime:
         """Never called: see `runs_on`."""
         raise NotImplementedError(f"a process does not just run: {of}, {address}")
 
-    def put_back(self, seconds: float) -> None:
+    def lag(self, id: str) -> float:  # noqa: A002, ARG002 - the protocol's
+        """Return none: what a process has done is not undone."""
+        return 0.0
+
+    def course(self, moment: float) -> Course:
+        """Return that nothing can be put back."""
+        return Course(moment, {}, {})
+
+    def put_back(self, course: Course) -> None:
         """Do nothing: what a process has done is not undone."""
 
     def on_course(self) -> Collection[str]:

@@ -72,6 +72,7 @@ class UsageMeter:
         lives: Callable[[str], bool],
         measure: Measure | None = None,
         declared: Declared | None = None,
+        lag: Callable[[str], float] = lambda _: 0.0,
     ) -> None:
         """Prepare; nothing is read before somebody asks.
 
@@ -81,7 +82,9 @@ class UsageMeter:
             lives: Whether a node of this name measures; the pods of others have no metrics.
             measure: Reads containers that are processes; None where there are none.
             declared: What was said of simulated containers' images.
+            lag: Seconds by which containers are younger than their start says, by id.
         """
+        self._lag = lag
         self._store = store
         self._voice = voice
         self._lives = lives
@@ -148,7 +151,9 @@ class UsageMeter:
         specs = _specs(pod)
         try:
             for name, status in _running(pod):
-                age = max(0.0, now - parse_time(status["state"]["running"]["startedAt"]))
+                began = parse_time(status["state"]["running"]["startedAt"])
+                lag = self._lag(str(status.get("containerID") or "").rpartition("/")[2])
+                age = max(0.0, now - began - lag)
                 youngest = min(youngest, age)
                 image = self._declared(specs[name]) if self._declared is not None else None
                 cpu, memory = used_by(pod, specs[name], age, shares, image)
