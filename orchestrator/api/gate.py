@@ -26,7 +26,7 @@ _BOOKMARK: Final = b'{"type":"BOOKMARK"'
 _HEAD: Final = 40
 """Bytes within which a piece tells its type: the length of a chunk may stand before it."""
 
-_CONVERSATIONS: Final = ("/exec", "/attach", "/portforward")
+_CONVERSATIONS: Final = (["exec"], ["attach"], ["portforward"], ["proxy"])
 
 
 class Gate:
@@ -131,8 +131,8 @@ def is_open_ended(scope: Scope) -> bool:
     """Tell whether an answer goes on until somebody ends it."""
     if scope["type"] == "websocket":
         return True
-    path: str = scope["path"]
-    if path.endswith(_CONVERSATIONS) or "/proxy" in path or "/watch/" in path:
+    asked = _asked_of(scope["path"])
+    if asked[:1] == ["watch"] or asked[2:3] in _CONVERSATIONS:
         return True
     return _asks(scope, "watch") or _asks(scope, "follow")
 
@@ -141,8 +141,18 @@ def is_watch(scope: Scope) -> bool:
     """Tell whether a request is one over HTTP that watches."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return False
-    path: str = scope["path"]
-    return _asks(scope, "watch") or ("/watch/" in path and "/proxy" not in path)
+    return _asks(scope, "watch") or _asked_of(scope["path"])[:1] == ["watch"]
+
+
+def _asked_of(path: str) -> list[str]:
+    """Return resource, name and subresource of a path, without its namespace.
+
+    Anything may be called ``watch`` or ``exec``, so it matters where that stands. ``watch`` comes
+    first where the path itself asks for one, as it did before there was a parameter.
+    """
+    parts = path.split("/")
+    rest = parts[3:] if parts[1:2] == ["api"] else parts[4:] if parts[1:2] == ["apis"] else []
+    return rest[2:] if rest[:1] == ["namespaces"] and len(rest) > 2 else rest
 
 
 def _asks(scope: Scope, name: str) -> bool:
