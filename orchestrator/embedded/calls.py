@@ -15,6 +15,7 @@ from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:
     from orchestrator.api.server import Application
+    from orchestrator.embedded.conversing import CommandResult
     from orchestrator.embedded.presence import Presence
 
 JSON: Final = "application/json"
@@ -107,6 +108,25 @@ class Caller:
             raise error_of(status, data)
         return data
 
+    async def run(self, path: str, query: Mapping[str, Any], stdin: bytes | None) -> CommandResult:
+        """Run a command in a container, over a WebSocket as kubectl does.
+
+        Args:
+            path: Of a pod's ``exec``.
+            query: Which command, and what of it is wanted.
+            stdin: All that it reads; None leaves its input closed.
+
+        Raises:
+            StatusError: The API refused, or the command could not be started.
+            ConnectionResetError: A fault made it break.
+        """
+        from orchestrator.embedded.conversing import PROTOCOL, Conversation
+
+        self._presence.require_here()
+        scope = self._scope("GET", path, query, JSON)
+        socket = {**scope, "type": "websocket", "scheme": "ws", "subprotocols": [PROTOCOL]}
+        return await Conversation(stdin).hold(self._app, socket)
+
     @contextlib.asynccontextmanager
     async def stream(
         self, path: str, query: Mapping[str, Any] | None = None
@@ -176,7 +196,7 @@ class Caller:
             "method": method,
             "path": path,
             "raw_path": path.encode(),
-            "query_string": urlencode(told).encode(),
+            "query_string": urlencode(told, doseq=True).encode(),
             "headers": [
                 *self._headers,
                 (b"accept", JSON.encode()),
@@ -223,9 +243,19 @@ def error_of(status: int, body: bytes) -> StatusError:
         found = {}
     if not isinstance(found, dict) or found.get("kind") != "Status":
         return StatusError(status, "", body.decode("utf-8", "replace").strip())
+    return error_from(found, status)
+
+
+def error_from(status: Mapping[str, Any], code: int = 500) -> StatusError:
+    """Return what a ``Status`` object tells.
+
+    Args:
+        status: The object.
+        code: Where it has none.
+    """
     return StatusError(
-        found.get("code", status),
-        found.get("reason", ""),
-        found.get("message", ""),
-        found.get("details"),
+        status.get("code", code),
+        status.get("reason", ""),
+        status.get("message", ""),
+        status.get("details"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shlex
 from collections import deque
@@ -11,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
 import orjson
 
+from orchestrator.embedded.calls import error_from
 from orchestrator.embedded.kinds import find_kind, path_of
-from orchestrator.node.sessions import ExecRequest, ReadStream, SessionError
 from orchestrator.resources.errors import StatusError, bad_request
-from orchestrator.resources.objects import Object, name_of, namespace_of
+from orchestrator.resources.objects import Object, annotations_of, name_of, namespace_of
 
 if TYPE_CHECKING:
     from orchestrator.embedded.calls import Caller
     from orchestrator.embedded.clocks import ClusterClock
-    from orchestrator.node.pod_sessions import PodSessions
+    from orchestrator.embedded.conversing import CommandResult
     from orchestrator.resources.kinds import Kind, KindRegistry
 
 MANAGER: Final = "orchestrator-library"
@@ -44,20 +43,6 @@ class WatchEvent(NamedTuple):
     object: Object
 
 
-class CommandResult(NamedTuple):
-    """What became of a command in a container.
-
-    Attributes:
-        exit_code: 0 when it succeeded.
-        stdout: All it wrote.
-        stderr: Its errors.
-    """
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
 class Client:
     """Speaks to the API as any client does, through the whole of it but the socket.
 
@@ -73,7 +58,6 @@ class Client:
         caller: Caller,
         registry: Callable[[], KindRegistry],
         clock: ClusterClock,
-        sessions: PodSessions,
         namespace: str = "default",
     ) -> None:
         """Made by `Cluster.client`."""
@@ -81,7 +65,6 @@ class Client:
         self._caller = caller
         self._registry = registry
         self._clock = clock
-        self._sessions = sessions
 
     def kind(self, name: str) -> Kind:
         """Return what the cluster knows of a kind.
@@ -298,13 +281,7 @@ class Client:
         async for line in self._lines(pieces):
             event = orjson.loads(line)
             if event["type"] == "ERROR":
-                status = event["object"]
-                raise StatusError(
-                    status.get("code", 500),
-                    status.get("reason", ""),
-                    status.get("message", ""),
-                    status.get("details"),
-                )
+                raise error_from(event["object"])
             yield WatchEvent(event["type"], event["object"])
 
     def _lines(self, pieces: AsyncIterator[bytes]) -> _Lines:
@@ -364,7 +341,7 @@ class Client:
             pod: Which pod.
             command: Program and arguments; no shell reads them.
             namespace: Where.
-            container: Which container, the first one unless given.
+            container: Which container, the one that kubectl takes (mostly the first) unless given.
             stdin: What the command reads.
 
         Raises:
@@ -376,22 +353,18 @@ class Client:
             raise TypeError(
                 f"give the command as a list, {shlex.split(command)}: no shell reads it"
             )
-        found = await self.get("pods", pod, namespace)
-        name = container or found["spec"]["containers"][0]["name"]
-        request = ExecRequest(command=tuple(command), stdin=stdin is not None, pod=found)
-        try:
-            self._sessions.require(found)
-            with self._clock.waiting():
-                session = await self._sessions.execute(self._sessions.find(found, name), request)
-                try:
-                    if stdin is not None:
-                        await session.write(stdin.encode())
-                        session.end_input()
-                    return await _result(session)
-                finally:
-                    await session.close()
-        except SessionError as error:
-            raise bad_request(str(error)) from error
+        if container is None:
+            container = _first_container(await self.get("pods", pod, namespace))
+        query = {
+            "command": list(command),
+            "container": container,
+            "stdin": stdin is not None,
+            "stdout": True,
+            "stderr": True,
+        }
+        path = self._path("pods", namespace, pod, "exec")
+        with self._clock.waiting():
+            return await self._caller.run(path, query, None if stdin is None else stdin.encode())
 
     # -- paths
 
@@ -425,18 +398,10 @@ class Client:
         return path_of(found, where, name, *((subresource,) if subresource else ()))
 
 
-async def _result(session: Any) -> CommandResult:
-    out, errors, code = await asyncio.gather(
-        _read(session.stdout), _read(session.stderr), session.wait()
-    )
-    return CommandResult(code, out, errors)
-
-
-async def _read(stream: ReadStream | None) -> str:
-    pieces = []
-    while stream is not None and (piece := await stream.read()):
-        pieces.append(piece)
-    return b"".join(pieces).decode("utf-8", "replace")
+def _first_container(pod: Object) -> str:
+    """Return the container that kubectl takes where none is named."""
+    said = annotations_of(pod).get("kubectl.kubernetes.io/default-container")
+    return str(said or pod["spec"]["containers"][0]["name"])
 
 
 class _Lines:

@@ -68,7 +68,7 @@ class Home:
         """Return a client for a container, which lets time pass only as others do."""
         core = self._cluster.core
         caller = Caller(_Way(self._cluster, node), user=user, presence=self._presence)
-        return Client(caller, lambda: core.store.registry, self.clock, core.sessions, namespace)
+        return Client(caller, lambda: core.store.registry, self.clock, namespace)
 
 
 class _Way:

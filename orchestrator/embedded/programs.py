@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.embedded.client import CommandResult
+from orchestrator.embedded.conversing import CommandResult
 from orchestrator.embedded.errors import ClusterError
 
 

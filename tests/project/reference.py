@@ -38,7 +38,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "The client": (
         "orchestrator.embedded.client.Client",
         "orchestrator.embedded.client.WatchEvent",
-        "orchestrator.embedded.client.CommandResult",
+        "orchestrator.embedded.conversing.CommandResult",
     ),
     "What pods do": (
         "orchestrator.embedded.images.Image",

@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.embedded.client import CommandResult
 from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import ClusterError
 
 if TYPE_CHECKING:
     from orchestrator.embedded.access import Doors
+    from orchestrator.embedded.conversing import CommandResult
 
 
 class ClusterAccess(ClusterLife):

@@ -46,9 +46,7 @@ class ClusterObjects(ClusterLife):
         self, namespace: str, user: str | None = None, groups: tuple[str, ...] = ()
     ) -> Client:
         caller = Caller(self.asgi, presence=self._presence, user=user, groups=groups)
-        return Client(
-            caller, lambda: self.store.registry, self.clock, self.core.sessions, namespace
-        )
+        return Client(caller, lambda: self.store.registry, self.clock, namespace)
 
     async def apply(self, source: Source, namespace: str = "default") -> list[Object]:
         """Apply objects on the server's side; what others look for comes first.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from orchestrator.embedded.client import CommandResult
     from orchestrator.embedded.cluster.access import ClusterAccess
+    from orchestrator.embedded.conversing import CommandResult
 
 
 class SyncAccess(SyncLife):

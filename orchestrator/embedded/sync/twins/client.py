@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Literal
 
-    from orchestrator.embedded.client import Client, CommandResult, WatchEvent
+    from orchestrator.embedded.client import Client, WatchEvent
+    from orchestrator.embedded.conversing import CommandResult
     from orchestrator.embedded.sync.portal import Portal
     from orchestrator.resources.kinds import Kind
     from orchestrator.resources.objects import Object
@@ -248,7 +249,7 @@ class SyncClient:
             pod: Which pod.
             command: Program and arguments; no shell reads them.
             namespace: Where.
-            container: Which container, the first one unless given.
+            container: Which container, the one that kubectl takes (mostly the first) unless given.
             stdin: What the command reads.
 
         Raises:
