@@ -166,6 +166,18 @@ class Context(Generic[M]):
         elif child.alive:
             raise ValueError(f"{child.address} is not a child of {self.address}")
 
+    def become(self, actor: Actor[M]) -> None:
+        """Put another instance in this one's place, at the same address and with the same mailbox.
+
+        Its ``started`` runs once the current message is done; then it handles what comes. Timers
+        of this instance are cancelled, and its ``stopped`` is not called: it has to let go of what
+        it holds. A restart begins with what the factory makes, as ever.
+
+        Raises:
+            RuntimeError: it is not handling a message, or in a handler that suspends.
+        """
+        lifecycle.become(self._cell, actor)
+
     def after(self, seconds: float, message: M) -> Timer:
         """Put a message into the own mailbox after that long, even if it is full."""
         return Timer(self._cell, seconds, message, again=False)

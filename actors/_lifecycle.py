@@ -27,6 +27,7 @@ from actors._states import (
 from actors._supervision import Restart, Strategy, Verdict, decide_restart
 
 if TYPE_CHECKING:
+    from actors._actors import Actor
     from actors._cells import Cell
     from actors._clocks import TimerHandle
 
@@ -82,6 +83,18 @@ def _opened(cell: Cell[Any]) -> None:
     if cell.queue:
         cell.state = READY
         cell.system.schedule(cell)
+
+
+def become(cell: Cell[Any], actor: Actor[Any]) -> None:
+    """Let another instance go on, from its ``started``."""
+    if cell.state != RUNNING:
+        raise RuntimeError(
+            f"{cell.address} can become another actor only in a handler that does not suspend"
+        )
+    cancel_timers(cell)
+    cell.adopt(actor)
+    cell.state = STARTING  # which ends the turn: what has queued waits for the new one
+    cell.system.schedule(cell)
 
 
 def fail(cell: Cell[Any], error: BaseException | None) -> None:

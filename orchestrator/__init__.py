@@ -6,9 +6,9 @@ cost the others.
 
 from __future__ import annotations
 
-import gc
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.lazily import exports
 
 if TYPE_CHECKING:
     from orchestrator.cluster import ClusterConfig
@@ -50,23 +50,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")
-    return getattr(_load(home), name)
-
-
-def _load(home: str) -> Any:
-    """Load a module without the cyclic collector, and leave it as it was.
-
-    Classes and functions come by the ten thousand and stay; walking them again and again while
-    they come finds nothing and takes a tenth of the time.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return importlib.import_module(home)
-    finally:
-        if collects:
-            gc.enable()
+__getattr__ = exports(__name__, _HOMES)

@@ -5,7 +5,7 @@ The Prometheus library is loaded with the first scrape; until then counting is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._flow_control import FlowControl
@@ -31,7 +31,7 @@ class Metrics:
         store: Store,
         requests: RequestMetrics,
         flows: FlowControl,
-        scheduling: SchedulerMetrics | None = None,
+        scheduling: Callable[[], SchedulerMetrics] | None = None,
     ) -> None:
         """Tell of ``store``, of ``requests``, of what ``flows`` let through, and of scheduling."""
         self._scheduling = scheduling
@@ -106,7 +106,7 @@ class Metrics:
         yield from self._flow_metrics(GaugeMetricFamily, CounterMetricFamily)
         yield from self._store_metrics(GaugeMetricFamily)
         if self._scheduling is not None:
-            yield from collect_scheduling(self._scheduling)
+            yield from collect_scheduling(self._scheduling())
 
     def _flow_metrics(self, gauge: Any, counter: Any) -> Iterable[Metric]:
         named = ("priority_level",)

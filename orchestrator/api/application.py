@@ -7,7 +7,7 @@ and an answer is two ASGI messages.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -111,7 +111,7 @@ class ApiApplication:
         accounts: AccountTokens | None = None,
         egress: Egress | None = None,
         client_certificate: tuple[str, str] | None = None,
-        scheduling: SchedulerMetrics | None = None,
+        scheduling: Callable[[], SchedulerMetrics] | None = None,
         meter: UsageMeter | None = None,
     ) -> None:
         """Serve ``store``.
@@ -125,7 +125,7 @@ class ApiApplication:
             egress: Connects to pods, Services and aggregated servers; its owner closes it.
             client_certificate: Files of the certificate, and of its key, by which aggregated
                 servers know this one.
-            scheduling: What the scheduler counts, for ``/metrics``.
+            scheduling: Returns what the scheduler counts, for ``/metrics``; called at a scrape.
             meter: Finds what nodes and pods use; None leaves ``metrics.k8s.io`` to others.
         """
         self.config = config or ApiConfig()

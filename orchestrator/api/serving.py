@@ -224,7 +224,7 @@ class ServedCluster:
             accounts=cluster.accounts,
             egress=cluster.egress,
             client_certificate=front_proxy.client_certificate if front_proxy else None,
-            scheduling=cluster.scheduling_metrics,
+            scheduling=lambda: cluster.scheduling_metrics,
             meter=cluster.meter,
         )
         self.application = self._wrap(app) if self._wrap is not None else app

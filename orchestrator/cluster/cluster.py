@@ -5,23 +5,27 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from actors import ActorSystem, RealClock, Supervision
+from actors import Actor, ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog
 from orchestrator.access import AccountTokens, RbacAuthorizer, SigningKey
 from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
 from orchestrator.cluster.config import ClusterConfig, ClusterError
 from orchestrator.cluster.directories import data_directory, temporary_directory
+from orchestrator.cluster.dormant import Dormant
 from orchestrator.cluster.metrics import ClusterMetrics
 from orchestrator.cluster.node_configs import ANY_NODE, AskedNode, describe_node
-from orchestrator.controllers import ControllerConfig, controller_specs, system_specs
-from orchestrator.controllers.localpath import ensure_default_class
+from orchestrator.controllers.awaiting import SCHEDULER, Awaited
+from orchestrator.controllers.config import ControllerConfig
+from orchestrator.controllers.localpath.classes import ensure_default_class
+from orchestrator.controllers.specs import controller_specs, system_specs
 from orchestrator.egress import Egress
 from orchestrator.node import (
     NodeConfig,
@@ -43,11 +47,6 @@ from orchestrator.policies import (
 )
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Object
-from orchestrator.scheduler import Scheduler
-from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION, SchedulerConfiguration
-from orchestrator.scheduler.configuration.files import load_configuration
-from orchestrator.scheduler.extending.registry import Plugins
-from orchestrator.scheduler.metrics import SchedulerMetrics
 from orchestrator.store import Store
 from orchestrator.store.history import History
 from orchestrator.store.recording import EventRecorder
@@ -57,6 +56,12 @@ from orchestrator.webhooks import (
     ValidatingWebhooks,
     WebhookClient,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.scheduler import Scheduler
+    from orchestrator.scheduler.configuration import SchedulerConfiguration
+    from orchestrator.scheduler.extending.registry import Plugins
+    from orchestrator.scheduler.metrics import SchedulerMetrics
 
 SIMULATED_SERVICES: Final = IPv4Network("10.96.0.0/16")
 """Cluster IPs where nothing listens: upstream's customary range."""
@@ -118,7 +123,6 @@ class BareCluster:
         meter: Finds what its nodes and pods use; set by `start`, None where that is turned off.
         egress: Makes the calls that leave the cluster; set by `start`.
         accounts: Its ServiceAccounts' tokens; set by `start`.
-        scheduling_metrics: What its scheduler counts, through all of its restarts.
         certificate_authority: PEM that the namespaces publish as ``kube-root-ca.crt``; whoever
             serves the API with TLS sets it between `open` and `start`.
         client_certificate: Files of the certificate, and of its key, by which API servers behind
@@ -153,8 +157,7 @@ class BareCluster:
         self._directory: Path
         self._claim: AddressClaim | None = None
         self._event_log: EventLog | None = None
-        self._scheduling: SchedulerConfiguration = DEFAULT_CONFIGURATION
-        self.scheduling_metrics = SchedulerMetrics()
+        self._scheduling: SchedulerConfiguration | None = None
         self._scheduler_plugins: Plugins = {}
         self._ends_containers = True
         self._added = 0 if origin is None else origin.added
@@ -180,6 +183,13 @@ class BareCluster:
     def added(self) -> int:
         """How many nodes were added to those that it was configured with, gone ones too."""
         return self._added
+
+    @cached_property
+    def scheduling_metrics(self) -> SchedulerMetrics:
+        """What its scheduler counts, through all of its restarts."""
+        from orchestrator.scheduler.metrics import SchedulerMetrics
+
+        return SchedulerMetrics()
 
     @property
     def log(self) -> EventLog:
@@ -217,6 +227,7 @@ class BareCluster:
         given, source = self.config.scheduler_plugins, self.config.scheduler
         if source is None and not given:
             return  # nothing to enable: the plugins need not even be looked for
+        from orchestrator.scheduler.configuration.files import load_configuration
         from orchestrator.scheduler.extending.registry import enabling, find_plugins, registry_of
 
         self._scheduler_plugins = find_plugins(given)
@@ -314,19 +325,7 @@ class BareCluster:
             )
         await ensure_default_class(self.store)
         self._spawn_controllers()
-        recorder = EventRecorder(self.store, "default-scheduler")
-
-        def make_scheduler() -> Scheduler:
-            return Scheduler(
-                self.store,
-                recorder,
-                configuration=self._scheduling,
-                plugins=self._scheduler_plugins,
-                metrics=self.scheduling_metrics,
-            )
-
-        make_scheduler()  # which tells what is wrong with plugins' arguments
-        self.system.spawn(make_scheduler, "scheduler", supervision=KEEP_ALIVE)
+        self._spawn_scheduler()
         self._life.push_async_callback(self._stop_nodes)
         await self.nodes.start(self.system)
         if config.runtime == "process":
@@ -334,10 +333,9 @@ class BareCluster:
 
             services = EventRecorder(self.store, "service-proxy")
             listening = ("127.0.0.1", *(node.address for node in nodes[:NODE_PORTS_UP_TO]))
-            self.system.spawn(
-                lambda: ServiceManager(self.store, services, node_port_addresses=listening),
+            self._spawn(
                 "services",
-                supervision=KEEP_ALIVE,
+                lambda: ServiceManager(self.store, services, node_port_addresses=listening),
             )
 
     def _open_runtime(self) -> tuple[Runtime, Measure | None]:
@@ -412,14 +410,45 @@ class BareCluster:
             egress=self.egress,
             client_certificate=self.client_certificate,
         )
-        for name, factory in controller_specs(self.store, settings):
+        for spec in controller_specs(self.store, settings):
+            self._spawn(spec.name, spec.factory, spec.awaited)
+
+    def _spawn_scheduler(self) -> None:
+        recorder = EventRecorder(self.store, "default-scheduler")
+
+        def make_scheduler() -> Scheduler:
+            # Loaded with the first pod, as the controllers with what they are for.
+            from orchestrator.scheduler import Scheduler
+            from orchestrator.scheduler.configuration import DEFAULT_CONFIGURATION
+
+            return Scheduler(
+                self.store,
+                recorder,
+                configuration=self._scheduling or DEFAULT_CONFIGURATION,
+                plugins=self._scheduler_plugins,
+                metrics=self.scheduling_metrics,
+            )
+
+        if self._scheduling is not None:
+            make_scheduler()  # which tells what is wrong with plugins' arguments
+        self._spawn("scheduler", make_scheduler, SCHEDULER)
+
+    def _spawn(
+        self, name: str, factory: Callable[[], Actor[Any]], awaited: Awaited | None = None
+    ) -> None:
+        """Spawn what works on the store's objects; it sleeps while there is none of the awaited."""
+        if awaited is not None:
+            self.system.spawn(
+                lambda: Dormant(self.store, awaited, factory), name, supervision=KEEP_ALIVE
+            )
+        else:
             self.system.spawn(factory, name, supervision=KEEP_ALIVE)
 
     def keep_system_objects(self) -> None:
         """Make the objects that clients expect of a served cluster, and keep them from then on."""
         usage = self.meter is not None
         for name, factory in system_specs(self.store, str(self.service_range), usage=usage):
-            self.system.spawn(factory, name, supervision=KEEP_ALIVE)
+            self._spawn(name, factory)
 
     def _prepare_directory(self) -> Path:
         if self.config.data_dir is None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.controllers.autoscaler.settings import AutoscalerSettings
 from orchestrator.records import dataclass
-from orchestrator.scheduler.configuration.files import Source as SchedulerSource
 
 if TYPE_CHECKING:
     from actors import Clock
     from orchestrator.node.images import Images
     from orchestrator.node.simulated_commands import Program
     from orchestrator.node.simulated_ports import Server
+    from orchestrator.scheduler.configuration.files import Source as SchedulerSource
     from orchestrator.scheduler.extending import Plugin
 
 

@@ -1,4 +1,7 @@
-"""Which controllers a cluster runs, for whoever composes one."""
+"""Which controllers a cluster runs, for whoever composes one.
+
+Those that every cluster needs are imported here; the others are loaded with the first that is made.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actors import Actor
-from orchestrator.controllers.accounts import TokenController
+from orchestrator import controllers
 from orchestrator.controllers.apiservices import AvailabilityController
-from orchestrator.controllers.autoscaler import AutoscalerController
-from orchestrator.controllers.autoscaler.source import NoMetrics
-from orchestrator.controllers.certificates import ApprovingController, SigningController
+from orchestrator.controllers.awaiting import AWAITED, Awaited
 from orchestrator.controllers.clusterroles import ClusterRoleAggregationController
 from orchestrator.controllers.config import ControllerConfig
 from orchestrator.controllers.controller import Recorder
-from orchestrator.controllers.cronjob import CronJobController
-from orchestrator.controllers.daemonset import DaemonSetController
-from orchestrator.controllers.definitions import DefinitionController
-from orchestrator.controllers.deployment import DeploymentController
-from orchestrator.controllers.disruption import DisruptionController
-from orchestrator.controllers.endpoints import EndpointsController
-from orchestrator.controllers.ephemeral import EphemeralVolumeController
 from orchestrator.controllers.garbage import GarbageCollector
-from orchestrator.controllers.job import JobController
-from orchestrator.controllers.localpath import LocalPathProvisioner
-from orchestrator.controllers.mirroring import MirroringController
 from orchestrator.controllers.namespaces import NamespaceController, NamespaceDefaults
-from orchestrator.controllers.nodes import (
-    NodeLifecycleController,
-    PodCollector,
-    TaintEvictionController,
-)
-from orchestrator.controllers.policies import PolicyStatusController
-from orchestrator.controllers.protection import ProtectionController
-from orchestrator.controllers.quotas import QuotaController
-from orchestrator.controllers.replicaset import ReplicaSetController, ReplicationController
-from orchestrator.controllers.statefulset import StatefulSetController
-from orchestrator.controllers.ttl import FinishedJobController
-from orchestrator.controllers.volumes import VolumeBindingController
+from orchestrator.controllers.nodes.actor import NodeLifecycleController
 from orchestrator.store import EventRecorder, Store
 
 
@@ -51,6 +31,11 @@ class ControllerSpec(NamedTuple):
 
     name: str
     factory: Callable[[], Actor[Any]]
+
+    @property
+    def awaited(self) -> Awaited | None:
+        """What it may sleep without; None for one that is needed from the first moment."""
+        return AWAITED.get(self.name)
 
 
 def controller_specs(
@@ -73,54 +58,69 @@ def controller_specs(
     voice: Callable[[str], Recorder] = recorder or (lambda name: EventRecorder(store, name))
     specs: tuple[ControllerSpec, ...] = (
         ControllerSpec(
-            "deployment", lambda: DeploymentController(store, voice("deployment-controller"))
+            "deployment",
+            lambda: controllers.DeploymentController(store, voice("deployment-controller")),
         ),
         ControllerSpec(
-            "replicaset", lambda: ReplicaSetController(store, voice("replicaset-controller"))
+            "replicaset",
+            lambda: controllers.ReplicaSetController(store, voice("replicaset-controller")),
         ),
         ControllerSpec(
-            "replication", lambda: ReplicationController(store, voice("replication-controller"))
+            "replication",
+            lambda: controllers.ReplicationController(store, voice("replication-controller")),
         ),
         ControllerSpec(
-            "statefulset", lambda: StatefulSetController(store, voice("statefulset-controller"))
+            "statefulset",
+            lambda: controllers.StatefulSetController(store, voice("statefulset-controller")),
         ),
         ControllerSpec(
-            "daemonset", lambda: DaemonSetController(store, voice("daemonset-controller"))
+            "daemonset",
+            lambda: controllers.DaemonSetController(store, voice("daemonset-controller")),
         ),
-        ControllerSpec("job", lambda: JobController(store, voice("job-controller"))),
-        ControllerSpec("cronjob", lambda: CronJobController(store, voice("cronjob-controller"))),
+        ControllerSpec("job", lambda: controllers.JobController(store, voice("job-controller"))),
+        ControllerSpec(
+            "cronjob", lambda: controllers.CronJobController(store, voice("cronjob-controller"))
+        ),
         ControllerSpec(
             "ttl-after-finished",
-            lambda: FinishedJobController(store, voice("ttl-after-finished-controller")),
+            lambda: controllers.FinishedJobController(
+                store, voice("ttl-after-finished-controller")
+            ),
         ),
         ControllerSpec(
-            "disruption", lambda: DisruptionController(store, voice("controllermanager"))
+            "disruption",
+            lambda: controllers.DisruptionController(store, voice("controllermanager")),
         ),
         ControllerSpec(
             "horizontal-pod-autoscaler",
-            lambda: AutoscalerController(
+            lambda: controllers.AutoscalerController(
                 store,
                 voice("horizontal-pod-autoscaler"),
-                settings.metrics or NoMetrics(),
+                settings.metrics or controllers.NoMetrics(),
                 settings.autoscaling,
             ),
         ),
         ControllerSpec(
-            "endpoints", lambda: EndpointsController(store, voice("endpoint-slice-controller"))
+            "endpoints",
+            lambda: controllers.EndpointsController(store, voice("endpoint-slice-controller")),
         ),
         ControllerSpec(
             "endpoints-mirroring",
-            lambda: MirroringController(store, voice("endpoint-slice-mirroring-controller")),
+            lambda: controllers.MirroringController(
+                store, voice("endpoint-slice-mirroring-controller")
+            ),
         ),
         ControllerSpec(
-            "namespace", lambda: NamespaceController(store, voice("namespace-controller"))
+            "namespace",
+            lambda: NamespaceController(store, voice("namespace-controller")),
         ),
         ControllerSpec(
             "namespace-defaults",
             lambda: NamespaceDefaults(store, voice("root-ca-cert-publisher"), settings.cluster_ca),
         ),
         ControllerSpec(
-            "definitions", lambda: DefinitionController(store, voice("apiextensions-controller"))
+            "definitions",
+            lambda: controllers.DefinitionController(store, voice("apiextensions-controller")),
         ),
         ControllerSpec(
             "garbage-collector",
@@ -134,26 +134,33 @@ def controller_specs(
         ),
         ControllerSpec(
             "policy-status",
-            lambda: PolicyStatusController(store, voice("validatingadmissionpolicy-status")),
+            lambda: controllers.PolicyStatusController(
+                store, voice("validatingadmissionpolicy-status")
+            ),
         ),
         ControllerSpec(
             "storage-protection",
-            lambda: ProtectionController(store, voice("pvc-protection-controller")),
+            lambda: controllers.ProtectionController(store, voice("pvc-protection-controller")),
         ),
         ControllerSpec(
             "volume-binding",
-            lambda: VolumeBindingController(store, voice("persistentvolume-controller")),
+            lambda: controllers.VolumeBindingController(
+                store, voice("persistentvolume-controller")
+            ),
         ),
         ControllerSpec(
             "ephemeral-volume",
-            lambda: EphemeralVolumeController(store, voice("ephemeral_volume")),
+            lambda: controllers.EphemeralVolumeController(store, voice("ephemeral_volume")),
         ),
         ControllerSpec(
             "local-path",
-            lambda: LocalPathProvisioner(store, voice("orchestrator.io/local-path"), settings),
+            lambda: controllers.LocalPathProvisioner(
+                store, voice("orchestrator.io/local-path"), settings
+            ),
         ),
         ControllerSpec(
-            "resource-quota", lambda: QuotaController(store, voice("resourcequota-controller"))
+            "resource-quota",
+            lambda: controllers.QuotaController(store, voice("resourcequota-controller")),
         ),
         ControllerSpec(
             "node-lifecycle",
@@ -161,11 +168,11 @@ def controller_specs(
         ),
         ControllerSpec(
             "taint-eviction",
-            lambda: TaintEvictionController(store, voice("taint-eviction-controller")),
+            lambda: controllers.TaintEvictionController(store, voice("taint-eviction-controller")),
         ),
         ControllerSpec(
             "pod-collector",
-            lambda: PodCollector(store, voice("pod-garbage-collector"), settings),
+            lambda: controllers.PodCollector(store, voice("pod-garbage-collector"), settings),
         ),
     )
     specs = (*_credentials(store, settings, voice), *specs)
@@ -191,19 +198,22 @@ def _credentials(
         found.append(
             ControllerSpec(
                 "account-tokens",
-                lambda: TokenController(store, recorder, tokens, settings.cluster_ca),
+                lambda: controllers.TokenController(store, recorder, tokens, settings.cluster_ca),
             )
         )
     if (sign := settings.sign) is not None:
         signer = voice("certificate-controller")
         found.append(
-            ControllerSpec("certificate-signing", lambda: SigningController(store, signer, sign))
+            ControllerSpec(
+                "certificate-signing", lambda: controllers.SigningController(store, signer, sign)
+            )
         )
     if (authorizer := settings.authorizer) is not None:
         approver = voice("certificate-controller")
         found.append(
             ControllerSpec(
-                "certificate-approving", lambda: ApprovingController(store, approver, authorizer)
+                "certificate-approving",
+                lambda: controllers.ApprovingController(store, approver, authorizer),
             )
         )
     return tuple(found)
@@ -219,23 +229,21 @@ def system_specs(
         service_range: Addresses of Services, in CIDR form.
         usage: Whether the server answers ``metrics.k8s.io`` itself.
     """
-    # A cluster that is not served does not need them, so it does not load them either.
-    from orchestrator.controllers.system import (
-        LeaseCollector,
-        ServiceAddresses,
-        ServiceRanges,
-        SystemObjects,
-    )
-
     recorder = EventRecorder(store, "kube-apiserver")
     specs = [
-        ControllerSpec("system", lambda: SystemObjects(store, recorder, service_range, usage=usage))
+        ControllerSpec(
+            "system", lambda: controllers.SystemObjects(store, recorder, service_range, usage=usage)
+        )
     ]
-    if ServiceAddresses.served_by(store.registry):
-        specs.append(ControllerSpec("addresses", lambda: ServiceAddresses(store, recorder)))
+    if controllers.ServiceAddresses.served_by(store.registry):
+        specs.append(
+            ControllerSpec("addresses", lambda: controllers.ServiceAddresses(store, recorder))
+        )
         ranges = EventRecorder(store, "service-cidr-controller")
         specs.append(
-            ControllerSpec("service-ranges", lambda: ServiceRanges(store, ranges, service_range))
+            ControllerSpec(
+                "service-ranges", lambda: controllers.ServiceRanges(store, ranges, service_range)
+            )
         )
-    specs.append(ControllerSpec("leases", lambda: LeaseCollector(store, recorder)))
+    specs.append(ControllerSpec("leases", lambda: controllers.LeaseCollector(store, recorder)))
     return tuple(specs)

@@ -3,8 +3,9 @@
 The process runtime is loaded on first use: a simulated cluster has none.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from orchestrator.lazily import exports
 from orchestrator.node.configs import NodeConfig, process_node, simulated_node
 from orchestrator.node.logs import LogOptions, NodeLogs, PodLogs
 from orchestrator.node.manager import NodeManager
@@ -49,10 +50,10 @@ __all__ = [
     "simulated_node",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("ProcessConfig", "ProcessRuntime"):
-        from orchestrator.node.process import runtime
-
-        return getattr(runtime, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = exports(
+    __name__,
+    {
+        "ProcessConfig": "orchestrator.node.process.runtime",
+        "ProcessRuntime": "orchestrator.node.process.runtime",
+    },
+)

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.lazily import exports
 
 if TYPE_CHECKING:
     from actors.testing import run_virtual, virtual
@@ -19,9 +20,4 @@ _HOMES: Final = {
 }
 __all__ = ["describe", "run_virtual", "virtual"]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'orchestrator.testing' has no attribute {name!r}")
-    return getattr(importlib.import_module(home), name)
+__getattr__ = exports(__name__, _HOMES)

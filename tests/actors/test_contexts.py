@@ -364,3 +364,76 @@ async def test_a_system_is_entered_once_and_before_use() -> None:
         await system.__aenter__()
     with pytest.raises(ActorStopped):
         system.spawn(Echo, "a")
+
+
+@virtual
+async def test_an_actor_may_become_another_one() -> None:
+    """What has queued waits for the other's ``started``; timers of the first are gone."""
+    second = Scripted()
+
+    async def prepare() -> None:
+        await asyncio.sleep(1)
+        second.seen.append((asyncio.get_running_loop().time(), "started"))
+
+    second.started = prepare  # type: ignore[method-assign]
+
+    def turn_into(me: Actor[Any]) -> None:
+        me.context.after(2, "mine")
+        me.context.become(second)
+
+    async with ActorSystem() as system:
+        first = Scripted()
+        ref = system.spawn(lambda: first, "a")
+        ref.tell(turn_into)
+        ref.tell("queued")
+        await asyncio.sleep(5)
+        assert (first.seen, second.seen) == ([], [(1, "started"), (1, "queued")])
+        assert await ref.ask(lambda me: me) is second
+        assert second.context.address == "/user/a"
+
+
+@virtual
+async def test_a_restart_begins_with_what_the_factory_makes() -> None:
+    """An actor that became another one is no exception."""
+    async with ActorSystem() as system:
+        ref = system.spawn(Scripted, "a")
+        first = await ref.ask(lambda me: me)
+        second = Scripted()
+        await ref.ask(lambda me: me.context.become(second))
+        system.crash(ref, RuntimeError("on purpose"))
+        await asyncio.sleep(5)
+        assert await ref.ask(lambda me: me) not in (first, second)
+
+
+@virtual
+async def test_an_actor_that_fails_right_after_it_became_another_one_is_restarted() -> None:
+    """The supervisor decides, as about any message."""
+    made: list[Scripted] = []
+
+    def make() -> Scripted:
+        made.append(Scripted())
+        return made[-1]
+
+    def fail(me: Actor[Any]) -> None:
+        me.context.become(Scripted())
+        raise RuntimeError("on purpose")
+
+    async with ActorSystem() as system:
+        ref = system.spawn(make, "a")
+        ref.tell(fail)
+        await asyncio.sleep(5)
+        assert len(made) == 2
+        assert await ref.ask(lambda me: me) is made[-1]
+
+
+@virtual
+async def test_a_handler_that_suspends_cannot_become_another_actor() -> None:
+    """The new one would start while the old one still works."""
+
+    async def later(me: Actor[Any]) -> None:
+        me.context.become(Scripted())
+
+    async with ActorSystem() as system:
+        ref = system.spawn(Scripted, "a")
+        with pytest.raises(RuntimeError, match=r"/user/a can become .* does not suspend"):
+            await ref.ask(later)

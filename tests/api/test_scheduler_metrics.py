@@ -51,7 +51,7 @@ async def test_pods_are_counted_under_kube_schedulers_names() -> None:
         ]
         await store.write([Create("nodes", node), *(Create("pods", each) for each in pods)])
         await system.clock.sleep(1.0)
-        app = ApiApplication(store, ApiConfig(token=TOKEN), scheduling=metrics)
+        app = ApiApplication(store, ApiConfig(token=TOKEN), scheduling=lambda: metrics)
         transport = httpx.ASGITransport(app=app)
         headers = {"authorization": f"Bearer {TOKEN}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

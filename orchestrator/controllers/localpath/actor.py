@@ -11,7 +11,6 @@ from orchestrator.controllers.localpath.core import (
     decide_guarding,
     decide_provisioning,
     decide_removal,
-    default_class,
     is_early,
     is_ours,
     is_removable,
@@ -21,9 +20,8 @@ from orchestrator.controllers.localpath.core import (
 )
 from orchestrator.controllers.plans import Emit, Plan
 from orchestrator.controllers.volumes.facts import CLAIMS, CLASSES, VOLUMES, class_of, referenced
-from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, name_of, spec_of, uid_of
-from orchestrator.store import Create, ObjectEvent, Store
+from orchestrator.store import ObjectEvent, Store
 
 NODES: Final = "nodes"
 _FIRST_DELAY: Final = 1.0
@@ -156,16 +154,3 @@ class LocalPathProvisioner(Controller[Key]):
 
 
 _PENDING: Final = object()
-
-
-async def ensure_default_class(store: Store) -> None:
-    """Make the default class where it is missing; one that is there is left as it is.
-
-    Raises:
-        StatusError: It could not be made.
-    """
-    made = default_class()
-    if store.get(CLASSES, "", name_of(made)) is None:
-        for result in await store.write([Create(CLASSES, made)]):
-            if isinstance(result, StatusError) and result.reason != "AlreadyExists":
-                raise result

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from orchestrator.controllers.localpath.classes import NAME
 from orchestrator.controllers.plans import Creation, Deletion, Emit, Plan, Update
 from orchestrator.controllers.volumes.facts import (
     BETA_PROVISIONER,
@@ -46,28 +47,10 @@ from orchestrator.resources.objects import (
 from orchestrator.resources.quantities import compare
 from orchestrator.resources.timestamps import format_time
 
-NAME: Final = "orchestrator.io/local-path"
-CLASS: Final = "local-path"
 FINALIZER: Final = "external-provisioner.volume.kubernetes.io/finalizer"
 """Keeps a volume until its directory is gone, in whatever order claim and volume are deleted."""
 HOSTNAME: Final = "kubernetes.io/hostname"
 _ONE_NODE: Final = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
-
-
-def default_class() -> Object:
-    """Return the class that a new cluster has: volumes are made where their first pod goes."""
-    return {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {
-            "name": CLASS,
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
-        "provisioner": NAME,
-        "reclaimPolicy": "Delete",
-        "volumeBindingMode": "WaitForFirstConsumer",
-        "allowVolumeExpansion": True,
-    }
 
 
 def is_ours(volume: Object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actors.testing import virtual
-from orchestrator.controllers.localpath.core import NAME, default_class
+from orchestrator.controllers.localpath.classes import NAME, default_class
 from orchestrator.node.volumes import ProvisionedVolumes
 from orchestrator.resources.errors import StatusError
 from tests.controllers.volumes.storage import (
