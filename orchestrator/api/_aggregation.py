@@ -15,7 +15,6 @@ from urllib.parse import quote
 import orjson
 
 from actors import get_logger
-from orchestrator.api._forwarding import Forward, forward
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream
 from orchestrator.egress import Call, CallError, Egress, resolve_service
@@ -25,6 +24,7 @@ from orchestrator.resources.objects import Object, spec_of
 from orchestrator.store.changes import Changes
 
 if TYPE_CHECKING:
+    from orchestrator.api._forwarding import Forward
     from orchestrator.resources.users import User
     from orchestrator.store import Store
 
@@ -137,6 +137,8 @@ class Aggregator:
         Raises:
             StatusError: 503, the other server is not there.
         """
+        from orchestrator.api._forwarding import Forward, forward
+
         query = f"?{request.raw_query}" if request.raw_query else ""
         place = self._place(to.service)
         return await forward(
@@ -155,6 +157,8 @@ class Aggregator:
         )
 
     def _place(self, service: Object) -> Forward:
+        from orchestrator.api._forwarding import Forward
+
         spec = spec_of(service)
         named = spec["service"]
         port = named.get("port") or 443

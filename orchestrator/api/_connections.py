@@ -11,16 +11,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from orchestrator.api._client_certificates import certified_user
-from orchestrator.api._raw_connections import RawConnection
 from orchestrator.api._requests import PEER
 from orchestrator.api._responses import ABORT, PUSH, RESET
 from orchestrator.api.streaming.upgrades import TAKEOVER
 from orchestrator.resources.users import User
+
+if TYPE_CHECKING:
+    from orchestrator.api._raw_connections import RawConnection
 
 HEAD_LIMIT: Final = 1 << 20
 """Bytes of request line and headers; ``http.DefaultMaxHeaderBytes``."""
@@ -59,6 +60,8 @@ class Connection(HttpToolsProtocol):
         }
         tunnel = transport.get_extra_info("ssl_object")
         if tunnel is not None:
+            from orchestrator.api._client_certificates import certified_user
+
             self._peer = certified_user(tunnel.getpeercert(), tunnel.getpeercert(True))
         self._overdue = self.loop.call_later(HEAD_SECONDS, transport.close)
 
@@ -99,6 +102,8 @@ class Connection(HttpToolsProtocol):
 
     def take_over(self, headers: list[tuple[bytes, bytes]]) -> RawConnection:
         """Answer 101, and be no connection of HTTP's any more."""
+        from orchestrator.api._raw_connections import RawConnection
+
         self.cycle.disconnected = True  # nothing more is to be sent for this request
         self._arrived()
         self._unset_keepalive_if_required()

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from orchestrator.api._bodies import media_type_error, parse_yaml
+from orchestrator.api._requests import APPLY_PATCH
 from orchestrator.resources.decoding import duplicate_fields
 from orchestrator.resources.errors import bad_request
 from orchestrator.resources.kinds import Kind
@@ -17,7 +18,6 @@ from orchestrator.resources.kinds import Kind
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
 PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 CUSTOM_PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 """Custom kinds have no merge keys that a strategic merge could go by."""

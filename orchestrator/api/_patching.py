@@ -16,7 +16,6 @@ from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
 from orchestrator.api._owners import with_owners_once
 from orchestrator.api._patch_bodies import (
-    APPLY_PATCH,
     JSON_PATCH,
     MERGE_PATCH,
     STRATEGIC_PATCH,
@@ -26,7 +25,7 @@ from orchestrator.api._patch_bodies import (
 )
 from orchestrator.api._patch_errors import patch_does_not_fit, patched_is_invalid, reason_of
 from orchestrator.api._placing import check_name
-from orchestrator.api._requests import Request
+from orchestrator.api._requests import APPLY_PATCH, Request
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import Decoded, decode
 from orchestrator.resources.definitions import schema_of

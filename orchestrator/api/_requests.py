@@ -26,6 +26,9 @@ BODY_LIMIT: Final = 3 * 1024 * 1024
 PEER: Final = "orchestrator.peer"
 """Key of the ASGI scope under which a connection tells whom its client's certificate names."""
 
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+"""The type of a patch that applies."""
+
 _PRETTY_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
 _FALSE: Final = ("false", "0")
 _DIGITS: Final = 40

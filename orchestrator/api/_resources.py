@@ -1,47 +1,45 @@
-"""The verbs on every kind: get, create, update, delete and deletion of collections."""
+"""The verbs on every kind: those that read are answered here, those that write beside it."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from orchestrator.api._bodies import check_object_type, is_json, is_protobuf, parse_object
-from orchestrator.api._callers import caller_of, deleter_of
-from orchestrator.api._creating import Creating, warn_of
 from orchestrator.api._lists import Lists
-from orchestrator.api._managers import Managers
-from orchestrator.api._options import delete_options, write_options
-from orchestrator.api._owners import with_owners_once
-from orchestrator.api._patching import Patching
-from orchestrator.api._placing import check_name, place
-from orchestrator.api._requests import Request, has_protobuf
-from orchestrator.api._responses import Response, Stream, encode, json_response
+from orchestrator.api._requests import Request
+from orchestrator.api._responses import Response, Stream, json_response
 from orchestrator.api._routing import Target
 from orchestrator.api._shapes import EncodedObjects, shape_object
-from orchestrator.api._subresources import Subresources
 from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
-from orchestrator.resources.decoding import decode
-from orchestrator.resources.deletions import RETURNS_DELETED
 from orchestrator.resources.errors import StatusError, not_found
 from orchestrator.resources.kinds import Kind
-from orchestrator.resources.objects import Object, meta
-from orchestrator.resources.strategies import strategy_of
+from orchestrator.resources.objects import Object
 
 if TYPE_CHECKING:
     from orchestrator.api._access import Access
     from orchestrator.api._encodings import Messages
+    from orchestrator.api._subresources import Subresources
+    from orchestrator.api._writing import Writing
     from orchestrator.node.logs import PodLogs
     from orchestrator.node.pod_sessions import PodSessions
     from orchestrator.store import Store
 
-_DELETED_TOGETHER: Final = 100
-"""Objects of a collection that are deleted at once: the store's queue is everyone's."""
-
-_ACTIONS: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
+_ASKED: Final = frozenset(
+    {
+        "Binding",
+        "LocalSubjectAccessReview",
+        "SelfSubjectAccessReview",
+        "SelfSubjectReview",
+        "SelfSubjectRulesReview",
+        "SubjectAccessReview",
+        "TokenReview",
+    }
+)
+"""Kinds that are answered and never stored."""
 
 
 def method_not_allowed() -> StatusError:
@@ -67,12 +65,24 @@ class Resources:
         self._access = access
         self._encoded = EncodedObjects()
         self._messages: Messages | None = None
-        self._managers = Managers(store)
-        self._creating = Creating(store, self._managers)
-        self._patching = Patching(store, self._managers, access)
         self._lists = Lists(store, self._encoded, self.messages, chance)
-        self._subresources = Subresources(
-            self, store, self._managers, logs, access, egress, sessions
+        self._logs = logs
+        self._egress = egress
+        self._sessions = sessions
+
+    @cached_property
+    def writing(self) -> Writing:
+        """The verbs that write, loaded with the first of them."""
+        from orchestrator.api._writing import Writing
+
+        return Writing(self, self._store, self._lists, self._access)
+
+    @cached_property
+    def _subresources(self) -> Subresources:
+        from orchestrator.api._subresources import Subresources
+
+        return Subresources(
+            self, self._store, self._logs, self._access, self._egress, self._sessions
         )
 
     def messages(self) -> Messages:
@@ -102,11 +112,11 @@ class Resources:
                     return await self._lists.watch(request, target)
                 return await self.get(request, target)
             if method == "PUT" and "update" in verbs:
-                return await self.update(request, target)
+                return await self.writing.update(request, target)
             if method == "PATCH" and "patch" in verbs:
-                return await self.patch(request, target)
+                return await self.writing.patch(request, target)
             if method == "DELETE" and "delete" in verbs:
-                return await self.delete(request, target)
+                return await self.writing.delete(request, target)
         elif method == "GET" and "list" in verbs:
             if target.watch or request.flag("watch"):
                 return await self._lists.watch(request, target)
@@ -114,11 +124,11 @@ class Resources:
         elif method == "POST" and "create" in verbs and kind.namespaced == bool(target.namespace):
             if kind.custom is not None:
                 kind.custom.check_alive()
-            if self._subresources.is_virtual(kind):
+            if kind.kind in _ASKED:
                 return await self._subresources.create_virtual(request, target)
-            return await self.create(request, target)
+            return await self.writing.create(request, target)
         elif method == "DELETE" and "deletecollection" in verbs:
-            return await self._delete_collection(request, target)
+            return await self.writing.delete_collection(request, target)
         raise method_not_allowed()
 
     async def get(self, request: Request, target: Target) -> Response:
@@ -165,139 +175,3 @@ class Resources:
         elif accepted.encoding == "protobuf":
             return self.messages().respond(obj, status, stored=stored)
         return json_response(obj, status, accepted, pretty=request.pretty)
-
-    async def read_object(self, request: Request, kind: Kind, validation: str) -> Object:
-        """Read a body that holds an object of ``kind``; unknown fields as ``validation`` says."""
-        content_type = request.content_type
-        check_object_type(content_type, protobuf=has_protobuf(kind))
-        data = await request.body()
-        body = parse_object(data, content_type, kind.kind)
-        if is_protobuf(content_type):
-            validation = "Ignore"  # its unknown fields have no names
-        raw = data if is_json(content_type) else None
-        decoded = decode(body, kind, validation=validation, raw=raw)
-        request.warnings += decoded.warnings
-        return decoded.object
-
-    async def create(self, request: Request, target: Target) -> Response:
-        """Create an object."""
-        options = write_options(request, "CreateOptions")
-        caller = caller_of(request, "CreateOptions", options)
-        admitted = await self._creating.read(request, target, options, caller)
-        created = await self._store.create_admitted(
-            admitted,
-            resource=target.resource,
-            dry_run=options.dry_run,
-            by=caller.user.name,
-        )
-        return await self.respond(request, target.kind, created, 201)
-
-    async def update(self, request: Request, target: Target, subresource: str = "") -> Response:
-        """Replace an object, or the part of it a subresource stands for."""
-        options = write_options(request, "UpdateOptions")
-        obj = await self.read_object(request, target.kind, options.validation)
-        obj = with_owners_once(request, place(obj, target))
-        check_name(obj, target)
-        current = self._store.get(target.resource, target.scope, target.name)
-        if current is None and not subresource and strategy_of(target.kind).create_on_update:
-            self._access.require_create(request)
-            created_by = caller_of(request, "CreateOptions", options)
-            admitted = await self._creating.admit(target, obj, options, created_by)
-            warn_of(request, target.kind, admitted)
-            created = await self._store.create_admitted(
-                admitted,
-                resource=target.resource,
-                dry_run=options.dry_run,
-                by=created_by.user.name,
-            )
-            return await self.respond(request, target.kind, created, 201)
-        if current is None:
-            raise not_found(target.resource, target.name)
-        if self._store.registry.is_converted(target.kind):
-            current = await self._store.conversion.one(current, target.kind)
-        tracked = self._managers.updated(target.kind, current, obj, options.manager, subresource)
-        updated = await self._store.update(
-            tracked,
-            resource=target.resource,
-            namespace=target.scope,
-            name=target.name,
-            subresource=subresource,
-            dry_run=options.dry_run,
-            kind=target.kind,
-            caller=caller_of(request, "UpdateOptions", options),
-        )
-        if not subresource:
-            warn_of(request, target.kind, updated, current)
-        return await self.respond(request, target.kind, updated)
-
-    async def patch(self, request: Request, target: Target, subresource: str = "") -> Response:
-        """Patch an object; server-side apply also creates one."""
-        before = self._store.get(target.resource, target.scope, target.name)
-        patched, created = await self._patching.patch(request, target, subresource)
-        if not subresource:
-            warn_of(request, target.kind, patched, None if created else before)
-        return await self.respond(request, target.kind, patched, 201 if created else 200)
-
-    async def delete(self, request: Request, target: Target) -> Response:
-        """Delete one object; the answer tells whether it is gone or going."""
-        body = await self._delete_body(request)
-        options, dry_run = delete_options(request, body)
-        deleted = await self._store.delete(
-            target.resource,
-            target.scope,
-            target.name,
-            options=options,
-            dry_run=dry_run,
-            kind=target.kind,
-            caller=deleter_of(request, body),
-        )
-        going = meta(deleted).get("deletionTimestamp") is not None
-        remains = going and self._store.get(target.resource, target.scope, target.name) is not None
-        if remains or target.resource in RETURNS_DELETED:
-            return await self.respond(request, target.kind, deleted)
-        details = {"name": target.name, "kind": target.kind.plural, "uid": meta(deleted).get("uid")}
-        if target.kind.group:
-            details["group"] = target.kind.group
-        status = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Success",
-            "details": details,
-        }
-        accepted = request.accepted
-        return Response(200, encode(status, accepted, pretty=request.pretty), accepted.content_type)
-
-    async def _delete_body(self, request: Request) -> dict[str, Any] | None:
-        data = await request.body()
-        if not data.strip():
-            return None
-        content_type = request.content_type
-        check_object_type(content_type)
-        return parse_object(data, content_type, "DeleteOptions")
-
-    async def _delete_collection(self, request: Request, target: Target) -> Response:
-        body = await self._delete_body(request)
-        options, dry_run = delete_options(request, body)
-        caller = deleter_of(request, body)
-        page = await self._lists.page(request, target)
-
-        async def remove(obj: Object) -> None:
-            metadata = meta(obj)
-            try:
-                await self._store.delete(
-                    target.resource,
-                    metadata.get("namespace", ""),
-                    metadata["name"],
-                    options=options,
-                    dry_run=dry_run,
-                    kind=target.kind,
-                    caller=caller,
-                )
-            except StatusError as error:
-                if error.code != 404:
-                    raise
-
-        for begin in range(0, len(page.items), _DELETED_TOGETHER):
-            await asyncio.gather(*map(remove, page.items[begin : begin + _DELETED_TOGETHER]))
-        return await self._lists.respond(request, target.kind, page)

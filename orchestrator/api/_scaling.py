@@ -13,13 +13,12 @@ from orchestrator.api._callers import caller_of
 from orchestrator.api._managers import Managers
 from orchestrator.api._options import WriteOptions, write_options
 from orchestrator.api._patch_bodies import (
-    APPLY_PATCH,
     JSON_PATCH,
     Patch,
     check_patch_type,
     parse_patch,
 )
-from orchestrator.api._requests import Request
+from orchestrator.api._requests import APPLY_PATCH, Request
 from orchestrator.api._routing import Target
 from orchestrator.resources.decoding import decode
 from orchestrator.resources.definitions import schema_of

@@ -11,10 +11,10 @@ import orjson
 from orchestrator.api._negotiation import Accepted
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import encode as encode_as
+from orchestrator.resources import printing
 from orchestrator.resources.errors import bad_request, not_acceptable
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
-from orchestrator.resources.printing import partial_object_metadata, table
 
 _INCLUDES = {"": "Metadata", "None": "None", "Metadata": "Metadata", "Object": "Object"}
 
@@ -86,7 +86,7 @@ def make_table(
         StatusError: 400 for an unknown ``includeObject``.
     """
     include = included(request)
-    built = table(kind, objects, now=now, include_object=include, columns=columns)
+    built = printing.table(kind, objects, now=now, include_object=include, columns=columns)
     return {**built, "apiVersion": f"meta.k8s.io/{accepted.version}"}
 
 
@@ -105,7 +105,7 @@ def shape_object(
             return make_table(kind, (obj,), request, accepted, now, columns=columns)
         case "PartialObjectMetadata":
             return {
-                **partial_object_metadata(obj),
+                **printing.partial_object_metadata(obj),
                 "apiVersion": f"meta.k8s.io/{accepted.version}",
             }
         case "PartialObjectMetadataList":
@@ -139,7 +139,9 @@ def shape_list(
         "kind": "PartialObjectMetadataList",
         "apiVersion": version,
         "metadata": metadata,
-        "items": [{**partial_object_metadata(item), "apiVersion": version} for item in items],
+        "items": [
+            {**printing.partial_object_metadata(item), "apiVersion": version} for item in items
+        ],
     }
 
 

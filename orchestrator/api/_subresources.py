@@ -10,12 +10,10 @@ from orchestrator.api._bodies import check_object_type, parse_object
 from orchestrator.api._callers import caller_of, deleter_of
 from orchestrator.api._evicting import Evictions
 from orchestrator.api._logs import Logs
-from orchestrator.api._managers import Managers
 from orchestrator.api._options import delete_options, write_options
 from orchestrator.api._proxies import Proxies
 from orchestrator.api._requests import Request
 from orchestrator.api._responses import Response, Stream, json_response
-from orchestrator.api._reviews import KINDS as REVIEWS
 from orchestrator.api._reviews import answer_review
 from orchestrator.api._routing import Target
 from orchestrator.api._scaling import Scaling
@@ -55,7 +53,6 @@ class Subresources:
         self,
         resources: Resources,
         store: Store,
-        managers: Managers,
         logs: PodLogs | None,
         access: Access,
         egress: Egress,
@@ -63,7 +60,8 @@ class Subresources:
     ) -> None:
         self._resources = resources
         self._store = store
-        self._scaling = Scaling(store, managers)
+        self._writing = resources.writing
+        self._scaling = Scaling(store, self._writing.managers)
         self._logs = Logs(store, logs)
         self._sessions = sessions
         self._access = access
@@ -71,17 +69,13 @@ class Subresources:
         self._proxies = Proxies(store, egress)
         self._evictions = Evictions(store)
 
-    def is_virtual(self, kind: Kind) -> bool:
-        """Tell whether a kind is answered here and never stored."""
-        return kind.kind in REVIEWS or kind.kind == "Binding"
-
     async def create_virtual(self, request: Request, target: Target) -> Response:
         """Answer a review, or bind a pod through the ``bindings`` collection."""
         if target.kind.kind == "Binding":
-            binding = await self._resources.read_object(request, target.kind, "Warn")
+            binding = await self._writing.read_object(request, target.kind, "Warn")
             return await self._bind(request, target, name_of(binding), binding)
         write_options(request, "CreateOptions")
-        asked = await self._resources.read_object(request, target.kind, "Warn")
+        asked = await self._writing.read_object(request, target.kind, "Warn")
         answer = answer_review(target.kind.kind, asked, request.user, target.scope, self._access)
         return await self._resources.respond(request, target.kind, answer, 201)
 
@@ -95,9 +89,9 @@ class Subresources:
                 case "GET":
                     return await self._resources.get(request, target)
                 case "PUT":
-                    return await self._resources.update(request, target, name)
+                    return await self._writing.update(request, target, name)
                 case "PATCH":
-                    return await self._resources.patch(request, target, name)
+                    return await self._writing.patch(request, target, name)
                 case _:
                     raise method_not_allowed()
         match name, method:
@@ -113,12 +107,12 @@ class Subresources:
             case "binding", "POST":
                 kind = self._store.registry.by_kind("v1", "Binding")
                 assert kind is not None
-                binding = await self._resources.read_object(request, kind, "Warn")
+                binding = await self._writing.read_object(request, kind, "Warn")
                 return await self._bind(request, target, target.name, binding)
             case "eviction", "POST":
                 return await self._evict(request, target)
             case "finalize", "PUT":
-                return await self._resources.update(request, target, name)
+                return await self._writing.update(request, target, name)
             case "proxy", _:
                 return await self._proxies.answer(request, target)
             case (("exec" | "attach"), ("GET" | "POST")):
@@ -144,7 +138,7 @@ class Subresources:
     async def _issue(self, request: Request, target: Target) -> Response:
         options = write_options(request, "CreateOptions")
         kind = self._tokens.kind
-        asked = await self._resources.read_object(request, kind, options.validation)
+        asked = await self._writing.read_object(request, kind, options.validation)
         check_token_name(target.name, asked)
         account = self._resources.find(target)
         answer = self._tokens.answer(account, asked, dry_run=options.dry_run)

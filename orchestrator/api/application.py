@@ -30,9 +30,8 @@ from orchestrator.api._issuer import issuer_pages
 from orchestrator.api._metrics import Metrics
 from orchestrator.api._negotiation import PLAIN, Accepted
 from orchestrator.api._pages import Check, Pages
-from orchestrator.api._patch_bodies import APPLY_PATCH
 from orchestrator.api._request_metrics import Labels, RequestMetrics, labels_of
-from orchestrator.api._requests import DisconnectedError, Receive, Request, Scope, Send
+from orchestrator.api._requests import APPLY_PATCH, DisconnectedError, Receive, Request, Scope, Send
 from orchestrator.api._resources import Resources, method_not_allowed
 from orchestrator.api._responses import (
     ABORT,
@@ -43,7 +42,6 @@ from orchestrator.api._responses import (
 )
 from orchestrator.api._routing import Target, resolve
 from orchestrator.api._sending import Sender, send_whole
-from orchestrator.api._websockets import serve_websocket
 from orchestrator.api.streaming.upgrades import Upgrade
 from orchestrator.egress import Egress
 from orchestrator.records import dataclass
@@ -200,6 +198,8 @@ class ApiApplication:
         """Answer one request (the ASGI interface)."""
         if scope["type"] != "http":
             if scope["type"] == "websocket":
+                from orchestrator.api._websockets import serve_websocket
+
                 await serve_websocket(self, scope, receive, send)
             else:
                 await _agree(receive, send)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from actors import Actor, ActorSystem, RealClock, Supervision
 from actors.log import EventLog, LogError, MemoryLog
+from orchestrator import webhooks
 from orchestrator.access import AccountTokens, RbacAuthorizer, SigningKey
 from orchestrator.access.authority import Authority
 from orchestrator.cluster.addresses import AddressClaim, AddressesInUseError, claim_addresses
@@ -48,14 +49,11 @@ from orchestrator.policies import (
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Object
 from orchestrator.store import Store
+from orchestrator.store.admission.late import LateHook
 from orchestrator.store.history import History
 from orchestrator.store.recording import EventRecorder
-from orchestrator.webhooks import (
-    ConversionWebhooks,
-    MutatingWebhooks,
-    ValidatingWebhooks,
-    WebhookClient,
-)
+from orchestrator.webhooks.client import WebhookClient
+from orchestrator.webhooks.conversion import ConversionWebhooks
 
 if TYPE_CHECKING:
     from orchestrator.scheduler import Scheduler
@@ -380,9 +378,17 @@ class BareCluster:
         conditions = MatchConditions(self.store, access)
         self.store.admission.hooks = (
             MutatingPolicies(self.store, access, evaluator),
-            MutatingWebhooks(self.store, client, conditions),
+            LateHook(
+                self.store,
+                "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+                lambda: webhooks.MutatingWebhooks(self.store, client, conditions),
+            ),
             ValidatingPolicies(self.store, access, evaluator),
-            ValidatingWebhooks(self.store, client, conditions),
+            LateHook(
+                self.store,
+                "validatingwebhookconfigurations.admissionregistration.k8s.io",
+                lambda: webhooks.ValidatingWebhooks(self.store, client, conditions),
+            ),
         )
         self.store.conversion.webhook = ConversionWebhooks(client)
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from orchestrator.resources.objects import Object, annotations_of, meta, spec_of, status_of
+from orchestrator.resources.pod_quality import quality_of_service
 from orchestrator.resources.pod_resources import nano_of, notations, pod_amounts
 from orchestrator.resources.quantities import Notation, Quantity, parse
-from orchestrator.resources.strategies.pods import quality_of_service
 from orchestrator.resources.timestamps import parse_time
 
 Usage: TypeAlias = dict[str, Quantity]

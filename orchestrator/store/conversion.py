@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from orchestrator.resources.conversions import convert_built_in
 from orchestrator.resources.errors import internal_error
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
@@ -44,6 +43,8 @@ class Conversion:
             return kind.custom.converted(obj, kind.api_version)
         if obj["apiVersion"] == kind.api_version:
             return obj
+        from orchestrator.resources.conversions import convert_built_in
+
         return convert_built_in(obj, kind)
 
     async def convert(self, objects: Sequence[Object], kind: Kind) -> list[Object]:

@@ -6,11 +6,6 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.resources.custom.reviews import (
-    ReviewError,
-    conversion_review,
-    converted_objects,
-)
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
@@ -33,6 +28,12 @@ class ConversionWebhooks:
         Raises:
             StatusError: 500, the webhook failed or answered something else than it was asked.
         """
+        from orchestrator.resources.custom.reviews import (
+            ReviewError,
+            conversion_review,
+            converted_objects,
+        )
+
         custom = kind.custom
         assert custom is not None
         assert custom.webhook is not None, f"{kind.kind} is converted without a webhook"

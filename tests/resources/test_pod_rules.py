@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from orchestrator.resources.kinds import Kind, registry
+from orchestrator.resources.pod_quality import quality_of_service
 from orchestrator.resources.strategies import Strategy, strategy_of
 from orchestrator.resources.strategies._pod_defaults import pull_policy
-from orchestrator.resources.strategies._quality import quality_of_service
 
 Object = dict[str, Any]
 Examples = dict[str, Object]

@@ -9,21 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.api._attributes import attributes_of
-from orchestrator.api._bodies import parse_object
 from orchestrator.api._deadlines import Deadlines
 from orchestrator.api._negotiation import PLAIN
-from orchestrator.api._patch_bodies import APPLY_PATCH
-from orchestrator.api._requests import BODY_LIMIT, Receive, Request, Scope, Send
+from orchestrator.api._requests import APPLY_PATCH, BODY_LIMIT, Receive, Request, Scope, Send
 from orchestrator.api._responses import ABORT, RESET, error_response
 from orchestrator.api._sending import send_whole
-from orchestrator.api._websockets import serve_websocket
-from orchestrator.api.faults.refusals import timeout
-from orchestrator.api.faults.rules import ApiFault, ApiRequest
-from orchestrator.api.faults.watches import Pause, WatchLine
 from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:
     from actors import Clock
+    from orchestrator.api.faults.rules import ApiFault, ApiRequest
+    from orchestrator.api.faults.watches import Pause, WatchLine
 
 GONE: Final = 410
 """The code that a watch is told in its stream, as an event."""
@@ -98,6 +94,8 @@ class ApiFaults:
     async def serve(self, scope: Scope, receive: Receive, send: Send, forward: Forward) -> None:
         """Answer a request in whatever way the active faults want."""
         if scope["type"] == "websocket":
+            from orchestrator.api._websockets import serve_websocket
+
             http = partial(self._serve, forward=forward)
             await serve_websocket(http, scope, receive, send)
         else:
@@ -105,6 +103,8 @@ class ApiFaults:
 
     async def watch(self, scope: Scope, receive: Receive, send: Send, forward: Forward) -> None:
         """Answer a watch, which the faults that come may strike too."""
+        from orchestrator.api.faults.watches import WatchLine
+
         line = WatchLine(partial(self._head, scope), scope, send, self._clock)
         # Known from now on: what strikes it may stop while something else delays it.
         self._lines[line] = None
@@ -152,6 +152,8 @@ class ApiFaults:
                 if effect.loss == "reset-after-write":
                     await reset(scope, receive)
                 else:
+                    from orchestrator.api.faults.refusals import timeout
+
                     await self._refuse(scope, receive, send, timeout(request))
                 return False
             elif effect.refusal is not None:
@@ -179,6 +181,8 @@ class ApiFaults:
     # -- what faults look at
 
     def _head(self, scope: Scope, body: dict[str, Any] | None = None) -> ApiRequest:
+        from orchestrator.api.faults.rules import ApiRequest
+
         request = Request(scope, _nothing, self._patience)
         asked = attributes_of(request)
         applies = asked.verb == "patch" and request.content_type == APPLY_PATCH
@@ -215,6 +219,8 @@ class ApiFaults:
         body = None
         content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
         if data:
+            from orchestrator.api._bodies import parse_object
+
             try:
                 body = parse_object(data, _type_of(content_type), "object")
             except StatusError:
@@ -262,6 +268,8 @@ def _acts_on_line(fault: ApiFault, request: ApiRequest) -> bool:
 
 
 def _is_gone(fault: ApiFault) -> bool:
+    from orchestrator.api.faults.rules import ApiRequest
+
     refusal = fault.effect.refusal
     return refusal is not None and refusal(ApiRequest(verb="watch")).code == GONE
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final, Literal, Self, TypeAlias
 
+from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from orchestrator.resources.errors import FieldError
 from orchestrator.resources.objects import Object
+from orchestrator.resources.pod_quality import quality_of_service
 from orchestrator.resources.problems import forbidden, invalid, shown
 from orchestrator.resources.quantities import QuantityError, parse
 from orchestrator.resources.strategies._pod_annotations import MIRROR
 from orchestrator.resources.strategies._pod_defaults import default_lone_pod_spec
 from orchestrator.resources.strategies._pod_updates import annotation_problems
 from orchestrator.resources.strategies._pod_validation import pod_problems
-from orchestrator.resources.strategies._quality import quality_of_service
 from orchestrator.resources.strategies._sharing import Part, changed, put, without
 from orchestrator.resources.strategies._strategy import Prepare, ValidateUpdate
 

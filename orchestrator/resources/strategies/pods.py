@@ -7,6 +7,7 @@ from typing import Any, Final
 from orchestrator.resources import names
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object
+from orchestrator.resources.pod_quality import quality_of_service
 from orchestrator.resources.strategies._label_keys import with_label_keys
 from orchestrator.resources.strategies._metadata import metadata_check, metadata_update_check
 from orchestrator.resources.strategies._pod_defaults import default_lone_pod_spec
@@ -21,7 +22,6 @@ from orchestrator.resources.strategies._pod_status import pod_status_problems
 from orchestrator.resources.strategies._pod_updates import pod_update_problems
 from orchestrator.resources.strategies._pod_validation import new_pod_problems, pod_problems
 from orchestrator.resources.strategies._pod_warnings import pod_warnings
-from orchestrator.resources.strategies._quality import quality_of_service
 from orchestrator.resources.strategies._sharing import Part, changed, filled, put
 from orchestrator.resources.strategies._strategy import (
     Strategy,

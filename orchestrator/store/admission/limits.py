@@ -10,9 +10,9 @@ from typing import Any, Final, TypeAlias
 
 from orchestrator.resources.errors import forbidden
 from orchestrator.resources.objects import Object, is_deleting, spec_of
+from orchestrator.resources.pod_quality import quality_of_service
 from orchestrator.resources.pod_resources import Amounts, nano_of, notations, pod_amounts
 from orchestrator.resources.quantities import Notation, format_quantity, parse
-from orchestrator.resources.strategies.pods import quality_of_service
 from orchestrator.store.admission.examining import Examined
 from orchestrator.store.identities import named
 

@@ -5,14 +5,13 @@ Source: ComputePodQOS in pkg/apis/core/v1/helper/qos of Kubernetes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.resources.quantities import parse
-from orchestrator.resources.strategies._sharing import Part
 
 
-def quality_of_service(spec: Part) -> str:
+def quality_of_service(spec: Mapping[str, Any]) -> str:
     """Return the pod's QoS class out of the requests and limits of cpu and memory.
 
     What the pod asks for as a whole goes before what its containers ask for.
@@ -27,7 +26,7 @@ def quality_of_service(spec: Part) -> str:
     )
 
 
-def _quality(each: Iterable[Part]) -> str:
+def _quality(each: Iterable[Mapping[str, Any]]) -> str:
     asked: dict[str, int] = {}
     limited: dict[str, int] = {}
     guaranteed = True
@@ -43,7 +42,7 @@ def _quality(each: Iterable[Part]) -> str:
     return "Guaranteed" if guaranteed and asked == limited else "Burstable"
 
 
-def _some(amounts: Part | None) -> dict[str, int]:
+def _some(amounts: Mapping[str, Any] | None) -> dict[str, int]:
     """Return the amounts of cpu and memory that are not zero, in nano units."""
     if not amounts:
         return {}
