@@ -88,7 +88,8 @@ async def measure_restores(report: Report, *, objects: int, runs: int) -> None:
             if kind.resource != "events"
             for obj in cluster.store.list(kind.resource)
         ]
-        taken, little, everything = [], [], []
+        taken, little, everything, quiet = [], [], [], []
+        work = []
         for _ in range(runs):
             begin = time.perf_counter()
             snapshot = await cluster.snapshot()
@@ -100,7 +101,11 @@ async def measure_restores(report: Report, *, objects: int, runs: int) -> None:
                 await cluster.api.delete("configmap", name)
             await cluster.api.delete("deployment", "web")
             await cluster.clock.advance(minutes=2)
+            begin, worked = time.perf_counter(), time.process_time()
             everything.append(await restore_seconds(cluster, snapshot))
+            work.append(time.process_time() - worked)
+            await cluster.clock.settle()
+            quiet.append(time.perf_counter() - begin)
             await cluster.wait("deployment/web", "Available")
     copied = []
     for _ in range(runs):
@@ -108,13 +113,16 @@ async def measure_restores(report: Report, *, objects: int, runs: int) -> None:
         copy.deepcopy(held)
         copied.append(time.perf_counter() - begin)
     note = f"{len(held)} objects, median of {runs}"
-    for name, seconds in (
-        ("snapshot", taken),
-        ("restore, 20 objects changed", little),
-        (f"restore, {objects} objects gone", everything),
+    least = f", {1e3 * min(work):.1f} ms of processor time in the best run"
+    for name, seconds, more in (
+        ("snapshot", taken, ""),
+        ("restore, 20 objects changed", little, ""),
+        (f"restore, {objects} objects gone", everything, least),
     ):
         value = 1e3 * statistics.median(seconds)
-        report.add(name, value, "ms", target=10, at_least=False, note=note)
+        report.add(name, value, "ms", target=10, at_least=False, note=note + more)
+    value = 1e3 * statistics.median(quiet)
+    report.add("the same, until controllers and nodes have seen it", value, "ms")
     ratio = statistics.median(everything) / statistics.median(copied)
     report.add("restore of all ÷ deep copy of them", ratio, "ratio")
 

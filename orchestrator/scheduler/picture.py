@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from orchestrator.resources.objects import Key, Object, is_deleting, status_of
+from orchestrator.resources.objects import Key, Object, is_deleting
 from orchestrator.resources.timestamps import parse_time
 from orchestrator.scheduler import explanations
 from orchestrator.scheduler.binding import NOMINATED
@@ -237,7 +237,7 @@ class Picture:
         elif node:
             state = self.cluster.pods.get(uid)
             if state is None or state.node != node or _differs(previous, pod):
-                self._put_placed(key, pod, node)
+                self._put_placed(key, pod, node, state)
             elif "deletionTimestamp" in metadata:
                 self._put_terminating(state, pod)
             elif state.start is None and "startTime" in status:
@@ -251,10 +251,10 @@ class Picture:
         elif (spec.get("schedulerName") or DEFAULT_SCHEDULER_NAME) in self.lanes:
             self._put_waiting(key, pod, previous)
 
-    def _put_placed(self, key: Key, pod: Object, node: str) -> None:
+    def _put_placed(self, key: Key, pod: Object, node: str, before: PodState | None) -> None:
         """Count a pod that somebody bound, or that is another one by its labels or requests."""
-        uid = pod["metadata"]["uid"]
-        before = self.cluster.pods.get(uid)
+        metadata = pod["metadata"]
+        uid = metadata["uid"]
         self.queue.remove(uid)
         if self.assumed.pop(uid, None) is not None:
             self._storage.give_up(uid)
@@ -265,10 +265,11 @@ class Picture:
             key,
             self.classes.of(pod),
             priority=pod["spec"].get("priority") or 0,
-            start=_seconds(status_of(pod).get("startTime")),
-            terminating=is_deleting(pod),
-            preempted=is_preempted(pod),
+            start=_seconds((pod.get("status") or {}).get("startTime")),
         )
+        if "deletionTimestamp" in metadata:
+            state.terminating = True
+            state.preempted = is_preempted(pod)
         self.cluster.place(state, node)
         if not self.queue:
             return  # nobody is there whom it could help or hinder

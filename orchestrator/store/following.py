@@ -6,7 +6,8 @@ taken; one that stays away while the window moves on finds `Expired` and lists a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from operator import attrgetter
 
 from actors import get_logger
@@ -15,6 +16,10 @@ from orchestrator.store.window import Channel, Expired, Window
 
 logger = get_logger("orchestrator.store")
 _SEQUENCE = attrgetter("sequence")
+
+
+def _first(events: Sequence[ObjectEvent]) -> int:
+    return events[0].sequence
 
 
 class Follower:
@@ -77,12 +82,16 @@ class Follower:
         return taken
 
     def _merge(self, limit: int | None) -> list[ObjectEvent]:
-        taken: list[ObjectEvent] = []
+        runs: list[Sequence[ObjectEvent]] = []
         for channel, place in self._places:
             if place < channel.trimmed:
                 raise Expired(self.sequence, channel.lost)
-            taken += channel.read(place, limit)
-        taken.sort(key=_SEQUENCE)
+            if place < channel.end:
+                runs.append(channel.read(place, limit))
+        runs.sort(key=_first)
+        taken = [event for run in runs for event in run]
+        if any(before[-1].sequence > run[0].sequence for before, run in pairwise(runs)):
+            taken.sort(key=_SEQUENCE)
         if limit is not None:
             del taken[limit:]
         if not taken:

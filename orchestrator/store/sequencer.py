@@ -15,8 +15,11 @@ from orchestrator.store.events import ObjectEvent
 from orchestrator.store.operations import Commit, Raced
 
 Result: TypeAlias = Object | StatusError | Raced
-Publish: TypeAlias = Callable[[list[ObjectEvent], int, int], None]
-"""Takes events, the bytes of their records, and the last sequence that puts back earlier states."""
+Publish: TypeAlias = Callable[[list[ObjectEvent], int, int], Callable[[], None]]
+"""Takes events, the bytes of their records, and the last sequence that puts back earlier states.
+
+Readers see them; what is returned tells those who follow.
+"""
 
 
 class SequenceBroken(Exception):  # noqa: N818 - it says what happened
@@ -138,8 +141,15 @@ class Sequencer(BatchActor[Commit]):
             _fail(self._take(), unconfirmed)
             raise
         size = sum([len(append.data) for append in draft.appends])
-        self._publish(draft.events, size, draft.rewinds[-1] if draft.rewinds else 0)
-        _reply(answers)
+        rewound = draft.rewinds[-1] if draft.rewinds else 0
+        tell = self._publish(draft.events, size, rewound)
+        if rewound:
+            # Whoever put a state back does not wait until everybody has looked at all of it.
+            _reply(answers)
+            tell()
+        else:
+            tell()
+            _reply(answers)
 
     @staticmethod
     def _check(draft: Draft, results: list[Appended | Conflict]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any, cast
 
@@ -235,7 +236,9 @@ class Store(Writes):
             self._log.last_sequence,
         )
 
-    def _publish(self, events: builtins.list[ObjectEvent], size: int, rewound: int) -> None:
+    def _publish(
+        self, events: builtins.list[ObjectEvent], size: int, rewound: int
+    ) -> Callable[[], None]:
         self._projection.apply_all(events)
         self._overlay.settle(events)
         self._tail_size += size
@@ -246,10 +249,14 @@ class Store(Writes):
             self._serve_custom()
         if rewound:
             self._window.expire(rewound)
+        self.admission.note(touched)
+        return partial(self._tell, touched, events[-1].sequence, rewound)
+
+    def _tell(self, touched: Iterable[str], sequence: int, rewound: int) -> None:
+        if rewound:
             self._followers.expire(rewound)
             self._recorder.tell(Forget())
-        self.admission.note(touched)
-        self._followers.publish(touched, events[-1].sequence)
+        self._followers.publish(touched, sequence)
 
     async def _recover(self) -> None:
         """Take in what the log has and the projection has not."""

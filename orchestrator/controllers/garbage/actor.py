@@ -66,12 +66,13 @@ class GarbageCollector(Controller[Key]):
         if any(event.key[0] == DEFINITIONS for event in events):
             self._follow_custom()
         for event in events:
-            previous = event.previous
-            if previous is not None and event.type == "MODIFIED":
-                metadata = event.object["metadata"]
-                if "deletionTimestamp" not in metadata and metadata.get(
-                    "ownerReferences"
-                ) is previous["metadata"].get("ownerReferences"):
+            if event.type != "DELETED":
+                previous, metadata = event.previous, event.object["metadata"]
+                before = None if previous is None else previous["metadata"].get("ownerReferences")
+                if (
+                    metadata.get("ownerReferences") is before
+                    and "deletionTimestamp" not in metadata
+                ):
                     continue
             self.observe(event)
 
