@@ -25,8 +25,11 @@ def find_kind(registry: KindRegistry, text: str) -> Kind:
     """Return the kind that a text names: ``po``, ``pods``, ``Pod``, ``deployments.v1.apps``.
 
     Raises:
-        StatusError: 404, in kubectl's words.
+        StatusError: 404, in kubectl's words; a name that is nearly the same is suggested.
+        TypeError: It is no text.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"name a kind as text, 'pods', not {text!r}")
     wanted = text.strip()
     lower = wanted.lower()
     plural, _, rest = lower.partition(".")
@@ -42,8 +45,18 @@ def find_kind(registry: KindRegistry, text: str) -> Kind:
     for kind in kinds:
         if lower == kind.kind.lower():
             return kind
-    message = f'the server doesn\'t have a resource type "{text}"'
+    message = f'the server doesn\'t have a resource type "{text}"{_did_you_mean(wanted, kinds)}'
     raise StatusError(404, "NotFound", message)
+
+
+def _did_you_mean(wanted: str, kinds: Iterable[Kind]) -> str:
+    import difflib
+
+    names = {name for kind in kinds for name in (kind.plural, kind.singular, kind.kind)}
+    near = difflib.get_close_matches(wanted, names, 1) or difflib.get_close_matches(
+        wanted.lower(), names, 1
+    )
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def find_reference(registry: KindRegistry, text: str) -> Reference:

@@ -13,6 +13,7 @@ from orchestrator.resources.selectors import parse_label_selector
 from orchestrator.store import Expired
 
 if TYPE_CHECKING:
+    from orchestrator.resources.kinds import Kind
     from orchestrator.store import Store
 
 _TELLING: Final = 8
@@ -42,6 +43,11 @@ class Selection:
         if labels is not None and not isinstance(labels, str):
             raise TypeError(f"give labels as text, 'app=web,tier!=db', not {labels!r}")
         self._labels = parse_label_selector(labels) if labels else None
+
+    @property
+    def kind(self) -> Kind:
+        """What the objects are."""
+        return self._reference.kind
 
     def objects(self) -> list[Object]:
         """Return what is there now."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
+from orchestrator.embedded.awaited_paths import NOTHING, PREFIX, read_path
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.objects import Object, spec_of, status_of
 
@@ -19,11 +18,9 @@ Condition: TypeAlias = str | Callable[[Object], Any]
 Check: TypeAlias = Callable[[Object | None], Any]
 """Tells of an object, None while it does not exist, whether the wait is over."""
 
-_PATH: Final = re.compile(r"jsonpath=\{?(?P<path>[^}=]*)\}?(=(?P<value>.*))?$", re.DOTALL)
-_NOTHING: Final = object()
+_WORDS: Final = ("", "delete", "deleted", "exists", "create", "created", "rollout")
 _WIDTH: Final = 200
 """Characters of a value that are shown."""
-_STEP: Final = re.compile(r"\.?(?P<name>(?:\\.|[^.\[\]])+)|\[(?P<at>-?\d+|'[^']*'|\"[^\"]*\")\]")
 
 
 def check_of(condition: Condition) -> Check:
@@ -48,10 +45,10 @@ def check_of(condition: Condition) -> Check:
         return lambda obj: obj is not None
     if text == "rollout":
         return lambda obj: obj is not None and is_rolled_out(obj)
-    if text.startswith("jsonpath="):
-        return _path_check(text)
+    if text.startswith(PREFIX):
+        return read_path(text).holds
     name, _, value = text.partition("=")
-    if not name or not name[0].isalpha():
+    if not name or not name[0].isalpha() or name == "jsonpath":
         raise ValueError(
             f"cannot wait for {condition!r}: give a condition's type (Available), 'delete', "
             "'exists', 'rollout', 'jsonpath={.status.phase}=Running' or a function"
@@ -111,58 +108,12 @@ def is_rolled_out(obj: Object) -> bool:
     )
 
 
-def _path_check(text: str) -> Check:
-    match = _PATH.match(text)
-    if match is None:
-        raise ValueError(f"cannot read {text!r}: write jsonpath={{.status.phase}}=Running")
-    steps, wanted = _steps(match["path"]), match["value"]
-
-    def check(obj: Object | None) -> bool:
-        found = _value_at(obj, steps)
-        if found is _NOTHING:
-            return False
-        if wanted is None:
-            return found is not None
-        if isinstance(found, bool):
-            return str(found).lower() == wanted
-        return str(found) == wanted
-
-    return check
-
-
-def _value_at(obj: Object | None, steps: tuple[str | int, ...]) -> Any:
-    found: Any = obj
-    for step in steps:
-        try:
-            found = found[step]
-        except (KeyError, IndexError, TypeError):
-            return _NOTHING
-    return found
-
-
-@lru_cache(maxsize=256)
-def _steps(path: str) -> tuple[str | int, ...]:
-    steps: list[str | int] = []
-    at = 0
-    while at < len(path):
-        match = _STEP.match(path, at)
-        if match is None:
-            raise ValueError(f"cannot read the path {path!r} from {path[at:]!r} on")
-        at = match.end()
-        if match["name"] is not None:
-            steps.append(match["name"].replace("\\.", "."))
-        elif match["at"][0] in "'\"":
-            steps.append(match["at"][1:-1])
-        else:
-            steps.append(int(match["at"]))
-    return tuple(steps)
-
-
 def describe_state(obj: Object | None, condition: Condition = "") -> str:
     """Say in a line how an object stands, for who waited for a condition in vain."""
     if obj is None:
         return "it does not exist"
-    said = [*_asked_for(obj, condition), *_of_its_going(obj), *_of_its_parts(obj)]
+    asked = list(_asked_for(obj, condition))
+    said = [*_of_its_going(obj), *_of_its_parts(obj)]
     status = status_of(obj)
     if phase := status.get("phase"):
         said.append(f"phase {phase}")
@@ -171,17 +122,32 @@ def describe_state(obj: Object | None, condition: Condition = "") -> str:
         + (f" ({each['reason']})" if each.get("reason") else "")
         for each in status.get("conditions") or ()
     ]
-    if said:
-        return "; ".join(said)
-    return f"its status is {_shortened(status)}" if status else "it has no status"
+    if not said and not (asked and _is_path(condition)):
+        said.append(f"its status is {_shortened(status)}" if status else "it has no status")
+    return "; ".join([*asked, *said])
+
+
+def _is_path(condition: Condition) -> bool:
+    return isinstance(condition, str) and condition.startswith(PREFIX)
 
 
 def _asked_for(obj: Object, condition: Condition) -> Iterator[str]:
-    match = _PATH.match(condition.strip()) if isinstance(condition, str) else None
-    if match is not None:
-        found = _value_at(obj, _steps(match["path"]))
-        said = "not there" if found is _NOTHING else _shortened(found)
-        yield f"{{{match['path']}}} is {said}"
+    if not isinstance(condition, str):
+        return
+    text = condition.removeprefix("condition=").strip()
+    if text.startswith(PREFIX):
+        path = read_path(text)
+        found = path.value_in(obj)
+        yield f"{{{path.path}}} is {'not there' if found is NOTHING else _shortened(found)}"
+        return
+    name = text.partition("=")[0]
+    status = status_of(obj)
+    there = [str(each.get("type")) for each in status.get("conditions") or ()]
+    if name in _WORDS or not status or name.lower() in map(str.lower, there):
+        return
+    from orchestrator.embedded.possible import not_seen
+
+    yield not_seen(str(obj.get("kind")), name, there, str(status.get("phase") or ""))
 
 
 def _of_its_going(obj: Object) -> Iterator[str]:

@@ -15,6 +15,7 @@ from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import WaitTimeoutError
 from orchestrator.embedded.kinds import find_kind, path_of_version
 from orchestrator.embedded.manifests import Source, read_objects
+from orchestrator.embedded.possible import refuse_impossible
 from orchestrator.embedded.selections import Selection
 from orchestrator.embedded.waiting import Condition, check_of
 from orchestrator.resources.objects import Object, name_of, namespace_of
@@ -113,12 +114,14 @@ class ClusterObjects(ClusterLife):
         Raises:
             WaitTimeoutError: It did not come true in time; the text says how things stand.
             StatusError: 404, there is no such kind.
-            ValueError: The target, the condition or the timeout cannot be read.
+            ValueError: The target, the condition or the timeout cannot be read, or objects of the
+                kind can never be so.
         """
         self._presence.require_here()
         span_of(timeout, "timeout")
         selection = Selection(self.store, target, namespace, labels)
         holds = partial(selection.passes, check_of(condition))
+        refuse_impossible(selection.kind, condition)
         async with self._presence.lasting():
             if isinstance(self.store.clock, VirtualClock):
                 held = bool(await self.clock.until(holds, timeout))

@@ -92,7 +92,8 @@ class SyncObjects(SyncLife):
         Raises:
             WaitTimeoutError: It did not come true in time; the text says how things stand.
             StatusError: 404, there is no such kind.
-            ValueError: The target, the condition or the timeout cannot be read.
+            ValueError: The target, the condition or the timeout cannot be read, or objects of the
+                kind can never be so.
         """
         return self._portal.call(
             self._async.wait, target, condition, namespace=namespace, labels=labels, timeout=timeout
