@@ -110,6 +110,17 @@ def parse_yaml(data: bytes, duplicates: list[str] | None = None) -> Any:
     return parse(data, duplicates)
 
 
+def parse_yaml_documents(data: bytes) -> list[Any]:
+    """Parse all documents of a text, as `parse_yaml` does one.
+
+    Raises:
+        YamlError: With the place.
+    """
+    from orchestrator.api._yaml_bodies import parse_all
+
+    return parse_all(data)
+
+
 def _reason(data: bytes, error: Exception) -> str:
     if isinstance(error, YamlError):
         text = " ".join(str(error).split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
@@ -51,16 +53,35 @@ _Loader.yaml_implicit_resolvers = {
 
 def parse(data: bytes, duplicates: list[str] | None = None) -> Any:
     """Do as `orchestrator.api._bodies.parse_yaml` says."""
+    with _loading(data, duplicates) as loader:
+        return _json_keys(loader.get_single_data())
+
+
+def parse_all(data: bytes) -> list[Any]:
+    """Do as `orchestrator.api._bodies.parse_yaml_documents` says."""
+    found = []
+    with _loading(data) as loader:
+        while loader.check_data():
+            found.append(_json_keys(loader.get_data()))
+    return found
+
+
+@contextlib.contextmanager
+def _loading(data: bytes, duplicates: list[str] | None = None) -> Iterator[Any]:
+    """Give the block what loads ``data``.
+
+    Raises:
+        YamlError: It cannot be used.
+    """
     try:
         if len(data) > _SMALL or b"*" in data:
             _measure(data)
         loader = _Loader(data)
         loader.duplicates = duplicates
         try:
-            value = loader.get_single_data()
+            yield loader
         finally:
             loader.dispose()
-        return _json_keys(value)
     except yaml.YAMLError as error:
         text = str(error)
         if "maximum nesting depth" in text:  # newer releases of libyaml look themselves

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from orchestrator.api._bodies import YamlError, parse_yaml_documents
 from orchestrator.embedded.errors import ApplyError
 from orchestrator.resources.objects import Object
 
@@ -56,7 +57,9 @@ async def _read(source: Source, where: str) -> list[Object]:
     if isinstance(source, Path):
         return await _read_path(source)
     if isinstance(source, str):
-        if "\n" not in source and "{" not in source and ": " not in source:
+        if not source.strip():
+            raise ApplyError(f"{where} is an empty text")
+        if not any(mark in source for mark in ("\n", "{", ": ")):
             return await _read_path(Path(source))
         return _read_text(source, where)
     if isinstance(source, Mapping):
@@ -88,7 +91,7 @@ def _texts_at(path: Path) -> list[tuple[Path, str]] | None:
     """Return the files at a path and what is in them; None for a kustomization, to be built."""
     if not path.is_dir():
         try:
-            return [(path, path.read_text())]
+            return [(path, path.read_text(encoding="utf-8"))]
         except FileNotFoundError:
             raise ApplyError(f"{path}: no such file; YAML text has to have a line break") from None
     if any((path / name).is_file() for name in _KUSTOMIZATIONS):
@@ -96,7 +99,7 @@ def _texts_at(path: Path) -> list[tuple[Path, str]] | None:
     files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json"))
     if not files:
         raise ApplyError(f"{path} has no .yaml, .yml or .json file and no kustomization")
-    return [(file, file.read_text()) for file in files]
+    return [(file, file.read_text(encoding="utf-8")) for file in files]
 
 
 async def _kustomize(path: Path) -> str:
@@ -124,12 +127,9 @@ async def _kustomize(path: Path) -> str:
 
 
 def _read_text(text: str, where: str) -> list[Object]:
-    import yaml  # 10 ms, which a test that has its objects from Python need not pay
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        documents = list(yaml.load_all(text, Loader=loader))
-    except yaml.YAMLError as error:
+        documents = parse_yaml_documents(text.encode())
+    except YamlError as error:
         raise ApplyError(f"{where} is no YAML: {error}") from error
     found: list[Object] = []
     for at, document in enumerate(documents):

@@ -257,6 +257,8 @@ async def test_sources_of_all_shapes_are_applied_in_a_workable_order(tmp_path: P
         ("kind: Pod\nmetadata: {}\n", "document 1 of the argument has no apiVersion"),
         ([{"apiVersion": "v1"}], "item 0 of the argument has no kind"),
         ("a: [\n", "the argument is no YAML"),
+        ("a: 1\na: 2\n", 'the argument is no YAML: line 2: key "a" already set in map'),
+        ("", "the argument is an empty text"),
         (7, "the argument is a int"),
     ],
 )
@@ -267,6 +269,26 @@ async def test_what_is_no_object_is_refused_with_its_place(source: Any, complain
         with pytest.raises(ApplyError) as caught:
             await cluster.apply(source)
         assert str(caught.value).startswith(complaint)
+
+
+@on_a_real_loop
+async def test_yaml_is_read_as_kubectl_reads_it(tmp_path: Path) -> None:
+    """A date stays text, keys become text, and files are UTF-8 whatever the computer's language."""
+    text = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: settings
+  annotations: {since: 2026-01-01, until: 2026-01-02T03:04:05Z}
+data: {1: "größer"}
+"""
+    (tmp_path / "settings.yaml").write_text(text, encoding="utf-8")
+    async with Cluster(nodes=0, listen=None) as cluster:
+        for source in (text, tmp_path):
+            (settings,) = await cluster.apply(source)
+            annotations = {"since": "2026-01-01", "until": "2026-01-02T03:04:05Z"}
+            assert settings["metadata"]["annotations"] == annotations
+            assert settings["data"] == {"1": "größer"}
 
 
 @on_a_real_loop
