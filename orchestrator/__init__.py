@@ -18,10 +18,12 @@ if TYPE_CHECKING:
         ClusterError,
         DrainError,
         Exit,
+        VersionError,
         WaitTimeoutError,
     )
     from orchestrator.embedded.containers import Container
     from orchestrator.embedded.sync import SyncCluster
+    from orchestrator.embedded.travel_changes import UnknownObjectError
     from orchestrator.resources.errors import StatusError
 
 _HOMES: Final = {
@@ -34,6 +36,8 @@ _HOMES: Final = {
     "Exit": "orchestrator.embedded",
     "StatusError": "orchestrator.resources.errors",
     "SyncCluster": "orchestrator.embedded.sync",
+    "UnknownObjectError": "orchestrator.embedded.travel_changes",
+    "VersionError": "orchestrator.embedded",
     "WaitTimeoutError": "orchestrator.embedded",
 }
 __all__ = [
@@ -46,6 +50,8 @@ __all__ = [
     "Exit",
     "StatusError",
     "SyncCluster",
+    "UnknownObjectError",
+    "VersionError",
     "WaitTimeoutError",
 ]
 

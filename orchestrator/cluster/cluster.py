@@ -499,7 +499,7 @@ class BareCluster:
             taints: As in ``spec.taints``.
 
         Raises:
-            ClusterError: There is a node of that name, or no address for one more.
+            ClusterError: There is a node of that name, it can't be one, or there is no address.
         """
         present = {*self.nodes.names, *self.nodes.fallen}
         self._added += 1

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from orchestrator.cluster.addresses import AddressBlock
 from orchestrator.cluster.config import ClusterConfig
 from orchestrator.node import NodeConfig, process_node, simulated_node
+from orchestrator.resources import names
 
 EVENTS_UP_TO: Final = 50
 """Simulated nodes from which on containers' starts make no Events by default."""
@@ -45,10 +46,11 @@ def describe_node(
         asked: Of it.
 
     Raises:
-        ValueError: There is no address for one more.
+        ValueError: There is no address for one more, or its name can't be one.
     """
+    if found := names.dns_subdomain(name := asked.name or f"node-{number}"):
+        raise ValueError(f"node {name!r}: {found[0]}")
     version = f"v{config.kubernetes_version}.0"
-    name = asked.name or f"node-{number}"
     capacity = {**config.node_capacity, **(asked.capacity or {})}
     if block is None:
         events = config.node_events

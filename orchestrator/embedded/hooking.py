@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.kinds import find_kind
 from orchestrator.embedded.webhooks import (
     Converter,
@@ -99,6 +100,8 @@ class Hooks:
     async def conversion(self, kind: str, convert: Converter) -> AsyncIterator[Webhook]:
         """Serve a conversion webhook for the block; see `Cluster.conversion_webhook`."""
         known = find_kind(self._registry(), kind)
+        if not known.custom:
+            raise ClusterError(f"{kind} is built in: only custom kinds are converted by webhooks")
         found = Webhook(f"{known.plural}.{known.group}")
         path, config = await self.server.add(conversion_answer(found, convert))
         review: Literal["v1"] = "v1"

@@ -83,7 +83,7 @@ class Nodes(Mapping[str, "NodeHandle"]):
             taints: As for ``kubectl taint``: ``dedicated=gpu:NoSchedule``.
 
         Raises:
-            ClusterError: There is a node of that name already.
+            ClusterError: There is a node of that name already, or it can't be one.
             ValueError: A taint cannot be read.
         """
         self._presence.require_here()

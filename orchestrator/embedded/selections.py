@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.embedded.kinds import find_reference
 from orchestrator.embedded.waiting import Check, Condition, describe_state
-from orchestrator.resources.objects import Object, name_of
+from orchestrator.resources.objects import Object, name_of, namespace_of
 from orchestrator.resources.selectors import parse_label_selector
 from orchestrator.store import Expired
 
@@ -93,9 +93,8 @@ class Selection:
         lines = [f"{self._target} did not come to {wanted} {span}"]
         objects = self.objects()
         if not objects:
-            lines.append(
-                f"  {describe_state(None)}" if self._reference.name else "  there are none"
-            )
+            said = describe_state(None) if self._reference.name else "there are none"
+            lines.append(f"  {said}{self._elsewhere()}")
         for obj in objects:
             lines.append(f"  {name_of(obj)}: {describe_state(obj, condition)}")
             lines += [
@@ -103,6 +102,17 @@ class Selection:
                 for event in self._events_about(obj)[-_TELLING:]
             ]
         return "\n".join(lines)
+
+    def _elsewhere(self) -> str:
+        """Say where what is not here may be, for who has forgotten to say where."""
+        where, (kind, name) = self._namespace, self._reference
+        if not where:
+            return ""
+        if self._store.get("namespaces", "", where) is None:
+            return f": there is no namespace {where}"
+        found = self._store.list(kind.resource, labels=self._labels)
+        others = sorted({namespace_of(obj) for obj in found if name in ("", name_of(obj))})
+        return f" in the namespace {where}, but in {', '.join(others)}" if others else ""
 
     def _events_about(self, obj: Object) -> list[Object]:
         uid = obj["metadata"].get("uid")

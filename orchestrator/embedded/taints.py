@@ -55,6 +55,7 @@ def with_taint(taints: Sequence[Object], taint: Taint) -> list[Object]:
 
 
 def without_taint(taints: Sequence[Object], text: str) -> list[Object]:
-    """Leave out the taints that ``key`` or ``key:Effect`` names."""
-    key, _, effect = text.partition(":")
+    """Leave out the taints that ``key``, ``key:Effect`` or ``key=value:Effect`` names."""
+    head, _, effect = text.partition(":")
+    key = head.partition("=")[0]
     return [one for one in taints if one["key"] != key or (effect and one["effect"] != effect)]

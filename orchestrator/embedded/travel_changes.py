@@ -26,6 +26,8 @@ _NEAR: Final = 5
 class UnknownObjectError(LookupError):
     """An object that was there at no version held; the text says what was."""
 
+    __module__ = "orchestrator"  # where users import it from, and what reports show
+
 
 class ObjectChange(NamedTuple):
     """One object that is not the same at two versions.

@@ -83,8 +83,17 @@ def _has(obj: Object, name: str, wanted: str) -> bool:
 
 
 def is_rolled_out(obj: Object) -> bool:
-    """Tell what ``kubectl rollout status`` waits for, of workloads that roll out."""
+    """Tell what ``kubectl rollout status`` waits for, of workloads that roll out.
+
+    Source of the rules: k8s.io/kubectl/pkg/polymorphichelpers (rollout_status.go).
+
+    Raises:
+        ValueError: It does not roll out by itself: it waits for its pods to be deleted.
+    """
     spec, status = spec_of(obj), status_of(obj)
+    update = spec.get("updateStrategy") or {}
+    if update.get("type") == "OnDelete":
+        raise ValueError("rollout status is only available for RollingUpdate strategy type")
     if status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
         return False
     if obj["kind"] == "DaemonSet":
@@ -95,10 +104,11 @@ def is_rolled_out(obj: Object) -> bool:
         )
     wanted = spec.get("replicas", 1)
     if obj["kind"] == "StatefulSet":
+        kept = (update.get("rollingUpdate") or {}).get("partition") or 0
         return bool(
             status.get("readyReplicas", 0) >= wanted
-            and status.get("updatedReplicas", 0) >= wanted
-            and status.get("currentRevision") == status.get("updateRevision")
+            and status.get("updatedReplicas", 0) >= wanted - kept
+            and (kept or status.get("currentRevision") == status.get("updateRevision"))
         )
     updated = status.get("updatedReplicas", 0)
     return bool(

@@ -26,6 +26,8 @@ Lines = dict[Key, list[ObjectEvent]]
 class VersionError(LookupError):
     """A version that is not there: still to come, or no longer held. The text says which are."""
 
+    __module__ = "orchestrator"  # where users import it from, and what reports show
+
 
 class History:
     """Committed events from a version on, and the state at that version.

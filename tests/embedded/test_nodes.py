@@ -236,6 +236,8 @@ async def test_nodes_come_and_go() -> None:
         assert node.object["metadata"]["labels"]["zone"] == "b"
         assert taints(cluster, "node-9") == {("dedicated", "NoSchedule")}
         assert (await cluster.nodes.add()).name == "node-3"
+        with pytest.raises(ClusterError, match="node 'Node_9': a lowercase RFC 1123 subdomain"):
+            await cluster.nodes.add("Node_9")
         with pytest.raises(ClusterError, match="there is a node 'node-9' already"):
             await cluster.nodes.add("node-9")
         addresses = {
@@ -295,7 +297,7 @@ async def test_cordons_and_taints_keep_pods_away() -> None:
         assert {t["key"]: t.get("value") for t in node.object["spec"]["taints"]} == {
             "dedicated": None
         }
-        await node.untaint("dedicated:NoExecute")
+        await node.untaint("dedicated=whatever:NoExecute")
         assert taints(cluster, "node-1") == {("dedicated", "NoSchedule")}
         with cluster.faults.api(verb="update", kind="node", error=409, times=2) as fault:
             await node.untaint("dedicated-")

@@ -220,7 +220,7 @@ class SyncNodes(Mapping[str, "SyncNode"]):
             taints: As for ``kubectl taint``: ``dedicated=gpu:NoSchedule``.
 
         Raises:
-            ClusterError: There is a node of that name already.
+            ClusterError: There is a node of that name already, or it can't be one.
             ValueError: A taint cannot be read.
         """
         return SyncNode(
