@@ -375,7 +375,7 @@ async def test_an_actor_may_become_another_one() -> None:
         await asyncio.sleep(1)
         second.seen.append((asyncio.get_running_loop().time(), "started"))
 
-    second.started = prepare  # type: ignore[method-assign]
+    second.started = prepare  # type: ignore[method-assign] # of this one only
 
     def turn_into(me: Actor[Any]) -> None:
         me.context.after(2, "mine")
