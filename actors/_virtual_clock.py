@@ -9,10 +9,13 @@ programs on the other side of a socket is asked of ``courtesy``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
+import inspect
 import itertools
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
 
@@ -27,10 +30,28 @@ _BLIND_TURNS: Final = 1000
 """Turns waited for on a loop that neither shows what is ready nor lets it be counted."""
 _PATIENCE: Final = 5.0
 """Real seconds after which time moves although there is no rest: somebody never pauses."""
+_TIRED: Final = 0.2
+"""The same from then on, until there is rest again: who never pauses would otherwise hold up each
+moment of a day."""
 _PURGE_FROM: Final = 64
 
 _askers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = weakref.WeakKeyDictionary()
 """How many tasks of each loop are waiting for it to be at rest; they are always ready."""
+
+
+class _Mover:
+    """Somebody who lets time pass."""
+
+    __slots__ = ("end", "looked")
+
+    def __init__(self, end: float) -> None:
+        self.end = end
+        self.looked = -1
+        """After which step it has last asked its condition in vain."""
+
+
+_asked_by: ContextVar[frozenset[_Mover]] = ContextVar("asked_by", default=frozenset())
+"""Those whose conditions have called what runs here, and who wait for its answer."""
 
 
 class _Timer:
@@ -69,17 +90,18 @@ class _Hold:
         trace: TracebackType | None,
     ) -> None:
         self.count -= 1
-        if not self.count and self.released is not None:
+        if self.released is not None:
             self.released.set()
             self.released = None
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until nobody does, or that many real seconds."""
-        if self.released is None:
-            self.released = asyncio.Event()
+    async def wait(self, seconds: float, own: float = 0) -> None:
+        """Wait until nobody does, but for ``own`` of them, or that many real seconds."""
         try:
             async with asyncio.timeout(seconds):
-                await self.released.wait()
+                while self.count > own:
+                    if self.released is None:
+                        self.released = asyncio.Event()
+                    await self.released.wait()
         except TimeoutError:
             return
 
@@ -97,11 +119,15 @@ class VirtualClock:
     __slots__ = (
         "_cancelled",
         "_hold",
+        "_looked",
+        "_movers",
         "_moving",
         "_now",
         "_numbers",
         "_start",
+        "_steps",
         "_timers",
+        "_tired",
         "courtesy",
     )
 
@@ -115,6 +141,10 @@ class VirtualClock:
         self._cancelled = 0
         self._hold = _Hold()
         self._moving: asyncio.Lock | None = None
+        self._movers: list[_Mover] = []
+        self._looked: asyncio.Event | None = None
+        self._steps = 0
+        self._tired = False
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -155,24 +185,32 @@ class VirtualClock:
         """Let no time pass while the block is at work, in a thread or over a socket."""
         return self._hold
 
-    async def settle(self, *, courteous: bool = True) -> None:
+    async def settle(self, *, courteous: bool = True, own: float = 0) -> None:
         """Wait until all that is set in motion at this moment has come to rest.
 
         That is: nothing in the loop is ready, nobody holds the clock, ``courtesy`` knows of
-        nothing. Where somebody never pauses, five real seconds are enough.
+        nothing. Where somebody never pauses, five real seconds are enough, and fewer from then on
+        until there is rest again.
 
         Args:
             courteous: Ask ``courtesy``; otherwise this is over in a moment.
+            own: How many of those who hold the clock wait for this themselves.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + _PATIENCE
-        while loop.time() < end:
-            if not await _at_rest(loop, end):
-                return
-            if self._hold.count:
-                await self._hold.wait(end - loop.time())
+        spare = loop.time() + (_TIRED if self._tired else _PATIENCE)
+        while True:
+            if not await _at_rest(loop, spare):
+                break
+            if self._hold.count > own and (now := loop.time()) < end:
+                await self._hold.wait(end - now, own)
+                spare += loop.time() - now  # who works in real time says when it is done
             elif not courteous or self.courtesy is None or not await self.courtesy():
+                self._tired = False
                 return
+            elif loop.time() >= spare:
+                break
+        self._tired = True
 
     async def advance(self, seconds: float) -> None:
         """Let that much time pass, moment by moment, everything coming to rest in between."""
@@ -181,53 +219,112 @@ class VirtualClock:
     async def advance_until(self, condition: Callable[[], Any], *, within: float) -> Any:
         """Let time pass until something holds, ``within`` seconds at most.
 
-        Of several tasks that advance one clock each gets what it asked for; time moves to the
-        earliest that any of them may see.
+        Of several tasks that advance one clock each gets what it asked for, and sees each moment
+        to which any of them moves.
 
         Args:
-            condition: Asked whenever all has come to rest, at first at this moment.
+            condition: Asked whenever all has come to rest, at first at this moment. What has to be
+                awaited is, and time stands for the others meanwhile (for five real seconds); it may
+                move time itself.
             within: Seconds. When they are over, all of them have passed.
 
         Returns:
             What the condition said last.
         """
-        end = self._now + within
-        while True:
-            await self.settle()
-            if found := condition():
-                return found
-            if self._now >= end and not self._is_due():
-                return found
-            await self._step(end)
+        mover = _Mover(self._now + within)
+        self._movers.append(mover)
+        try:
+            while True:
+                await self.settle()
+                asked = self._now
+                found = condition()
+                if inspect.isawaitable(found):
+                    found = await self._answer(found, mover)
+                if found or (asked >= mover.end and not self._is_due()):
+                    return found
+                mover.looked = self._steps
+                self._note_look()
+                await self._step(mover)
+        finally:
+            self._movers.remove(mover)
+            self._note_look()
 
-    async def _step(self, end: float) -> None:
-        """Move to the next moment at which something is due, or to ``end``; run what is due."""
+    async def _answer(self, question: Awaitable[Any], mover: _Mover) -> Any:
+        """Await what a condition has to say, and what comes of it: that belongs to this moment."""
+        before = _asked_by.set(_asked_by.get() | {mover})
+        try:
+            found = await question
+        finally:
+            _asked_by.reset(before)
+        if not found:
+            await self.settle()
+        return found
+
+    @contextlib.asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Let time not move while the block is at work; whoever moves it waits for its end.
+
+        Unlike `held`, the block may `settle`; it cannot `advance`.
+        """
         if self._moving is None:
             self._moving = asyncio.Lock()
-        before = self._now
         async with self._moving:
-            if self._now != before:
+            yield
+
+    async def _step(self, mover: _Mover) -> None:
+        """Move to the next moment that anybody may want to see; run what is due."""
+        before = self._steps
+        others = [each for each in self._movers if each not in _asked_by.get()]
+        if len(others) > 1:
+            await self._wait_for_looks(before)
+        async with self.still():
+            if self._steps != before:
                 return  # another has moved it meanwhile
+            self._steps += 1
+            end = min(each.end for each in self._movers if each.looked == before or each is mover)
             due = self.next_due
             if due is None or due > end:
                 self._now = max(self._now, end)
                 return
             self._now = max(self._now, due)
-            # Those of one moment in the order they were set; what they set for this same moment
-            # comes when they have come to rest.
-            ready = []
-            while (found := self.next_due) is not None and found <= self._now:
-                ready.append(heapq.heappop(self._timers)[2])
-            failed: list[Exception] = []
-            for timer in ready:
-                if timer.clock is not None:  # not cancelled by one before it
-                    timer.clock = None
-                    try:
-                        timer.callback(*timer.args)
-                    except Exception as error:  # noqa: BLE001 - the others of the moment are due too
-                        failed.append(error)
-            if failed:
-                raise failed[0]
+            self._run_due()
+
+    async def _wait_for_looks(self, step: int) -> None:
+        """Wait until all who move time have looked at this moment, or one of them has moved on."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while self._steps == step and any(
+                    each.looked != step for each in self._movers if each not in _asked_by.get()
+                ):
+                    if self._looked is None:
+                        self._looked = asyncio.Event()
+                    await self._looked.wait()
+        except TimeoutError:
+            return
+
+    def _note_look(self) -> None:
+        if self._looked is not None:
+            self._looked.set()
+            self._looked = None
+
+    def _run_due(self) -> None:
+        """Run what is due, in the order in which it was set.
+
+        What it sets for this same moment comes when it has come to rest.
+        """
+        ready = []
+        while (found := self.next_due) is not None and found <= self._now:
+            ready.append(heapq.heappop(self._timers)[2])
+        failed: list[Exception] = []
+        for timer in ready:
+            if timer.clock is not None:  # not cancelled by one before it
+                timer.clock = None
+                try:
+                    timer.callback(*timer.args)
+                except Exception as error:  # noqa: BLE001 - the others of the moment are due too
+                    failed.append(error)
+        if failed:
+            raise failed[0]
 
     def _is_due(self) -> bool:
         due = self.next_due

@@ -66,14 +66,16 @@ class Gate:
             await self._serve(scope, receive, send)
             return
         visitors = self.visitors
-        visitors.ask()
+        watching = is_watch(scope)
+        noted = visitors.ask(reads=not watching and scope.get("method") == "GET")
         try:
-            if is_watch(scope):
+            if watching:
                 await self._serve_watch(scope, receive, send)
             else:
                 await self._serve(scope, receive, send)
         finally:
-            visitors.answer()
+            if noted:
+                visitors.answer()
 
     async def _serve_watch(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

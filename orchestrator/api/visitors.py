@@ -7,8 +7,10 @@ moment to act on it; who has said nothing since is taken to have nothing to do.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 GRACE: Final = 0.2
@@ -32,7 +34,8 @@ class Visitors:
     Attributes:
         activity: How often something was said or heard; moments at which nobody would react (a
             bookmark, a line of a log) do not count.
-        requests: How many they made.
+        requests: How many they made, without what is read while a condition is asked.
+        came: Whether there was any.
         watches: How many watches of theirs are open, by path.
     """
 
@@ -40,15 +43,34 @@ class Visitors:
         """Take them to be done after ``grace`` real seconds."""
         self.activity = 0
         self.requests = 0
+        self.came = False
         self.watches: Counter[str] = Counter()
         self._grace = grace
         self._quiet_from = 0.0
         self._opened = asyncio.Event()
+        self._questions = 0
 
-    def ask(self) -> None:
-        """Note that a request came."""
+    @contextlib.contextmanager
+    def questioned(self) -> Iterator[None]:
+        """Take what is read during the block for its own: who waits for the answer asks for it."""
+        self._questions += 1
+        try:
+            yield
+        finally:
+            self._questions -= 1
+
+    def ask(self, *, reads: bool = False) -> bool:
+        """Note that a request came, unless it is a block's own; tells whether it was noted.
+
+        Args:
+            reads: Whether it changes nothing.
+        """
+        self.came = True
+        if reads and self._questions:
+            return False
         self.requests += 1
         self.activity += 1
+        return True
 
     def answer(self) -> None:
         """Note that a request was answered."""

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import datetime as dt
 import inspect
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
 from actors import Clock, RealClock, VirtualClock
+from orchestrator.embedded.answering import asked_of, refuse_to_wait
 from orchestrator.embedded.arguments import number_of, span_of
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.lingering import RATE, Lingering, pass_by_itself
@@ -19,6 +21,9 @@ from orchestrator.embedded.presence import Presence
 Mode: TypeAlias = Literal["real", "manual", "auto"]
 """``real``: time passes by itself. ``manual``: it stands until told to advance. ``auto``: it moves
 to the next thing that is due whenever all is at rest and somebody waits."""
+
+_IDLE: Final = 0.001
+"""Real seconds between looks whether something is due, while somebody waits for what is not."""
 
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
@@ -101,7 +106,7 @@ class ClusterClock:
         span = _span(seconds, minutes, hours, days)
         async with self._presence.lasting():
             if isinstance(self._clock, VirtualClock):
-                self._refuse_holder()
+                self._refuse_standing()
                 await self._clock.advance(span)
             else:
                 await self._clock.sleep(span)
@@ -117,8 +122,9 @@ class ClusterClock:
     ) -> Any:
         """Let time pass until something holds, at most so long (an hour, if nothing is said).
 
-        The condition may be an async function, such as one that asks the API. When that time is
-        over and clients outside may still act, it goes on in real time (not for an async one).
+        The condition is asked at each moment at which something happens, when all has come to
+        rest. It may be an async function, such as one that asks the API; time stands until it
+        answers. When that time is over and clients outside may still act, it goes on in real time.
 
         Returns:
             What the condition said: something true, as soon as it was.
@@ -128,9 +134,7 @@ class ClusterClock:
         """
         span = _span(seconds, minutes, hours, days) or _HOUR
         async with self._presence.lasting():
-            if inspect.isawaitable(first := condition()):
-                found = await first or await self._ask(condition, span)
-            elif isinstance(self._clock, VirtualClock):
+            if isinstance(self._clock, VirtualClock):
                 found = await self.until(condition, span)
             else:
                 found = await self._poll(condition, span)
@@ -142,7 +146,7 @@ class ClusterClock:
 
     async def until(self, condition: Callable[[], Any], seconds: float) -> Any:
         """Do as `advance_until`, but return what the condition said last when it never held."""
-        self._refuse_holder()
+        self._refuse_standing()
         clock = self._clock
         assert isinstance(clock, VirtualClock), "real time is not moved"
         if self.lingering is not None:
@@ -190,39 +194,32 @@ class ClusterClock:
             self._holding[task] -= 1
             self._holding += Counter()  # forgets those that are done
 
-    def _refuse_holder(self) -> None:
+    def _refuse_standing(self) -> None:
+        """Refuse to wait for time where it cannot pass before the caller goes on."""
+        refuse_to_wait()
         if self._holding and self._holding[_running_task()]:
             raise ClusterError(
                 "this block holds the clock (clock.held()), so no time can pass in it: advance and "
                 "wait after it"
             )
 
-    async def _ask(self, condition: Callable[[], Any], span: float) -> Any:
-        """Do as `until` for a condition that has to be awaited; time stands meanwhile."""
-        clock = self._clock
-        end = clock.monotonic() + span
-        while True:
-            await self.settle()
-            now = clock.monotonic()
-            if (found := await condition()) or now >= end:
-                return found
-            if isinstance(clock, VirtualClock):
-                due = clock.next_due
-                await clock.advance(max(0.0, (end if due is None else min(due, end)) - now))
-            else:
-                await clock.sleep(min(0.02, span))
-
     async def _poll(self, condition: Callable[[], Any], span: float) -> Any:
         end = self._clock.monotonic() + span
-        while not (found := condition()) and self._clock.monotonic() < end:
+        while True:
+            found = condition()
+            if inspect.isawaitable(found):
+                found = await found
+            if found or self._clock.monotonic() >= end:
+                return found
             await self._clock.sleep(min(0.02, span))
-        return found
 
     async def settle(self) -> None:
         """Wait until all that can happen at this moment has happened; on real time, a moment."""
         self._presence.require_here()
         if isinstance(self._clock, VirtualClock):
-            await self._clock.settle()
+            # Who holds the clock, or is asked by who does, need not wait for itself.
+            own = math.inf if asked_of() else self._holding.get(_running_task(), 0)
+            await self._clock.settle(own=own)
         else:
             await asyncio.sleep(0)
 
@@ -231,6 +228,8 @@ class ClusterClock:
         if seconds != seconds:  # noqa: PLR0124 - only NaN is not itself
             raise ValueError("sleep: a time of nan never ends; give one that does")
         async with self._presence.lasting():
+            if seconds > 0 and isinstance(self._clock, VirtualClock):
+                self._refuse_standing()
             with self.waiting():
                 await self._clock.sleep(seconds)
 
@@ -293,7 +292,11 @@ class ClusterClock:
             await self._someone.wait()
             await clock.settle()
             due = clock.next_due
-            if self._waiting and due is not None:
-                await clock.advance(max(0.0, due - clock.monotonic()))
-            else:
-                await asyncio.sleep(0)
+            try:
+                if self._waiting and due is not None:
+                    await clock.advance(max(0.0, due - clock.monotonic()))
+                else:
+                    await asyncio.sleep(_IDLE if self._waiting else 0)
+            except Exception as error:  # noqa: BLE001 - nobody who waits has asked for what failed
+                told = {"message": "a timer of the cluster failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)

@@ -8,7 +8,8 @@ on with it, so that what they set in motion so late still happens.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from actors import VirtualClock
@@ -37,9 +38,9 @@ def silence_allowed(visitors: Visitors, *, invited: bool) -> float:
         visitors: Who came.
         invited: Whether anybody was told the way in.
     """
-    if visitors.watches or (invited and not visitors.requests):
+    if visitors.watches or (invited and not visitors.came):
         return _EXPECTED
-    return _PASSED if visitors.requests else 0.0
+    return _PASSED if visitors.came else 0.0
 
 
 class Lingering:
@@ -59,7 +60,8 @@ class Lingering:
         """Let time pass until something holds.
 
         Args:
-            holds: What.
+            holds: What. If what it returns has to be awaited, it may ask the API, also over a
+                socket: what is read meanwhile is not taken for an operator at work.
             timeout: Seconds of the cluster's time; when they are over, as many real seconds since
                 the beginning, if clients outside may still do something about it.
 
@@ -69,21 +71,31 @@ class Lingering:
         loop, visitors = asyncio.get_running_loop(), self._visitors
         end = loop.time() + max(timeout, _PASSED)
         heard = visitors.requests
-        if found := await self._clock.advance_until(holds, within=timeout):
+
+        def asked() -> Any:
+            found = holds()
+            return self._heed(found) if inspect.isawaitable(found) else found
+
+        if found := await self._clock.advance_until(asked, within=timeout):
             return found
         heard_at = before = loop.time()
         at_work = False
-        while not (found := holds()):
+        while True:
             now = loop.time()
             if visitors.requests != heard:
                 heard, heard_at, at_work = visitors.requests, now, True
             if now >= end or now - heard_at >= silence_allowed(visitors, invited=self.invited):
                 return found
-            if at_work:
-                await self._clock.advance_until(holds, within=min(now - before, SLICE) * RATE)
+            span = min(now - before, SLICE) * RATE if at_work else 0.0
+            if found := await self._clock.advance_until(asked, within=span):
+                return found
             before = now
-            await asyncio.sleep(LOOK)
-        return found
+            # Of a condition that takes long to ask, half of the time is left to hear from others.
+            await asyncio.sleep(max(LOOK, loop.time() - now))
+
+    async def _heed(self, question: Awaitable[Any]) -> Any:
+        with self._visitors.questioned():
+            return await question
 
 
 async def pass_by_itself(clock: VirtualClock, rate: float) -> None:

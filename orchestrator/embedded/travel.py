@@ -6,6 +6,7 @@ What only some ways need is loaded on them: a snapshot is to take no longer than
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,10 +99,11 @@ class Travels:
 
     async def snapshot(self) -> ClusterSnapshot:
         """See `Cluster.snapshot`."""
-        await self.settle()
         core, store = self._core, self._core.store
-        standing, courses = standing_of(core.nodes), core.nodes.courses()
-        return ClusterSnapshot(store, core.log, standing, courses, store.objects())
+        async with self._still():
+            await self.settle()
+            standing, courses = standing_of(core.nodes), core.nodes.courses()
+            return ClusterSnapshot(store, core.log, standing, courses, store.objects())
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
         """See `Cluster.restore`."""
@@ -111,12 +113,19 @@ class Travels:
                 "runtime='simulated'; start another cluster instead"
             )
         snapshot.check(self._core.log)
-        await self.settle()
-        self._core.nodes.put_back(snapshot.courses)
-        if standing_of(self._core.nodes) != snapshot.standing:
-            await let_stand(self._core.nodes, snapshot.standing)
+        nodes, store = self._core.nodes, self._core.store
+        async with self._still():  # what falls due on the way would be of neither time
             await self.settle()
-        await snapshot.put_back(self._core.store, self._core.nodes.on_course)
+            nodes.put_back(snapshot.courses)
+            if standing_of(nodes) != snapshot.standing:
+                await let_stand(nodes, snapshot.standing)
+                await self.settle()
+            await snapshot.put_back(store, nodes.on_course)
+
+    def _still(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Let time stand for a block, also for those who advance it meanwhile."""
+        clock = self._core.store.clock
+        return clock.still() if isinstance(clock, VirtualClock) else contextlib.nullcontext()
 
     async def settle(self) -> None:
         """Let what is under way come to its end: it belongs to the time before."""

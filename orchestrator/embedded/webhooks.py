@@ -24,6 +24,7 @@ import orjson
 from actors import RealClock
 from orchestrator.api.certificates import Certificates, ensure_certificates
 from orchestrator.api.server import ApiServer, Tls
+from orchestrator.embedded.answering import answering
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 
@@ -160,7 +161,8 @@ def admission_answer(webhook: Webhook, handler: Handler) -> Answer:
     async def answer(request: dict[str, Any]) -> dict[str, Any]:
         webhook.note(request)
         try:
-            verdict = await _called(handler, request)
+            with answering(f"the webhook {webhook.name}"):
+                verdict = await _called(handler, request)
         except StatusError as error:
             status = {"code": error.code, "message": error.message, "reason": error.reason}
             return {"allowed": False, "status": status}
@@ -176,10 +178,11 @@ def conversion_answer(webhook: Webhook, convert: Converter) -> Answer:
         webhook.note(request)
         version = request["desiredAPIVersion"]
         try:
-            made = [
-                {**await _called(convert, obj, version), "apiVersion": version}
-                for obj in request["objects"]
-            ]
+            with answering(f"the conversion webhook of {webhook.name}"):
+                made = [
+                    {**await _called(convert, obj, version), "apiVersion": version}
+                    for obj in request["objects"]
+                ]
         except (StatusError, ValueError, KeyError) as error:
             said = error.message if isinstance(error, StatusError) else repr(error)
             return {"result": {"status": "Failure", "message": said}}

@@ -200,6 +200,152 @@ async def test_somebody_who_never_pauses_does_not_stop_time() -> None:
     spinning.cancel()
 
 
+@on_a_real_loop
+async def test_somebody_who_never_pauses_does_not_hold_up_each_moment_for_as_long() -> None:
+    """After the first time a clock is tired of it, until it has found rest once."""
+    clock = VirtualClock()
+    loop = asyncio.get_running_loop()
+    for second in range(100):
+        clock.call_later(second, _nothing)
+
+    async def courtesy() -> bool:
+        await asyncio.sleep(0)
+        return busy
+
+    clock.courtesy, busy = courtesy, True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actors._virtual_clock._PATIENCE", 0.2)
+        patch.setattr("actors._virtual_clock._TIRED", 0.001)
+        began = loop.time()
+        await clock.advance(100)
+        assert 0.2 <= loop.time() - began < 10
+        busy = False
+        await clock.settle()
+        busy, began = True, loop.time()
+        await clock.settle()
+        assert loop.time() - began >= 0.2
+
+
+@on_a_real_loop
+async def test_a_condition_may_be_awaited_and_time_stands_for_others_meanwhile() -> None:
+    """It is asked at each moment, and what it sets in motion belongs to that moment."""
+    clock = VirtualClock()
+    answered: asyncio.Event = asyncio.Event()
+    asked: list[float] = []
+    moved: list[float] = []
+    for second in (1, 2, 3):
+        clock.call_later(second, _nothing)
+
+    async def move() -> None:
+        moved.append(clock.monotonic())
+
+    async def condition() -> bool:
+        asked.append(clock.monotonic())
+        await answered.wait()
+        moving.append(asyncio.ensure_future(move()))
+        return clock.monotonic() >= 3
+
+    moving: list[asyncio.Future[None]] = []
+    waiting = asyncio.ensure_future(clock.advance_until(condition, within=60))
+    other = asyncio.ensure_future(clock.advance(2))
+    await clock.settle()
+    await clock.settle()  # by now the others have settled too
+    assert (asked, clock.monotonic()) == ([0], 0)
+    answered.set()
+    assert await waiting is True
+    await other
+    assert asked == moved == [0, 1, 2, 3]
+
+
+@on_a_real_loop
+async def test_each_of_several_who_advance_sees_each_moment() -> None:
+    """Also one at which another one's time is over, which then ends there."""
+    clock = VirtualClock()
+    for second in range(1, 9):
+        clock.call_later(second, _nothing)
+    asked: dict[str, list[float]] = {"a": [], "b": [], "c": []}
+
+    async def move(name: str, seconds: float, turns: int) -> float:
+        async def condition() -> None:
+            asked[name].append(clock.monotonic())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        await clock.advance_until(condition, within=seconds)
+        return clock.monotonic()
+
+    ends = await asyncio.gather(move("a", 8, 0), move("b", 2.5, 40), move("c", 6, 7))
+    assert tuple(ends) == (8, 2.5, 6)
+    assert asked["a"] == [0, 1, 2, 2.5, 3, 4, 5, 6, 7, 8]
+    assert asked["b"] == [0, 1, 2, 2.5]
+    assert asked["c"] == [0, 1, 2, 2.5, 3, 4, 5, 6]
+
+
+@on_a_real_loop
+async def test_a_condition_that_waits_for_time_gets_it_from_who_advances_beside_it() -> None:
+    """After a while of waiting for its answer, though its own span is over."""
+    clock = VirtualClock()
+
+    async def condition() -> bool:
+        await clock.sleep(5)
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actors._virtual_clock._PATIENCE", 0.05)
+        waiting = asyncio.ensure_future(clock.advance_until(condition, within=0))
+        await clock.advance(10)
+    assert await waiting
+    assert clock.monotonic() == 10
+
+
+@on_a_real_loop
+async def test_a_condition_may_move_time_itself() -> None:
+    """It waits for nobody but itself; one that always does ends with the span all the same."""
+    clock = VirtualClock()
+
+    async def condition() -> bool:
+        await clock.advance(7)
+        return False
+
+    async with asyncio.timeout(2):  # a condition that is in its own way would take five seconds
+        assert not await clock.advance_until(condition, within=20)
+    assert clock.monotonic() == 27
+
+
+@on_a_real_loop
+async def test_whoever_holds_the_clock_need_not_wait_for_itself_to_see_the_others_rest() -> None:
+    """Of two who hold it, the other one is waited for."""
+    clock = VirtualClock()
+    done: list[str] = []
+
+    async def work() -> None:
+        with clock.held():
+            await asyncio.sleep(0.01)
+            done.append("work")
+
+    working = asyncio.ensure_future(work())
+    with clock.held():
+        await clock.settle(own=1)
+        assert done == ["work"]
+    await working
+
+
+@on_a_real_loop
+async def test_time_stands_still_for_a_block_though_somebody_advances_it() -> None:
+    """Whoever does goes on after it."""
+    clock = VirtualClock()
+    async with clock.still():
+        advancing = asyncio.ensure_future(clock.advance(5))
+        await clock.settle()
+        assert clock.monotonic() == 0
+    await advancing
+    assert clock.monotonic() == 5
+
+
+def _nothing() -> None:
+    """Be due."""
+
+
 async def _spin() -> None:
     while True:
         await asyncio.sleep(0)

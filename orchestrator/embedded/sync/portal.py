@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import functools
 import queue
 import sys
 import threading
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.presence import MEANWHILE, NOT_STARTED, STOPPED
@@ -31,6 +32,13 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Let go."""
+
+
+class _Question(NamedTuple):
+    """What a function on the loop wants to know from the thread that called it."""
+
+    answer: asyncio.Future[Any]
+    context: contextvars.Context
 
 
 class Portal:
@@ -158,26 +166,28 @@ class Portal:
         The condition is called on this, the caller's thread, so that it may call the portal; the
         loop does other things meanwhile.
         """
-        questions: queue.SimpleQueue[asyncio.Future[Any] | None] = queue.SimpleQueue()
+        questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
 
         async def asked() -> Any:
             answer = asyncio.get_running_loop().create_future()
-            questions.put(answer)
+            # What the condition calls here belongs to who asks: to its advance, say.
+            questions.put(_Question(answer, contextvars.copy_context()))
             return await answer
 
         work = self._submit(lambda: _awaited(function(asked, **options)))
         work.add_done_callback(lambda _: questions.put(None))
         try:
-            while (answer := questions.get()) is not None:
-                self._answer(answer, condition)
+            while (question := questions.get()) is not None:
+                self._answer(question, condition)
         except BaseException:
             self._abandon(work)
             raise
         return self._result(work)
 
-    def _answer(self, answer: asyncio.Future[Any], condition: Callable[[], Any]) -> None:
+    def _answer(self, question: _Question, condition: Callable[[], Any]) -> None:
+        answer = question.answer
         try:
-            value = condition()
+            value = question.context.run(condition)
         except Exception as error:  # noqa: BLE001 - it comes out of the function that asks
             settle: Callable[[], None] = functools.partial(answer.set_exception, error)
         else:
