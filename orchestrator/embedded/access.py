@@ -41,7 +41,7 @@ _DEFAULT: Final = "KUBE_CONFIG_DEFAULT_LOCATION"
 
 
 class Doors:
-    """Makes kubeconfigs of one cluster that listens on a port."""
+    """Makes kubeconfigs of one cluster that listens on a port, and tokens of any."""
 
     def __init__(
         self, core: BareCluster, served: ServedCluster, app: Callable[[], ApiApplication]
@@ -57,7 +57,7 @@ class Doors:
         self, user: str | None = None, groups: tuple[str, ...] = (), namespace: str = ""
     ) -> dict[str, Any]:
         """Return a kubeconfig as data; the administrator's unless a user is named."""
-        token = None if user is None else self._token(user, groups)
+        token = None if user is None else self.token(user, groups)
         return self._served.kubeconfig(token, namespace)
 
     def write(self, data: Mapping[str, Any]) -> Path:
@@ -67,7 +67,12 @@ class Doors:
         path.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2))
         return path
 
-    def _token(self, user: str, groups: tuple[str, ...]) -> str:
+    def token(self, user: str, groups: tuple[str, ...]) -> str:
+        """Return a token of a user, the same one each time, or a new one of a ServiceAccount.
+
+        Raises:
+            ClusterError: There is no such ServiceAccount.
+        """
         account = split_user_name(user)
         if account is not None:
             return self._account_token(*account, groups)

@@ -35,7 +35,7 @@ def shorten(error: pytest.ExceptionInfo[BaseException], root: Path) -> None:
         root: Where the tests are; the library's own tests are left alone.
     """
     frames = error.traceback
-    told = isinstance(error.value, ClusterError | StatusError | TimeoutError)
+    told = isinstance(error.value, ClusterError | StatusError | TimeoutError | ValueError)
     if root == _ROOT or not frames or (_is_in(_OURS, frames[-1].path) and not told):
         return
     kept = [

@@ -39,6 +39,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.embedded.client.Client",
         "orchestrator.embedded.client.WatchEvent",
         "orchestrator.embedded.conversing.CommandResult",
+        "orchestrator.embedded.permissions.Permission",
     ),
     "What pods do": (
         "orchestrator.embedded.images.Image",
@@ -77,6 +78,18 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.embedded.travel_changes.Revision",
         "orchestrator.resources.differences.FieldChange",
         "orchestrator.embedded.travel_snapshots.ClusterSnapshot",
+    ),
+    "Beside operators": (
+        "orchestrator.testing.operators.kopf_operator",
+        "orchestrator.testing.operators.KopfOperator",
+        "orchestrator.testing.operators.SyncKopfOperator",
+        "orchestrator.testing.operator_logs.Failure",
+    ),
+    "Clients of other libraries": (
+        "orchestrator.testing.clients.lightkube_client",
+        "orchestrator.testing.clients.kubernetes_client",
+        "orchestrator.testing.clients.kubernetes_asyncio_client",
+        "orchestrator.testing.clients.kr8s_client",
     ),
     "Without asyncio": ("orchestrator.embedded.sync.cluster.SyncCluster",),
     "Errors": (

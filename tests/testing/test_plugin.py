@@ -377,6 +377,7 @@ def test_a_project_without_clusters_loads_next_to_nothing() -> None:
     )
     assert done.stdout.split() == [
         "orchestrator",
+        "orchestrator.lazily",
         "orchestrator.testing",
         "orchestrator.testing.asyncio_fixtures",
         "orchestrator.testing.living",

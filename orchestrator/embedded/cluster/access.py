@@ -7,12 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import ClusterError
 
 if TYPE_CHECKING:
     from orchestrator.embedded.access import Doors
     from orchestrator.embedded.conversing import CommandResult
+    from orchestrator.embedded.permissions import Permission
 
 
 class ClusterAccess(ClusterLife):
@@ -28,6 +30,21 @@ class ClusterAccess(ClusterLife):
         self._invite()
         return self._served.url
 
+    @property
+    def socket(self) -> Path:
+        """The Unix socket on which clients reach it.
+
+        Raises:
+            ClusterError: It does not listen on one.
+        """
+        self._presence.require()
+        if not isinstance(self._setting.listen, Path):
+            raise ClusterError(
+                "this cluster listens on no Unix socket: make it with listen=Path('api.sock'), or "
+                "use `url`"
+            )
+        return self._setting.listen
+
     @cached_property
     def kubeconfig(self) -> Path:
         """A kubeconfig for kubectl and all client libraries; gone with the cluster.
@@ -35,11 +52,13 @@ class ClusterAccess(ClusterLife):
         Raises:
             ClusterError: It does not listen on a port.
         """
+        self._invite()
         return self._doors.write(self._doors.data())
 
     @property
     def kubeconfig_dict(self) -> dict[str, Any]:
         """The same as data, for libraries that take it so."""
+        self._invite()
         return self._doors.data()
 
     def kubeconfig_for(
@@ -55,7 +74,64 @@ class ClusterAccess(ClusterLife):
         Raises:
             ClusterError: There is no such ServiceAccount, or the cluster listens on no port.
         """
+        self._invite()
         return self._doors.write(self._doors.data(user, groups, namespace))
+
+    def token_for(self, user: str, *, groups: tuple[str, ...] = ()) -> str:
+        """Return a token for ``Authorization: Bearer``, of somebody who may do what roles allow.
+
+        It is good on every way in, also without a port, and does not expire.
+
+        Args:
+            user: A name; of a ServiceAccount that exists ``system:serviceaccount:NAMESPACE:NAME``.
+            groups: That user's groups, beside those that every user is in.
+
+        Raises:
+            ClusterError: There is no such ServiceAccount.
+        """
+        self._presence.require()
+        return self._doors.token(user, groups)
+
+    async def can(
+        self,
+        user: str,
+        verb: str,
+        resource: str,
+        *,
+        name: str = "",
+        namespace: str = "default",
+        groups: tuple[str, ...] = (),
+    ) -> Permission:
+        """Tell whether roles let somebody do something, as ``kubectl auth can-i`` does.
+
+        ```python
+        operator = "system:serviceaccount:default:operator"
+        assert await cluster.can(operator, "create", "deployments")
+        assert not await cluster.can(operator, "get", "secrets", name="master-key")
+        ```
+
+        Args:
+            user: Who; a ServiceAccount is ``system:serviceaccount:NAMESPACE:NAME``, and need not
+                exist.
+            verb: ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``, ...
+            resource: By any of its names, ``pods/log`` for a part of it, ``*`` for all, or a path
+                that is no object's: ``/metrics``.
+            name: Of one object; any unless given.
+            namespace: Where; empty for all namespaces, no matter for kinds without them.
+            groups: That user's groups, beside those that every user or ServiceAccount is in.
+
+        Raises:
+            StatusError: 404, there is no such kind.
+        """
+        from orchestrator.embedded.permissions import permission_of, review_of
+
+        self._presence.require_here()
+        review = review_of(
+            self.store.registry, user, verb, resource, name, namespace=namespace, groups=groups
+        )
+        caller = Caller(self.asgi, presence=self._presence)
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        return permission_of(await caller.call("POST", path, body=review))
 
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
         """Return this process's environment with ``KUBECONFIG``, for programs that it starts.
@@ -128,7 +204,6 @@ class ClusterAccess(ClusterLife):
     def _doors(self) -> Doors:
         from orchestrator.embedded.access import Doors
 
-        self._invite()
         return Doors(self.core, self._served, lambda: self._app)
 
     def _invite(self) -> None:

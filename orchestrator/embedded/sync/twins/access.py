@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.embedded.cluster.access import ClusterAccess
     from orchestrator.embedded.conversing import CommandResult
+    from orchestrator.embedded.permissions import Permission
 
 
 class SyncAccess(SyncLife):
@@ -32,6 +33,15 @@ class SyncAccess(SyncLife):
             ClusterError: It does not listen on a port.
         """
         return self._portal.run(lambda: self._async.url)
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket on which clients reach it.
+
+        Raises:
+            ClusterError: It does not listen on one.
+        """
+        return self._portal.run(lambda: self._async.socket)
 
     @property
     def kubeconfig(self) -> Path:
@@ -62,6 +72,55 @@ class SyncAccess(SyncLife):
         """
         return self._portal.run(
             self._async.kubeconfig_for, user, groups=groups, namespace=namespace
+        )
+
+    def token_for(self, user: str, *, groups: tuple[str, ...] = ()) -> str:
+        """Return a token for ``Authorization: Bearer``, of somebody who may do what roles allow.
+
+        It is good on every way in, also without a port, and does not expire.
+
+        Args:
+            user: A name; of a ServiceAccount that exists ``system:serviceaccount:NAMESPACE:NAME``.
+            groups: That user's groups, beside those that every user is in.
+
+        Raises:
+            ClusterError: There is no such ServiceAccount.
+        """
+        return self._portal.run(self._async.token_for, user, groups=groups)
+
+    def can(
+        self,
+        user: str,
+        verb: str,
+        resource: str,
+        *,
+        name: str = "",
+        namespace: str = "default",
+        groups: tuple[str, ...] = (),
+    ) -> Permission:
+        """Tell whether roles let somebody do something, as ``kubectl auth can-i`` does.
+
+        ```python
+        operator = "system:serviceaccount:default:operator"
+        assert cluster.can(operator, "create", "deployments")
+        assert not cluster.can(operator, "get", "secrets", name="master-key")
+        ```
+
+        Args:
+            user: Who; a ServiceAccount is ``system:serviceaccount:NAMESPACE:NAME``, and need not
+                exist.
+            verb: ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``, ...
+            resource: By any of its names, ``pods/log`` for a part of it, ``*`` for all, or a path
+                that is no object's: ``/metrics``.
+            name: Of one object; any unless given.
+            namespace: Where; empty for all namespaces, no matter for kinds without them.
+            groups: That user's groups, beside those that every user or ServiceAccount is in.
+
+        Raises:
+            StatusError: 404, there is no such kind.
+        """
+        return self._portal.call(
+            self._async.can, user, verb, resource, name=name, namespace=namespace, groups=groups
         )
 
     def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
