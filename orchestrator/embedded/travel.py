@@ -23,6 +23,7 @@ from orchestrator.store.housekeeping import snapshot_entries
 
 if TYPE_CHECKING:
     from orchestrator.cluster import BareCluster
+    from orchestrator.embedded.cluster.lookups import ImageLookup
     from orchestrator.embedded.travel_changes import Difference, Revisions
     from orchestrator.embedded.travel_past import Past
     from orchestrator.node import NodeConfig
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 class Travels:
     """What a cluster's owner may ask of its past."""
 
-    def __init__(self, core: BareCluster) -> None:
+    def __init__(self, core: BareCluster, images: ImageLookup) -> None:
         """Look back on the cluster of ``core``, which has started."""
         self._core = core
+        self._images = images
 
     @property
     def past(self) -> History:
@@ -103,7 +105,8 @@ class Travels:
         async with self._still():
             await self.settle()
             standing, courses = standing_of(core.nodes), core.nodes.courses()
-            return ClusterSnapshot(store, core.log, standing, courses, store.objects())
+            images = self._images.kept()
+            return ClusterSnapshot(store, core.log, standing, courses, images, store.objects())
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
         """See `Cluster.restore`."""
@@ -116,6 +119,7 @@ class Travels:
         nodes, store = self._core.nodes, self._core.store
         async with self._still():  # what falls due on the way would be of neither time
             await self.settle()
+            self._images.put_back(snapshot.images)
             nodes.put_back(snapshot.courses)
             if standing_of(nodes) != snapshot.standing:
                 await let_stand(nodes, snapshot.standing)

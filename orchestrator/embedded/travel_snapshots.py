@@ -15,6 +15,7 @@ from orchestrator.store.operations import Rewind
 
 if TYPE_CHECKING:
     from actors.log import EventLog
+    from orchestrator.embedded.images import ImageBook
     from orchestrator.node import NodeManager
     from orchestrator.node.runtime import Courses
 
@@ -87,6 +88,7 @@ class ClusterSnapshot:
         moment: The cluster's time then, in seconds since 1970.
         standing: Which nodes lived, had crashed, were cut off.
         courses: How far their containers had come.
+        images: What was said of images; None where nothing was.
     """
 
     def __init__(
@@ -95,12 +97,14 @@ class ClusterSnapshot:
         log: EventLog,
         standing: Standing,
         courses: Courses,
+        images: ImageBook | None,
         objects: dict[Key, Object],
     ) -> None:
         """Hold the objects of ``store``, which are frozen and come from ``log``."""
         self.version = store.sequence
         self.standing = standing
         self.courses = courses
+        self.images = images
         self._log = log
         self.moment = store.clock.now()
         self._objects = objects

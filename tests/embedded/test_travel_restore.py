@@ -21,6 +21,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Key, Object, name_of, namespace_of
 from orchestrator.store.codec import Decoder, unpack_key
 from tests.embedded.kit import config_map, deployment, on_a_real_loop
+from tests.embedded.test_images import pod
 from tests.embedded.test_travel_past import WIDGETS
 
 
@@ -629,3 +630,24 @@ async def test_a_snapshot_after_a_restore_gives_back_the_time_that_its_container
         assert await left_of(cluster) == after(40)
         async with await cluster.fork(version) as fork:  # where delays begin anew
             assert await left_of(fork) == after(35) | {"begins": 80.0, "readies": 80.0}
+
+
+@on_a_real_loop
+async def test_images_do_again_what_they_did() -> None:
+    """What a test says of images is no concern of the next one; a snapshot serves many."""
+    async with Cluster(listen=None, nodes=1) as cluster:
+        first = await cluster.snapshot()
+        cluster.image("web:1", run_seconds=5, exit_code=0)
+        second = await cluster.snapshot()
+        one = pod("one", "web:1")
+        for _ in range(2):
+            cluster.image("web:1", refuse="ErrImagePull: not found")
+            cluster.image("*", refuse="ErrImagePull: not found either")
+            await cluster.restore(second)
+            await cluster.apply(one)
+            await cluster.wait("pod/one", "jsonpath={.status.phase}=Succeeded")
+            await cluster.restore(first)
+            assert not cluster.images
+            await cluster.apply(one)
+            await cluster.clock.advance(60)
+            assert (await cluster.api.get("pods", "one"))["status"]["phase"] == "Running"

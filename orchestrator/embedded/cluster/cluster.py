@@ -168,6 +168,6 @@ class Cluster(ClusterAccess, ClusterExtensions, ClusterImages, ClusterTroubles, 
             config=config,
         )
         fork._origin = origin
-        fork._lookup.book = None if self.images is None else self.images.copy()
+        fork._lookup.put_back(self._lookup.kept())
         await fork.start()
         return fork

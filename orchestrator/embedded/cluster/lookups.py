@@ -37,6 +37,14 @@ class ImageLookup:
         """Return what was said of an image; None where nothing was."""
         return None if self.book is None else self.book.find(image)
 
+    def kept(self) -> ImageBook | None:
+        """Return what was said up to now, to which nothing will be added."""
+        return None if self.book is None else self.book.copy()
+
+    def put_back(self, kept: ImageBook | None) -> None:
+        """Let nothing have been said but what was `kept`."""
+        self.book = None if kept is None else kept.copy()
+
     def declare(self, name: str, declared: SimulatedImage) -> Image:
         """Say what containers of an image do; see `ImageBook.declare`."""
         from orchestrator.embedded.images import ImageBook

@@ -100,8 +100,8 @@ class SyncPast(SyncLife):
         watches from before end with 410 ``Expired``, upon which clients list anew. Pods whose
         containers ran in the snapshot run again, with no restart to be seen (a function of an image
         begins anew, delays and run times have the rest that they had); those that are not in it are
-        gone. Nodes live, or have crashed, as then. What is neither is not put back:
-        faults, and what a container has written.
+        gone. Nodes live, or have crashed, and images do what they were told, as then. What is none
+        of these is not put back: faults, and what a container has written.
 
         Raises:
             ClusterError: The snapshot is another cluster's, or the nodes run processes, which
