@@ -177,8 +177,9 @@ class Faults:
                 is answered in an API server's words; a `StatusError` of your own; ``reset``: the
                 connection is reset before the request is looked at; ``timeout-after-write``: it is
                 carried out, and answered with 504; ``reset-after-write``: it is carried out, and
-                the connection reset. A watch is told 410 in its stream, also one that is open
-                already when ``verb`` names watches.
+                the connection reset; watches, followed logs, ``exec`` and the like are not carried
+                out by either. A watch is told 410 in its stream, also one that is open already
+                when ``verb`` names watches.
             message: Of the error, in place of an API server's.
             retry_after: Seconds for ``Retry-After``; 429 and 504 have 1 without it, 0 leaves it
                 out.
@@ -201,9 +202,17 @@ class Faults:
         """
         given = {name: value for name, value in locals().items() if name != "self"}
         self._presence.require()
+        resources, part = self._kinds_of(kind)
+        if subresource is None:
+            subresource = part if part or resources else "*"
         of_watches = bool(drop_watch or stale_watch or delay_watch)
         verbs = _verbs_of(verb)
         if of_watches or events:
+            if subresource not in (None, "", "*"):
+                raise ValueError(
+                    f"subresource={subresource!r}: objects are watched, not their subresources; "
+                    "followed logs and exec take error and latency"
+                )
             if verbs - {"watch"}:
                 raise ValueError(
                     f"verb={verb!r}: drop_watch, stale_watch, delay_watch and events are for "
@@ -217,9 +226,6 @@ class Faults:
             )
         if events and not (drop_watch or error is not None):
             raise ValueError("events tells when a watch ends: give drop_watch or error=410 with it")
-        resources, part = self._kinds_of(kind)
-        if subresource is None:
-            subresource = part if part or resources else "*"
         low, high = latency if isinstance(latency, tuple) else (latency, latency)
         if not 0 <= low <= high or delay_watch < 0 or events < 0:
             raise ValueError("latency, delay_watch and events are not negative, least before most")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from actors import Clock
     from orchestrator.api.faults.rules import ApiFault, ApiRequest
     from orchestrator.api.faults.watches import Pause, WatchLine
+from orchestrator.api.gate import is_open_ended
 
 GONE: Final = 410
 """The code that a watch is told in its stream, as an event."""
@@ -147,7 +148,8 @@ class ApiFaults:
                 await reset(scope, receive)
                 return False
             elif effect.loss is not None:
-                if line is None:  # a watch writes nothing, and would go on for ever
+                # What goes on until its client leaves writes nothing, and has no answer to lose.
+                if not is_open_ended(scope) or request.subresource == "proxy":
                     await forward(scope, receive, _unheard)
                 if effect.loss == "reset-after-write":
                     await reset(scope, receive)

@@ -127,8 +127,9 @@ class SyncFaults:
                 is answered in an API server's words; a `StatusError` of your own; ``reset``: the
                 connection is reset before the request is looked at; ``timeout-after-write``: it is
                 carried out, and answered with 504; ``reset-after-write``: it is carried out, and
-                the connection reset. A watch is told 410 in its stream, also one that is open
-                already when ``verb`` names watches.
+                the connection reset; watches, followed logs, ``exec`` and the like are not carried
+                out by either. A watch is told 410 in its stream, also one that is open already
+                when ``verb`` names watches.
             message: Of the error, in place of an API server's.
             retry_after: Seconds for ``Retry-After``; 429 and 504 have 1 without it, 0 leaves it
                 out.
