@@ -33,12 +33,14 @@ class Presence:
     Attributes:
         stage: How far it has come.
         start_by: How a user starts it, for who has forgotten to.
+        is_a_twins: Whether users only know its synchronous twin.
     """
 
     def __init__(self) -> None:
         """Be about a cluster that was not started yet."""
         self.stage: Stage = "new"
         self.start_by = "async with Cluster() as cluster"
+        self.is_a_twins = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limits: set[asyncio.Timeout] = set()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from orchestrator.testing import settings as asked
+from orchestrator.testing.opened import Opened
 
 if TYPE_CHECKING:
     from orchestrator import Cluster, SyncCluster
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SHARED: Final = ("shared_cluster", "shared_sync_cluster")
 """Fixtures of the whole session; tests that use them are kept apart by snapshots."""
 _APART: Final = "_shared_cluster_apart"
+_OPENED: Final[pytest.StashKey[Opened]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -280,6 +282,17 @@ def settings_for(request: pytest.FixtureRequest, version: str | None = None) -> 
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Follow the clusters that the test opens itself."""
+    opened = item.stash[_OPENED] = Opened()
+    with opened.following():
+        try:
+            return (yield)
+        finally:
+            del item.stash[_OPENED]
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -294,8 +307,10 @@ def pytest_runtest_makereport(
         owners: list[pytest.Item | pytest.Session] = [item]
         if any(name in getattr(item, "fixturenames", ()) for name in SHARED):
             owners.append(item.session)
-        if found := [each for owner in owners for each in owner.stash.get(asked.ALIVE, [])]:
-            from orchestrator.testing.reports import sections
+        found = [each for owner in owners for each in owner.stash.get(asked.ALIVE, [])]
+        everyone = [*found, *item.session.stash.get(asked.ALIVE, [])]
+        if "orchestrator.embedded" in sys.modules:
+            from orchestrator.testing.reports import titled, told
 
-            report.sections += sections(found)
+            report.sections += titled([*map(told, found), *item.stash[_OPENED].texts(everyone)])
     return report

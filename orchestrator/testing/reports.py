@@ -70,14 +70,27 @@ async def _described(cluster: Cluster) -> str:
 
 def sections(clusters: Iterable[Cluster | SyncCluster]) -> list[tuple[str, str]]:
     """Return the sections of a failed test's report: title and text."""
-    found = []
-    for at, cluster in enumerate(clusters):
-        try:
-            text = describe(cluster)
-        except Exception as error:  # noqa: BLE001 - the test's own failure must be seen all the same
-            text = f"it cannot be described: {error!r}"
-        found.append((f"cluster {at + 1}" if at else "cluster", text))
-    return found
+    return titled(map(told, clusters))
+
+
+def titled(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return descriptions with their titles."""
+    return [(f"cluster {at + 1}" if at else "cluster", text) for at, text in enumerate(texts)]
+
+
+def told(cluster: Any) -> str:
+    """Return a description, or why there is none."""
+    try:
+        return describe(cluster)
+    except Exception as error:  # noqa: BLE001 - the test's own failure must be seen all the same
+        return f"it cannot be described: {error!r}"
+
+
+def is_there(cluster: object) -> bool:
+    """Tell whether it is a cluster that has started, and was not stopped."""
+    if isinstance(cluster, SyncCluster):
+        return is_there(cluster.asynchronous)
+    return isinstance(cluster, Cluster) and cluster._presence.stage == "begun"  # noqa: SLF001 - nobody else has to know
 
 
 def _head(cluster: Cluster) -> str:

@@ -38,7 +38,7 @@ async def executes(api: Client) -> str:
     return (await api.exec("a", ["echo", "done"])).stdout
 
 
-WAYS: dict[str, tuple[Callable[[Client], Coroutine[Any, Any, str]], dict[str, str], str]] = {
+WAYS: dict[str, tuple[Callable[[Client], Coroutine[Any, Any, str]], dict[str, Any], str]] = {
     "followed log": (follows, {"kind": "pods/log"}, "hello"),
     "watch": (watches, {"kind": "pods", "verb": "watch"}, "ADDED"),
     "command": (executes, {"kind": "pods/exec"}, "done\n"),
@@ -55,17 +55,17 @@ async def test_a_request_that_goes_on_loses_its_answer_or_is_late(way: str) -> N
         await cluster.apply(POD)
         await cluster.wait("pod/a")
         async with asyncio.timeout(20):
-            with cluster.faults.api(error="timeout-after-write", **which) as fault:  # type: ignore[arg-type]
+            with cluster.faults.api(error="timeout-after-write", **which) as fault:
                 with pytest.raises(StatusError, match="did not complete within") as refused:
                     await act(cluster.api)
                 assert (refused.value.code, fault.hits) == (504, 1)
             for error in ("reset", "reset-after-write"):
-                with cluster.faults.api(error=error, **which) as fault:  # type: ignore[arg-type]
+                with cluster.faults.api(error=error, **which) as fault:
                     with pytest.raises(ConnectionResetError):
                         await act(cluster.api)
                     assert fault.hits == 1
             began = cluster.clock.now()
-            with cluster.faults.api(latency=7, **which):  # type: ignore[arg-type]
+            with cluster.faults.api(latency=7, **which):
                 late = asyncio.create_task(act(cluster.api))
                 await cluster.clock.advance_until(late.done, seconds=30)
                 assert await late == answer

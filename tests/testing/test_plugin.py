@@ -304,6 +304,102 @@ def test_a_failed_test_shows_its_cluster(pytester: pytest.Pytester) -> None:
     )
 
 
+def test_a_failed_test_shows_the_clusters_that_it_opened_itself(
+    pytester: pytest.Pytester,
+) -> None:
+    """As they were when they were given up, or as they are where they were left open."""
+    result = run(
+        pytester,
+        """
+        import asyncio, gc, weakref
+        import pytest
+        from orchestrator import Cluster
+
+        def named(name):
+            return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+
+        async def test_block():
+            async with Cluster(nodes=1, listen=None) as cluster:
+                await cluster.apply(named("in-a-block"))
+                assert False
+
+        async def test_finally():
+            cluster = Cluster(nodes=1, listen=None)
+            await cluster.start()
+            try:
+                await cluster.apply(named("in-a-try"))
+                raise LookupError
+            finally:
+                await cluster.stop()
+
+        async def test_beside(cluster):
+            await cluster.apply(named("of-the-fixture"))
+            async with Cluster(nodes=1, listen=None) as own:
+                await own.apply(named("beside-it"))
+                assert False
+
+        def test_twin():
+            with Cluster.sync(nodes=1, listen=None) as cluster:
+                cluster.apply(named("in-the-twin"))
+                assert False
+
+        @pytest.fixture
+        async def mine():
+            async with Cluster(nodes=1, listen=None) as cluster:
+                await cluster.apply(named("of-a-fixture-of-mine"))
+                yield cluster
+
+        async def test_own_fixture(mine):
+            assert False
+
+        kept = []
+
+        async def test_well_stopped():
+            async with Cluster(nodes=1, listen=None) as cluster:
+                await cluster.apply(named("well-stopped"))
+                kept.append(weakref.ref(cluster))
+            del cluster
+            gc.collect()
+            assert kept[0]() is None, "nobody holds it"
+            assert False, "alone"
+
+        async def test_passes():
+            with pytest.raises(LookupError):
+                async with Cluster(nodes=1, listen=None) as cluster:
+                    await cluster.apply(named("on-purpose"))
+                    raise LookupError
+        """,
+    )
+    result.assert_outcomes(failed=6, passed=1)
+    text = result.stdout.str()
+    reports_of = {
+        part.split(" ", 1)[0]: part
+        for part in text.split("\n___")[1:]
+        for part in [part.strip("_ ")]
+    }
+    shown = {
+        name: [title for title in ("cluster", "cluster 2") if f"- {title} -" in part]
+        for name, part in reports_of.items()
+    }
+    assert shown == {
+        "test_block": ["cluster"],
+        "test_finally": ["cluster"],
+        "test_beside": ["cluster", "cluster 2"],
+        "test_twin": ["cluster"],
+        "test_own_fixture": ["cluster"],
+        "test_well_stopped": [],
+    }
+    for test, name in (
+        ("test_block", "in-a-block"),
+        ("test_finally", "in-a-try"),
+        ("test_beside", "of-the-fixture"),
+        ("test_beside", "beside-it"),
+        ("test_twin", "in-the-twin"),
+        ("test_own_fixture", "of-a-fixture-of-mine"),
+    ):
+        assert f"  default     {name}" in reports_of[test], test
+
+
 THROUGH_THE_LIBRARY = """
     import pytest
 
@@ -381,8 +477,10 @@ def test_a_project_without_clusters_loads_next_to_nothing() -> None:
         "orchestrator.testing",
         "orchestrator.testing.asyncio_fixtures",
         "orchestrator.testing.living",
+        "orchestrator.testing.opened",
         "orchestrator.testing.plugin",
         "orchestrator.testing.settings",
+        "orchestrator.witnesses",
     ]
 
 

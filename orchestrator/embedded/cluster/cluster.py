@@ -168,6 +168,7 @@ class Cluster(ClusterAccess, ClusterExtensions, ClusterImages, ClusterTroubles, 
             config=config,
         )
         fork._origin = origin
+        fork._presence.is_a_twins = self._presence.is_a_twins
         fork._lookup.put_back(self._lookup.kept())
         await fork.start()
         return fork

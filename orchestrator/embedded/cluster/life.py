@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from actors import VirtualClock
+from orchestrator import witnesses
 from orchestrator.api.faults import ApiFaults
 from orchestrator.api.gate import INTERNAL, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
@@ -96,6 +97,8 @@ class ClusterLife:
             if isinstance(clock, VirtualClock):
                 clock.courtesy = self._gate.visitors.courtesy
                 self.clock.lingering = Lingering(clock, self._gate.visitors)
+            if not self._presence.is_a_twins:
+                witnesses.started(self)
         except BaseException:
             self._presence.fail()
             await self._exits.aclose()
@@ -108,6 +111,8 @@ class ClusterLife:
         """
         if self._presence.stage == "begun":
             self._presence.require_here()
+            if not self._presence.is_a_twins:
+                witnesses.stopping(self)
         try:
             await self._exits.aclose()
         finally:

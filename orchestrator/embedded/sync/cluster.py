@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
+from orchestrator import witnesses
 from orchestrator.embedded.cluster import Cluster
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.presence import STARTED
@@ -49,6 +50,7 @@ class SyncCluster(SyncMethods):
         """
         super().__init__(portal or Portal("orchestrator-cluster"), cluster)
         cluster._presence.start_by = START_BY  # noqa: SLF001 - its twin
+        cluster._presence.is_a_twins = True  # noqa: SLF001 - its twin
         self._owns_thread = portal is None
         self._forks: list[SyncCluster] = []
 
@@ -87,6 +89,7 @@ class SyncCluster(SyncMethods):
         except BaseException:
             self.stop()
             raise
+        witnesses.started(self)
 
     def stop(self) -> None:
         """End everything, the thread too. Safe to call twice.
@@ -96,6 +99,7 @@ class SyncCluster(SyncMethods):
         """
         if not self._portal.running:
             return
+        witnesses.stopping(self)
         atexit.unregister(self._stop_at_exit)
         with contextlib.ExitStack() as exits:
             if self._owns_thread:
@@ -128,6 +132,7 @@ class SyncCluster(SyncMethods):
         """
         fork = SyncCluster(self._portal.call(self._async.fork, version), self._portal)
         self._forks.append(fork)
+        witnesses.started(fork)
         return fork
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
