@@ -1,21 +1,24 @@
 """The published structure of every built-in type, per Kubernetes version.
 
 The definitions come with the ``kubernetes-validate`` package: OpenAPI schemas with list types, map
-keys and merge keys, but no defaults. A version's file takes about 10 ms to parse; it is read when
-first asked for, and the descriptions (two thirds of its size) are dropped then. Whoever needs them
-(``/openapi``) reads the file again with `published_definitions`.
+keys and merge keys, but no defaults. A version's file takes about 5 ms to parse; that is done when
+the first schema is asked for, which most often is a client's first write, and the descriptions (two
+thirds of its size) are dropped then. Whoever needs them (``/openapi``) reads the file again with
+`published_definitions`.
 """
 
 from __future__ import annotations
 
 import re
 from copy import copy
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+
+from orchestrator.resources._kind_index import GroupVersionKind, find_kinds
 
 if TYPE_CHECKING:
     from orchestrator.resources.kinds import Kind
@@ -167,12 +170,34 @@ class SchemaNode:
 
 
 class Definitions:
-    """All definitions of one Kubernetes version."""
+    """All definitions of one Kubernetes version.
+
+    Attributes:
+        version: ``1.35``.
+        kinds: The definition of each kind, for definitions of one kind only.
+    """
 
     def __init__(self, version: str) -> None:
+        """Find out which kinds there are.
+
+        Raises:
+            ValueError: The installed package does not carry that version.
+        """
         self.version = version
-        self._raw = _stripped(published_definitions(version))
         self._nodes: dict[str, SchemaNode] = {}
+        self.kinds = find_kinds(_read(version)) or self._read_kinds()
+
+    def _read_kinds(self) -> dict[GroupVersionKind, str]:
+        found = {}
+        for name, definition in self._raw.items():
+            kinds = definition.get("x-kubernetes-group-version-kind", ())
+            if len(kinds) == 1:
+                found[kinds[0]["group"], kinds[0]["version"], kinds[0]["kind"]] = name
+        return found
+
+    @cached_property
+    def _raw(self) -> dict[str, dict[str, Any]]:
+        return _stripped(published_definitions(self.version))
 
     def extended(self, more: dict[str, dict[str, Any]]) -> Definitions:
         """Return these definitions with others beside them, which may refer to them."""
@@ -183,15 +208,6 @@ class Definitions:
 
     def __contains__(self, name: object) -> bool:
         return name in self._raw
-
-    def names(self) -> list[str]:
-        """Names of all definitions."""
-        return list(self._raw)
-
-    def kinds_of(self, name: str) -> list[dict[str, str]]:
-        """``x-kubernetes-group-version-kind`` of a definition: what it can be called."""
-        found: list[dict[str, str]] = self._raw[name].get("x-kubernetes-group-version-kind", [])
-        return found
 
     def definition(self, name: str) -> SchemaNode:
         """Return a definition by name; KeyError where this version has none."""
@@ -250,16 +266,20 @@ def published_definitions(version: str) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: The installed package does not carry that version.
     """
+    document = orjson.loads(_read(version))
+    found: dict[str, dict[str, Any]] = document.get("$defs") or document["definitions"]
+    return found
+
+
+def _read(version: str) -> bytes:
     path = _directory() / f"v{version}.0-local" / "_definitions.json"
     try:
-        document = orjson.loads(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         raise ValueError(
             f"no definitions for Kubernetes {version}; "
             f"this installation has {', '.join(available_versions())}"
         ) from None
-    found: dict[str, dict[str, Any]] = document.get("$defs") or document["definitions"]
-    return found
 
 
 def _directory() -> Path:

@@ -182,16 +182,11 @@ def registry(version: str = DEFAULT_VERSION) -> KindRegistry:
 
 
 def _built_in(known: Definitions) -> Iterator[Kind]:
-    names = {
-        (found[0]["group"], found[0]["version"], found[0]["kind"]): name
-        for name in known.names()
-        if len(found := known.kinds_of(name)) == 1
-    }
     major, _, minor = known.version.partition(".")
     served_version = (int(major), int(minor))
     for (group, version), rows in TABLE.items():
         for kind, plural, namespaced, short_names, categories, subresources in rows:
-            definition = names.get((group, version, kind))
+            definition = known.kinds.get((group, version, kind))
             if definition is None:
                 continue
             yield Kind(

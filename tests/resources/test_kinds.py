@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from orchestrator.resources.definitions import (
+    Definitions,
     available_versions,
     definitions,
     published_definitions,
@@ -21,15 +22,9 @@ VERSIONS = ["1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"]
 def test_every_stable_kind_of_the_definitions_is_served(version: str) -> None:
     """A type with a v1 or v2 of its own is in the table, unless it is only a request's body."""
     bodies = {"APIGroup", "APIVersions", "Eviction", "Scale", "Status", "TokenRequest"}
-    known = definitions(version)
-    published = {
-        (found[0]["group"], found[0]["version"], found[0]["kind"])
-        for name in known.names()
-        if len(found := known.kinds_of(name)) == 1
-    }
     stable = {
         entry
-        for entry in published
+        for entry in definitions(version).kinds
         if entry[1] in {"v1", "v2"} and not entry[2].endswith("List") and entry[2] not in bodies
     }
     served = {(kind.group, kind.version, kind.kind) for kind in registry(version).kinds()}
@@ -38,6 +33,24 @@ def test_every_stable_kind_of_the_definitions_is_served(version: str) -> None:
     flow = "flowcontrol.apiserver.k8s.io"
     kept = {(flow, "v1beta3", "FlowSchema"), (flow, "v1beta3", "PriorityLevelConfiguration")}
     assert old == (kept if version == "1.31" else set())
+
+
+@pytest.mark.parametrize("version", available_versions())
+def test_kinds_are_found_as_if_all_was_read(version: str) -> None:
+    """In the order of the document, though it is only searched for where they are named."""
+    read = [
+        ((kinds[0]["group"], kinds[0]["version"], kinds[0]["kind"]), name)
+        for name, definition in published_definitions(version).items()
+        if len(kinds := definition.get("x-kubernetes-group-version-kind", ())) == 1
+    ]
+    assert list(definitions(version).kinds.items()) == read
+
+
+def test_a_document_that_cannot_be_searched_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be set in another way one day."""
+    monkeypatch.setattr("orchestrator.resources.definitions.find_kinds", lambda _: {})
+    read = Definitions("1.35")
+    assert read.kinds == definitions("1.35").kinds
 
 
 @pytest.mark.parametrize(
