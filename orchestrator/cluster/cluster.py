@@ -38,8 +38,7 @@ from orchestrator.node import (
 from orchestrator.node.logs import NodeLogs, PodLogs
 from orchestrator.node.pod_sessions import NodeSessions, PodSessions
 from orchestrator.node.runtime import Courses
-from orchestrator.node.usage import Measure, UsageMeter
-from orchestrator.node.volumes import ProvisionedVolumes, VolumeDirectories
+from orchestrator.node.usage.meter import UsageMeter
 from orchestrator.policies import (
     Evaluator,
     MatchConditions,
@@ -56,6 +55,7 @@ from orchestrator.webhooks.client import WebhookClient
 from orchestrator.webhooks.conversion import ConversionWebhooks
 
 if TYPE_CHECKING:
+    from orchestrator.node.usage import Measure
     from orchestrator.scheduler import Scheduler
     from orchestrator.scheduler.configuration import SchedulerConfiguration
     from orchestrator.scheduler.extending.registry import Plugins
@@ -303,6 +303,8 @@ class BareCluster:
         nodes = self._node_configs()
         volumes = None
         if config.runtime == "process":
+            from orchestrator.node.volumes import VolumeDirectories
+
             volumes = VolumeDirectories(self._directory / "mounts", self.accounts)
         kubelet = EventRecorder(self.store, "kubelet")
         if self._restarting:
@@ -397,6 +399,8 @@ class BareCluster:
         keys = self._directory / "pki"
         storage: dict[str, Any] = {}
         if self.config.runtime == "process":  # a simulated cluster touches no disk
+            from orchestrator.node.volumes import ProvisionedVolumes
+
             place = self._directory / "volumes"
             storage = {
                 "volume_directory": str(place),

@@ -14,11 +14,9 @@ from urllib.parse import urlencode
 
 import orjson
 
-from orchestrator.controllers.autoscaler import MetricsError
-from orchestrator.controllers.autoscaler.source import Question
+from orchestrator.controllers.autoscaler.source import MetricsError, Question
 from orchestrator.egress import Call, CallError, Egress, resolve_service
-from orchestrator.node.usage import UsageMeter
-from orchestrator.node.usage.objects import pod_metrics
+from orchestrator.node.usage.meter import UsageMeter
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, spec_of
 from orchestrator.resources.usage_metrics import GROUP
@@ -68,6 +66,8 @@ class ClusterMetrics:
             if service is not None and spec_of(service).get("service"):
                 return await self._forward(question, version, service)
         if question.group == GROUP and self._meter is not None:
+            from orchestrator.node.usage.objects import pod_metrics
+
             return {"items": [pod_metrics(usage) for usage in await self._meter.pods(pods)]}
         if question.group == "custom.metrics.k8s.io":
             raise MetricsError(f"no custom metrics API ({question.group}) registered")

@@ -202,7 +202,7 @@ class Admissions:
             return None
         if uid in self._refused:
             return self._refused[uid]
-        if _is_over(pod):
+        if is_terminal(pod):
             return None
         wanted = self._amounts.of(pod["spec"])
         if not self._has_begun(pod):
@@ -219,7 +219,7 @@ class Admissions:
         uid = pod["metadata"]["uid"]
         if uid not in self._taken:
             return
-        if _is_over(pod):
+        if is_terminal(pod):
             self._release(uid)
         elif before is not None and before["spec"] is not pod["spec"]:
             self._release(uid)
@@ -241,7 +241,7 @@ class Admissions:
             if uid in refused:
                 self._refused[uid] = refused[uid]
             elif uid in known or self._has_begun(pod):
-                if not _is_over(pod):
+                if not is_terminal(pod):
                     self._take(pod)
             else:
                 unknown.append(pod)
@@ -274,5 +274,6 @@ def _arrival(pod: Object) -> tuple[str, str, str]:
     return metadata.get("creationTimestamp") or "", metadata["namespace"], metadata["name"]
 
 
-def _is_over(pod: Object) -> bool:
+def is_terminal(pod: Object) -> bool:
+    """Tell whether the stored phase says that the pod is over; that is never taken back."""
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

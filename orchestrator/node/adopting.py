@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orchestrator.node.core import is_terminal
+from orchestrator.node.admission import is_terminal
 from orchestrator.node.launching import WaitingError, end, simulate
 from orchestrator.node.runtime import ContainerOf, ContainerRecord
 from orchestrator.node.states import ContainerState, Phase, PodState, Role, statuses_of

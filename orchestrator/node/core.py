@@ -7,6 +7,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
 
 from __future__ import annotations
 
+from orchestrator.node.admission import is_terminal
 from orchestrator.node.ending import end, end_all, grace_for, grace_of, remaining_grace
 from orchestrator.node.plans import FINISHED, NOTHING, Draft, Plan
 from orchestrator.node.restarting import comes_back, is_due, restart_due, restarts
@@ -177,8 +178,3 @@ def deadline_of(state: PodState) -> float | None:
         return (parse_time(begun) if begun else state.started_at) + float(seconds)
     except ValueError:
         return state.started_at + float(seconds)
-
-
-def is_terminal(pod: Object) -> bool:
-    """Whether the stored phase says that the pod is over; that is never taken back."""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from actors import Clock
-from orchestrator.node._logfiles import EntryFormatter, LogCursor, cri_time, pod_log_directory
 from orchestrator.node.runtime import ContainerRecord
-from orchestrator.node.simulated_logs import MemoryCursor
-from orchestrator.node.states import Role, specs_of
 from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError, bad_request
-from orchestrator.resources.log_refusals import (
-    container_status,
-    last_id,
-    no_log,
-    no_previous_log,
-)
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, uid_of
+
+if TYPE_CHECKING:
+    from orchestrator.node._logfiles import EntryFormatter, LogCursor
+    from orchestrator.node.simulated_logs import MemoryCursor
 
 _POLL = 0.1
 """Seconds between looks at a followed log; one ``stat`` and one ``read`` each."""
@@ -104,12 +99,18 @@ class NodeLogs:
 
     async def open(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
         """Open a container's log; see `PodLogs.open`."""
+        from orchestrator.node._logfiles import EntryFormatter, cri_time
+        from orchestrator.node.states import Role, specs_of
+        from orchestrator.resources.log_refusals import container_status
+
         name = container or _only_container(pod)
         if (address := self._unreachable(pod)) is not None:
             place = f"{namespace_of(pod)}/{name_of(pod)}/{name}"
             url = f"https://{address}/containerLogs/{place}"
             raise StatusError(500, "", f'Get "{url}": dial tcp {address}: i/o timeout')
-        if all(item["name"] != name for role in Role for item in _listed(pod, role)):
+        if all(
+            item["name"] != name for role in Role for item in spec_of(pod).get(specs_of(role)) or ()
+        ):
             raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
         status = container_status(pod, name)
         simulated = str(status.get("containerID") or "").startswith("simulated:")
@@ -133,6 +134,8 @@ class NodeLogs:
     def _choose(
         self, pod: Object, container: str, status: Object, *, previous: bool
     ) -> ContainerRecord:
+        from orchestrator.resources.log_refusals import last_id, no_log, no_previous_log
+
         records = [item for item in self._known(pod) if item.started.of.container == container]
         records.sort(key=lambda item: item.started.of.attempt)
         if previous:
@@ -154,9 +157,13 @@ class NodeLogs:
     def _cursor(self, pod: Object, record: ContainerRecord) -> LogCursor | MemoryCursor:
         if self._simulated is not None:
             return self._simulated.cursor(record.started.id)
+        from orchestrator.node._logfiles import LogCursor
+
         return LogCursor(self._path(pod, record))
 
     def _path(self, pod: Object, record: ContainerRecord) -> Path:
+        from orchestrator.node._logfiles import pod_log_directory
+
         assert self._runtime is not None
         of = record.started.of
         directory = pod_log_directory(
@@ -173,11 +180,6 @@ class NodeLogs:
             return any(item.started.id == identity and item.exited is None for item in known)
 
         return runs
-
-
-def _listed(pod: Object, role: Role) -> Sequence[Object]:
-    listed: Sequence[Object] = spec_of(pod).get(specs_of(role)) or ()
-    return listed
 
 
 def _only_container(pod: Object) -> str:
@@ -203,6 +205,8 @@ async def _read(
     runs: Callable[[], bool] | None,
 ) -> AsyncIterator[bytes]:
     """Read to the end; with ``runs``, wait there for more until it says no."""
+    from orchestrator.node.simulated_logs import MemoryCursor
+
     try:
         while not formatter.is_full:
             # Asked before reading: what was written before the end is then read after it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from actors import ActorRef, ActorSystem
 from orchestrator.node import parent
@@ -11,8 +12,10 @@ from orchestrator.node.configs import NodeConfig
 from orchestrator.node.rosters import Roster
 from orchestrator.node.runtime import Courses, Runtime
 from orchestrator.node.surroundings import Recorder
-from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.resources.objects import Object, uid_of
+
+if TYPE_CHECKING:
+    from orchestrator.node.volumes import VolumeDirectories
 
 
 class NodeManager:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import ClassVar, Final, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias, assert_never
 
 from actors import Actor, MailboxFull, Supervision
-from orchestrator.node import core, pods, registration
+from orchestrator.node import pod_messages, registration
 from orchestrator.node.addresses import AddressPool
+from orchestrator.node.admission import is_terminal
 from orchestrator.node.configs import NodeConfig
+from orchestrator.node.node_pods import NodePod, NodePods, labelled_alike
 from orchestrator.node.outbox import Outbox, Writer
 from orchestrator.node.partitions import CutRecorder
-from orchestrator.node.pods import PodActor
 from orchestrator.node.registration import LEASE_NAMESPACE
-from orchestrator.node.resting import NodePod, NodePods, labelled_alike
 from orchestrator.node.runtime import ContainerExited, ContainerStarted, Runtime, RuntimeEvent
 from orchestrator.node.surroundings import Reader, Recorder, Surroundings
-from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.node.volumes.followers import Key
 from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, namespace_of
 from orchestrator.store.operations import Create, Modify, Operation
 
+if TYPE_CHECKING:
+    from orchestrator.node.volumes import VolumeDirectories
+
 _LEASES = "leases.coordination.k8s.io"
-_SEEN = pods.PodSeen()
+_SEEN = pod_messages.PodSeen()
 _POD = Supervision(max_restarts=1000, period=600.0)
 """A pod that fails again and again is tried for ever, at most every 30 s: it must not take its
 node, and then the next one, along."""
@@ -267,7 +269,7 @@ class NodeActor(Actor[Command]):
         for uid, pod in present.items():
             if uid in self._pods:
                 continue  # it has its address, or has given it back before its status was written
-            over = core.is_terminal(pod)  # then others may have its address by now
+            over = is_terminal(pod)  # then others may have its address by now
             address = (pod.get("status") or {}).get("podIP")
             if address and not over:
                 self._around.pool.claim(address, uid)
@@ -315,10 +317,10 @@ class NodeActor(Actor[Command]):
         elif pod is None:
             if entry is not None and not entry.removed:
                 entry.removed = True
-                self._tell(uid, entry, pods.PodRemoved())
+                self._tell(uid, entry, pod_messages.PodRemoved())
         elif entry is None:
             address = (pod.get("status") or {}).get("podIP")
-            if address and not core.is_terminal(pod):
+            if address and not is_terminal(pod):
                 self._around.pool.claim(address, uid)
             if not (self._resting.begin(pod) or self._resting.resume(pod)):
                 entry = self._pods[uid] = NodePod(pod)
@@ -336,7 +338,7 @@ class NodeActor(Actor[Command]):
                 return  # the pod's own words, come back
             self._tell(uid, entry, _SEEN)
 
-    def _tell(self, uid: str, entry: NodePod, message: pods.Command) -> None:
+    def _tell(self, uid: str, entry: NodePod, message: pod_messages.Message) -> None:
         """Tell a pod's actor; one at rest gets an actor instead, which looks at all there is."""
         if entry.ref is None:
             self._wake(uid, entry)
@@ -346,6 +348,9 @@ class NodeActor(Actor[Command]):
 
     def _wake(self, uid: str, entry: NodePod) -> None:
         """Give a pod an actor, which begins with a look at the entry and the runtime's records."""
+        # What pods need that have something to decide is loaded with the first of them.
+        from orchestrator.node.pods import PodActor
+
         around, cleared, settled = self._around, self._note_cleared, self._note_settled
         name, more = uid, 1
         while self.context.child(name) is not None:  # its predecessor has not ended yet
@@ -393,7 +398,7 @@ class NodeActor(Actor[Command]):
             if entry is None:
                 around.followers.leave(uid)
             elif entry.ref is not None:
-                self._tell(uid, entry, pods.Reconsider())
+                self._tell(uid, entry, pod_messages.Reconsider())
 
     # -- the runtime's news
 
@@ -412,7 +417,7 @@ class NodeActor(Actor[Command]):
             entry = self._pods.get(event.of.uid)
             if entry is not None:
                 # One at rest needs no message: the runtime's record says what the news says.
-                self._tell(event.of.uid, entry, pods.RuntimeTold(event=event))
+                self._tell(event.of.uid, entry, pod_messages.RuntimeTold(event=event))
             elif isinstance(event, ContainerExited):
                 self._runtime.remove(event.id)
             elif isinstance(event, ContainerStarted):

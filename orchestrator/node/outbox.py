@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from orchestrator.node.statuses import status_change
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from orchestrator.store.operations import Delete, DeleteOptions, Modify, Operation
@@ -105,6 +104,8 @@ class Outbox:
 
 def plan_write(proposals: Sequence[Proposal]) -> list[Operation]:
     """Return the operations of a batch: for each pod its status, then its removal."""
+    from orchestrator.node.statuses import status_change
+
     operations: list[Operation] = []
     for proposal in proposals:
         if proposal.status is not None:

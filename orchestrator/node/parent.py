@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, assert_never
 
 from actors import DEFERRED, Actor, ActorRef, Clock, Envelope, Supervision
 from orchestrator.node import nodes
 from orchestrator.node.configs import NodeConfig
+from orchestrator.node.node_pods import NodePods, SharedByPods
 from orchestrator.node.nodes import NodeActor, NodeParts, NodeStore
 from orchestrator.node.outbox import Outbox, Proposal, failed_for_now, plan_write
 from orchestrator.node.partitions import Partitions
-from orchestrator.node.resting import AlikeStatuses, NodePods
 from orchestrator.node.routing import route
 from orchestrator.node.runtime import Runtime
 from orchestrator.node.surroundings import Recorder
-from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from orchestrator.store import Expired, Follower
+
+if TYPE_CHECKING:
+    from orchestrator.node.volumes import VolumeDirectories
 
 _FOLLOWED = (
     "pods",
@@ -154,7 +156,7 @@ class NodesActor(Actor[Command]):
         self._partitions = Partitions() if partitions is None else partitions
         self._nodes: dict[str, ActorRef[nodes.Command]] = {}
         self._pods: dict[str, NodePods] = {}
-        self._alike = AlikeStatuses()
+        self._shared = SharedByPods()
         self._unstarted: OrderedDict[str, NodeConfig] = OrderedDict()
         self._registering: set[str] = set()
         self._waiting: dict[str, list[Envelope[Command]]] = {}
@@ -226,7 +228,7 @@ class NodesActor(Actor[Command]):
 
     def _spawn(self, config: NodeConfig) -> None:
         runtime, parts = self._runtimes[config.runtime], self._parts
-        pods = self._pods[config.name] = NodePods(self._alike, self._store.clock)
+        pods = self._pods[config.name] = NodePods(self._shared, self._store.clock)
         pods.cut = config.name in self._partitions
         self._nodes[config.name] = self.context.spawn(
             lambda: NodeActor(config, runtime, parts, pods), config.name, supervision=_NODE

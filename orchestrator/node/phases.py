@@ -5,7 +5,8 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
 
 from __future__ import annotations
 
-from orchestrator.node.core import has_failed_init, is_terminal, policy_of
+from orchestrator.node.admission import is_terminal
+from orchestrator.node.core import has_failed_init, policy_of
 from orchestrator.node.restarting import comes_back
 from orchestrator.node.states import BEGINNING, ContainerState, Phase, PodState, Role
 from orchestrator.resources.objects import is_deleting

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.node.runtime import Runtime
-from orchestrator.node.sessions import (
-    AttachRequest,
-    ExecRequest,
-    NotRunningError,
-    PortConnection,
-    Session,
-)
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, name_of, namespace_of, uid_of
+
+if TYPE_CHECKING:
+    from orchestrator.node.sessions import AttachRequest, ExecRequest, PortConnection, Session
 
 
 class PodSessions(Protocol):
@@ -78,6 +74,8 @@ class NodeSessions:
         for record in self._runtime.known(uid_of(pod)):
             if record.started.of.container == container and record.exited is None:
                 return record.started.id
+        from orchestrator.node.sessions import NotRunningError
+
         raise NotRunningError(f'container not found ("{container}")')
 
     async def execute(self, container: str, request: ExecRequest) -> Session:
@@ -91,6 +89,8 @@ class NodeSessions:
     def check(self, pod: Object) -> None:
         """Look whether a pod has a container that runs."""
         if all(record.exited is not None for record in self._runtime.known(uid_of(pod))):
+            from orchestrator.node.sessions import NotRunningError
+
             raise NotRunningError(f'pod not found ("{name_of(pod)}_{namespace_of(pod)}")')
 
     async def connect(self, pod: Object, port: int) -> PortConnection:

@@ -7,15 +7,16 @@ from typing import ClassVar, TypeAlias, assert_never
 
 from actors import Actor, Timer
 from orchestrator.node import core, launching
+from orchestrator.node.admission import is_terminal
 from orchestrator.node.adopting import take_over
 from orchestrator.node.containers import Containers
 from orchestrator.node.core import decide_pod
 from orchestrator.node.events import PodEvents
 from orchestrator.node.hooks import HookEnded
 from orchestrator.node.outbox import Proposal
+from orchestrator.node.pod_messages import PodRemoved, PodSeen, Reconsider, RuntimeTold
 from orchestrator.node.preparing import Preparation, PreparationDue
 from orchestrator.node.prober import ProbeAnswered, ProbeDue, Prober
-from orchestrator.node.runtime import RuntimeEvent
 from orchestrator.node.states import (
     ContainerState,
     Phase,
@@ -33,30 +34,8 @@ from orchestrator.resources.objects import uid_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodSeen:
-    """The store has a new revision of the pod; it is the entry's ``latest``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodRemoved:
-    """The store no longer has the pod: end it at once and clean up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconsider:
-    """Something the pod waits for may have come true."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Woken:
     """The time has come that the last decision named."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeTold:
-    """The runtime's news of one of the pod's containers."""
-
-    event: RuntimeEvent
 
 
 Command: TypeAlias = (
@@ -288,7 +267,7 @@ class PodActor(Actor[Command]):
         ):
             return False
         if not state.has_live:
-            return bool(core.is_terminal(state.pod) or state.refused or core.is_over(state))
+            return bool(is_terminal(state.pod) or state.refused or core.is_over(state))
         if state.failed or core.is_over(state):
             return False
         return all(_is_steady(item) for item in state.all())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from actors import Context, Timer
-from orchestrator.node import core
 from orchestrator.node.addresses import AddressesExhaustedError
+from orchestrator.node.admission import is_terminal
 from orchestrator.node.events import PodEvents
 from orchestrator.node.states import PodState
 from orchestrator.node.surroundings import Surroundings
@@ -70,7 +70,7 @@ class Preparation:
             or state.unsupported
             or state.gone
             or "deletionTimestamp" in state.pod["metadata"]
-            or core.is_terminal(state.pod)
+            or is_terminal(state.pod)
         ):
             return
         now = self._context.clock.now()
@@ -84,10 +84,10 @@ class Preparation:
         state, pool = self._state, self._around.pool
         state.address = known or state.pod["status"].get("podIP") or ""
         if state.address:
-            if state.has_live or not core.is_terminal(state.pod):
+            if state.has_live or not is_terminal(state.pod):
                 pool.claim(state.address, state.pod["metadata"]["uid"])
             return
-        if core.is_terminal(state.pod) or state.unsupported or state.refused:
+        if is_terminal(state.pod) or state.unsupported or state.refused:
             return
         try:
             now = self._context.clock.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from orchestrator.node import nodes
-from orchestrator.node.resting import NodePods
+from orchestrator.node.node_pods import NodePods
 from orchestrator.node.volumes.followers import Key
 from orchestrator.resources.objects import Object
 from orchestrator.store import ObjectEvent

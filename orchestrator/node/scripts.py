@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from orchestrator.node.annotations import PREFIX
 from orchestrator.node.probes import SUCCESS, Finding, Kind, Outcome
 from orchestrator.resources.objects import Object, annotations_of, spec_of
 
-PREFIX = "simulation.orchestrator/"
-"""Annotations under it script a pod's main containers; with a container's name before the word
-(``NAME.exit-code``) that container, which may be any."""
 _IMPLIED: Object = {"periodSeconds": 1, "failureThreshold": 1}
 """The readiness probe of a container that a script makes unready though it has none."""
 _UNREADY = ("unready", "ready-after-seconds")

@@ -6,11 +6,11 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors import Clock, TimerHandle
 from orchestrator.node._index import RecordIndex
-from orchestrator.node.images import Images, SimulatedImage, words_of
+from orchestrator.node.annotations import PREFIX
 from orchestrator.node.runtime import (
     ContainerExited,
     ContainerOf,
@@ -23,22 +23,17 @@ from orchestrator.node.runtime import (
     Listener,
     RuntimeEvent,
 )
-from orchestrator.node.scripts import PREFIX, script_of
-from orchestrator.node.sessions import (
-    AttachRequest,
-    ExecRequest,
-    NotRunningError,
-    PortConnection,
-    Session,
-    SessionError,
-)
 from orchestrator.node.simulated_ages import Ages
-from orchestrator.node.simulated_commands import Invocation, Program
-from orchestrator.node.simulated_logs import MemoryCursor
-from orchestrator.node.simulated_ports import Server
 from orchestrator.node.simulated_processes import Processes, SimulatedProcess
 from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
+
+if TYPE_CHECKING:
+    from orchestrator.node.images import Images, SimulatedImage
+    from orchestrator.node.sessions import AttachRequest, ExecRequest, PortConnection, Session
+    from orchestrator.node.simulated_commands import Program
+    from orchestrator.node.simulated_logs import MemoryCursor
+    from orchestrator.node.simulated_ports import Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +88,9 @@ def behaviour_of(
     Raises:
         ValueError: An annotation is not a number.
     """
+    from orchestrator.node.images import words_of
+    from orchestrator.node.scripts import script_of
+
     found = script_of(spec.pod, spec.container, words_of(image))
     if not found:
         return default
@@ -321,12 +319,14 @@ class SimulatedRuntime:
 
     async def execute(self, id: str, request: ExecRequest) -> Session:  # noqa: A002 - the protocol's word
         """Let a function answer a command; it ends with the container."""
+        # Few clusters of simulated nodes ever need it.
+        from orchestrator.node.sessions import NotRunningError
+        from orchestrator.node.simulated_commands import Invocation
+        from orchestrator.node.simulated_sessions import SimulatedSession, invocation_pipes
+
         record = self._records.get(id)
         if record is None or record.exited is not None:
             raise NotRunningError("the container does not run")
-        # Few clusters of simulated nodes ever need it.
-        from orchestrator.node.simulated_sessions import SimulatedSession, invocation_pipes
-
         pipes = invocation_pipes(stdin=request.stdin, tty=request.tty)
         process, program = self._processes.get(id), self._program
         if process is None and self._images and request.pod:
@@ -351,6 +351,8 @@ class SimulatedRuntime:
 
     async def attach_streams(self, id: str, request: AttachRequest) -> Session:  # noqa: A002 - the protocol's word
         """Take part in a container that says nothing, unless a function speaks for it."""
+        from orchestrator.node.sessions import ExecRequest
+
         asked = ExecRequest(
             command=(), stdin=request.stdin, stdout=request.stdout, stderr=request.stderr
         )
@@ -358,6 +360,7 @@ class SimulatedRuntime:
 
     async def connect(self, pod: Object, port: int) -> PortConnection:
         """Let a function answer a connection; where there is none, nobody listens."""
+        from orchestrator.node.sessions import SessionError
         from orchestrator.node.simulated_ports import connect
 
         address = (pod.get("status") or {}).get("podIP") or ""
@@ -384,6 +387,8 @@ class SimulatedRuntime:
         Raises:
             ConnectionError: Some function does, but not on this port.
         """
+        from orchestrator.node.sessions import SessionError
+
         for process in self._processes:
             image = self.declared(process.spec.container)
             if process.spec.address == address and image is not None and image.server is not None:
@@ -444,6 +449,8 @@ class SimulatedRuntime:
 
     def cursor(self, id: str) -> MemoryCursor:  # noqa: A002 - the protocol's word
         """Return the beginning of a container's log."""
+        from orchestrator.node.simulated_logs import MemoryCursor
+
         return MemoryCursor(self._processes.log(id))
 
     def remove(self, id: str) -> None:  # noqa: A002 - the protocol's word

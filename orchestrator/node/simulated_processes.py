@@ -7,14 +7,16 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from types import CoroutineType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from actors import Clock, TimerHandle
-from orchestrator.node.images import Images, Line, Main, SimulatedImage
 from orchestrator.node.runtime import ContainerRecord, ContainerSpec
-from orchestrator.node.simulated_commands import Program
-from orchestrator.node.simulated_logs import MemoryLog, StreamName
 from orchestrator.resources.objects import Object, spec_of
+
+if TYPE_CHECKING:
+    from orchestrator.node.images import Images, Line, Main, SimulatedImage
+    from orchestrator.node.simulated_commands import Program
+    from orchestrator.node.simulated_logs import MemoryLog, StreamName
 
 _PATIENCE: Final = 1.0
 """Real seconds that cancelled functions get to end when the runtime closes."""
@@ -150,6 +152,8 @@ class Processes:
         """Return a container's log; one that has written nothing gets an empty one."""
         found = self._logs.get(container)
         if found is None:
+            from orchestrator.node.simulated_logs import MemoryLog
+
             found = self._logs[container] = MemoryLog()
         return found
 

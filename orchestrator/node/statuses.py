@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 from functools import lru_cache
 
-from orchestrator.node.admission import refused_status
+from orchestrator.node.admission import is_terminal, refused_status
 from orchestrator.node.conditions import OWN_CONDITIONS, pod_conditions
-from orchestrator.node.core import is_terminal
 from orchestrator.node.phases import is_held, pod_phase
 from orchestrator.node.restarting import describe_backoff
 from orchestrator.node.states import (

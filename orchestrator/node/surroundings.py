@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from orchestrator.node.addresses import AddressPool
 from orchestrator.node.admission import Refusal
 from orchestrator.node.configs import NodeConfig
 from orchestrator.node.outbox import Outbox
 from orchestrator.node.runtime import Runtime
-from orchestrator.node.volumes import VolumeDirectories
 from orchestrator.node.volumes.followers import Followers
 from orchestrator.records import dataclass
 from orchestrator.resources.objects import Object
+
+if TYPE_CHECKING:
+    from orchestrator.node.volumes import VolumeDirectories
 
 _PROBED = 64
 """Processes of a node that are probed at the same time."""

@@ -12,8 +12,8 @@ from actors import SystemFailed
 from actors.testing import virtual
 from orchestrator.cluster import BareCluster, ClusterConfig
 from orchestrator.controllers.replicaset.actor import ReplicaSetController
+from orchestrator.node.annotations import PREFIX
 from orchestrator.node.pods import PodActor
-from orchestrator.node.scripts import PREFIX
 from orchestrator.scheduler import Scheduler
 from orchestrator.store.sequencer import Sequencer
 

@@ -10,7 +10,7 @@ import pytest
 
 from actors.testing import virtual
 from orchestrator.node import SimulatedRuntime, nodes, simulated_node
-from orchestrator.node.resting import AlikeStatuses
+from orchestrator.node.alike import AlikeStatuses
 from orchestrator.node.runtime import ContainerOf, ContainerStarted
 from orchestrator.node.statuses import status_change
 from orchestrator.resources.errors import StatusError

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from orchestrator.node.scripts import PREFIX
+from orchestrator.node.annotations import PREFIX
 from orchestrator.node.usage.courses import amount_at, parse_course
 from orchestrator.node.usage.scripted import Resource, Shares, is_busy_one, no_load
 from orchestrator.resources.conditions import is_condition_true

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from orchestrator.node.images import Declared
 from orchestrator.node.usage.amounts import ContainerUsage, NodeUsage, PodUsage, total
-from orchestrator.node.usage.loads import LoadBook, LoadedServices
-from orchestrator.node.usage.measuring import Measure, Reading
-from orchestrator.node.usage.scripted import used_by
 from orchestrator.resources.conditions import is_condition_true
 from orchestrator.resources.objects import Object, name_of, spec_of, status_of
 from orchestrator.resources.timestamps import parse_time
 from orchestrator.store.reading import Reads
+
+if TYPE_CHECKING:
+    from orchestrator.node.images import Declared
+    from orchestrator.node.usage.loads import LoadBook, LoadedServices
+    from orchestrator.node.usage.measuring import Measure, Reading
 
 WINDOW: Final = 15.0
 """Seconds: metrics-server's resolution."""
@@ -105,6 +106,8 @@ class UsageMeter:
         if self._measure is not None:
             processes = {id_ for pod in wanted if _is_process(pod) for id_ in _containers(pod)}
             rates = await self._measured(processes) if processes else None
+        from orchestrator.node.usage.loads import LoadBook, LoadedServices
+
         now = self._store.clock.now()
         if self._loaded is None:
             self._loaded = LoadedServices(self._store)
@@ -146,6 +149,8 @@ class UsageMeter:
     # -- simulated pods
 
     def _scripted(self, pod: Object, book: LoadBook, now: float) -> PodUsage | None:
+        from orchestrator.node.usage.scripted import used_by
+
         shares = book.shares_of(pod)
         used, youngest = [], WINDOW
         specs = _specs(pod)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from orchestrator.node.annotations import PREFIX
 from orchestrator.node.images import SimulatedImage, words_of
-from orchestrator.node.scripts import PREFIX, script_of
+from orchestrator.node.scripts import script_of
 from orchestrator.node.usage.courses import amount_at, parse_course
 from orchestrator.resources.objects import Object, spec_of
 from orchestrator.resources.quantities import parse
