@@ -221,15 +221,21 @@ async def test_init_containers_run_before_and_sidecars_beside_a_pods_processes(
     """In order; the sidecar is restarted when it ends, and ended last."""
     told = tmp_path / "told"
 
-    def say(name: str, then: str = "", **more: Any) -> dict[str, Any]:
-        script = f"echo {name} | tee -a {told}; {then}"
+    def say(name: str, then: str = "", before: str = "", **more: Any) -> dict[str, Any]:
+        script = f"{before}echo {name} | tee -a {told}; {then}"
         return {"name": name, "image": "i", "command": ["sh", "-c", script], **more}
 
     last = f"trap 'echo over >> {told}; exit 0' TERM; echo armed >> {told}"
     last += "; while :; do sleep 0.05; done"
     mains = [say("main", f"until grep -q armed {told}; do sleep 0.05; done; echo end")]
     once = f"[ $(grep -c side {told}) -lt 2 ] || {{ {last}; }}; exit 3"
-    inits = [say("first", "sleep 0.2"), say("side", once, restartPolicy="Always"), say("second")]
+    inits = [
+        say("first", "sleep 0.2"),
+        say("side", once, restartPolicy="Always"),
+        say(
+            "second", before="sleep 0.3; "
+        ),  # the sidecar has been started, which is not to say run
+    ]
     await processes.run("job", containers=mains, initContainers=inits, restartPolicy="Never")
     await processes.until(lambda: processes.pod("job")["status"]["phase"] == "Succeeded")
     lines = told.read_text().split()
