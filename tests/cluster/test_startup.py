@@ -6,7 +6,11 @@ import gc
 import json
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
+
+import pytest
 
 import orchestrator
 
@@ -31,12 +35,36 @@ SELDOM: Final = frozenset(
         "structlog",  # a line of the log
         "typer",
         "encodings.idna",  # a name that is no address
+        "orchestrator.api._forwarding",  # a server behind an APIService
+        "orchestrator.api._subresources",
+        "orchestrator.api._websockets",
+        "orchestrator.api._writing",  # a client that writes
+        "orchestrator.api.faults.rules",  # a fault
+        "orchestrator.node.images",  # what a program says of its images
+        "orchestrator.node.launching",  # a pod
+        "orchestrator.node.pods",
+        "orchestrator.node.resting",
+        "orchestrator.node.simulated_logs",
+        "orchestrator.node.usage.loads",  # kubectl top, an autoscaler
+        "orchestrator.node.volumes.directories",
+        "orchestrator.policies.matching",  # a policy
+        "orchestrator.resources.patches.apply",
+        "orchestrator.resources.patches.managed_fields",
+        "orchestrator.resources.printing.tables",  # kubectl get
+        "orchestrator.resources.strategies.pods",
+        "orchestrator.scheduler.configuration",  # a pod, or a configuration of one's own
+        "orchestrator.scheduler.core",
+        "orchestrator.scheduler.scheduler",
+        "orchestrator.webhooks.admission",  # a webhook
         "wsproto",  # a WebSocket
         "yaml",  # a body in YAML
         "zoneinfo",  # a CronJob's time zone
     }
 )
 """Modules that take milliseconds to load, and what they are loaded for."""
+
+NEEDED: Final = frozenset({"apiservices", "clusterroles", "garbage", "namespaces", "nodes"})
+"""Packages of the controllers that every cluster needs; all others sleep until they are needed."""
 
 IMPORT: Final = "import orchestrator; orchestrator.Cluster"
 
@@ -74,6 +102,7 @@ def test_importing_a_cluster_loads_nothing_that_it_seldom_needs() -> None:
     loaded = loaded_by(IMPORT)
     assert "orchestrator.embedded.cluster" in loaded
     assert loaded & SELDOM == set()
+    assert controllers(loaded) == NEEDED
 
 
 def test_a_plain_cluster_that_is_asked_and_closed_loads_nothing_that_it_seldom_needs() -> None:
@@ -81,6 +110,44 @@ def test_a_plain_cluster_that_is_asked_and_closed_loads_nothing_that_it_seldom_n
     loaded = loaded_by(LIVE)
     assert "orchestrator.embedded.cluster" in loaded
     assert loaded & SELDOM == set()
+    assert controllers(loaded) == NEEDED | {"system"}
+
+
+def test_what_is_loaded_later_is_there() -> None:
+    """A module that has moved would have its name in the list for nothing."""
+    ours = [name for name in SELDOM if name.startswith("orchestrator.")]
+    assert [name for name in ours if find_spec(name) is None] == []
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "orchestrator",
+        "orchestrator.api.faults",
+        "orchestrator.controllers",
+        "orchestrator.node",
+        "orchestrator.node.usage",
+        "orchestrator.node.volumes",
+        "orchestrator.resources.patches",
+        "orchestrator.resources.printing",
+        "orchestrator.scheduler",
+        "orchestrator.webhooks",
+    ],
+)
+def test_a_package_exports_what_it_loads_later(package: str) -> None:
+    """Each name leads to a module that has it; any other one is missing, as in every module."""
+    exporting = import_module(package)
+    for name in exporting.__all__:
+        assert getattr(exporting, name) is not None
+        assert name in vars(exporting), "found without a search from the second time on"
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'Nothing'"):
+        _ = exporting.Nothing
+
+
+def controllers(loaded: set[str]) -> set[str]:
+    """Return whose actors are loaded, by package."""
+    found = (name.split(".") for name in loaded if name.startswith("orchestrator.controllers."))
+    return {parts[2] for parts in found if parts[-1] in {"actor", "pods"} and len(parts) == 4}
 
 
 def test_importing_leaves_the_collector_as_it_was() -> None:

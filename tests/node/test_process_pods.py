@@ -232,9 +232,7 @@ async def test_init_containers_run_before_and_sidecars_beside_a_pods_processes(
     inits = [
         say("first", "sleep 0.2"),
         say("side", once, restartPolicy="Always"),
-        say(
-            "second", before="sleep 0.3; "
-        ),  # the sidecar has been started, which is not to say run
+        say("second", before="sleep 0.3; "),  # "side" was started before, no more
     ]
     await processes.run("job", containers=mains, initContainers=inits, restartPolicy="Never")
     await processes.until(lambda: processes.pod("job")["status"]["phase"] == "Succeeded")
