@@ -111,14 +111,15 @@ class Faults:
             ClusterError: It can't start again.
         """
         self._presence.require_here()
-        self._point.cut_watches()
-        self._gate.close()
-        self._gate.lead_to(Down())
-        try:
-            await self._served.restart()
-        except ClusterError:
-            self._presence.fail()
-            raise
+        async with self._core.changing:
+            self._point.cut_watches()
+            self._gate.close()
+            self._gate.lead_to(Down())
+            try:
+                await self._served.restart()
+            except ClusterError:
+                self._presence.fail()
+                raise
         await self._clock.settle()
 
     def api(

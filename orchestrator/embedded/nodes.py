@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.embedded.draining import DRAIN_SECONDS, Drain
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.embedded.client import Client
     from orchestrator.embedded.clocks import ClusterClock
     from orchestrator.embedded.presence import Presence
+    from orchestrator.node import NodeManager
 
 State: TypeAlias = Literal["running", "crashed", "partitioned", "foreign"]
 """How a node is. ``foreign``: only its Node object is there, which something else made."""
@@ -88,7 +90,10 @@ class Nodes(Mapping[str, "NodeHandle"]):
         """
         self._presence.require_here()
         described = tuple(parse_taint(text).described() for text in taints)
-        added = await self._core.add_node(name, capacity=capacity, labels=labels, taints=described)
+        async with self._core.changing:
+            added = await self._core.add_node(
+                name, capacity=capacity, labels=labels, taints=described
+            )
         await self._clock.settle()
         return self[added]
 
@@ -166,8 +171,8 @@ class NodeHandle:
         Raises:
             ClusterError: It is crashed already, or not of this program.
         """
-        self._require("running", "partitioned")
-        await self._core.nodes.kill(self.name)
+        async with self._changing("running", "partitioned") as nodes:
+            await nodes.kill(self.name)
         await self._clock.settle()
 
     async def recover(self) -> None:
@@ -176,8 +181,8 @@ class NodeHandle:
         Raises:
             ClusterError: It has not crashed.
         """
-        self._require("crashed")
-        await self._core.nodes.revive(self.name)
+        async with self._changing("crashed") as nodes:
+            await nodes.revive(self.name)
         await self._clock.settle()
 
     async def partition(self) -> None:
@@ -189,8 +194,8 @@ class NodeHandle:
         Raises:
             ClusterError: It has crashed, or is not of this program.
         """
-        self._require("running", "partitioned")
-        await self._core.nodes.partition(self.name)
+        async with self._changing("running", "partitioned") as nodes:
+            await nodes.partition(self.name)
         await self._clock.settle()
 
     async def heal(self) -> None:
@@ -199,8 +204,8 @@ class NodeHandle:
         Raises:
             ClusterError: It has crashed, or is not of this program.
         """
-        self._require("running", "partitioned")
-        await self._core.nodes.heal(self.name)
+        async with self._changing("running", "partitioned") as nodes:
+            await nodes.heal(self.name)
         await self._clock.settle()
 
     async def remove(self) -> None:
@@ -211,9 +216,9 @@ class NodeHandle:
         Raises:
             StatusError: The API refused to delete the object.
         """
-        self._presence.require_here()
-        if self.state != "foreign":
-            await self._core.nodes.remove(self.name)
+        async with self._changing() as nodes:
+            if self.state != "foreign":
+                await nodes.remove(self.name)
         try:
             await self._client.delete("nodes", self.name)
         except StatusError as error:
@@ -221,10 +226,17 @@ class NodeHandle:
                 raise
         await self._clock.settle()
 
-    def _require(self, *states: State) -> None:
+    @contextlib.asynccontextmanager
+    async def _changing(self, *states: State) -> AsyncIterator[NodeManager]:
+        """Let nothing else change for the block, which changes a node in one of these states."""
         self._presence.require_here()
+        async with self._core.changing:
+            self._require(*states)
+            yield self._core.nodes
+
+    def _require(self, *states: State) -> None:
         state = self.state
-        if state in states:
+        if not states or state in states:
             return
         if state == "foreign":
             raise ClusterError(

@@ -66,8 +66,9 @@ class Travels:
 
     async def record(self, path: Path) -> None:
         """See `Cluster.record`."""
-        await self.settle()
-        copied = await self._copy(self._core.store.sequence)
+        async with self._core.changing:
+            await self.settle()
+            copied = await self._copy(self._core.store.sequence)
         from actors.log.files import write_log  # SQLite, which no other way needs
 
         with self._core.store.clock.held():  # a disk takes real time
@@ -101,8 +102,9 @@ class Travels:
 
     async def snapshot(self) -> ClusterSnapshot:
         """See `Cluster.snapshot`."""
-        core, store = self._core, self._core.store
-        async with self._still():
+        core = self._core
+        async with core.changing, self._still():
+            store = core.store
             await self.settle()
             standing, courses = standing_of(core.nodes), core.nodes.courses()
             images = self._images.kept()
@@ -116,8 +118,9 @@ class Travels:
                 "runtime='simulated'; start another cluster instead"
             )
         snapshot.check(self._core.log)
-        nodes, store = self._core.nodes, self._core.store
-        async with self._still():  # what falls due on the way would be of neither time
+        # What falls due on the way would be of neither time.
+        async with self._core.changing, self._still():
+            nodes, store = self._core.nodes, self._core.store
             await self.settle()
             self._images.put_back(snapshot.images)
             nodes.put_back(snapshot.courses)

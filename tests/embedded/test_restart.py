@@ -105,3 +105,23 @@ async def test_snapshots_and_forks_reach_over_the_control_planes_end() -> None:
         assert [node.state for node in cluster.nodes.values()] == ["running", "running"]
         assert len(cluster.nodes["node-1"].pods) == 1
         await cluster.wait("deployment/web", "Available")
+
+
+@on_a_real_loop
+async def test_what_is_changed_at_the_same_time_is_changed_in_turn() -> None:
+    """Two ends of the control plane, nodes that go and come, snapshots: none meets another."""
+    async with Cluster(nodes=2, listen=None) as cluster:
+        await cluster.apply(deployment(replicas=3))
+        await cluster.wait("deployment/web", "Available")
+        snap = await cluster.snapshot()
+        one, two = cluster.nodes.values()
+        restart = cluster.faults.restart
+        await asyncio.gather(restart(), one.crash(), restart(), two.partition(), restart())
+        assert [one.state, two.state] == ["crashed", "partitioned"]
+        going = asyncio.create_task(cluster.fork())
+        back = (one.recover(), restart(), two.heal(), cluster.restore(snap), cluster.snapshot())
+        await asyncio.gather(*back, cluster.nodes.add("three"), restart())
+        async with await going:
+            assert [node.state for node in cluster.nodes.values()] == ["running"] * 3
+            await cluster.wait("node/three", "Ready", timeout=60)
+            await cluster.wait("deployment/web", "rollout", timeout=120)

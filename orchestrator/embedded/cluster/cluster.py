@@ -151,9 +151,10 @@ class Cluster(ClusterAccess, ClusterExtensions, ClusterImages, ClusterTroubles, 
         """
         self._presence.require_here()
         travels = self._travels
-        if version is None:
-            await travels.settle()
-        origin, moment = await travels.origin(version)
+        async with self.core.changing:
+            if version is None:
+                await travels.settle()
+            origin, moment = await travels.origin(version)
         config, setting = self.config, self._setting
         real = setting.mode == "real" or not isinstance(self.store.clock, VirtualClock)
         fork = Cluster(
