@@ -52,7 +52,11 @@ class Dormant(Actor[Waking]):
             self._follower = self._store.follow(self._awaited, self._notify)
 
     def receive(self, message: Waking) -> None:
-        """Become the other one, if there is something for it."""
+        """Become the other one, if there is something for it.
+
+        What a life before this one was still to be told, this one's or the other's, says nothing:
+        what there is was looked at since, at the start.
+        """
         if message is Waking.PRESENT or self._has_come():
             self.stopped()
             self.context.become(self._factory())
@@ -66,7 +70,8 @@ class Dormant(Actor[Waking]):
         self.context.ref.tell(Waking.CHANGED)
 
     def _has_come(self) -> bool:
-        assert self._follower is not None, "it follows where it found nothing"
+        if self._follower is None:
+            return False  # PRESENT is on its way
         try:
             events = self._follower.take()
         except Expired:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 
-from actors import ActorSystem
+from actors import Actor, ActorSystem, Supervision
 from actors.log import MemoryLog
 from actors.testing import virtual
 from orchestrator import Cluster
@@ -134,6 +137,42 @@ async def test_a_sleeper_that_is_crashed_sleeps_on_and_still_wakes() -> None:
         await cluster.apply(deployment(replicas=3))
         await cluster.wait("deployment/web", "rollout", timeout=60)
         assert len(await cluster.api.list("pods")) == 3
+
+
+@virtual
+async def test_what_an_earlier_life_was_told_is_no_matter() -> None:
+    """One that crashes with a message in its mailbox does not fail a second time over it."""
+
+    class World:
+        there: ClassVar[list[Any]] = []
+
+        def each(self, _: str) -> list[Any]:
+            return self.there
+
+        def follow(self, _: Any, notify: Callable[[], None]) -> Any:
+            self.notify = notify
+            return SimpleNamespace(close=lambda: None)
+
+    class Awake(Actor[Any]):
+        def receive(self, message: Any) -> None:
+            raise AssertionError(f"{message} is none of its own")
+
+    world = World()
+    async with ActorSystem() as system:
+        awaited = {"pods": lambda _: True}
+        ref = system.spawn(
+            lambda: Dormant(cast("Any", world), awaited, Awake),
+            "sleeper",
+            supervision=Supervision(max_restarts=9),
+        )
+        await asyncio.sleep(0)
+        world.there.append({})
+        world.notify()
+        ref.tell(cast("Any", "what the other one was to do"))
+        system.crash(ref, RuntimeError("killed"))
+        await asyncio.sleep(5)
+        assert isinstance(cast("Any", ref).actor, Awake)
+        assert ref.statistics().restarts == 1
 
 
 @on_a_real_loop
