@@ -243,10 +243,10 @@ def _revision(event: ObjectEvent) -> Revision:
         return Revision(event.sequence, when, "removed", stamp.by, "", (), new)
     fields = changed_fields(old, new)
     change: Literal["added", "changed"] = "added" if old is None else "changed"
-    return Revision(event.sequence, when, change, stamp.by, _manager(old, new), fields, new)
+    return Revision(event.sequence, when, change, stamp.by, manager_of(old, new), fields, new)
 
 
-def _manager(old: Object | None, new: Object) -> str:
+def manager_of(old: Object | None, new: Object) -> str:
     """Return the field manager that a write has made known, or changed the fields of."""
     entries = new["metadata"].get("managedFields") or ()
     known = (old["metadata"].get("managedFields") or ()) if old is not None else ()

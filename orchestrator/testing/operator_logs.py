@@ -11,6 +11,7 @@ import contextvars
 import logging
 import re
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
@@ -62,6 +63,7 @@ class HandlerLog(logging.Filter):
     Attributes:
         on_end: Called, on whichever thread, when a handler has come to an end.
         fresh: How often a handler began that had not failed before.
+        told: Whether the failures were shown in a failed test's report.
     """
 
     def __init__(self) -> None:
@@ -69,6 +71,7 @@ class HandlerLog(logging.Filter):
         super().__init__()
         self.on_end: Callable[[], object] = int
         self.fresh = 0
+        self.told = False
         self._at_work: Counter[_Place] = Counter()
         self._failures: dict[_Place, Failure] = {}
         self._least = logging.INFO
@@ -95,9 +98,11 @@ class HandlerLog(logging.Filter):
         with _detailed(logger) as least:
             self._least = least
             logger.addFilter(self)
+            _running.addFilter(_is_no_matter_of_course)
             try:
                 yield
             finally:
+                _running.removeFilter(_is_no_matter_of_course)
                 logger.removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -124,6 +129,40 @@ class HandlerLog(logging.Filter):
         elif match["what"] == "succeeded":
             self._failures.pop(place, None)
         self.on_end()
+
+
+LOGS: Final[weakref.WeakKeyDictionary[object, list[HandlerLog]]] = weakref.WeakKeyDictionary()
+"""Cluster → the logs of the operators that are at work beside it."""
+
+
+def failures_beside(cluster: object) -> list[Failure]:
+    """Return what has failed in the operators beside a `Cluster`."""
+    return [failure for log in LOGS.get(cluster, ()) for failure in log.failures]
+
+
+def note_as_told(cluster: object) -> None:
+    """Have the operators beside a `Cluster` not fail the test once more: its report tells all."""
+    for log in LOGS.get(cluster, ()):
+        log.told = True
+
+
+@contextlib.contextmanager
+def listed(cluster: object, log: HandlerLog) -> Iterator[None]:
+    """List a log as that of an operator beside a `Cluster`, for the block."""
+    logs = LOGS.setdefault(cluster, [])
+    logs.append(log)
+    try:
+        yield
+    finally:
+        logs.remove(log)
+
+
+_running: Final = logging.getLogger("kopf._core.reactor.running")
+
+
+def _is_no_matter_of_course(record: logging.LogRecord) -> bool:
+    """Leave out of failed tests' reports what is said of every operator on a thread."""
+    return not str(record.msg).startswith("OS signals are ignored")
 
 
 _lock = threading.Lock()

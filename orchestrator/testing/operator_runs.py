@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestrator.embedded import Cluster, ClusterError
 from orchestrator.embedded.sync import SyncCluster
-from orchestrator.testing.operator_logs import CURRENT, HandlerLog
+from orchestrator.testing.operator_logs import CURRENT, HandlerLog, listed
 from orchestrator.testing.operator_ways import (
     LOGIN,
     OthersThan,
@@ -73,6 +73,7 @@ class OperatorRun:
         """Load its handlers, and lead its clients to the cluster."""
         with contextlib.ExitStack() as exits:
             exits.enter_context(self.log.listening())
+            exits.enter_context(listed(self._cluster, self.log))
             modules = []
             exits.enter_context(self._environment(cluster))
             if self._registry is None and self._files:
@@ -219,7 +220,7 @@ class OperatorRun:
 
     def raise_failures(self) -> None:
         """Raise what has failed in the operator, or has ended it."""
-        if self._failed:
+        if self._failed or self.log.told:
             return
         if self._error is not None:
             self._refuse_end()

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.embedded.travel_changes import field_text
+from orchestrator.embedded.travel_changes import field_text, manager_of
 from orchestrator.resources.differences import changed_fields
 from orchestrator.testing.wellness import is_of_interest
 
@@ -34,7 +34,7 @@ def rows_of(events: Iterable[ObjectEvent], most: int) -> list[list[str]]:
     """
     runs: list[list[ObjectEvent]] = []
     for event in events:
-        if not is_of_interest(event.key[0], event.object):
+        if not is_of_interest(event.key[0], event.object) or _is_a_node_s_own(event):
             continue
         if runs and _alike(runs[-1][-1], event):
             runs[-1].append(event)
@@ -47,22 +47,33 @@ def _alike(one: ObjectEvent, other: ObjectEvent) -> bool:
     return (
         one.type == other.type == "MODIFIED"
         and one.key == other.key
-        and one.stamp.by == other.stamp.by
+        and _actor(one) == _actor(other)
     )
+
+
+def _is_a_node_s_own(event: ObjectEvent) -> bool:
+    """Tell whether a node says of itself that it is there, as all nodes of all clusters do."""
+    return event.key[0] == "nodes" and event.stamp.by == "kubelet"
+
+
+def _actor(event: ObjectEvent) -> str:
+    """Return the field manager, which tells programs of one user apart; the user without one."""
+    return manager_of(event.previous, event.object) or event.stamp.by
 
 
 def _row(run: Sequence[ObjectEvent]) -> list[str]:
     first, last = run[0], run[-1]
     resource, namespace, name = last.key
+    plural = resource.partition(".")[0]
     stamp = last.stamp
     when = dt.datetime.fromtimestamp(stamp.time, dt.UTC) if stamp.time else None
     several = len(run) > 1
     return [
         f"{first.sequence}-{last.sequence}" if several else str(last.sequence),
         f"{when:%H:%M:%S}.{when.microsecond // 1000:03}" if when else "",
-        stamp.by,
+        _actor(last),
         f"{last.type} x{len(run)}" if several else last.type,
-        f"{resource} {namespace}/{name}" if namespace else f"{resource} {name}",
+        f"{plural} {namespace}/{name}" if namespace else f"{plural} {name}",
         _changed(last),
     ]
 

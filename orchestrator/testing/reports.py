@@ -13,6 +13,7 @@ from orchestrator.node.logs import LogOptions
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, meta, name_of, namespace_of, status_of
 from orchestrator.resources.printing import table
+from orchestrator.testing.operator_logs import failures_beside, note_as_told
 from orchestrator.testing.records import HEADS, rows_of
 from orchestrator.testing.wellness import is_of_interest, is_unwell
 
@@ -51,6 +52,7 @@ def describe(cluster: Cluster | SyncCluster) -> str:
         return cluster.call(_described, cluster.asynchronous)
     parts = (
         _head(cluster),
+        _operators(cluster),
         *_objects(cluster),
         _events(cluster),
         _records(cluster),
@@ -80,6 +82,7 @@ def titled(texts: Iterable[str]) -> list[tuple[str, str]]:
 
 def told(cluster: Any) -> str:
     """Return a description, or why there is none."""
+    note_as_told(cluster.asynchronous if isinstance(cluster, SyncCluster) else cluster)
     try:
         return describe(cluster)
     except Exception as error:  # noqa: BLE001 - the test's own failure must be seen all the same
@@ -111,6 +114,11 @@ def _epoch(cluster: Cluster) -> str:
     return f", epoch={cluster.clock.now() - cluster.store.clock.monotonic():.6f}"
 
 
+def _operators(cluster: Cluster) -> str:
+    failures = [f"  {failure}" for failure in failures_beside(cluster)]
+    return "\n".join(("failed in operators beside it:", *failures)) if failures else ""
+
+
 # -- objects
 
 
@@ -124,7 +132,7 @@ def _objects(cluster: Cluster) -> Iterator[str]:
         if objects and not any(kind.resource == other.resource for _, other, _ in found):
             objects.sort(key=lambda obj: not is_unwell(obj))
             found.append((is_unwell(objects[0]), kind, objects))
-    found.sort(key=lambda item: not item[0])
+    found.sort(key=lambda item: (not item[0], item[1].resource == "nodes"))
     for _, kind, objects in found:
         yield f"{kind.plural}:\n{_table_of(kind, objects, cluster.clock.now())}"
 

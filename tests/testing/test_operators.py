@@ -22,6 +22,8 @@ from orchestrator.resources.objects import Object
 from orchestrator.testing import kopf_operator
 from tests.embedded.kit import EPOCH, config_map, on_a_real_loop
 
+pytest_plugins = ["pytester"]
+
 OPERATOR = """
 import kopf
 
@@ -274,3 +276,50 @@ async def test_on_a_loop_of_virtual_time_timers_are_exact(tmp_path: Path) -> Non
         await cluster.apply(counted("more"))  # the cluster lives on
     assert not others.done()
     others.cancel()
+
+
+def test_a_failed_test_s_report_tells_of_the_operator_once(
+    pytester: pytest.Pytester, file: Path
+) -> None:
+    """In its cluster's section; the fixture's end, which comes later, does not tell it again."""
+    pytester.makeini(
+        "[pytest]\naddopts = --strict-markers -p no:cacheprovider -p no:schemathesis\n"
+    )
+    pytester.makepyfile(
+        f"""
+        import pytest
+        from orchestrator.testing import kopf_operator
+
+        BROKEN = {broken()!r}
+
+        @pytest.fixture
+        def operated(sync_cluster):
+            with kopf_operator(sync_cluster, {str(file)!r}) as operator:
+                yield sync_cluster, operator
+
+        def test_fails_by_itself(operated):
+            cluster, operator = operated
+            cluster.apply(BROKEN)
+            operator.caught_up()
+            cluster.wait("configmap/broken", "jsonpath={{.data.number}}=1", timeout=0.1)
+
+        def test_fails_by_the_operator(operated):
+            cluster, operator = operated
+            cluster.apply(BROKEN)
+            operator.caught_up()
+        """
+    )
+    result = pytester.runpytest_inprocess("-q", "--show-capture=stdout")
+    result.assert_outcomes(failed=1, passed=1, errors=1)
+    failed = "Handler 'count' of configmap/broken (default) failed: RuntimeError: it is too dark"
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_fails_by_the_operator*",
+            '>*raise RuntimeError("it is too dark")',
+            "E*RuntimeError: it is too dark",
+            f"E*in the operator, {failed}",
+        ]
+    )
+    report = pytester.runpytest_inprocess("-q", "-k", "by_itself", "-p", "no:logging")
+    report.assert_outcomes(failed=1)
+    report.stdout.fnmatch_lines(["*- cluster -*", "failed in operators beside it:", f"  {failed}"])

@@ -76,3 +76,24 @@ def test_what_tells_nothing_of_a_test_is_left_out() -> None:
     """Such as the ConfigMap that every namespace has."""
     root = {**settings(), "metadata": {"name": "kube-root-ca.crt"}}
     assert rows_of([event(3, "ADDED", root, name="kube-root-ca.crt")], 10) == []
+
+
+def test_programs_of_one_user_are_told_apart() -> None:
+    """By the field manager that a write has noted."""
+    fields = {"manager": "kopf", "operation": "Update", "fieldsV1": {"f:data": {"f:x": {}}}}
+    now = settings(x="2")
+    now = {**now, "metadata": {**now["metadata"], "managedFields": [fields]}}
+    ((_, _, actor, *_),) = rows_of([event(3, "MODIFIED", now, settings(x="1"))], 10)
+    assert actor == "kopf"
+
+
+def test_a_node_s_own_word_is_left_out() -> None:
+    """What others say of it is not: that it is lost, say."""
+    node: Object = {"metadata": {"name": "n"}, "status": {}}
+    lost: Object = {**node, "status": {"lost": True}}
+    key = Key("nodes", "", "n")
+    events = [
+        ObjectEvent(3, "ADDED", key, node, None, Stamp(0, "kubelet")),
+        ObjectEvent(4, "MODIFIED", key, lost, node, Stamp(0, "node-controller")),
+    ]
+    assert [row[2:5] for row in rows_of(events, 10)] == [["node-controller", "MODIFIED", "nodes n"]]
