@@ -51,8 +51,11 @@ def lightkube_client(
     `SyncCluster`, or needs no socket at all, on the loop of a `Cluster`.
 
     ```python
+    from lightkube.resources.core_v1 import Node
+    from orchestrator.testing import lightkube_client
+
     async with lightkube_client(cluster, field_manager="my-operator") as client:
-        await client.apply(...)
+        nodes = [node async for node in client.list(Node)]
     ```
 
     Args:
@@ -94,7 +97,7 @@ def kubernetes_client(
 ) -> kubernetes.client.ApiClient:
     """Return an ``ApiClient`` of the official library; a context manager, which blocks.
 
-    ```python
+    ```py
     with kubernetes_client(sync_cluster) as client:
         kubernetes.client.CoreV1Api(client).list_node()
     ```
@@ -122,6 +125,9 @@ async def kubernetes_asyncio_client(
     """Return an ``ApiClient`` of the asynchronous library; to be used in ``async with``.
 
     ```python
+    import kubernetes_asyncio
+    from orchestrator.testing import kubernetes_asyncio_client
+
     async with await kubernetes_asyncio_client(cluster) as client:
         await kubernetes_asyncio.client.CoreV1Api(client).list_node()
     ```
@@ -166,6 +172,8 @@ def kr8s_client(
     """Return kr8s' ``Api``: to be awaited, or ready for a `SyncCluster`.
 
     ```python
+    from orchestrator.testing import kr8s_client
+
     api = await kr8s_client(cluster)
     pods = [pod async for pod in api.get("pods")]
     ```

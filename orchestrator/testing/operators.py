@@ -112,7 +112,7 @@ def kopf_operator(
 ) -> Any:
     """Run a kopf operator beside a cluster for a block, which begins when the operator watches.
 
-    ```python
+    ```py
     async with kopf_operator(cluster, "site_operator.py") as operator:
         await cluster.apply("site.yaml")
         await cluster.wait("site/blog", "jsonpath={.status.phase}=Created")

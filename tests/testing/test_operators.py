@@ -282,9 +282,7 @@ def test_a_failed_test_s_report_tells_of_the_operator_once(
     pytester: pytest.Pytester, file: Path
 ) -> None:
     """In its cluster's section; the fixture's end, which comes later, does not tell it again."""
-    pytester.makeini(
-        "[pytest]\naddopts = --strict-markers -p no:cacheprovider -p no:schemathesis\n"
-    )
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(
         f"""
         import pytest
@@ -309,7 +307,8 @@ def test_a_failed_test_s_report_tells_of_the_operator_once(
             operator.caught_up()
         """
     )
-    result = pytester.runpytest_inprocess("-q", "--show-capture=stdout")
+    plugins = [f"-pno:{name}" for name in ("cacheprovider", "schemathesis", "logging")]
+    result = pytester.runpytest_inprocess("-q", *plugins)
     result.assert_outcomes(failed=1, passed=1, errors=1)
     failed = "Handler 'count' of configmap/broken (default) failed: RuntimeError: it is too dark"
     result.stdout.fnmatch_lines(
@@ -318,8 +317,9 @@ def test_a_failed_test_s_report_tells_of_the_operator_once(
             '>*raise RuntimeError("it is too dark")',
             "E*RuntimeError: it is too dark",
             f"E*in the operator, {failed}",
+            "*test_fails_by_itself*",
+            "*- cluster -*",
+            "failed in operators beside it:",
+            f"  {failed}",
         ]
     )
-    report = pytester.runpytest_inprocess("-q", "-k", "by_itself", "-p", "no:logging")
-    report.assert_outcomes(failed=1)
-    report.stdout.fnmatch_lines(["*- cluster -*", "failed in operators beside it:", f"  {failed}"])
