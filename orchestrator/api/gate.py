@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 INTERNAL: Final = "orchestrator.internal"
 """Key of the ASGI scope by which a caller in this program says that it waits for its answers."""
 
+SHOWN: Final = "/.token/"
+"""Begins a path of which the next part is the caller's token. Programs made with client-go, kubectl
+among them, show their tokens over TLS only: without TLS they would come as the administrator."""
+
 _BOOKMARK: Final = b'{"type":"BOOKMARK"'
 _HEAD: Final = 40
 """Bytes within which a piece tells its type: the length of a chunk may stand before it."""
@@ -65,6 +69,8 @@ class Gate:
             scope.setdefault(PEER, ADMIN)
             await self._serve(scope, receive, send)
             return
+        if scope["path"].startswith(SHOWN):
+            scope = with_token_of_path(scope)
         visitors = self.visitors
         watching = is_watch(scope)
         noted = visitors.ask(reads=not watching and scope.get("method") == "GET")
@@ -122,6 +128,17 @@ class Gate:
             await send(message)
 
         return scope, telling_send
+
+
+def with_token_of_path(scope: Scope) -> Scope:
+    """Return a request whose path begins with a token as one that shows it in a header."""
+    token, slash, path = scope["path"].removeprefix(SHOWN).partition("/")
+    header = (b"authorization", f"Bearer {token}".encode("latin-1"))
+    others = [each for each in scope["headers"] if each[0] != b"authorization"]
+    raw = scope.get("raw_path") or b""
+    begun = len(SHOWN) + len(token)
+    changed = {"path": slash + path, "raw_path": raw[begun:], "headers": [*others, header]}
+    return {**scope, **changed}
 
 
 def is_bookmark(chunk: bytes) -> bool:

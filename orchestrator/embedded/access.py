@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from orchestrator.access.accounts import split_user_name
+from orchestrator.api.gate import SHOWN
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.resources.users import User
 
@@ -58,7 +59,11 @@ class Doors:
     ) -> dict[str, Any]:
         """Return a kubeconfig as data; the administrator's unless a user is named."""
         token = None if user is None else self.token(user, groups)
-        return self._served.kubeconfig(token, namespace)
+        found = self._served.kubeconfig(token, namespace)
+        place = found["clusters"][0]["cluster"]
+        if token is not None and place["server"].startswith("http:"):
+            place["server"] += f"{SHOWN}{token}"
+        return found
 
     def write(self, data: Mapping[str, Any]) -> Path:
         """Write a kubeconfig into the cluster's directory, with which it goes; JSON is YAML too."""

@@ -155,8 +155,10 @@ def _asked_for(obj: Object, condition: Condition) -> Iterator[str]:
     there = [str(each.get("type")) for each in status.get("conditions") or ()]
     if name in _WORDS or not status or name.lower() in map(str.lower, there):
         return
-    from orchestrator.embedded.possible import not_seen
+    from orchestrator.embedded.possible import CONDITIONS, not_seen
 
+    if name in CONDITIONS.get(str(obj.get("kind")), ()):
+        return  # it has it as soon as it comes so far
     yield not_seen(str(obj.get("kind")), name, there, str(status.get("phase") or ""))
 
 

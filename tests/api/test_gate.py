@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.api.gate import is_open_ended, is_watch
+from orchestrator.api.gate import is_open_ended, is_watch, with_token_of_path
 
 ONE = "/api/v1/namespaces/default"
 
@@ -40,3 +40,19 @@ def test_a_watch_is_known_by_where_the_word_stands(
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode()}
     assert is_watch(scope) is watches
     assert is_open_ended(scope) is goes_on
+
+
+def test_a_token_in_the_path_is_as_good_as_one_in_a_header() -> None:
+    """For programs that show none without TLS; the rest of the path is what they ask for."""
+    scope = {
+        "path": "/.token/a.b-c_d/api/v1/nodes",
+        "raw_path": b"/.token/a.b-c_d/api/v1/nodes",
+        "headers": [(b"accept", b"*/*"), (b"authorization", b"Bearer old")],
+        "method": "GET",
+    }
+    assert with_token_of_path(scope) == {
+        "path": "/api/v1/nodes",
+        "raw_path": b"/api/v1/nodes",
+        "headers": [(b"accept", b"*/*"), (b"authorization", b"Bearer a.b-c_d")],
+        "method": "GET",
+    }

@@ -88,3 +88,46 @@ async def test_what_kubectl_follows_holds_no_time_up(kubectl: Path) -> None:
                 if process.returncode is None:
                     process.kill()
                 await process.communicate()
+
+
+OBSERVER = """
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: observer}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: observer}
+rules:
+- {apiGroups: [""], resources: [pods, pods/log], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [pods/exec], verbs: [create, get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: observer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: observer}
+subjects: [{kind: ServiceAccount, name: observer}]
+"""
+
+
+@on_a_real_loop
+async def test_kubectl_is_who_its_kubeconfig_is_for(kubectl: Path) -> None:
+    """Though it shows a token over TLS only; what the role lacks is refused, also in a stream."""
+    account = "system:serviceaccount:default:observer"
+    async with Cluster(nodes=1) as cluster:
+        await cluster.apply([OBSERVER, deployment(replicas=1)])
+        await cluster.wait("deployment/web", "Available")
+        path = cluster.kubeconfig_for(account)
+
+        async def kube(*arguments: str, check: bool = True) -> str:
+            done = await cluster.run(kubectl, *arguments, kubeconfig=path, check=check)
+            return done.stdout + done.stderr
+
+        assert account in await kube("auth", "whoami")
+        assert "web-" in await kube("get", "pods", "-n", "default")
+        assert await kube("exec", "deploy/web", "--", "echo", "hello", check=False) != "hello\n"
+        (pod,) = await cluster.api.list("pods")
+        assert await kube("exec", pod["metadata"]["name"], "--", "echo", "hello") == "hello\n"
+        refused = await kube("delete", "pod", pod["metadata"]["name"], check=False)
+        assert f'User "{account}" cannot delete resource "pods"' in refused
+        assert "no" in await kube("auth", "can-i", "delete", "pods", check=False)

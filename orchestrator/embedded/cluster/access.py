@@ -66,6 +66,9 @@ class ClusterAccess(ClusterLife):
     ) -> Path:
         """Write a kubeconfig with a token, for somebody who may do what roles let them do.
 
+        Over plain HTTP the token stands in the server's path too: kubectl, helm and others made
+        with client-go show their tokens over TLS only.
+
         Args:
             user: A name; of a ServiceAccount that exists ``system:serviceaccount:NAMESPACE:NAME``.
             groups: That user's groups, beside those that every user is in.
@@ -104,7 +107,7 @@ class ClusterAccess(ClusterLife):
     ) -> Permission:
         """Tell whether roles let somebody do something, as ``kubectl auth can-i`` does.
 
-        ```python
+        ```py
         operator = "system:serviceaccount:default:operator"
         assert await cluster.can(operator, "create", "deployments")
         assert not await cluster.can(operator, "get", "secrets", name="master-key")

@@ -62,6 +62,9 @@ class SyncAccess(SyncLife):
     ) -> Path:
         """Write a kubeconfig with a token, for somebody who may do what roles let them do.
 
+        Over plain HTTP the token stands in the server's path too: kubectl, helm and others made
+        with client-go show their tokens over TLS only.
+
         Args:
             user: A name; of a ServiceAccount that exists ``system:serviceaccount:NAMESPACE:NAME``.
             groups: That user's groups, beside those that every user is in.
@@ -100,7 +103,7 @@ class SyncAccess(SyncLife):
     ) -> Permission:
         """Tell whether roles let somebody do something, as ``kubectl auth can-i`` does.
 
-        ```python
+        ```py
         operator = "system:serviceaccount:default:operator"
         assert cluster.can(operator, "create", "deployments")
         assert not cluster.can(operator, "get", "secrets", name="master-key")
