@@ -295,7 +295,7 @@ def test_a_failed_test_shows_its_cluster(pytester: pytest.Pytester) -> None:
             "events, the last *",
             "  Warning * FailedScheduling * pod/huge * 0/1 nodes are available: *",
             "event log, the last * records:",
-            "  * kubernetes-admin * ADDED * pods default/huge",
+            "  * orchestrator-library * ADDED * pods default/huge*",
             "log of default/fine, container main:",
             "  first words",
             "faults in force:",
