@@ -8,6 +8,11 @@ port; it counts as started when a client that connected anew has its answer. Bes
 asyncio server that answers the same request with nothing, and what envtest's documentation gives
 for a start of its API server and etcd, without controllers or nodes: 5 s. Processor time stands
 beside the time that passed, since a machine that others work on makes the latter useless.
+
+What a process holds is looked at on the way: how it grows is the slope of a line through the looks
+of the second half. In the first, caches of all kinds fill up, and the allocator's arenas: that
+is shown, and is not divided by clusters. What Python code has allocated is traced in a process of
+its own, since tracing takes time and memory itself.
 """
 
 from __future__ import annotations
@@ -22,7 +27,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+import tracemalloc
+from array import array
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -42,8 +49,10 @@ MODULES: Final = f"{CLUSTER}; import sys; print(len(sys.modules))"
 REQUEST: Final = b"GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 COMPILED: Final = {name: value for name, value in os.environ.items() if name != _UNCOMPILED}
 """With byte code kept, as it is of what is installed."""
-WARM: Final = 0.1
-"""Share of the clusters in a row after which growth counts: caches are full by then."""
+LOOKS: Final = 24
+"""How often what a process holds is looked at while clusters live in a row."""
+TRACED: Final = 200
+"""Clusters in a row whose allocations are traced, at most."""
 
 
 class Life(NamedTuple):
@@ -70,6 +79,15 @@ class Holdings(NamedTuple):
     tasks: int
     objects: int
     """What the cyclic collector knows."""
+    traced: int
+    """Bytes that Python code has allocated and not freed; 0 where they are not traced."""
+
+
+class Look(NamedTuple):
+    """What a process held when some clusters had lived."""
+
+    clusters: int
+    holdings: Holdings
 
 
 class Taken(NamedTuple):
@@ -155,32 +173,53 @@ def holdings() -> Holdings:
         threading.active_count(),
         len(asyncio.all_tasks()),
         len(gc.get_objects()),
+        tracemalloc.get_traced_memory()[0],
     )
 
 
-async def live_in_row(live: Callable[[], Awaitable[Life]], count: int) -> dict[str, Any]:
+async def live_in_row(
+    live: Callable[[], Awaitable[Life]], count: int, *, trace: bool = False
+) -> dict[str, Any]:
     """Let servers live one after another; return their lives, and what was held on the way."""
-    lives: list[Life] = []
-    before = holdings()
+    lives = array("d", bytes(8 * 3 * count))  # at once, and no objects: it must not grow itself
+    looks: list[Look] = []
+    if trace:
+        tracemalloc.start()
     for number in range(count):
-        if number == int(count * WARM):
-            before = holdings()
-        lives.append(await live())
-    return {"lives": lives, "before": before, "after": holdings()}
+        if number % max(count // LOOKS, 1) == 0:
+            looks.append(Look(number, holdings()))
+        lives[3 * number : 3 * number + 3] = array("d", await live())
+    looks.append(Look(count, holdings()))
+    return {"lives": list(by_threes(lives)), "looks": looks}
 
 
-def in_process(what: str, count: int) -> tuple[list[Life], Holdings, Holdings]:
+def by_threes(numbers: Iterable[float]) -> Iterator[tuple[float, ...]]:
+    """Return numbers by threes."""
+    each = iter(numbers)
+    return zip(each, each, each, strict=True)
+
+
+def in_process(what: str, count: int, *, trace: bool = False) -> tuple[list[Life], list[Look]]:
     """Do `live_in_row` in a process of its own, so that nothing is warm."""
     code = (
         "import asyncio, json; from benchmarks import startup; "
-        f"print(json.dumps(asyncio.run(startup.live_in_row(startup.live_{what}, {count}))))"
+        f"row = startup.live_in_row(startup.live_{what}, {count}, trace={trace}); "
+        "print(json.dumps(asyncio.run(row)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, cwd=ROOT
     )
     told = json.loads(done.stdout.splitlines()[-1])
     lives = [Life(*life) for life in told["lives"]]
-    return lives, Holdings(*told["before"]), Holdings(*told["after"])
+    return lives, [Look(clusters, Holdings(*held)) for clusters, held in told["looks"]]
+
+
+def growth(looks: Sequence[Look], what: str) -> float:
+    """Return by how much a holding grows with each cluster in the second half of a row."""
+    half = looks[-1].clusters / 2
+    late = [look for look in looks if look.clusters >= half]
+    held = [float(getattr(look.holdings, what)) for look in late]
+    return statistics.linear_regression([look.clusters for look in late], held).slope
 
 
 def add_imports(report: Report, runs: int) -> None:
@@ -230,8 +269,8 @@ def add_first(report: Report, runs: int) -> None:
 
 def add_row(report: Report, count: int) -> None:
     """Time clusters one after another, and what they leave behind."""
-    lives, before, after = in_process("cluster", count)
-    plain, _, _ = in_process("bare", count)
+    lives, looks = in_process("cluster", count)
+    plain, _ = in_process("bare", count)
     each = sum(life.closed for life in lives) / count
     report.add(f"{count} clusters in a row", 1e3 * each, "ms each", target=60, at_least=False)
     answered = _median_milliseconds([life.answered for life in lives])
@@ -242,12 +281,29 @@ def add_row(report: Report, count: int) -> None:
     report.add("of these, processor time", work, "ms")
     bare = sum(life.closed for life in plain) / count
     report.add("cluster ÷ bare server, in a row", each / bare, "ratio")
-    grown = (after.memory - before.memory) / 1024 / (count - int(count * WARM))
-    report.add("growth: memory", grown, "KiB a cluster", target=1, at_least=False)
-    more = (after.objects - before.objects) / (count - int(count * WARM))
-    report.add("growth: objects", more, "a cluster", target=1, at_least=False)
+    add_growth(report, looks)
+    _, traced = in_process("cluster", min(count, TRACED), trace=True)
+    grown = growth(traced, "traced") / 1024
+    note = f"second half of {traced[-1].clusters}"
+    report.add(
+        "growth: traced memory", grown, "KiB a cluster", target=0.5, at_least=False, note=note
+    )
+
+
+def add_growth(report: Report, looks: Sequence[Look]) -> None:
+    """Say how what a process holds grows from cluster to cluster."""
+    first, last = looks[1], looks[-1]  # before the first cluster, most modules were not loaded
+    middle = min(looks, key=lambda look: abs(look.clusters - last.clusters / 2))
+    warm = (middle.holdings.memory - first.holdings.memory) / 1024
+    note = f"from cluster {first.clusters} to {middle.clusters}, all together"
+    report.add("memory while caches and arenas fill", warm, "KiB", note=note)
+    note = f"second half of {last.clusters}"
+    grown = growth(looks, "memory") / 1024
+    report.add("growth: memory", grown, "KiB a cluster", target=0.5, at_least=False, note=note)
+    more = growth(looks, "objects")
+    report.add("growth: objects", more, "a cluster", target=0.5, at_least=False, note=note)
     for name in ("descriptors", "threads", "tasks"):
-        more = getattr(after, name) - getattr(before, name)
+        more = getattr(last.holdings, name) - getattr(middle.holdings, name)
         report.add(f"growth: {name}", more, "", target=0, at_least=False)
 
 
