@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cluster.dormant import Dormant
 from orchestrator.controllers.controller import Controller
 from orchestrator.scheduler.core.requests import request_of
 from tests.simulation.invariants import FINISHED
@@ -27,9 +28,11 @@ def _actor(world: World, *path: str) -> Any:
 
 def _store(world: World) -> Iterator[str]:
     followers = len(world.store._followers)
-    actors = [cell.actor for cell in world.cluster.system.guardian.rare().children.values()]
-    controllers = sum(isinstance(actor, Controller) for actor in actors)
-    most = controllers + len(("scheduler", "nodes")) + len(world.watchers)
+    known = sum(
+        name in {"scheduler", "nodes"} or isinstance(cell.actor, Controller | Dormant)
+        for name, cell in world.cluster.system.guardian.rare().children.items()
+    )
+    most = known + len(world.watchers)
     if followers > most:
         yield f"the store has {followers} followers, {most} are known"
     if pending := len(world.store._overlay):
@@ -38,6 +41,8 @@ def _store(world: World) -> Iterator[str]:
 
 def _scheduler(world: World) -> Iterator[str]:
     scheduler = _actor(world, "scheduler")
+    if isinstance(scheduler, Dormant):
+        return
     picture = scheduler._known
     if picture.assumed or len(picture.queue) or len(picture.cluster.nominations):
         yield (
