@@ -23,6 +23,8 @@ from orchestrator.resources.errors import StatusError, not_found
 from orchestrator.resources.kinds import Kind
 from orchestrator.resources.objects import Object, meta
 from orchestrator.resources.strategies import strategy_of
+from orchestrator.store.operations import DeleteOptions
+from orchestrator.store.rules import is_unsaid
 
 if TYPE_CHECKING:
     from orchestrator.api._access import Access
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 
 _DELETED_TOGETHER: Final = 100
 """Objects of a collection that are deleted at once: the store's queue is everyone's."""
+
+_PODS_STAY: Final = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+    "to remove them or set propagationPolicy=Orphan to suppress this warning"
+)
 
 
 class Writing:
@@ -125,6 +132,7 @@ class Writing:
         """Delete one object; the answer tells whether it is gone or going."""
         body = await self._delete_body(request)
         options, dry_run = delete_options(request, body)
+        warn_of_leaving(request, target, options)
         deleted = await self._store.delete(
             target.resource,
             target.scope,
@@ -163,6 +171,7 @@ class Writing:
         """Delete what a list would show, and answer with that."""
         body = await self._delete_body(request)
         options, dry_run = delete_options(request, body)
+        warn_of_leaving(request, target, options)
         caller = deleter_of(request, body)
         page = await self._lists.page(request, target)
 
@@ -185,3 +194,9 @@ class Writing:
         for begin in range(0, len(page.items), _DELETED_TOGETHER):
             await asyncio.gather(*map(remove, page.items[begin : begin + _DELETED_TOGETHER]))
         return await self._lists.respond(request, target.kind, page)
+
+
+def warn_of_leaving(request: Request, target: Target, options: DeleteOptions) -> None:
+    """Say that a Job's pods stay; source: pkg/registry/batch/job/storage."""
+    if target.resource == "jobs.batch" and is_unsaid(options):
+        request.warnings.append(_PODS_STAY)

@@ -200,7 +200,8 @@ class Client:
             name: Which object.
             namespace: Where.
             grace_seconds: For pods: until they are killed.
-            propagation: What becomes of what it owns; the kind's default unless given.
+            propagation: What becomes of what it owns; the kind's default unless given, which is
+                to go as well, but ``Orphan`` for Jobs: their pods stay.
         """
         options = {"gracePeriodSeconds": grace_seconds, "propagationPolicy": propagation}
         body = {name: value for name, value in options.items() if value is not None}

@@ -19,6 +19,9 @@ from orchestrator.store.operations import DeleteOptions
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
+ORPHANING = frozenset({"jobs.batch", "replicationcontrollers"})
+"""Resources whose dependents stay, unless a deletion says otherwise: upstream's strategies keep it
+so for the versions that are served, for clients that were there before the garbage collector."""
 POLICIES = ("Foreground", "Background", "Orphan")
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
@@ -108,7 +111,8 @@ def decide_delete(
         graceful = _delete_pod(current, options, now)
         if graceful is not None:
             return graceful
-    finalizers = _collector_finalizers(metadata.get("finalizers") or [], options)
+    present = metadata.get("finalizers") or []
+    finalizers = _collector_finalizers(present, options, orphans=key[0] in ORPHANING)
     if not finalizers:
         return Verdict("remove", current)
     marked = _mark(metadata, now, 0)
@@ -245,14 +249,28 @@ def _mark(metadata: dict[str, Any], when: float, grace: int | None) -> dict[str,
     return marked
 
 
-def _collector_finalizers(present: list[str], options: DeleteOptions) -> list[str]:
-    """Return the finalizers with those that ask the garbage collector for a policy."""
+def is_unsaid(options: DeleteOptions) -> bool:
+    """Tell whether a deletion does not say what becomes of dependents."""
+    return options.orphan_dependents is None and options.propagation_policy is None
+
+
+def _collector_finalizers(
+    present: list[str], options: DeleteOptions, *, orphans: bool = False
+) -> list[str]:
+    """Return the finalizers with those that ask the garbage collector for a policy.
+
+    Args:
+        present: Those that the object has; they decide where the options don't.
+        options: Of the deletion.
+        orphans: What is done where nothing else decides.
+    """
     if options.orphan_dependents is not None:
         wanted = ORPHAN if options.orphan_dependents else None
     elif options.propagation_policy is not None:
         wanted = {"Orphan": ORPHAN, "Foreground": FOREGROUND}.get(options.propagation_policy)
     else:
-        wanted = next((name for name in present if name in {ORPHAN, FOREGROUND}), None)
+        asked = next((name for name in present if name in {ORPHAN, FOREGROUND}), None)
+        wanted = asked or (ORPHAN if orphans else None)
     if wanted is not None and wanted in present:
         return present
     kept = [name for name in present if name not in {ORPHAN, FOREGROUND}]

@@ -497,9 +497,12 @@ async def one_slow_to_stop(batch: Any, cluster: Any, **spec: Any) -> Any:
 
 @virtual
 async def test_pods_of_a_deleted_job_are_let_go(batch: Any) -> None:
-    """When you delete the Job, its pods are removed too; #job-tracking-with-finalizers."""
+    """When you delete the Job, its pods are removed too; who does not ask for it leaves them.
+
+    #job-tracking-with-finalizers; pkg/registry/batch/job/strategy.go.
+    """
     async with batch.open_batch() as cluster:
-        for policy in ("Background", "Foreground", "Orphan"):
+        for policy in ("Background", "Foreground", "Orphan", None):
             await cluster.create(batch.job(run=None, parallelism=2))
             await asyncio.sleep(1)
             pods = cluster.pods()
@@ -507,7 +510,7 @@ async def test_pods_of_a_deleted_job_are_let_go(batch: Any) -> None:
             await asyncio.sleep(40)
             assert cluster.store.get("jobs.batch", "default", "work") is None
             left = [cluster.store.get("pods", "default", pod["metadata"]["name"]) for pod in pods]
-            if policy == "Orphan":
+            if policy in ("Orphan", None):
                 assert all(pod["metadata"].get("finalizers") is None for pod in left)
                 assert all(pod["status"]["phase"] == "Running" for pod in left)
             else:

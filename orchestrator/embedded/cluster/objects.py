@@ -78,7 +78,10 @@ class ClusterObjects(ClusterLife):
         return applied
 
     async def delete(self, source: Source, namespace: str = "default") -> None:
-        """Delete the objects of a source, the last applied first; those that are gone are fine."""
+        """Delete the objects of a source, the last applied first; those that are gone are fine.
+
+        What they own goes too, as with ``kubectl delete``.
+        """
         self._presence.require_here()
         client = self._client(namespace)
         for obj in reversed(await read_objects(source)):
@@ -86,7 +89,7 @@ class ClusterObjects(ClusterLife):
             where = namespace_of(obj) or namespace
             if kind is None or await client.find(kind.resource, name_of(obj), where) is None:
                 continue
-            await client.delete(kind.resource, name_of(obj), where)
+            await client.delete(kind.resource, name_of(obj), where, propagation="Background")
 
     async def wait(
         self,

@@ -144,7 +144,8 @@ class SyncClient:
             name: Which object.
             namespace: Where.
             grace_seconds: For pods: until they are killed.
-            propagation: What becomes of what it owns; the kind's default unless given.
+            propagation: What becomes of what it owns; the kind's default unless given, which is
+                to go as well, but ``Orphan`` for Jobs: their pods stay.
         """
         self._portal.call(
             self._async.delete,

@@ -63,7 +63,10 @@ class SyncObjects(SyncLife):
         return self._portal.call(self._async.apply, source, namespace)
 
     def delete(self, source: Source, namespace: str = "default") -> None:
-        """Delete the objects of a source, the last applied first; those that are gone are fine."""
+        """Delete the objects of a source, the last applied first; those that are gone are fine.
+
+        What they own goes too, as with ``kubectl delete``.
+        """
         self._portal.call(self._async.delete, source, namespace)
 
     def wait(
