@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
 import shutil
@@ -126,7 +125,6 @@ class BareCluster:
             serves the API with TLS sets it between `open` and `start`.
         client_certificate: Files of the certificate, and of its key, by which API servers behind
             this one know it; set like the authority.
-        changing: Held by whoever lets its control plane or nodes end and begin, one at a time.
     """
 
     seed: int
@@ -150,7 +148,6 @@ class BareCluster:
         self._origin = origin
         self.certificate_authority = ""
         self.client_certificate: tuple[str, str] | None = None
-        self.changing = asyncio.Lock()
         self._exits = contextlib.AsyncExitStack()
         self._life = contextlib.AsyncExitStack()
         self._runtime: Runtime | None = None

@@ -153,7 +153,8 @@ class Caller:
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
-                began.set_result(message["status"])
+                if not began.done():  # who asked has left meanwhile
+                    began.set_result(message["status"])
             elif data := message.get("body", b""):
                 await pieces.put(data)
 

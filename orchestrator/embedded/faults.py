@@ -111,16 +111,18 @@ class Faults:
             ClusterError: It can't start again.
         """
         self._presence.require_here()
-        async with self._core.changing:
-            self._point.cut_watches()
-            self._gate.close()
-            self._gate.lead_to(Down())
-            try:
-                await self._served.restart()
-            except ClusterError:
-                self._presence.fail()
-                raise
+        await self._presence.turns.take(self._restart)
         await self._clock.settle()
+
+    async def _restart(self) -> None:
+        self._point.cut_watches()
+        self._gate.close()
+        self._gate.lead_to(Down())
+        try:
+            await self._served.restart()
+        except Exception:
+            self._presence.fail()
+            raise
 
     def api(
         self,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.embedded.draining import DRAIN_SECONDS, Drain
@@ -14,7 +13,7 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, spec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from orchestrator.cluster import BareCluster
     from orchestrator.embedded.client import Client
@@ -90,10 +89,9 @@ class Nodes(Mapping[str, "NodeHandle"]):
         """
         self._presence.require_here()
         described = tuple(parse_taint(text).described() for text in taints)
-        async with self._core.changing:
-            added = await self._core.add_node(
-                name, capacity=capacity, labels=labels, taints=described
-            )
+        added = await self._presence.turns.take(
+            lambda: self._core.add_node(name, capacity=capacity, labels=labels, taints=described)
+        )
         await self._clock.settle()
         return self[added]
 
@@ -171,9 +169,7 @@ class NodeHandle:
         Raises:
             ClusterError: It is crashed already, or not of this program.
         """
-        async with self._changing("running", "partitioned") as nodes:
-            await nodes.kill(self.name)
-        await self._clock.settle()
+        await self._change_state(lambda nodes: nodes.kill(self.name), "running", "partitioned")
 
     async def recover(self) -> None:
         """Switch it on again after a crash: its pods' containers restart, as their policy says.
@@ -181,9 +177,7 @@ class NodeHandle:
         Raises:
             ClusterError: It has not crashed.
         """
-        async with self._changing("crashed") as nodes:
-            await nodes.revive(self.name)
-        await self._clock.settle()
+        await self._change_state(lambda nodes: nodes.revive(self.name), "crashed")
 
     async def partition(self) -> None:
         """Cut it off from the API: its containers go on.
@@ -194,9 +188,7 @@ class NodeHandle:
         Raises:
             ClusterError: It has crashed, or is not of this program.
         """
-        async with self._changing("running", "partitioned") as nodes:
-            await nodes.partition(self.name)
-        await self._clock.settle()
+        await self._change_state(lambda nodes: nodes.partition(self.name), "running", "partitioned")
 
     async def heal(self) -> None:
         """End its partition: it tells what has become of its pods, and hears what it missed.
@@ -204,9 +196,7 @@ class NodeHandle:
         Raises:
             ClusterError: It has crashed, or is not of this program.
         """
-        async with self._changing("running", "partitioned") as nodes:
-            await nodes.heal(self.name)
-        await self._clock.settle()
+        await self._change_state(lambda nodes: nodes.heal(self.name), "running", "partitioned")
 
     async def remove(self) -> None:
         """Take it away for good: its containers, and its Node object.
@@ -216,9 +206,13 @@ class NodeHandle:
         Raises:
             StatusError: The API refused to delete the object.
         """
-        async with self._changing() as nodes:
+        self._presence.require_here()
+
+        async def take_away() -> None:
             if self.state != "foreign":
-                await nodes.remove(self.name)
+                await self._core.nodes.remove(self.name)
+
+        await self._presence.turns.take(take_away)
         try:
             await self._client.delete("nodes", self.name)
         except StatusError as error:
@@ -226,13 +220,18 @@ class NodeHandle:
                 raise
         await self._clock.settle()
 
-    @contextlib.asynccontextmanager
-    async def _changing(self, *states: State) -> AsyncIterator[NodeManager]:
-        """Let nothing else change for the block, which changes a node in one of these states."""
+    async def _change_state(
+        self, change: Callable[[NodeManager], Awaitable[None]], *states: State
+    ) -> None:
+        """Do something to it when its turn comes, if it is in one of some states then."""
         self._presence.require_here()
-        async with self._core.changing:
+
+        async def turn() -> None:
             self._require(*states)
-            yield self._core.nodes
+            await change(self._core.nodes)
+
+        await self._presence.turns.take(turn)
+        await self._clock.settle()
 
     def _require(self, *states: State) -> None:
         state = self.state

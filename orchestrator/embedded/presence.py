@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from typing import Final, Literal, TypeAlias
 
 from orchestrator.embedded.errors import ClusterError
+from orchestrator.embedded.turns import MEANWHILE, Turns
 
 Stage: TypeAlias = Literal["new", "begun", "failed", "stopped"]
 """``failed``: it could not start, or not start again."""
 
 STARTED: Final = "this cluster was started before: make a new one"
 STOPPED: Final = "this cluster has stopped: make a new one"
-MEANWHILE: Final = "this cluster was stopped while this waited for it"
 _FAILED: Final = "this cluster could not start: make a new one"
 NOT_STARTED: Final = "this cluster is not started: "
 _LOOP_ENDED: Final = (
@@ -34,6 +34,7 @@ class Presence:
         stage: How far it has come.
         start_by: How a user starts it, for who has forgotten to.
         is_a_twins: Whether users only know its synchronous twin.
+        turns: In which what concerns all of it is done.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class Presence:
         self.stage: Stage = "new"
         self.start_by = "async with Cluster() as cluster"
         self.is_a_twins = False
+        self.turns = Turns()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limits: set[asyncio.Timeout] = set()
 

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 _TELLING: Final = 8
 """Events of an object that are shown to who waited for it in vain."""
 
+_RESTARTING: Final = 0.02
+"""Real seconds between looks whether a control plane is there again."""
+
 
 class Selection:
     """One object, or all of a kind that labels select."""
 
-    def __init__(self, store: Store, target: str, namespace: str, labels: str | None) -> None:
+    def __init__(
+        self, store: Callable[[], Store], target: str, namespace: str, labels: str | None
+    ) -> None:
         """Read what is asked for.
 
         Args:
-            store: Where the objects are.
+            store: Returns where the objects are; after a restart of the control plane, another one.
             target: ``deployment/web``, or ``pods`` for all that ``labels`` select.
             namespace: Where, for kinds that live in namespaces.
             labels: Which of them, where no one is named.
@@ -36,13 +41,17 @@ class Selection:
             StatusError: 404, there is no such kind.
             TypeError: What is given is no text.
         """
-        self._store = store
+        self._find_store = store
         self._target = target
-        self._reference = find_reference(store.registry, target)
+        self._reference = find_reference(store().registry, target)
         self._namespace = namespace if self._reference.kind.namespaced else ""
         if labels is not None and not isinstance(labels, str):
             raise TypeError(f"give labels as text, 'app=web,tier!=db', not {labels!r}")
         self._labels = parse_label_selector(labels) if labels else None
+
+    @property
+    def _store(self) -> Store:
+        return self._find_store()
 
     @property
     def kind(self) -> Kind:
@@ -69,22 +78,35 @@ class Selection:
 
     async def followed_until(self, holds: Callable[[], bool], timeout: float) -> bool:
         """Look again whenever an object of the kind changes, for so many seconds."""
-        changed = asyncio.Event()
-        follower = self._store.follow([self._reference.kind.resource], changed.set)
         try:
             async with asyncio.timeout(timeout):
-                while not holds():
-                    await changed.wait()
-                    changed.clear()
-                    try:
-                        follower.take()
-                    except Expired:  # a snapshot was put back: what is there now counts
-                        follower.restart(self._store.sequence)
+                held = False
+                while not held:
+                    held = await self._followed(self._store, holds)
         except TimeoutError:
             return False
-        finally:
-            follower.close()
         return True
+
+    async def _followed(self, store: Store, holds: Callable[[], bool]) -> bool:
+        """Do so in one life of the control plane; returns whether it holds at last."""
+        changed = asyncio.Event()
+        follower = store.follow([self._reference.kind.resource], changed.set)
+        ended = asyncio.create_task(store.ended())
+        ended.add_done_callback(lambda _: changed.set())
+        try:
+            while not (held := holds()) and not ended.done():
+                await changed.wait()
+                changed.clear()
+                try:
+                    follower.take()
+                except Expired:  # a snapshot was put back: what is there now counts
+                    follower.restart(store.sequence)
+        finally:
+            ended.cancel()
+            follower.close()
+        if not held:
+            await asyncio.sleep(_RESTARTING)
+        return held
 
     def describe(self, condition: Condition, timeout: float) -> str:
         """Say that a condition did not come true, and how things stand."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Travels:
-    """What a cluster's owner may ask of its past."""
+    """What a cluster's owner may ask of its past; what is awaited is done in turn (`Turns`)."""
 
     def __init__(self, core: BareCluster, images: ImageLookup) -> None:
         """Look back on the cluster of ``core``, which has started."""
@@ -57,6 +57,8 @@ class Travels:
             raise ClusterError(
                 "processes cannot run a second time: fork works with runtime='simulated'"
             )
+        if version is None:
+            await self.settle()
         at = store.sequence if version is None else version
         copy = MemoryLog.holding(*await self._copy(at))
         moment = store.clock.now() if at == store.sequence else past.time(at)
@@ -66,9 +68,8 @@ class Travels:
 
     async def record(self, path: Path) -> None:
         """See `Cluster.record`."""
-        async with self._core.changing:
-            await self.settle()
-            copied = await self._copy(self._core.store.sequence)
+        await self.settle()
+        copied = await self._copy(self._core.store.sequence)
         from actors.log.files import write_log  # SQLite, which no other way needs
 
         with self._core.store.clock.held():  # a disk takes real time
@@ -102,9 +103,8 @@ class Travels:
 
     async def snapshot(self) -> ClusterSnapshot:
         """See `Cluster.snapshot`."""
-        core = self._core
-        async with core.changing, self._still():
-            store = core.store
+        core, store = self._core, self._core.store
+        async with self._still():
             await self.settle()
             standing, courses = standing_of(core.nodes), core.nodes.courses()
             images = self._images.kept()
@@ -118,9 +118,8 @@ class Travels:
                 "runtime='simulated'; start another cluster instead"
             )
         snapshot.check(self._core.log)
-        # What falls due on the way would be of neither time.
-        async with self._core.changing, self._still():
-            nodes, store = self._core.nodes, self._core.store
+        nodes, store = self._core.nodes, self._core.store
+        async with self._still():  # what falls due on the way would be of neither time
             await self.settle()
             self._images.put_back(snapshot.images)
             nodes.put_back(snapshot.courses)

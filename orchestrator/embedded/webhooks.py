@@ -25,6 +25,8 @@ from actors import RealClock
 from orchestrator.api.certificates import Certificates, ensure_certificates
 from orchestrator.api.server import ApiServer, Tls
 from orchestrator.embedded.answering import answering
+from orchestrator.embedded.errors import ClusterError
+from orchestrator.embedded.turns import MEANWHILE
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 
@@ -79,6 +81,8 @@ class WebhookServer:
         self._numbers = itertools.count(1)
         self._answers: dict[str, Answer] = {}
         self._server: ApiServer | None = None
+        self._starting = asyncio.Lock()
+        self._stopped = False
         self._files: Certificates | None = None
 
     def certificates(self) -> Certificates:
@@ -92,14 +96,17 @@ class WebhookServer:
 
     async def add(self, answer: Answer) -> tuple[str, dict[str, Any]]:
         """Serve a function at a path of its own; returns the path and the ``clientConfig``."""
-        files = await asyncio.to_thread(self.certificates)
-        if self._server is None:
-            # The caller keeps its connections open, and does not look at one that is ended.
-            server = ApiServer(
-                self, port=0, tls=Tls(files.certificate_file, files.key_file), stop_deadline=0
-            )
-            await server.start()
-            self._server = server
+        async with self._starting:
+            files = await asyncio.to_thread(self.certificates)
+            if self._stopped:
+                raise ClusterError(MEANWHILE)
+            if self._server is None:
+                # The caller keeps its connections open, and does not look at one that is ended.
+                server = ApiServer(
+                    self, port=0, tls=Tls(files.certificate_file, files.key_file), stop_deadline=0
+                )
+                await server.start()
+                self._server = server
         path = f"/{next(self._numbers)}"
         self._answers[path] = answer
         bundle = base64.b64encode(files.ca_pem.encode()).decode()
@@ -111,7 +118,9 @@ class WebhookServer:
 
     async def stop(self) -> None:
         """Listen no longer."""
-        server, self._server = self._server, None
+        self._stopped = True
+        async with self._starting:
+            server, self._server = self._server, None
         if server is not None:
             await server.stop()
 

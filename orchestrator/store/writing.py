@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from actors import ActorRef, AskTimeout, Clock, MailboxFull
+from actors import ActorRef, ActorStopped, AskTimeout, Clock, MailboxFull
 from orchestrator.resources.errors import (
     STALE,
     FieldError,
@@ -437,6 +437,10 @@ class Writes(Reads):
             results.insert(at, refusal)
         return results
 
+    async def ended(self) -> None:
+        """Wait until it writes no more: its cluster stops, or its control plane starts anew."""
+        await self._ref.stopped()
+
     async def settle(self, *, timeout: float = 30.0) -> None:
         """Wait until all that was proposed before has been committed or refused, and is seen.
 
@@ -496,6 +500,10 @@ class Writes(Reads):
         except AskTimeout:
             raise service_unavailable(
                 f"the store did not answer within {timeout:g} s; the write may still happen"
+            ) from None
+        except ActorStopped:
+            raise service_unavailable(
+                "the store has stopped; the write may have happened just before"
             ) from None
         return results
 

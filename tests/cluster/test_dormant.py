@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
+import structlog
 
 from actors import Actor, ActorSystem, Supervision
 from actors.log import MemoryLog
 from actors.testing import virtual
 from orchestrator import Cluster
-from orchestrator.cluster.dormant import Dormant
+from orchestrator.cluster.dormant import Dormant, Waking
 from orchestrator.controllers import ControllerConfig, controller_specs
 from orchestrator.controllers.awaiting import AWAITED, SCHEDULER
 from orchestrator.resources.kinds import registry
@@ -195,3 +196,18 @@ async def test_who_slept_does_what_it_would_have_done_awake(
     assert "job" in asleep
     assert still_asleep == set()
     assert slept == awake
+
+
+@on_a_real_loop
+async def test_one_that_crashes_as_it_is_woken_looks_at_what_there_is() -> None:
+    """What it was told before is not for the one that comes after it."""
+    async with Cluster(listen=None, nodes=0) as cluster:
+        cells = cast("Any", cluster.core.system.walk())
+        (sleeper,) = (cell for cell in cells if cell.name == "deployment")
+        sleeper.tell(Waking.CHANGED)
+        with structlog.testing.capture_logs() as logs:
+            cluster.faults.crash_controller("deployment")
+            await cluster.apply(deployment(replicas=0))
+            await cluster.wait("deployment/web", "rollout")
+        failed = [entry for entry in logs if entry["log_level"] == "error"]
+        assert len(failed) == 1, failed  # the crash itself

@@ -203,3 +203,13 @@ def test_more_writes_than_fit_are_told_to_come_again(
             await store.write([Create("configmaps", kit.config_map("later"))])
 
     scenario()
+
+
+@virtual
+async def test_a_store_that_has_stopped_says_that_a_write_may_have_happened(kit: Any) -> None:
+    """503: whoever writes then is a client of a server that is going away."""
+    async with kit.opened() as store:
+        pass
+    with pytest.raises(StatusError, match="the store has stopped; the write may have") as caught:
+        await store.create(kit.config_map("a"), resource="configmaps", namespace="default")
+    assert caught.value.code == 503

@@ -150,11 +150,7 @@ class Cluster(ClusterAccess, ClusterExtensions, ClusterImages, ClusterTroubles, 
             ClusterError: The nodes run processes, of which there is no second.
         """
         self._presence.require_here()
-        travels = self._travels
-        async with self.core.changing:
-            if version is None:
-                await travels.settle()
-            origin, moment = await travels.origin(version)
+        origin, moment = await self._presence.turns.take(lambda: self._travels.origin(version))
         config, setting = self.config, self._setting
         real = setting.mode == "real" or not isinstance(self.store.clock, VirtualClock)
         fork = Cluster(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 from dataclasses import replace
@@ -51,6 +52,7 @@ class ClusterLife:
         self._lookup = ImageLookup(self, self._presence)
         self._origin: Origin | None = None
         self._exits = contextlib.AsyncExitStack()
+        self._stopping: asyncio.Task[None] | None = None
         self._core: BareCluster | None = None
         self._served: ServedCluster
         self._app: ApiApplication
@@ -111,14 +113,25 @@ class ClusterLife:
         """
         if self._presence.stage == "begun":
             self._presence.require_here()
-            if not self._presence.is_a_twins:
+        if self._stopping is None:
+            if self._presence.stage == "begun" and not self._presence.is_a_twins:
                 witnesses.stopping(self)
+            # Like all that concerns the whole of it, it goes on though whoever waits is cancelled.
+            self._stopping = asyncio.create_task(self._stop(), name="cluster-stop")
+            self._stopping.add_done_callback(_heed)
+        elif self._stopping.done():
+            return
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        await self._presence.turns.close()
         try:
             await self._exits.aclose()
         finally:
             self._presence.end()
             if hasattr(self, "_gate"):
                 self._gate.lead_to(_Gone())
+            await self._exits.aclose()  # what was begun meanwhile
 
     def _serving(self) -> ServingConfig:
         listen = self._setting.listen
@@ -183,6 +196,12 @@ class ClusterLife:
     def seed(self) -> int:
         """What its chance began with; pass it again to repeat a run."""
         return self.core.seed
+
+
+def _heed(stopping: asyncio.Task[None]) -> None:
+    """Look at an error, should nobody wait for it any more."""
+    if not stopping.cancelled():
+        stopping.exception()
 
 
 class _Gone:

@@ -122,7 +122,7 @@ class ClusterObjects(ClusterLife):
         """
         self._presence.require_here()
         span_of(timeout, "timeout")
-        selection = Selection(self.store, target, namespace, labels)
+        selection = Selection(lambda: self.store, target, namespace, labels)
         holds = partial(selection.passes, check_of(condition))
         refuse_impossible(selection.kind, condition)
         async with self._presence.lasting():

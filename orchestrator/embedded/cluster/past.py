@@ -74,7 +74,7 @@ class ClusterPast(ClusterLife):
             LogError: It cannot be written, or something else is there.
         """
         self._presence.require_here()
-        await self._travels.record(Path(path))
+        await self._presence.turns.take(lambda: self._travels.record(Path(path)))
 
     async def snapshot(self) -> ClusterSnapshot:
         """Take note of all objects, to come back to with `restore` as often as one likes.
@@ -88,7 +88,7 @@ class ClusterPast(ClusterLife):
         It holds no copies, so it costs next to nothing.
         """
         self._presence.require_here()
-        return await self._travels.snapshot()
+        return await self._presence.turns.take(self._travels.snapshot)
 
     async def restore(self, snapshot: ClusterSnapshot) -> None:
         """Put back all objects as they were in a snapshot, with their old uids.
@@ -105,7 +105,7 @@ class ClusterPast(ClusterLife):
                 cannot be undone.
         """
         self._presence.require_here()
-        await self._travels.restore(snapshot)
+        await self._presence.turns.take(lambda: self._travels.restore(snapshot))
 
     @cached_property
     def _travels(self) -> Travels:

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.presence import MEANWHILE, NOT_STARTED, STOPPED
+from orchestrator.embedded.presence import NOT_STARTED, STOPPED
+from orchestrator.embedded.turns import MEANWHILE
 
 P = ParamSpec("P")
 T = TypeVar("T")
