@@ -13,6 +13,7 @@ import contextlib
 import heapq
 import inspect
 import itertools
+import math
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
@@ -176,8 +177,17 @@ class VirtualClock:
             timer.cancel()
 
     def call_later(self, seconds: float, callback: Callable[..., None], *args: Any) -> TimerHandle:
-        """Run the callback during the ``advance`` that passes that moment."""
+        """Run the callback during the ``advance`` that passes that moment; after infinity never.
+
+        Raises:
+            ValueError: The seconds are not a number.
+        """
         timer = _Timer(self, callback, args)
+        if not seconds < math.inf:
+            if math.isnan(seconds):
+                raise ValueError(f"a timer of {seconds} seconds: give a number, or infinity")
+            timer.clock = None  # time never comes to it, and must not be moved there
+            return timer
         heapq.heappush(self._timers, (self._now + max(0.0, seconds), next(self._numbers), timer))
         return timer
 

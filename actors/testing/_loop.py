@@ -9,6 +9,7 @@ next timer, and instead of waiting it moves the time.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 import random
 import selectors
@@ -84,6 +85,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._virtual_now
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run something at a moment; at infinity never, so that nobody waits for it day by day."""
+        if when == math.inf:
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
 
     def jump(self, seconds: float) -> None:
         """Move the time."""

@@ -16,6 +16,7 @@ import orjson
 
 from orchestrator.access.accounts import split_user_name
 from orchestrator.api.gate import SHOWN
+from orchestrator.embedded.arguments import text_of, texts_of
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.resources.users import User
 
@@ -38,6 +39,7 @@ _LOOKED_ONCE: Final = tuple(
 )
 """Modules that read ``KUBECONFIG`` when they are imported, into `_DEFAULT`."""
 
+_ACCOUNT: Final = "system:serviceaccount:"
 _DEFAULT: Final = "KUBE_CONFIG_DEFAULT_LOCATION"
 
 
@@ -78,7 +80,11 @@ class Doors:
         Raises:
             ClusterError: There is no such ServiceAccount.
         """
+        text_of(user, "a user")
+        groups = texts_of(groups, "groups")
         account = split_user_name(user)
+        if account is None and user.startswith(_ACCOUNT):
+            raise ClusterError(f"{user!r} names no ServiceAccount: write {_ACCOUNT}NAMESPACE:NAME")
         if account is not None:
             return self._account_token(*account, groups)
         key = (user, groups)

@@ -83,7 +83,7 @@ class Caller:
         """Return the answer to one request as it is; see `call`."""
         self._presence.require_here()
         scope = self._scope(method, path, query, content_type)
-        given = b"" if body is None else orjson.dumps(body)
+        given = b"" if body is None else _encoded(body)
         pieces: list[bytes] = []
         status = 500
         asked = False
@@ -234,6 +234,13 @@ class _Pieces:
 
 def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def _encoded(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise TypeError(f"what is sent has to be plain JSON data: {error}") from None
 
 
 def error_of(status: int, body: bytes) -> StatusError:

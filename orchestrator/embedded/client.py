@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
 import orjson
 
+from orchestrator.embedded.arguments import text_of, whole_of
 from orchestrator.embedded.calls import error_from
-from orchestrator.embedded.kinds import find_kind, path_of
+from orchestrator.embedded.kinds import find_kind, nearly, path_of
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.objects import Object, annotations_of, name_of, namespace_of
 
@@ -107,8 +108,8 @@ class Client:
             fields: A field selector, ``status.phase=Running``.
         """
         found = self.kind(kind)
-        where = None if all_namespaces else namespace or self.namespace
-        query = {"labelSelector": labels, "fieldSelector": fields}
+        where = None if all_namespaces else self._where(namespace)
+        query = _selectors(labels, fields)
         listed = await self._caller.call("GET", path_of(found, where), query=query)
         head = {"apiVersion": found.api_version, "kind": found.kind}
         return [head | item for item in listed["items"]]
@@ -172,13 +173,15 @@ class Client:
             subresource: ``status`` or ``scale``.
         """
         found = self.kind(kind)
+        if form is not None and form not in PATCHES:
+            raise ValueError(f"form={form!r}: choose one of {', '.join(PATCHES)}")
         if form is None:
             plain: Literal["strategic", "merge"] = "merge" if found.custom else "strategic"
             form = plain if isinstance(patch, Mapping) else "json"
         parts = (subresource,) if subresource else ()
         patched: Object = await self._caller.call(
             "PATCH",
-            path_of(found, namespace or self.namespace, name, *parts),
+            self._path(kind, namespace, name, *parts),
             body=patch,
             content_type=PATCHES[form],
         )
@@ -203,6 +206,8 @@ class Client:
             propagation: What becomes of what it owns; the kind's default unless given, which is
                 to go as well, but ``Orphan`` for Jobs: their pods stay.
         """
+        if grace_seconds is not None:
+            whole_of(grace_seconds, "grace_seconds")
         options = {"gracePeriodSeconds": grace_seconds, "propagationPolicy": propagation}
         body = {name: value for name, value in options.items() if value is not None}
         await self._caller.call("DELETE", self._path(kind, namespace, name), body=body or None)
@@ -211,6 +216,7 @@ class Client:
         self, kind: str, name: str, replicas: int, namespace: str | None = None
     ) -> None:
         """Change how many replicas are wanted."""
+        whole_of(replicas, "replicas")
         await self.patch(
             kind,
             name,
@@ -230,15 +236,16 @@ class Client:
             namespace: Where.
             grace_seconds: Until it is killed; its own unless given.
         """
-        where = namespace or self.namespace
+        where = self._where(namespace)
+        path = self._path("pods", namespace, pod, "eviction")
         body: dict[str, Any] = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": pod, "namespace": where},
         }
         if grace_seconds is not None:
+            whole_of(grace_seconds, "grace_seconds")
             body["deleteOptions"] = {"gracePeriodSeconds": grace_seconds}
-        path = f"/api/v1/namespaces/{where}/pods/{pod}/eviction"
         await self._caller.call("POST", path, body=body)
 
     @contextlib.asynccontextmanager
@@ -265,13 +272,8 @@ class Client:
         Raises:
             StatusError: 410 once the version asked for is no longer held: list again.
         """
-        where = None if all_namespaces else namespace or self.namespace
-        query = {
-            "watch": True,
-            "resourceVersion": since,
-            "labelSelector": labels,
-            "fieldSelector": fields,
-        }
+        where = None if all_namespaces else self._where(namespace)
+        query = {"watch": True, "resourceVersion": since, **_selectors(labels, fields)}
         async with (
             self._caller.stream(path_of(self.kind(kind), where), query) as pieces,
             contextlib.aclosing(self._events(pieces)) as events,
@@ -354,6 +356,8 @@ class Client:
             raise TypeError(
                 f"give the command as a list, {shlex.split(command)}: no shell reads it"
             )
+        if stdin is not None and not isinstance(stdin, str):
+            raise TypeError(f"give stdin as text, not {type(stdin).__name__}")
         if container is None:
             container = _first_container(await self.get("pods", pod, namespace))
         query = {
@@ -370,7 +374,20 @@ class Client:
     # -- paths
 
     def _path(self, kind: str, namespace: str | None, name: str, *parts: str) -> str:
-        return path_of(self.kind(kind), namespace or self.namespace, name, *parts)
+        if not text_of(name, f"the name of one of the {kind}") or "/" in name:
+            raise ValueError(
+                f"the name {name!r}: give it alone, the kind and the namespace are arguments of "
+                "their own"
+            )
+        return path_of(self.kind(kind), self._where(namespace), name, *parts)
+
+    def _where(self, namespace: str | None) -> str:
+        """Return a namespace, or the client's own.
+
+        Raises:
+            TypeError: It is no text.
+        """
+        return self.namespace if namespace is None else text_of(namespace, "a namespace")
 
     def _path_for(
         self,
@@ -389,14 +406,34 @@ class Client:
         found = self._registry().by_kind(version, kind)
         if found is None:
             message = f'no matches for kind "{kind}" in version "{version}"'
-            raise StatusError(404, "NotFound", message)
-        where = namespace_of(obj) or namespace or self.namespace
+            near = nearly(self._registry(), str(version), str(kind))
+            raise StatusError(404, "NotFound", f"{message}{near}")
+        _require_metadata(obj)
+        where = namespace_of(obj) or self._where(namespace)
         name = name_of(obj)
         if not named:
             return path_of(found, where)
         if not name:
             raise bad_request("name is required: give the object metadata.name")
         return path_of(found, where, name, *((subresource,) if subresource else ()))
+
+
+def _require_metadata(obj: Object) -> None:
+    metadata = obj.get("metadata")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise TypeError(
+            f"metadata of this {obj['kind']} is {metadata!r}: give a dictionary, {{'name': 'web'}}"
+        )
+
+
+def _selectors(labels: str | None, fields: str | None) -> dict[str, str | None]:
+    for name, given, example in (
+        ("labels", labels, "app=web,tier!=db"),
+        ("fields", fields, "status.phase=Running"),
+    ):
+        if given is not None and not isinstance(given, str):
+            raise TypeError(f"give {name} as text, '{example}', not {given!r}")
+    return {"labelSelector": labels, "fieldSelector": fields}
 
 
 def _first_container(pod: Object) -> str:

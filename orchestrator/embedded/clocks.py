@@ -25,6 +25,8 @@ to the next thing that is due whenever all is at rest and somebody waits."""
 _IDLE: Final = 0.001
 """Real seconds between looks whether something is due, while somebody waits for what is not."""
 
+_LONGEST: Final = 1e11
+"""Seconds that may pass at once: some 3,000 years."""
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
 
@@ -55,7 +57,10 @@ def make_clock(mode: Mode, epoch: float | None) -> tuple[Clock, bool]:
 def _span(seconds: float, minutes: float, hours: float, days: float) -> float:
     """Add up a time to pass; one part may be taken from another."""
     parts = ((seconds, 1), (minutes, 60), (hours, _HOUR), (days, _DAY))
-    return span_of(sum(number_of(given, "advance") * unit for given, unit in parts), "advance")
+    span = sum(number_of(given, "advance") * unit for given, unit in parts)
+    if span > _LONGEST:
+        raise ValueError(f"advance: {span:.0f} seconds go beyond all dates (the year 9999)")
+    return span_of(span, "advance")
 
 
 def _running_task() -> asyncio.Task[Any] | None:
@@ -132,6 +137,8 @@ class ClusterClock:
         Raises:
             TimeoutError: It did not hold within that time.
         """
+        if not callable(condition):
+            raise TypeError(f"give a function that says when to end, not {condition!r}")
         span = _span(seconds, minutes, hours, days) or _HOUR
         async with self._presence.lasting():
             if isinstance(self._clock, VirtualClock):
@@ -165,6 +172,8 @@ class ClusterClock:
             rate: Seconds of the cluster's time in a real second, at most.
         """
         self._presence.require_here()
+        if span_of(rate, "rate") == 0:
+            raise ValueError("rate: at 0 no time would pass; clock.held() lets it stand")
         if not isinstance(self._clock, VirtualClock):
             yield
             return
@@ -224,9 +233,15 @@ class ClusterClock:
             await asyncio.sleep(0)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
-        if seconds != seconds:  # noqa: PLR0124 - only NaN is not itself
-            raise ValueError("sleep: a time of nan never ends; give one that does")
+        """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it.
+
+        For ever after infinity, or until it is cancelled.
+
+        Raises:
+            ValueError: It is not a number.
+        """
+        if seconds != math.inf:
+            number_of(seconds, "sleep")
         async with self._presence.lasting():
             if seconds > 0 and isinstance(self._clock, VirtualClock):
                 self._refuse_standing()
@@ -256,6 +271,10 @@ class ClusterClock:
             ValueError: Nothing of that name is loaded.
         """
         from orchestrator.embedded.wall_clocks import shown_to
+
+        number_of(skew, "skew")
+        if not packages or not all(isinstance(each, str) for each in packages):
+            raise TypeError(f"name packages by text, shown_to('kopf'), not {packages!r}")
 
         return shown_to(packages, lambda: self.now() + skew)
 

@@ -15,7 +15,10 @@ from orchestrator.api.faults import (
 )
 from orchestrator.api.faults.refusals import refusal_of
 from orchestrator.api.faults.rules import GROUPS, LOSSES, VERBS, Loss
+from orchestrator.embedded.arguments import text_of
+from orchestrator.embedded.checking_faults import check_fault, check_subresource
 from orchestrator.embedded.errors import ClusterError
+from orchestrator.embedded.guessing import nearest
 from orchestrator.embedded.kinds import find_kind
 from orchestrator.resources.errors import StatusError
 
@@ -95,10 +98,12 @@ class Faults:
             ClusterError: There is none of that name.
         """
         self._presence.require_here()
-        known = name.removesuffix("-controller")
+        known = text_of(name, "the name of a controller").removesuffix("-controller")
         ref = self._core.system.find(f"/user/{known}")
         if ref is None or known in _NEEDED:
-            raise ClusterError(f"no controller {name!r}: there are {', '.join(self.controllers)}")
+            near = nearest(known, self.controllers)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(self.controllers)}"
+            raise ClusterError(f"no controller {name!r}: {hint}")
         self._core.system.crash(ref, InjectedFaultError(f"a fault was injected into {known}"))
 
     async def restart(self) -> None:
@@ -205,7 +210,8 @@ class Faults:
         """
         given = {name: value for name, value in locals().items() if name != "self"}
         self._presence.require()
-        resources, part = self._kinds_of(kind)
+        check_fault(given)
+        resources, part = self._kinds_of(kind, subresource)
         if subresource is None:
             subresource = part if part or resources else "*"
         of_watches = bool(drop_watch or stale_watch or delay_watch)
@@ -230,8 +236,6 @@ class Faults:
         if events and not (drop_watch or error is not None):
             raise ValueError("events tells when a watch ends: give drop_watch or error=410 with it")
         low, high = latency if isinstance(latency, tuple) else (latency, latency)
-        if not 0 <= low <= high or delay_watch < 0 or events < 0:
-            raise ValueError("latency, delay_watch and events are not negative, least before most")
         loss: Loss | None = next((one for one in LOSSES if one == error), None)
         return ApiFault(
             Matching(
@@ -260,13 +264,16 @@ class Faults:
             self._point.switch,
         )
 
-    def _kinds_of(self, kind: str | Iterable[str] | None) -> tuple[frozenset[tuple[str, str]], str]:
+    def _kinds_of(
+        self, kind: str | Iterable[str] | None, subresource: str | None
+    ) -> tuple[frozenset[tuple[str, str]], str]:
         """Return the resources meant, and the subresource that they name."""
         names = [] if kind is None else kind.split(",") if isinstance(kind, str) else list(kind)
         found, parts = set(), set()
         for each in names:
             text, _, part = each.strip().partition("/")
             known = find_kind(self._core.store.registry, text)
+            check_subresource(known, part or subresource or "")
             found.add((known.group, known.plural))
             parts.add(part)
         if len(parts) > 1:

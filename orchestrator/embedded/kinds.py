@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from orchestrator.embedded.guessing import nearest
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.kinds import Kind, KindRegistry
 
@@ -50,13 +51,24 @@ def find_kind(registry: KindRegistry, text: str) -> Kind:
 
 
 def _did_you_mean(wanted: str, kinds: Iterable[Kind]) -> str:
-    import difflib
+    names = sorted({name for kind in kinds for name in (kind.plural, kind.singular, kind.kind)})
+    near = nearest(wanted, names) or nearest(wanted.lower(), names)
+    return f": did you mean {near}?" if near else ""
 
-    names = {name for kind in kinds for name in (kind.plural, kind.singular, kind.kind)}
-    near = difflib.get_close_matches(wanted, names, 1) or difflib.get_close_matches(
-        wanted.lower(), names, 1
-    )
-    return f": did you mean {near[0]}?" if near else ""
+
+def nearly(registry: KindRegistry, version: str, kind: str) -> str:
+    """Return what to add to the refusal of a kind that is not in a version: what was meant."""
+    versions = [each.api_version for each in registry.kinds() if each.kind == kind]
+    if versions:
+        return f": it is in {', '.join(dict.fromkeys(versions))}"
+    known = registry.kinds()
+    same = {each.kind for each in known if each.kind.lower() == kind.lower()}
+    names = same or {each.kind for each in known if each.api_version == version}
+    near = nearest(kind, sorted(names), 0.4 if same else 0.6)
+    if near is None:
+        return ""
+    there = next(each for each in known if each.kind == near)
+    return f": did you mean {there.kind} in {there.api_version}?"
 
 
 def find_reference(registry: KindRegistry, text: str) -> Reference:

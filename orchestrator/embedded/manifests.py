@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from orchestrator.api._bodies import YamlError, parse_yaml_documents
 from orchestrator.embedded.errors import ApplyError
+from orchestrator.embedded.guessing import nearest
 from orchestrator.resources.objects import Object
 
 Source: TypeAlias = "str | Path | Mapping[str, Any] | Iterable[Any]"
@@ -64,6 +65,8 @@ async def _read(source: Source, where: str) -> list[Object]:
         return _read_text(source, where)
     if isinstance(source, Mapping):
         return _taken_apart(source, where)
+    if isinstance(source, bytes | bytearray):
+        raise ApplyError(f"{where} is bytes: decode them, or give the path of the file")
     convert = getattr(source, "to_dict", None)
     if convert is not None:
         return _taken_apart(convert(), where)
@@ -93,13 +96,25 @@ def _texts_at(path: Path) -> list[tuple[Path, str]] | None:
         try:
             return [(path, path.read_text(encoding="utf-8"))]
         except FileNotFoundError:
-            raise ApplyError(f"{path}: no such file; YAML text has to have a line break") from None
+            raise ApplyError(f"{path}: no such file{_near(path)}") from None
+        except UnicodeDecodeError as error:
+            raise ApplyError(f"{path} is no text in UTF-8: {error}") from None
     if any((path / name).is_file() for name in _KUSTOMIZATIONS):
         return None
     files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json"))
     if not files:
         raise ApplyError(f"{path} has no .yaml, .yml or .json file and no kustomization")
-    return [(file, file.read_text(encoding="utf-8")) for file in files]
+    return [pair for file in files for pair in _texts_at(file) or ()]
+
+
+def _near(path: Path) -> str:
+    """Say what else a missing file might be, or where it was looked for."""
+    place = path.parent if path.parent.is_dir() else Path()
+    near = nearest(path.name, (each.name for each in place.iterdir()))
+    if near:
+        return f": did you mean {place / near}?"
+    found = "" if path.is_absolute() else f" in {Path.cwd()}"
+    return f"{found}; YAML text has to have a line break"
 
 
 async def _kustomize(path: Path) -> str:
@@ -144,6 +159,8 @@ def _taken_apart(obj: Any, where: str) -> list[Object]:
     for name in ("apiVersion", "kind"):
         if not isinstance(obj.get(name), str) or not obj[name]:
             raise ApplyError(f"{where} has no {name}")
+    if not isinstance(obj.get("metadata", {}), Mapping | None):
+        raise ApplyError(f"metadata of {where} is {obj['metadata']!r}: give a dictionary")
     if obj["kind"].endswith("List") and isinstance(obj.get("items"), list):
         return [
             piece

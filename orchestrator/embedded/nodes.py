@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from orchestrator.embedded.arguments import check_capacity, text_of, texts_of
 from orchestrator.embedded.draining import DRAIN_SECONDS, Drain
 from orchestrator.embedded.errors import ClusterError
+from orchestrator.embedded.guessing import nearest
 from orchestrator.embedded.taints import parse_taint, with_taint, without_taint
+from orchestrator.resources import names
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, spec_of
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal["running", "crashed", "partitioned", "foreign"]
 """How a node is. ``foreign``: only its Node object is there, which something else made."""
 
+_SHOWN = 20
+"""Nodes that are named to who asks for one that there is not."""
 _TRIES = 5
 """How often a change of a Node is tried that others change at the same time."""
 
@@ -55,7 +60,7 @@ class Nodes(Mapping[str, "NodeHandle"]):
         core = self._core
         known = core.nodes.lives(name) or name in core.nodes.fallen
         if not known and core.store.get("nodes", "", name) is None:
-            raise KeyError(f"no node {name!r}: there are {', '.join(self._names()) or 'none'}")
+            raise KeyError(_unknown(name, self._names()))
         return NodeHandle(name, core, self._client, self._clock, self._presence)
 
     def __iter__(self) -> Iterator[str]:
@@ -88,12 +93,38 @@ class Nodes(Mapping[str, "NodeHandle"]):
             ValueError: A taint cannot be read.
         """
         self._presence.require_here()
-        described = tuple(parse_taint(text).described() for text in taints)
+        if name is not None:
+            text_of(name, "the name of a node")
+        check_capacity(capacity, "capacity")
+        _check_labels(labels)
+        described = tuple(parse_taint(text).described() for text in texts_of(taints, "taints"))
         added = await self._presence.turns.take(
             lambda: self._core.add_node(name, capacity=capacity, labels=labels, taints=described)
         )
         await self._clock.settle()
         return self[added]
+
+
+def _unknown(name: object, there: list[str]) -> str:
+    near = nearest(name, there, 0.8)
+    if near and not near[-1].isdecimal():
+        return f"no node {name!r}: did you mean {near!r}?"
+    more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
+    shown = ", ".join(there[:_SHOWN]) + more
+    return f"no node {name!r}: there are {shown or 'none'}"
+
+
+def _check_labels(labels: Any) -> None:
+    if labels is not None and not isinstance(labels, Mapping):
+        raise ClusterError(f"labels={labels!r}: give values by key, {{'disk': 'ssd'}}")
+    for key, value in (labels or {}).items():
+        wrong = (
+            ["keys and values are texts"]
+            if not (isinstance(key, str) and isinstance(value, str))
+            else [*names.qualified_name(key), *names.label_value(value)]
+        )
+        if wrong:
+            raise ClusterError(f"labels: {key!r}: {value!r}: {wrong[0]}")
 
 
 class NodeHandle:

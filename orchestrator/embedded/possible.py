@@ -6,10 +6,10 @@ only kinds that have none are refused, and of others it is said what they usuall
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.embedded.awaited_paths import PREFIX, read_path
+from orchestrator.embedded.guessing import nearest
 from orchestrator.resources.definitions import schema_of
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def _refuse_path(kind: Kind, steps: Steps | None) -> None:
         return
     at, there = missing
     path = _written(steps[: at + 1])
-    near = difflib.get_close_matches(str(steps[at]), there, 1)
+    near = nearest(steps[at], there)
     if near:
-        hint = f"did you mean {_written((*steps[:at], near[0]))}?"
+        hint = f"did you mean {_written((*steps[:at], near))}?"
     elif there:
         hint = f"there are {', '.join(sorted(there))}"
     else:
@@ -146,9 +146,9 @@ def not_seen(kind: str, name: str, there: Iterable[str], phase: str = "") -> str
     said = f"it has no condition {name}"
     if phase and name.lower() in (phase.lower(), *_PHASES):
         return f"{said}; a phase is waited for as jsonpath={{.status.phase}}={name}"
-    near = difflib.get_close_matches(name, {*usual, *there}, 1)
+    near = nearest(name, {*usual, *there})
     if near:
-        return f"{said}: did you mean {near[0]}?"
+        return f"{said}: did you mean {near}?"
     if not usual and kind in ROLL_OUT:
         return f"{said}: a {kind} has none unless somebody else sets it; wait for 'rollout'"
     return f"{said}: a {kind} has {', '.join(usual)}" if usual else said

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.embedded.arguments import span_of
 from orchestrator.embedded.conversing import CommandResult
 from orchestrator.embedded.errors import ClusterError
 
@@ -20,6 +21,9 @@ async def run_program(
     timeout: float,
 ) -> CommandResult:
     """Run a program to its end; see `Cluster.run`."""
+    if not command:
+        raise TypeError('name a program, and its arguments: run("kubectl", "get", "pods")')
+    span_of(timeout, "timeout")
     shown = " ".join(map(str, command))
     try:
         process = await asyncio.create_subprocess_exec(

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.embedded.arguments import text_of
 from orchestrator.embedded.kinds import find_reference
 from orchestrator.embedded.waiting import Check, Condition, describe_state
 from orchestrator.resources.objects import Object, name_of, namespace_of
-from orchestrator.resources.selectors import parse_label_selector
+from orchestrator.resources.selectors import SelectorError, parse_label_selector
 from orchestrator.store import Expired
 
 if TYPE_CHECKING:
@@ -45,9 +46,18 @@ class Selection:
         self._target = target
         self._reference = find_reference(store().registry, target)
         self._namespace = namespace if self._reference.kind.namespaced else ""
+        text_of(namespace, "a namespace")
+        if labels is not None and self._reference.name:
+            raise ValueError(
+                f"labels={labels!r} choose among objects, and {target} is one: leave them out, or "
+                f"name the kind alone: {target.partition('/')[0]!r}"
+            )
         if labels is not None and not isinstance(labels, str):
             raise TypeError(f"give labels as text, 'app=web,tier!=db', not {labels!r}")
-        self._labels = parse_label_selector(labels) if labels else None
+        try:
+            self._labels = parse_label_selector(labels) if labels else None
+        except SelectorError as error:
+            raise ValueError(f"labels={labels!r} cannot be read: {error}") from None
 
     @property
     def _store(self) -> Store:

@@ -15,6 +15,7 @@ from actors import VirtualClock
 from actors.log import MemoryLog
 from actors.log.protocol import Record
 from orchestrator.cluster import Origin
+from orchestrator.embedded.arguments import version_of
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.travel_snapshots import ClusterSnapshot, let_stand, standing_of
 from orchestrator.resources.conditions import is_condition_true
@@ -53,6 +54,7 @@ class Travels:
         """Return what a cluster begins with that goes on from a version, and at which time."""
         core, past = self._core, self.past
         store = core.store
+        version = None if version is None else version_of(version)
         if core.config.runtime != "simulated":
             raise ClusterError(
                 "processes cannot run a second time: fork works with runtime='simulated'"
@@ -117,6 +119,8 @@ class Travels:
                 "what processes have done cannot be undone: restore works with "
                 "runtime='simulated'; start another cluster instead"
             )
+        if not isinstance(snapshot, ClusterSnapshot):
+            raise TypeError(f"restore what cluster.snapshot() returned, not {snapshot!r}")
         snapshot.check(self._core.log)
         nodes, store = self._core.nodes, self._core.store
         async with self._still():  # what falls due on the way would be of neither time
@@ -144,13 +148,13 @@ class Travels:
         """See `Cluster.at`."""
         from orchestrator.embedded.travel_past import Past
 
-        return Past(self.past, self._core.store.built_in, version)
+        return Past(self.past, self._core.store.built_in, version_of(version))
 
     def diff(self, before: int, after: int) -> Difference:
         """See `Cluster.diff`."""
         from orchestrator.embedded.travel_changes import difference
 
-        return difference(self.past, before, after)
+        return difference(self.past, version_of(before), version_of(after))
 
     def history(self, target: str, namespace: str) -> Revisions:
         """See `Cluster.history`."""

@@ -237,7 +237,7 @@ async def test_what_makes_no_sense_is_refused_at_once() -> None:
             ({"error": 500, "verb": "post"}, "verb='post'"),
             ({"drop_watch": True, "verb": "get"}, "for watches only"),
             ({"latency": 1, "events": 2}, "events tells when a watch ends"),
-            ({"latency": (2, 1)}, "least before most"),
+            ({"latency": (2, 1)}, "the least seconds come before the most"),
             ({"error": 500, "times": 0}, "times=0"),
             ({"error": 500, "probability": 2}, "probability=2"),
             ({"error": 500, "every": 0}, "every=0"),

@@ -38,6 +38,8 @@ def _calls(cluster: Cluster, snapshot: Any = None) -> Iterator[tuple[str, Call]]
     """Every public method and property, called as a user might."""
     given: dict[str, tuple[Any, ...]] = {
         "kubeconfig_for": ("alice",),
+        "token_for": ("alice",),
+        "can": ("alice", "list", "pods"),
         "run": ("true",),
         "at": (1,),
         "diff": (1,),

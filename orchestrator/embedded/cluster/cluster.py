@@ -100,6 +100,8 @@ class Cluster(ClusterAccess, ClusterExtensions, ClusterImages, ClusterTroubles, 
             "listen": listen,
             "client_grace": client_grace,
             "history": history,
+            "data_dir": data_dir,
+            "config": config,
         }
         check_cluster(given)
         base = config or ClusterConfig()

@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from actors import VirtualClock
-from orchestrator.embedded.arguments import span_of
+from orchestrator.embedded.arguments import span_of, text_of, texts_of
 from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.client import Client
 from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import WaitTimeoutError
-from orchestrator.embedded.kinds import find_kind, path_of_version
+from orchestrator.embedded.kinds import find_kind, nearly, path_of_version
 from orchestrator.embedded.manifests import Source, read_objects
 from orchestrator.embedded.possible import refuse_impossible
 from orchestrator.embedded.selections import Selection
 from orchestrator.embedded.waiting import Condition, check_of
+from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, name_of, namespace_of
 
 
@@ -46,6 +47,12 @@ class ClusterObjects(ClusterLife):
     def _client(
         self, namespace: str, user: str | None = None, groups: tuple[str, ...] = ()
     ) -> Client:
+        text_of(namespace, "a namespace")
+        if user is not None:
+            text_of(user, "a user")
+        elif groups:
+            raise ValueError(f"groups={groups!r} are a user's: give user, too")
+        groups = texts_of(groups, "groups")
         caller = Caller(self.asgi, presence=self._presence, user=user, groups=groups)
         return Client(caller, lambda: self.store.registry, self.clock, namespace)
 
@@ -87,9 +94,21 @@ class ClusterObjects(ClusterLife):
         for obj in reversed(await read_objects(source)):
             kind = self.store.registry.by_kind(obj["apiVersion"], obj["kind"])
             where = namespace_of(obj) or namespace
-            if kind is None or await client.find(kind.resource, name_of(obj), where) is None:
+            if kind is None:
+                self._refuse_unknown(obj["apiVersion"], obj["kind"])
+                continue
+            if await client.find(kind.resource, name_of(obj), where) is None:
                 continue
             await client.delete(kind.resource, name_of(obj), where, propagation="Background")
+
+    def _refuse_unknown(self, version: str, kind: str) -> None:
+        """Refuse a kind that cannot be gone: only custom ones are, with their definitions."""
+        group = version.rpartition("/")[0]
+        if any(each.group == group and each.custom is None for each in self.store.registry.kinds()):
+            message = f'no matches for kind "{kind}" in version "{version}"'
+            raise StatusError(
+                404, "NotFound", f"{message}{nearly(self.store.registry, version, kind)}"
+            )
 
     async def wait(
         self,

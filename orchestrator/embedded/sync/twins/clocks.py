@@ -109,7 +109,13 @@ class SyncClock:
         self._portal.call(self._async.settle)
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it."""
+        """Wait for so much of the cluster's time; with ``manual``, for somebody to advance it.
+
+        For ever after infinity, or until it is cancelled.
+
+        Raises:
+            ValueError: It is not a number.
+        """
         self._portal.call(self._async.sleep, seconds)
 
     def shown_to(
