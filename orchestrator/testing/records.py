@@ -18,6 +18,7 @@ _FIELDS: Final = 2
 """Changed fields that a row shows."""
 _CHANGED: Final = 120
 """Characters of what has changed."""
+_SHOWN_ELSEWHERE: Final = frozenset({"events", "events.events.k8s.io"})
 _DULL: Final = frozenset({"metadata.generation", "status.observedGeneration"})
 """Fields that come with others, which tell more."""
 
@@ -34,7 +35,10 @@ def rows_of(events: Iterable[ObjectEvent], most: int) -> list[list[str]]:
     """
     runs: list[list[ObjectEvent]] = []
     for event in events:
-        if not is_of_interest(event.key[0], event.object) or _is_a_node_s_own(event):
+        resource = event.key[0]
+        if resource in _SHOWN_ELSEWHERE or _is_a_node_s_own(event):
+            continue
+        if not is_of_interest(resource, event.object):
             continue
         if runs and _alike(runs[-1][-1], event):
             runs[-1].append(event)
