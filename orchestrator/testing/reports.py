@@ -98,9 +98,12 @@ def is_there(cluster: object) -> bool:
 
 def _head(cluster: Cluster) -> str:
     seed, now = cluster.seed, cluster.clock.time
-    nodes = len(cluster.store.list("nodes"))
+    nodes = cluster.store.list("nodes")
+    unwell = sum(map(is_unwell, nodes))
+    count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
+    state = f" ({unwell} not well)" if unwell else ""
     return (
-        f"Kubernetes {cluster.config.kubernetes_version}, {nodes} nodes, "
+        f"Kubernetes {cluster.config.kubernetes_version}, {count}{state}, "
         f"version {cluster.version}, time {now:%Y-%m-%dT%H:%M:%S}Z ({cluster.clock.mode})\n"
         f"seed {seed}: repeat it with pytest --cluster-seed={seed}, or Cluster(seed={seed}"
         f"{_epoch(cluster)})"
@@ -129,10 +132,12 @@ def _objects(cluster: Cluster) -> Iterator[str]:
         if kind.resource in ("events", "events.events.k8s.io"):
             continue
         objects = [obj for obj in store.list(kind.resource) if is_of_interest(kind.resource, obj)]
+        if kind.resource == "nodes" and not any(map(is_unwell, objects)):
+            continue  # how many there are stands above
         if objects and not any(kind.resource == other.resource for _, other, _ in found):
             objects.sort(key=lambda obj: not is_unwell(obj))
             found.append((is_unwell(objects[0]), kind, objects))
-    found.sort(key=lambda item: (not item[0], item[1].resource == "nodes"))
+    found.sort(key=lambda item: not item[0])
     for _, kind, objects in found:
         yield f"{kind.plural}:\n{_table_of(kind, objects, cluster.clock.now())}"
 

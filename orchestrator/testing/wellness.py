@@ -70,6 +70,8 @@ def is_unwell(obj: Object) -> bool:
         return not _holds(obj, "Complete")
     if kind == "PersistentVolumeClaim":
         return status.get("phase") != "Bound"
+    if kind == "Node" and spec_of(obj).get("unschedulable"):
+        return True
     if kind == "Namespace":
         return status.get("phase") == "Terminating"
     found = (find_condition(obj, name) for name in _STANDING)

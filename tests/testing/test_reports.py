@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,28 @@ class Node:
     def __init__(self) -> None:
         self.stash = pytest.Stash()
         self.session = self
+
+
+def test_nodes_are_shown_when_there_is_something_to_be_seen() -> None:
+    """Otherwise their number is enough."""
+    with Cluster.sync(nodes=2, listen=None) as cluster:
+        assert describe(cluster).startswith("Kubernetes 1.35, 2 nodes, version")
+        assert "nodes:" not in describe(cluster)
+        cluster.nodes["node-2"].cordon()
+        text = describe(cluster)
+        assert text.startswith("Kubernetes 1.35, 2 nodes (1 not well), version")
+        assert "node-2   Ready,SchedulingDisabled" in text
+
+
+def test_a_cluster_says_in_a_word_which_it_is(tmp_path: Path) -> None:
+    """As pytest shows it beside the failed line."""
+    with Cluster.sync(nodes=0) as cluster:
+        version = cluster.version
+        assert (
+            repr(cluster) == f"<SyncCluster of Kubernetes 1.35, {cluster.url}, version {version}>"
+        )
+        assert repr(cluster.asynchronous) == repr(cluster).replace("SyncCluster", "Cluster")
+    assert repr(cluster) == "<SyncCluster of Kubernetes 1.35, http, not running>"
+    assert repr(Cluster(listen=None)) == "<Cluster of Kubernetes 1.35, no port, not running>"
+    socket = tmp_path / "s"
+    assert repr(Cluster(listen=socket)) == f"<Cluster of Kubernetes 1.35, {socket}, not running>"

@@ -36,6 +36,8 @@ def conditions(**states: str) -> dict[str, Any]:
         (of("DaemonSet", {"desiredNumberScheduled": 2, "numberReady": 2}), False),
         (of("Job", conditions(Complete="True")), False),
         (of("Job", conditions(Failed="True")), True),
+        (of("Node", conditions(Ready="True"), spec={}), False),
+        (of("Node", conditions(Ready="True"), spec={"unschedulable": True}), True),
         (of("PersistentVolumeClaim", {"phase": "Pending"}), True),
         (of("PersistentVolumeClaim", {"phase": "Bound"}), False),
         (of("Namespace", {"phase": "Terminating"}), True),

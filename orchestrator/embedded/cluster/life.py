@@ -173,6 +173,13 @@ class ClusterLife:
         assert self._core is not None, "it has begun"
         return self._core
 
+    def __repr__(self) -> str:
+        listen = self._setting.listen
+        begun = self._presence.stage == "begun"
+        place = self._served.url if begun and isinstance(listen, str) else listen or "no port"
+        at = f"version {self._core.store.sequence}" if begun and self._core else "not running"
+        return f"<Cluster of Kubernetes {self.config.kubernetes_version}, {place}, {at}>"
+
     def __getattr__(self, name: str) -> Any:
         """Say of what comes with the start that it is still to come."""
         if name == "clock" and self._core is None:

@@ -54,6 +54,9 @@ class SyncCluster(SyncMethods):
         self._owns_thread = portal is None
         self._forks: list[SyncCluster] = []
 
+    def __repr__(self) -> str:
+        return f"{self._async!r}".replace("<Cluster", "<SyncCluster", 1)
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -44,6 +44,9 @@ class SyncLife:
         """
         return self._portal.run(lambda: self._async.core)
 
+    def __repr__(self) -> str:
+        return self._portal.run(self._async.__repr__)
+
     @property
     def store(self) -> Store:
         """Its objects, as the controllers see them."""
