@@ -415,6 +415,8 @@ class BareCluster:
             node_monitor_grace_period=grace,
             node_monitor_period=min(5.0, grace / 4),
             heartbeat=self.nodes.heartbeat,
+            reaches=self.nodes.reaches,
+            silences=self.nodes.tell_silences,
             metrics=ClusterMetrics(self.store, self.egress, self.meter, self.client_certificate),
             autoscaling=self.config.autoscaling,
             egress=self.egress,

@@ -19,6 +19,12 @@ Sign: TypeAlias = Callable[[bytes, tuple[str, ...], float, float], str]
 Heartbeat: TypeAlias = Callable[[str], float | None]
 """From a node's name to the wall seconds of its last sign of life; None: only its Lease tells."""
 
+Reaches: TypeAlias = Callable[[str], bool]
+"""From a node's name to whether it lives and is not cut off."""
+
+Silences: TypeAlias = Callable[[Callable[[str], None]], None]
+"""Takes whom to tell, instead of the one before, of each node whose computed heartbeats end."""
+
 RemoveVolume: TypeAlias = Callable[[str, str], Coroutine[Any, Any, None]]
 """From a volume's name and path to the end of its directory; raises if that can't be deleted."""
 
@@ -60,6 +66,9 @@ class ControllerConfig:
         volume_directory: Where the volumes of the built-in provisioner are.
         remove_volume: Deletes one of them; None where there is nothing on the disk.
         heartbeat: Last sign of life of nodes whose heartbeats are computed, not written.
+        reaches: Whether those go on until ``silences`` tells otherwise. Where they do not, a node
+            is looked at again and again, as those are whose heartbeats are written.
+        silences: Tells when they end; None where nobody does.
         metrics: Where autoscalers' metrics come from; None knows of none.
         autoscaling: How autoscalers work.
         egress: Asks the API servers behind APIServices; None leaves those without a condition.
@@ -83,6 +92,8 @@ class ControllerConfig:
     volume_directory: str = "/var/lib/orchestrator/volumes"
     remove_volume: RemoveVolume | None = None
     heartbeat: Heartbeat = no_heartbeat
+    reaches: Reaches = lambda _: False
+    silences: Silences | None = None
     metrics: MetricsSource | None = None
     autoscaling: AutoscalerSettings = field(default_factory=AutoscalerSettings)
     egress: Egress | None = None

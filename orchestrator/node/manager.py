@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from actors import ActorRef, ActorSystem
@@ -255,3 +255,10 @@ class NodeManager:
         Lease, and for nodes not of this manager.
         """
         return self._roster.heartbeat(node, self._store.clock.now())
+
+    def tell_silences(self, told: Callable[[str], None]) -> None:
+        """Have ``told`` called with each node that dies or is cut off, instead of who was before.
+
+        Until then a node whose `heartbeat` is computed lives, and nobody need ask again.
+        """
+        self._roster.tell_silences(told)

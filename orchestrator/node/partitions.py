@@ -21,8 +21,9 @@ class Partitions:
     Shared by the nodes' parent, which is its only writer, and the manager.
     """
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, told: Callable[[str], None] | None = None) -> None:
+        """Begin with none; ``told`` is called with each node that is cut off."""
+        self._told = told
         self._since: dict[str, float] = {}
         self._kept: dict[str, dict[str, Proposal]] = {}
 
@@ -38,7 +39,11 @@ class Partitions:
 
     def cut(self, node: str, now: float) -> None:
         """Cut a node off; one that is already stays as it is."""
-        self._since.setdefault(node, now)
+        if node in self._since:
+            return
+        self._since[node] = now
+        if self._told is not None:
+            self._told(node)
 
     def mend(self, node: str) -> list[Proposal]:
         """Let a node through again; returns what its pods said meanwhile."""

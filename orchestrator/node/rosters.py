@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from orchestrator.node.configs import NodeConfig
@@ -23,8 +23,9 @@ class Roster:
         """Those that live, those too that are cut off."""
         self.fallen: Final[dict[str, NodeConfig]] = {}
         """Those that were killed and not revived."""
-        self.partitions: Final = Partitions()
+        self.partitions: Final = Partitions(self._fell_silent)
         self._died: dict[str, float] = {}
+        self._told: Callable[[str], None] | None = None
         self._known = dict(self.living)
 
     @property
@@ -46,6 +47,7 @@ class Roster:
         """
         config = self.fallen[name] = self.living.pop(name)
         self._died[name] = now
+        self._fell_silent(name)
         return config
 
     def remove(self, name: str) -> NodeConfig:
@@ -57,6 +59,14 @@ class Roster:
         config = self.fallen.pop(name)
         self._died.pop(name, None)
         return config
+
+    def tell_silences(self, told: Callable[[str], None]) -> None:
+        """See `NodeManager.tell_silences`."""
+        self._told = told
+
+    def _fell_silent(self, name: str) -> None:
+        if self._told is not None:
+            self._told(name)
 
     def reaches(self, name: str) -> bool:
         """Tell whether a node lives and is not cut off."""

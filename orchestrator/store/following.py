@@ -22,6 +22,17 @@ def _first(events: Sequence[ObjectEvent]) -> int:
     return events[0].sequence
 
 
+def _in_order(runs: list[Sequence[ObjectEvent]]) -> list[ObjectEvent]:
+    """Return events in log order, of runs that are each in order and not empty."""
+    if len(runs) == 1:
+        return list(runs[0])
+    runs.sort(key=_first)
+    events = [event for run in runs for event in run]
+    if any(before[-1].sequence > run[0].sequence for before, run in pairwise(runs)):
+        events.sort(key=_SEQUENCE)
+    return events
+
+
 class Follower:
     """One reader's place in the events of some resources.
 
@@ -47,10 +58,19 @@ class Follower:
         self._followers = followers
         self._notify = notify
         self._notified = False
-        channels = [followers.window.channel(resource) for resource in self.resources]
-        self._places: list[tuple[Channel, int]] = [
-            (channel, channel.place_after(after)) for channel in channels
-        ]
+        self._places: dict[str, tuple[Channel, int]] = {}
+        self._behind: dict[str, None] = {}
+        """What there is more of; nothing else is looked at, however much is followed."""
+        self._begin(after)
+
+    def _begin(self, after: int) -> None:
+        self._behind.clear()
+        for resource in self.resources:
+            channel = self._followers.window.channel(resource)
+            place = channel.place_after(after)
+            self._places[resource] = (channel, place)
+            if place < channel.end:
+                self._behind[resource] = None
 
     def take(self, limit: int | None = None) -> list[ObjectEvent]:
         """Return the events since the last call, in log order; empty when there are none.
@@ -65,61 +85,54 @@ class Follower:
         self._notified = False
         if self.relists and self.sequence < self._followers.rewound:
             raise Expired(self.sequence, self._followers.rewound)
-        if len(self._places) == 1:
-            channel, place = self._places[0]
-            if place < channel.trimmed:
-                raise Expired(self.sequence, channel.lost)
-            taken = list(channel.read(place, limit))
-            self._places[0] = (channel, place + len(taken))
-        else:
-            taken = self._merge(limit)
-        if limit is not None and len(taken) == limit:
-            self.sequence = taken[-1].sequence
-            if any(place < channel.end for channel, place in self._places):
-                self.wake()
-        else:
-            self.sequence = self._followers.sequence
-        return taken
-
-    def _merge(self, limit: int | None) -> list[ObjectEvent]:
         runs: list[Sequence[ObjectEvent]] = []
-        for channel, place in self._places:
+        for resource in self._behind:
+            channel, place = self._places[resource]
             if place < channel.trimmed:
                 raise Expired(self.sequence, channel.lost)
-            if place < channel.end:
-                runs.append(channel.read(place, limit))
-        runs.sort(key=_first)
-        taken = [event for run in runs for event in run]
-        if any(before[-1].sequence > run[0].sequence for before, run in pairwise(runs)):
-            taken.sort(key=_SEQUENCE)
-        if limit is not None:
-            del taken[limit:]
-        if not taken:
+            if run := channel.read(place, limit):
+                runs.append(run)
+        taken = _in_order(runs)
+        if limit is None or len(taken) < limit:
+            for resource in self._behind:
+                channel, _ = self._places[resource]
+                self._places[resource] = (channel, channel.end)
+            self._behind.clear()
+            self.sequence = self._followers.sequence
             return taken
-        if limit is None:
-            self._places = [(channel, channel.end) for channel, _ in self._places]
-        else:
-            last = taken[-1].sequence
-            self._places = [
-                (channel, max(place, channel.place_behind(last))) for channel, place in self._places
-            ]
+        del taken[limit:]
+        self.sequence = taken[-1].sequence
+        for resource in tuple(self._behind):
+            channel, place = self._places[resource]
+            place = max(place, channel.place_behind(self.sequence))
+            self._places[resource] = (channel, place)
+            if place == channel.end:
+                del self._behind[resource]
+        if self._behind:
+            self.wake()
         return taken
 
     def include(self, resources: Iterable[str]) -> None:
         """Follow further resources too, from the present on."""
         added = tuple(name for name in dict.fromkeys(resources) if name not in self.resources)
-        channels = [self._followers.window.channel(resource) for resource in added]
-        self._places += [(channel, channel.end) for channel in channels]
+        for resource in added:
+            channel = self._followers.window.channel(resource)
+            self._places[resource] = (channel, channel.end)
         self.resources += added
         self._followers.enlist(self, added)
 
     def restart(self, after: int) -> None:
         """Go on from another sequence, after a new list for example."""
-        self._places = [(channel, channel.place_after(after)) for channel, _ in self._places]
+        self._begin(after)
         self.sequence = after
         self._notified = False
-        if any(place < channel.end for channel, place in self._places):
+        if self._behind:
             self.wake()
+
+    def tell(self, resource: str) -> None:
+        """Take note that there is more of a resource, and notify the owner."""
+        self._behind[resource] = None
+        self.wake()
 
     def wake(self) -> None:
         """Notify the owner, unless it has been since it last took.
@@ -214,6 +227,6 @@ class Followers:
             followers = self._by_resource.get(resource)
             if followers:
                 for follower in tuple(followers.values()):
-                    follower.wake()
+                    follower.tell(resource)
         for wake in tuple(self._waiting.values()):
             wake()

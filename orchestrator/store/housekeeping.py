@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from actors import Actor
+from actors import Actor, Timer
 from actors.log import LogError
 from orchestrator.records import dataclass
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
-from orchestrator.resources.timestamps import format_time
+from orchestrator.resources.timestamps import format_time, parse_time
 from orchestrator.store.codec import Encoder, pack_key
 from orchestrator.store.operations import Delete, DeleteOptions
 
@@ -47,26 +47,73 @@ class Look:
     """Time to look around."""
 
 
-class Housekeeper(Actor[Look]):
-    """Looks around at an interval; one look at a time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Something is written, after a time in which nothing was."""
 
-    mailbox_limit = 1
+
+class Housekeeper(Actor[Look | Written]):
+    """Looks around at an interval, one look at a time, as long as there is something to look at.
+
+    Where nothing was written since the last look, it looks again when the oldest Event is to go,
+    or an interval after something is written.
+    """
+
+    mailbox_limit = 2
 
     def __init__(self, store: Store, policy: CompactionPolicy) -> None:
         self._store = store
         self._policy = policy
+        self._looked_at = -1
+        self._timer: Timer | None = None
+        self._hear = self._heard  # one object, by which it is known
+        self._rests = False
 
     def started(self) -> None:
         """Begin to look."""
-        self.context.every(self._policy.interval, Look())
+        self._look_after(self._policy.interval)
 
-    async def receive(self, message: Look) -> None:  # noqa: ARG002 - there is only one
+    def stopped(self) -> None:
+        """Hear of nothing any more."""
+        self._store.stop_waiting(self._hear)
+
+    async def receive(self, message: Look | Written) -> None:
         """Do what is due; what fails is tried at the next look."""
+        if isinstance(message, Written):
+            self._look_after(self._policy.interval)
+            return
+        self._timer = None
+        written, self._looked_at = self._store.sequence != self._looked_at, self._store.sequence
         try:
             await self._sweep_events()
             await self._store.compact_if_due(self._policy)
         except (StatusError, LogError) as error:
             self.context.log.warning("housekeeping failed", error=str(error))
+            written = True
+        if written:
+            self._look_after(self._policy.interval)
+        else:
+            self._rest()
+
+    def _look_after(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.context.after(seconds, Look())
+
+    def _rest(self) -> None:
+        """Wait for a write, or for the oldest Event's time."""
+        oldest = min(map(last_seen, self._store.each("events")), default=None)
+        if oldest is not None:
+            left = parse_time(oldest) + EVENT_SECONDS + 1 - self._store.clock.now()
+            self._look_after(max(left, self._policy.interval))
+        self._rests = True
+        self._store.await_write(self._hear)
+
+    def _heard(self) -> None:
+        if self._rests:
+            self._rests = False
+            self._store.stop_waiting(self._hear)
+            self.context.ref.tell(Written())
 
     async def _sweep_events(self) -> None:
         cutoff = format_time(self._store.clock.now() - EVENT_SECONDS)

@@ -167,6 +167,14 @@ class Store(Writes):
         """Pass on what a component tells; see `orchestrator.store.EventRecorder`."""
         self._recorder.tell(occurrence)
 
+    def await_write(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` at every commit from now on, until `stop_waiting`."""
+        self._followers.await_any(wake)
+
+    def stop_waiting(self, wake: Callable[[], None]) -> None:
+        """End what `await_write` began, with the same object."""
+        self._followers.stop_waiting(wake)
+
     async def compact_if_due(self, policy: CompactionPolicy) -> bool:
         """Compact the log when the policy says so; tell whether it was done."""
         records = self.sequence - self._snapshot

@@ -39,6 +39,17 @@ class NodeLifecycleController(Controller[str]):
         super().__init__(store, recorder)
         self._config = config or ControllerConfig()
 
+    async def started(self) -> None:
+        """List and follow, and hear of computed heartbeats that end."""
+        if self._config.silences is not None:
+            self._config.silences(self._silenced)
+        await super().started()
+
+    def _silenced(self, name: str) -> None:
+        """Look at a node that died or was cut off: from now on it is silent."""
+        self.queue.mark(name)
+        self._wake()
+
     def reset(self) -> None:
         """Begin every node's grace anew."""
         self._seen: dict[str, float] = {}
@@ -111,7 +122,9 @@ class NodeLifecycleController(Controller[str]):
             return None
         self._notice_pause(key, now)
         plan = self._decide_about(key, node, now)
-        if plan.requeue_after is not None:
+        if plan.requeue_after is None:
+            self._due.pop(key, None)
+        else:
             self._due[key] = self.context.clock.monotonic() + plan.requeue_after
         return plan
 
@@ -121,8 +134,9 @@ class NodeLifecycleController(Controller[str]):
         if computed is not None:
             last_seen = max(last_seen, computed)
         silence = now - last_seen
+        beats = computed is not None and self._config.reaches(key)
         if self._well.get(key) is node and silence <= self._config.node_monitor_grace_period:
-            return next_look(silence, self._config)
+            return Plan() if beats else next_look(silence, self._config)
         all_down = bool(self._ready) and not any(ready for _, ready in self._zones.values())
         wait = self._eviction_wait(node, now)
         health = Health(last_seen=last_seen, may_evict=wait <= 0, all_down=all_down)
@@ -140,6 +154,8 @@ class NodeLifecycleController(Controller[str]):
         if ready == "True" and not len(plan):
             # Nothing but time can change this answer, for thousands of nodes.
             self._well[key] = node
+            if beats:
+                plan.requeue_after = None
         return plan
 
     def _notice_pause(self, key: str, now: float) -> None:
