@@ -64,6 +64,8 @@ class Connection(HttpToolsProtocol):
 
             self._peer = certified_user(tunnel.getpeercert(), tunnel.getpeercert(True))
         self._overdue = self.loop.call_later(HEAD_SECONDS, transport.close)
+        if getattr(self.server_state, "ended", False):  # uvicorn's own has no such mark
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CANCELLED_SECONDS: Final = 1.0
 """Seconds that cancelled requests have to end."""
 
+_MADE_TURNS: Final = 3
+"""Turns of the loop from accepting somebody to a connection that is known to be open."""
+
 
 class _Connections(set[Any]):
     """The connections that are open; tells when the last one has gone."""
@@ -51,6 +54,7 @@ class _State(ServerState):
     def __init__(self) -> None:
         super().__init__()
         self.connections = self.open = _Connections()
+        self.ended = False
         self._clock = RealClock()
         self._dated: list[tuple[bytes, bytes]] = []
         self._until = float("-inf")
@@ -101,12 +105,28 @@ class Hosted:
             backlog=config.backlog,
         )
 
+    @staticmethod
+    async def _accept_last(server: asyncio.Server) -> None:
+        """Let those become connections that were accepted already: asyncio forgets them else.
+
+        Their transports would be made when the server is closed, which fails, and be left to the
+        collector.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in server.sockets:
+            with contextlib.suppress(RuntimeError):  # uvloop's are its own: it accepts at once
+                loop.remove_reader(listener.fileno())
+        for _ in range(_MADE_TURNS):
+            await asyncio.sleep(0)
+
     async def stop(self, seconds: float) -> None:
         """Accept nothing more and end idle connections; let requests go on for ``seconds``."""
         server, state = self._server, self._state
         if server is None:
             return
+        await self._accept_last(server)
         server.close()
+        state.ended = True  # those who still shake hands are let go when they have
         for connection in list(state.open):
             connection.shutdown()
         try:

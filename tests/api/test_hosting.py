@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import socket
 import time
 from email.utils import parsedate_to_datetime
+
+import pytest
 
 from orchestrator.api import ApiServer
 from orchestrator.api._requests import Receive, Scope, Send
@@ -87,3 +92,20 @@ async def test_answers_say_when_they_were_made() -> None:
             told = parsedate_to_datetime(date.partition(":")[2]).timestamp()
             assert abs(told - time.time()) < 60
             writer.close()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_connects_as_the_server_stops_leaves_nothing_to_the_collector(turns: int) -> None:
+    """Accepted and not yet a connection, it is one that is ended."""
+    server = ApiServer(Waiting(), "127.0.0.1", 0)
+    await server.start()
+    visitors = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await server.stop()
+    for visitor in visitors:
+        visitor.settimeout(20)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.to_thread(visitor.recv, 1) == b""
+        visitor.close()
+    gc.collect()  # a connection that is left is an error of this test
