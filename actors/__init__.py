@@ -1,5 +1,7 @@
 """Actors on asyncio: cheap at rest, supervised, bounded, and deterministic when asked to be."""
 
+from typing import TYPE_CHECKING, Any
+
 from actors._actors import Actor, BatchActor, Overflow
 from actors._bus import Bus, LocalBus, Subscription
 from actors._clocks import Clock, RealClock, TimerHandle
@@ -16,7 +18,6 @@ from actors._errors import (
 )
 from actors._logging import get_logger
 from actors._refs import ActorRef
-from actors._statistics import ActorStatistics, SystemStatistics
 from actors._supervision import (
     Backoff,
     Decision,
@@ -27,9 +28,12 @@ from actors._supervision import (
     Verdict,
     decide_restart,
 )
-from actors._supervisor import ChildSpec, Supervisor
 from actors._system import ActorSystem
 from actors._virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from actors._statistics import ActorStatistics, SystemStatistics
+    from actors._supervisor import ChildSpec, Supervisor
 
 __all__ = [
     "DEFERRED",
@@ -72,3 +76,16 @@ __all__ = [
     "decide_restart",
     "get_logger",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded by those who use them: a program that is started often has no use for them.
+    if name in ("ActorStatistics", "SystemStatistics"):
+        from actors import _statistics
+
+        return getattr(_statistics, name)
+    if name in ("ChildSpec", "Supervisor"):
+        from actors import _supervisor
+
+        return getattr(_supervisor, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,10 +29,10 @@ from actors._states import (
     STOPPED,
     STOPPING,
 )
-from actors._statistics import ActorStatistics
 from actors._supervision import Supervision
 
 if TYPE_CHECKING:
+    from actors._statistics import ActorStatistics
     from actors._system import ActorSystem
 
 M = TypeVar("M")
@@ -208,6 +208,8 @@ class Cell(ActorRef[M]):
 
     def statistics(self) -> ActorStatistics:
         """Report as of now."""
+        from actors._statistics import ActorStatistics
+
         extras = self.extras
         queue = self.queue
         return ActorStatistics(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from actors._statistics import ActorStatistics
+if TYPE_CHECKING:
+    from actors._statistics import ActorStatistics
 
 M = TypeVar("M")
 

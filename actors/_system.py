@@ -11,7 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from actors import _lifecycle as lifecycle
 from actors._actors import Actor
@@ -24,8 +24,10 @@ from actors._errors import ActorStopped, NameTaken, SystemFailed
 from actors._logging import get_logger
 from actors._refs import ActorRef
 from actors._states import CLOSING, IDLE
-from actors._statistics import SystemStatistics
 from actors._supervision import DEFAULT_SUPERVISION, Exhausted, Supervision
+
+if TYPE_CHECKING:
+    from actors._statistics import SystemStatistics
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -200,6 +202,8 @@ class ActorSystem:
 
     def statistics(self) -> SystemStatistics:
         """Sum up; takes time in proportion to the number of actors."""
+        from actors._statistics import SystemStatistics
+
         queue_length = queue_peak = processed = 0
         for cell in _below(self.guardian):
             queue_length += len(cell.queue or ())

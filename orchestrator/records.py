@@ -1,9 +1,9 @@
 """Frozen data classes that are quick to define.
 
 ``dataclasses`` compiles six functions for a frozen class, 0.4 ms together: for the hundred-odd that
-a cluster is made of that was a fifth of the time to import it. Here ``__init__`` alone is compiled
-with the class. Equality and hashing are compiled when they are first asked for, to what the
-standard library makes; all else is shared by all classes. What comes of it is a data class for
+a cluster is made of that was a fifth of the time to import it. Here ``__init__``, equality and
+hashing are compiled when they are first asked for, to what the standard library makes; all else is
+shared by all classes. What comes of it is a data class for
 ``fields``, ``replace``, ``asdict``, ``match`` and type checkers, which are told that this is the
 standard library's decorator. Modules that no start loads have no use for it.
 """
@@ -11,6 +11,7 @@ standard library's decorator. Modules that no start loads have no use for it.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +70,7 @@ def _made(cls: type[Any], *, eq: bool, kw_only: bool) -> type[Any]:
     parameters = made.__dataclass_params__
     parameters.init = parameters.repr = parameters.frozen = True
     parameters.eq = eq
-    methods: dict[str, Any] = {"__init__": _initialiser(made, fields), **_SHARED}
+    methods: dict[str, Any] = {"__init__": _late(made, "__init__", _initialiser), **_SHARED}
     if eq:
         methods["__eq__"] = _late(made, "__eq__", _equality)
         methods["__hash__"] = _late(made, "__hash__", _hashing)
@@ -78,7 +79,8 @@ def _made(cls: type[Any], *, eq: bool, kw_only: bool) -> type[Any]:
     return made
 
 
-def _initialiser(cls: type[Any], fields: tuple[dataclasses.Field[Any], ...]) -> Any:
+def _initialiser(cls: type[Any]) -> Any:
+    fields = dataclasses.fields(cls)
     scope: dict[str, Any] = {"_set_": object.__setattr__, "_factory_": _FACTORY}
     positional: list[str] = []
     named: list[str] = []
@@ -114,12 +116,26 @@ def _compiled(cls: type[Any], head: str, lines: list[str], scope: dict[str, Any]
 def _late(cls: type[Any], name: str, compiled: Callable[[type[Any]], Any]) -> Any:
     """Return a method that puts the real one in its place when it is first called."""
 
-    def method(self: Any, *arguments: Any) -> Any:
+    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+        return settle()(self, *arguments, **named)
+
+    def settle() -> Any:
         real = compiled(cls)
         setattr(cls, name, real)
-        return real(self, *arguments)
+        return real
 
+    method.settle = settle  # type: ignore[attr-defined] # functions take what one gives them
     return method
+
+
+class _Signature:
+    """What ``inspect`` finds of a class: the parameters of its real ``__init__``."""
+
+    def __get__(self, instance: object, cls: type[Any]) -> inspect.Signature:
+        initialiser = cls.__dict__.get("__init__", cls.__init__)
+        real = getattr(initialiser, "settle", lambda: initialiser)()
+        found = inspect.signature(real)
+        return found.replace(parameters=list(found.parameters.values())[1:])
 
 
 def _compared(cls: type[Any], of: str) -> str:
@@ -173,6 +189,7 @@ def _restore(self: Any, state: list[Any]) -> None:
 
 
 _SHARED: Final = {
+    "__signature__": _Signature(),
     "__repr__": _represent,
     "__setattr__": _refuse_assignment,
     "__delattr__": _refuse_deletion,

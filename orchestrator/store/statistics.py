@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from actors import ActorStatistics
+from typing import TYPE_CHECKING
+
 from orchestrator.records import dataclass
+
+if TYPE_CHECKING:
+    from actors import ActorStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

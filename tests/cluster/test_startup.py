@@ -17,13 +17,19 @@ import orchestrator
 SELDOM: Final = frozenset(
     {
         "aiosqlite",  # a data directory
+        "actors._statistics",
         "cryptography",  # TLS
+        "difflib",  # a name that is nearly another one
         "httpx",  # webhooks and aggregated servers
         "jwt",  # tokens of ServiceAccounts
         "kubernetes_validate",  # only its files are read
         "orchestrator.api.protobuf",  # a client that speaks it
         "orchestrator.bench",
         "orchestrator.cli",
+        "orchestrator.embedded.client",
+        "orchestrator.embedded.manifests",  # objects to apply
+        "orchestrator.embedded.possible",  # a wait
+        "orchestrator.embedded.waiting",
         "orchestrator.network",  # processes
         "orchestrator.node.process",
         "orchestrator.resources.cel.compiling",  # policies and rules of custom resources

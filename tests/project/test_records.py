@@ -118,6 +118,22 @@ def test_what_is_seen_of_them_is_the_same(
     assert not hasattr(made, "__dict__")
 
 
+def test_parameters_are_known_before_anything_was_made() -> None:
+    """For editors and documents; ``__init__`` itself comes with the first object."""
+
+    @records.dataclass(frozen=True, slots=True)
+    class New:
+        a: int
+        b: str = "b"
+
+    class Heir(New):
+        __slots__ = ()
+
+    assert str(inspect.signature(Heir)) == "(a: 'int', b: 'str' = 'b') -> None"
+    assert str(inspect.signature(New)) == str(inspect.signature(Heir))
+    assert (New(1), Heir(1, b="c").b) == (New(1, "b"), "c")
+
+
 @pairs
 def test_they_are_compared_and_hashed_alike(
     ours: type[Any], standard: type[Any], values: dict[str, Any]

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import ClusterError
 
@@ -132,6 +131,8 @@ class ClusterAccess(ClusterLife):
         review = review_of(
             self.store.registry, user, verb, resource, name, namespace=namespace, groups=groups
         )
+        from orchestrator.embedded.calls import Caller
+
         caller = Caller(self.asgi, presence=self._presence)
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
         return permission_of(await caller.call("POST", path, body=review))

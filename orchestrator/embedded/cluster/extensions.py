@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.embedded.cluster.objects import ClusterObjects
 from orchestrator.embedded.errors import ApplyError
-from orchestrator.embedded.manifests import Source
 from orchestrator.resources.objects import Object
 
 if TYPE_CHECKING:
     from orchestrator.api.certificates import Certificates
     from orchestrator.embedded.definitions import Model
     from orchestrator.embedded.hooking import Hooks
+    from orchestrator.embedded.manifests import Source
     from orchestrator.embedded.webhooks import Converter, Handler, Webhook
 
 

@@ -6,20 +6,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from actors import VirtualClock
 from orchestrator.embedded.arguments import span_of, text_of, texts_of
-from orchestrator.embedded.calls import Caller
-from orchestrator.embedded.client import Client
 from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import WaitTimeoutError
-from orchestrator.embedded.kinds import find_kind, nearly, path_of_version
-from orchestrator.embedded.manifests import Source, read_objects
-from orchestrator.embedded.possible import refuse_impossible
-from orchestrator.embedded.selections import Selection
-from orchestrator.embedded.waiting import Condition, check_of
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, name_of, namespace_of
+
+if TYPE_CHECKING:
+    from orchestrator.embedded.client import Client
+    from orchestrator.embedded.manifests import Source
+    from orchestrator.embedded.waiting import Condition
 
 
 class ClusterObjects(ClusterLife):
@@ -47,6 +46,9 @@ class ClusterObjects(ClusterLife):
     def _client(
         self, namespace: str, user: str | None = None, groups: tuple[str, ...] = ()
     ) -> Client:
+        from orchestrator.embedded.calls import Caller
+        from orchestrator.embedded.client import Client
+
         text_of(namespace, "a namespace")
         if user is not None:
             text_of(user, "a user")
@@ -72,6 +74,8 @@ class ClusterObjects(ClusterLife):
             StatusError: The API refused one; those before it stay.
         """
         self._presence.require_here()
+        from orchestrator.embedded.manifests import read_objects
+
         client = self._client(namespace)
         applied = []
         for obj in await read_objects(source):
@@ -90,6 +94,8 @@ class ClusterObjects(ClusterLife):
         What they own goes too, as with ``kubectl delete``.
         """
         self._presence.require_here()
+        from orchestrator.embedded.manifests import read_objects
+
         client = self._client(namespace)
         for obj in reversed(await read_objects(source)):
             kind = self.store.registry.by_kind(obj["apiVersion"], obj["kind"])
@@ -105,6 +111,8 @@ class ClusterObjects(ClusterLife):
         """Refuse a kind that cannot be gone: only custom ones are, with their definitions."""
         group = version.rpartition("/")[0]
         if any(each.group == group and each.custom is None for each in self.store.registry.kinds()):
+            from orchestrator.embedded.kinds import nearly
+
             message = f'no matches for kind "{kind}" in version "{version}"'
             raise StatusError(
                 404, "NotFound", f"{message}{nearly(self.store.registry, version, kind)}"
@@ -139,6 +147,10 @@ class ClusterObjects(ClusterLife):
             ValueError: The target, the condition or the timeout cannot be read, or objects of the
                 kind can never be so.
         """
+        from orchestrator.embedded.possible import refuse_impossible
+        from orchestrator.embedded.selections import Selection
+        from orchestrator.embedded.waiting import check_of
+
         self._presence.require_here()
         span_of(timeout, "timeout")
         selection = Selection(lambda: self.store, target, namespace, labels)
@@ -167,6 +179,8 @@ class ClusterObjects(ClusterLife):
             WaitTimeoutError: Nobody did in time.
             StatusError: 404, there is no such kind.
         """
+        from orchestrator.embedded.kinds import find_kind, path_of_version
+
         self._presence.require_here()
         span_of(timeout, "timeout")
         found = find_kind(self.store.registry, kind)
