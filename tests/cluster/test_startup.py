@@ -8,11 +8,12 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-import orchestrator
+from orchestrator import lazily
 
 SELDOM: Final = frozenset(
     {
@@ -156,13 +157,19 @@ def controllers(loaded: set[str]) -> set[str]:
     return {parts[2] for parts in found if parts[-1] in {"actor", "pods"} and len(parts) == 4}
 
 
-def test_importing_leaves_the_collector_as_it_was() -> None:
-    """A program that embeds a cluster keeps its own settings."""
+def test_importing_leaves_the_collector_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that embeds a cluster keeps its own settings; the collector rests meanwhile."""
+    monkeypatch.syspath_prepend(tmp_path)
     was = gc.isenabled()
     try:
         for enabled in (True, False):
+            name = f"collected_{enabled}".lower()
+            (tmp_path / f"{name}.py").write_text("import gc\nCOLLECTS = gc.isenabled()\n")
             (gc.enable if enabled else gc.disable)()
-            assert orchestrator.Cluster is not None
+            assert lazily.load(name).COLLECTS is False
             assert gc.isenabled() is enabled
+            del sys.modules[name]
     finally:
         (gc.enable if was else gc.disable)()
