@@ -327,9 +327,11 @@ def _formatted(text: str) -> str:
 
 def main() -> None:
     """Write the package anew."""
+    made = sources()
     for file in TARGET.glob("*.py"):
-        file.unlink()
-    for name, text in sources().items():
+        if file.name not in made:
+            file.unlink()
+    for name, text in made.items():
         (TARGET / name).write_text(text, encoding="utf-8")
 
 
