@@ -43,10 +43,12 @@ _askers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = weakref.Wea
 class _Mover:
     """Somebody who lets time pass."""
 
-    __slots__ = ("end", "looked")
+    __slots__ = ("end", "look", "looked")
 
     def __init__(self, end: float) -> None:
         self.end = end
+        self.look = end
+        """When it wants to look again, though nothing is due."""
         self.looked = -1
         """After which step it has last asked its condition in vain."""
 
@@ -226,7 +228,9 @@ class VirtualClock:
         """Let that much time pass, moment by moment, everything coming to rest in between."""
         await self.advance_until(_never, within=seconds)
 
-    async def advance_until(self, condition: Callable[[], Any], *, within: float) -> Any:
+    async def advance_until(
+        self, condition: Callable[[], Any], *, within: float, looks: int = 1
+    ) -> Any:
         """Let time pass until something holds, ``within`` seconds at most.
 
         Of several tasks that advance one clock each gets what it asked for, and sees each moment
@@ -237,11 +241,14 @@ class VirtualClock:
                 awaited is, and time stands for the others meanwhile (for five real seconds); it may
                 move time itself.
             within: Seconds. When they are over, all of them have passed.
+            looks: How often to ask where nothing is due until the end; for conditions that are
+                about the time itself.
 
         Returns:
             What the condition said last.
         """
         mover = _Mover(self._now + within)
+        pause = within / looks
         self._movers.append(mover)
         try:
             while True:
@@ -252,7 +259,7 @@ class VirtualClock:
                     found = await self._answer(found, mover)
                 if found or (asked >= mover.end and not self._is_due()):
                     return found
-                mover.looked = self._steps
+                mover.looked, mover.look = self._steps, min(asked + pause, mover.end)
                 self._note_look()
                 await self._step(mover)
         finally:
@@ -291,7 +298,7 @@ class VirtualClock:
             if self._steps != before:
                 return  # another has moved it meanwhile
             self._steps += 1
-            end = min(each.end for each in self._movers if each.looked == before or each is mover)
+            end = min(each.look for each in self._movers if each.looked == before or each is mover)
             due = self.next_due
             if due is None or due > end:
                 self._now = max(self._now, end)

@@ -27,6 +27,8 @@ _IDLE: Final = 0.001
 
 _LONGEST: Final = 1e11
 """Seconds that may pass at once: some 3,000 years."""
+_LOOKS: Final = 60
+"""Times that a condition is asked at least, by which it may be late where nothing happens."""
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
 
@@ -128,8 +130,9 @@ class ClusterClock:
         """Let time pass until something holds, at most so long (an hour, if nothing is said).
 
         The condition is asked at each moment at which something happens, when all has come to
-        rest. It may be an async function, such as one that asks the API; time stands until it
-        answers. When that time is over and clients outside may still act, it goes on in real time.
+        rest, and sixty times at least, since it may be about the time. It may be an async function,
+        such as one that asks the API; time stands until it answers. When that time is over and
+        clients outside may still act, it goes on in real time.
 
         Returns:
             What the condition said: something true, as soon as it was.
@@ -142,7 +145,7 @@ class ClusterClock:
         span = _span(seconds, minutes, hours, days) or _HOUR
         async with self._presence.lasting():
             if isinstance(self._clock, VirtualClock):
-                found = await self.until(condition, span)
+                found = await self.until(condition, span, _LOOKS)
             else:
                 found = await self._poll(condition, span)
         if not found:
@@ -151,14 +154,14 @@ class ClusterClock:
             )
         return found
 
-    async def until(self, condition: Callable[[], Any], seconds: float) -> Any:
+    async def until(self, condition: Callable[[], Any], seconds: float, looks: int = 1) -> Any:
         """Do as `advance_until`, but return what the condition said last when it never held."""
         self._refuse_standing()
         clock = self._clock
         assert isinstance(clock, VirtualClock), "real time is not moved"
         if self.lingering is not None:
-            return await self.lingering.until(condition, seconds)
-        return await clock.advance_until(condition, within=seconds)
+            return await self.lingering.until(condition, seconds, looks)
+        return await clock.advance_until(condition, within=seconds, looks=looks)
 
     @contextlib.asynccontextmanager
     async def running(self, rate: float = RATE) -> AsyncIterator[None]:

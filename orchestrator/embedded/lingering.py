@@ -56,7 +56,7 @@ class Lingering:
         self._clock = clock
         self._visitors = visitors
 
-    async def until(self, holds: Callable[[], Any], timeout: float) -> Any:
+    async def until(self, holds: Callable[[], Any], timeout: float, looks: int = 1) -> Any:
         """Let time pass until something holds.
 
         Args:
@@ -64,6 +64,7 @@ class Lingering:
                 socket: what is read meanwhile is not taken for an operator at work.
             timeout: Seconds of the cluster's time; when they are over, as many real seconds since
                 the beginning, if clients outside may still do something about it.
+            looks: How often it asks at least.
 
         Returns:
             What the condition said last.
@@ -76,7 +77,7 @@ class Lingering:
             found = holds()
             return self._heed(found) if inspect.isawaitable(found) else found
 
-        if found := await self._clock.advance_until(asked, within=timeout):
+        if found := await self._clock.advance_until(asked, within=timeout, looks=looks):
             return found
         heard_at = before = loop.time()
         at_work = False

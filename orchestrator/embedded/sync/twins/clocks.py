@@ -66,8 +66,9 @@ class SyncClock:
         """Let time pass until something holds, at most so long (an hour, if nothing is said).
 
         The condition is asked at each moment at which something happens, when all has come to
-        rest. It may be an async function, such as one that asks the API; time stands until it
-        answers. When that time is over and clients outside may still act, it goes on in real time.
+        rest, and sixty times at least, since it may be about the time. It may be an async function,
+        such as one that asks the API; time stands until it answers. When that time is over and
+        clients outside may still act, it goes on in real time.
 
         Returns:
             What the condition said: something true, as soon as it was.
