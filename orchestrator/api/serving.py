@@ -57,8 +57,8 @@ class ServingConfig:
         log_requests: One debug line for each request.
         listen: False serves no socket: the application answers who calls it in this process.
         socket: Path of a Unix socket to listen on, in place of host and port; plain HTTP.
-        named_port: What the Service ``kubernetes`` says its port is, for histories that are to
-            repeat; the one listened on unless given.
+        named_port: What the Service ``kubernetes`` says its port is, and that it is HTTPS as in
+            every cluster, where no container comes by it; what is listened on unless given.
     """
 
     host: str = "127.0.0.1"
@@ -238,7 +238,7 @@ class ServedCluster:
                 address=_endpoint(self.config.host, self._listener),
                 port=self.config.named_port or self._port,
                 service_range=str(cluster.service_range),
-                scheme="https" if found else "http",
+                scheme="https" if found or self.config.named_port else "http",
             ),
             [(CONFIG_MAP, authentication_config(found.ca_pem, front_proxy))]
             if found and front_proxy

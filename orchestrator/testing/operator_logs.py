@@ -62,7 +62,7 @@ class HandlerLog(logging.Filter):
 
     Attributes:
         on_end: Called, on whichever thread, when a handler has come to an end.
-        fresh: How often a handler began that had not failed before.
+        fresh: How often a handler began, no timer and no daemon, that had not failed before.
         told: Whether the failures were shown in a failed test's report.
     """
 
@@ -117,8 +117,8 @@ class HandlerLog(logging.Filter):
         name = f"{str(about.get('kind')).lower()}/{about.get('name')}{namespace}"
         place = _Place(match["handler"], name)
         if match["what"] == "is invoked":
-            self.fresh += place not in self._failures
             if match["kind"] not in _LASTING:
+                self.fresh += place not in self._failures
                 self._at_work[place] += 1
             return
         self._at_work[place] -= 1

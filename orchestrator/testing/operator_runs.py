@@ -38,6 +38,8 @@ _LOOK: Final = 0.005
 """Real seconds between looks."""
 _ROUND: Final = 0.5
 """Real seconds in which an operator comes to rest that does not try again and again."""
+_RESTLESS: Final = 1.0
+"""Real seconds without rest in which no handler begins: then what there is goes on for ever."""
 _CALM: Final = 1.0
 """Real seconds of silence after which an operator that watches no objects is taken to be ready."""
 
@@ -249,16 +251,19 @@ async def caught_up(cluster: Cluster, log: HandlerLog, timeout: float) -> None:
     log.on_end = lambda: loop.call_soon_threadsafe(ended.set)
     try:
         async with asyncio.timeout(timeout):
+            since, begun = loop.time(), log.fresh
             while True:
-                heard, tried = visitors.activity, log.fresh
+                heard = visitors.activity
                 calm = await _comes_to_rest(cluster)
                 if log.at_work:
                     await ended.wait()
                     ended.clear()
                 elif calm and visitors.activity == heard:
                     return
-                elif not calm and log.failures and log.fresh == tried:
-                    return  # what failed is tried again and again, and nothing else is done
+                elif log.fresh == begun and loop.time() - since >= _RESTLESS:
+                    return  # what failed is tried again and again, or a daemon never pauses
+                if log.at_work or log.fresh != begun:
+                    since, begun = loop.time(), log.fresh
     except TimeoutError:
         at_work = ", ".join(log.at_work) or "no handler, but it goes on making requests"
         raise ClusterError(

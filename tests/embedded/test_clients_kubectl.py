@@ -131,3 +131,17 @@ async def test_kubectl_is_who_its_kubeconfig_is_for(kubectl: Path) -> None:
         refused = await kube("delete", "pod", pod["metadata"]["name"], check=False)
         assert f'User "{account}" cannot delete resource "pods"' in refused
         assert "no" in await kube("auth", "can-i", "delete", "pods", check=False)
+
+
+@on_a_real_loop
+async def test_the_api_s_own_service_looks_as_it_does_anywhere(kubectl: Path) -> None:
+    """Simulated containers do not come by it, so it need not tell of plain HTTP."""
+    async with Cluster(nodes=0) as cluster:
+        shown = await cluster.run(kubectl, "get", "service", "kubernetes", "--no-headers")
+        assert shown.stdout.split()[:5] == [
+            "kubernetes",
+            "ClusterIP",
+            "10.96.0.1",
+            "<none>",
+            "443/TCP",
+        ]
