@@ -256,6 +256,26 @@ def _controller(obj: Object, kind: str) -> Object | None:
     return None
 
 
+def is_kept(store: Store, pod: Object) -> bool:
+    """Tell whether its Job keeps a pod that is over, also one that is to go."""
+    if TRACKING not in (pod["metadata"].get("finalizers") or ()):
+        return False
+    owners = {owner["uid"] for owner in pod["metadata"].get("ownerReferences") or ()}
+    jobs = [job for job in store.list("jobs.batch") if job["metadata"]["uid"] in owners]
+    over = (pod.get("status") or {}).get("phase") in FINISHED
+    return over and any(_keeps_failed(job) for job in jobs if not is_deleting(job))
+
+
+def _keeps_failed(job: Object) -> bool:
+    """Tell whether the last failed pod of an index stays for the next one.
+
+    A Job has no next one while it is suspended or may have no pods.
+    """
+    spec = job["spec"]
+    stands = spec.get("suspend") or spec.get("parallelism") == 0
+    return bool(stands and "backoffLimitPerIndex" in spec)
+
+
 def batch_problems(store: Store) -> Iterator[str]:
     """Return what of Jobs has not come true, once faults are over."""
     for job in store.list(JOBS):
@@ -282,9 +302,5 @@ def batch_problems(store: Store) -> Iterator[str]:
             if TRACKING in (pod["metadata"].get("finalizers") or ())
             and (pod.get("status") or {}).get("phase") in FINISHED
         ]
-        # The last failed pod of an index stays for the next, which a Job does not get while it is
-        # suspended or may have no pods.
-        stands = spec.get("suspend") or spec.get("parallelism") == 0
-        handed_on = stands and "backoffLimitPerIndex" in spec
-        if held and not handed_on:
+        if held and not _keeps_failed(job):
             yield f"job {name}: pods {held} are over and not counted"

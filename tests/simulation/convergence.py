@@ -9,7 +9,7 @@ from orchestrator.node.runtime import ContainerRecord
 from orchestrator.resources.objects import Object, is_deleting
 from orchestrator.resources.selectors import set_selector
 from orchestrator.store import Store
-from tests.simulation.batch import batch_problems
+from tests.simulation.batch import batch_problems, is_kept
 from tests.simulation.invariants import FINISHED, is_ready
 from tests.simulation.leftovers import leftovers_of
 from tests.simulation.sets import set_problems
@@ -78,7 +78,8 @@ def _pods(store: Store) -> Iterator[str]:
     for pod in store.list("pods"):
         name, node, phase = _place(pod), pod["spec"].get("nodeName"), _phase(pod)
         if is_deleting(pod):
-            yield f"pod {name}: still going away"
+            if not is_kept(store, pod):
+                yield f"pod {name}: still going away"
         elif not node:
             yield f"pod {name}: has no node"
         elif phase in FINISHED:
