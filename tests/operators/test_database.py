@@ -1,8 +1,8 @@
 """The kopf operator of `docs/examples/operators/database`, on a loop of virtual time.
 
 Everything that kopf waits for passes as the cluster's time does: intervals of timers, delays of
-retries, the pauses of a daemon. Nothing of the operator is changed or mocked: it has a session that
-leads to the cluster's socket, and is shown the cluster's clock. What is expected is exact.
+retries, the pauses of a daemon. Nothing of the operator is changed or mocked: `kopf_operator` leads
+it to the cluster's socket and shows it the cluster's clock. What is expected is exact.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import kopf
 
 from actors.testing import virtual
 from orchestrator import Cluster
-from tests.operators.kit import EPOCH, EXAMPLES, client_by, example, since_epoch
+from orchestrator.testing import kopf_operator, lightkube_client
+from tests.operators.kit import EPOCH, EXAMPLES, since_epoch
 
+OPERATOR = EXAMPLES / "database" / "ephemeral_databases.py"
 ORDERS = EXAMPLES / "database" / "orders.yaml"
 HOUR = 3600.0
 
@@ -27,51 +28,16 @@ HOUR = 3600.0
 class Operator:
     """Runs of the operator beside a cluster on the same loop."""
 
-    def __init__(self, cluster: Cluster, socket: Path) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.socket = socket
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run it from one end of the block to the other."""
-        registry = kopf.OperatorRegistry()
-        before = kopf.get_default_registry()
-        kopf.set_default_registry(registry)
-        try:
-            with example("database", "ephemeral_databases"):
-                kopf.on.login(registry=registry)(self.connect)
-        finally:
-            kopf.set_default_registry(before)
-        client = client_by(self.socket, "databases")
-        stop, ready = asyncio.Event(), asyncio.Event()
-        with self.cluster.clock.shown_to("kopf"):
-            task = asyncio.create_task(
-                kopf.operator(
-                    registry=registry,
-                    standalone=True,
-                    namespaces=["default"],
-                    memo=kopf.Memo(client=client),
-                    stop_flag=stop,
-                    ready_flag=ready,
-                )
-            )
-            try:
-                await ready.wait()
+        """Run it from one end of the block to the other; what fails for good fails the test."""
+        async with lightkube_client(self.cluster, field_manager="databases") as client:
+            memo = kopf.Memo(client=client)
+            async with kopf_operator(self.cluster, OPERATOR, memo=memo):
                 yield
-            finally:
-                stop.set()
-                await task
-                await client.close()
-
-    async def connect(self, **_: Any) -> kopf.AiohttpSession:
-        """Lead kopf to the cluster's socket."""
-        return kopf.AiohttpSession(
-            server="http://cluster",
-            aiohttp_session=aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(str(self.socket))
-            ),
-            default_namespace="default",
-        )
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +48,7 @@ async def databases(directory: Path, **database: float) -> AsyncIterator[tuple[C
         cluster.image("busybox:1.36", run_seconds=25)  # backups
         cluster.image("postgres:17", **database)  # type: ignore[arg-type] # seconds
         await cluster.apply(EXAMPLES / "database" / "crd.yaml")
-        yield cluster, Operator(cluster, socket)
+        yield cluster, Operator(cluster)
 
 
 async def order(cluster: Cluster, replicas: int = 1) -> None:
