@@ -66,7 +66,6 @@ class OperatorRun:
         self._ended = threading.Event()
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
-        self._failed = False
 
     # -- what it needs
 
@@ -214,15 +213,14 @@ class OperatorRun:
         """Say with an exception of the block what has failed in the operator."""
         try:
             yield
-        except Exception as error:
+        except BaseException as error:  # such as pytest.fail's
             for failure in self.log.failures:
                 error.add_note(f"in the operator, {failure}")
-            self._failed = True
             raise
 
     def raise_failures(self) -> None:
         """Raise what has failed in the operator, or has ended it."""
-        if self._failed or self.log.told:
+        if self.log.told:
             return
         if self._error is not None:
             self._refuse_end()
