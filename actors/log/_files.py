@@ -53,8 +53,9 @@ class FileLock:
                 raise LogError(f"{lock} cannot be locked: {error}", path=path) from error
             pid = int(holder) if holder.isdecimal() else None
             who = f"process {pid}" if pid else "another process"
+            what = "which is this one: close it there" if pid == os.getpid() else "stop it"
             raise LogLocked(
-                f"{path} is in use by {who}; stop it first, or choose another place",
+                f"{path} is in use by {who}; {what} first, or choose another place",
                 path=path,
                 pid=pid,
             ) from None

@@ -274,9 +274,13 @@ def bind(host: str, port: int) -> socket.socket:
 def bind_path(path: Path) -> socket.socket:
     """Return a socket that listens at a path of the file system, for this user only.
 
+    A socket that nobody listens at any more, since its program was killed, is replaced.
+
     Raises:
         OSError: There is something at the path, or it is too long for a socket (107 bytes).
     """
+    if _is_abandoned(path):
+        path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(str(path))
@@ -285,5 +289,22 @@ def bind_path(path: Path) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on {path}: {error.strerror or error}") from error
+        what = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            by = "somebody listens there" if path.is_socket() else "it is there, no socket"
+            what = f"{what}: {by}; choose another path"
+        raise OSError(error.errno, f"cannot listen on {path}: {what}") from error
     return listener
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Tell whether there is a socket at a path at which nobody listens."""
+    if not path.is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(str(path))
+        except OSError as error:
+            return error.errno == errno.ECONNREFUSED
+    return False

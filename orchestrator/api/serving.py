@@ -290,8 +290,8 @@ class ServedCluster:
         finally:
             if listener is not None:
                 listener.close()
-            if self.config.socket is not None:
-                self.config.socket.unlink(missing_ok=True)
+                if self.config.socket is not None:  # its own: it has listened there
+                    self.config.socket.unlink(missing_ok=True)
             await self._cluster.stop(clean=clean)
 
     async def __aenter__(self) -> Self:

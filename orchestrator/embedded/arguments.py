@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,7 +60,11 @@ def texts_of(given: Any, what: str) -> tuple[str, ...]:
     Raises:
         TypeError: They are no texts, or there is one alone.
     """
-    if isinstance(given, str) or not all(isinstance(each, str) for each in given):
+    if (
+        isinstance(given, str)
+        or not isinstance(given, Collection)
+        or not all(isinstance(each, str) for each in given)
+    ):
         raise TypeError(f"give {what} as several texts, ('one', 'two'), not {given!r}")
     return tuple(given)
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from orchestrator.embedded.arguments import span_of, text_of, whole_of
-from orchestrator.embedded.guessing import nearest
-
-if TYPE_CHECKING:
-    from orchestrator.resources.kinds import Kind
 
 _PATTERNS: Final = ("subresource", "namespace", "name", "user", "user_agent", "message")
 _SEVERAL: Final = ("verb", "kind")
@@ -61,17 +57,3 @@ def _check_latency(given: Any) -> None:
     low, high = (span_of(each, "latency") for each in pair)
     if low > high:
         raise ValueError(f"latency={given!r}: the least seconds come before the most")
-
-
-def check_subresource(kind: Kind, part: str) -> None:
-    """Refuse a subresource that a kind does not have.
-
-    Raises:
-        ValueError: It has none of that name.
-    """
-    if not part or part == "*" or part in kind.subresources:
-        return
-    near = nearest(part, kind.subresources)
-    there = ", ".join(kind.subresources) or "none"
-    hint = f"did you mean {near}?" if near else f"there are {there}"
-    raise ValueError(f"{kind.plural} have no subresource {part!r}: {hint}")

@@ -16,10 +16,10 @@ from orchestrator.api.faults import (
 from orchestrator.api.faults.refusals import refusal_of
 from orchestrator.api.faults.rules import GROUPS, LOSSES, VERBS, Loss
 from orchestrator.embedded.arguments import text_of
-from orchestrator.embedded.checking_faults import check_fault, check_subresource
+from orchestrator.embedded.checking_faults import check_fault
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.guessing import nearest
-from orchestrator.embedded.kinds import find_kind
+from orchestrator.embedded.kinds import check_subresource, find_kind
 from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from orchestrator.embedded.arguments import texts_of, whole_of
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.kinds import find_kind
+from orchestrator.embedded.kinds import check_subresource, find_kind
 from orchestrator.embedded.webhooks import (
     Converter,
     Handler,
@@ -65,7 +66,11 @@ class Hooks:
                 f"a webhook has no field {', '.join(unknown)}: choose of "
                 f"{', '.join(sorted(_OPTIONS))}"
             )
-        names = [resources] if isinstance(resources, str) else list(resources)
+        names = [resources] if isinstance(resources, str) else texts_of(resources, "resources")
+        if not names:
+            raise ValueError("a webhook of no resources is never asked: name them, or '*' for all")
+        operations = [operations] if isinstance(operations, str) else operations
+        whole_of(timeout, "timeout")
         rules = [rule_of(self._registry(), one, operations) for one in names]
         found = Webhook(name or f"hook-{next(self._numbers)}.test.orchestrator")
         path, config = await self.server.add(admission_answer(found, handler))
@@ -128,6 +133,7 @@ def rule_of(registry: KindRegistry, resource: str, operations: Sequence[str]) ->
         return {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "operations": told}
     name, _, part = resource.partition("/")
     kind = find_kind(registry, name)
+    check_subresource(kind, part)
     return {
         "apiGroups": [kind.group],
         "apiVersions": [kind.version],

@@ -82,6 +82,7 @@ class Image:
             return NotImplemented
         ```
         """
+        _check_callable(function, "answers commands")
         self.declared.program = program_of(function)
         return function
 
@@ -92,8 +93,8 @@ class Image:
         and ``httpGet`` and ``tcpSocket`` probes. All of them then find nobody on ports that no
         function serves.
         """
-        if not 0 < number < 1 << 16:
-            raise ValueError(f"there is no port {number}")
+        if not isinstance(number, int) or not 0 < number < 1 << 16:  # type: ignore[redundant-expr] # users' types
+            raise ValueError(f"there is no port {number!r}: give a number from 1 to 65535")
 
         def declare(function: PortFunction) -> PortFunction:
             _check_async(function, "a port")
@@ -116,6 +117,7 @@ class Image:
         from orchestrator.embedded.serving import serve_http
 
         def declare(function: HttpFunction) -> HttpFunction:
+            _check_callable(function, "answers HTTP")
             self.port(number)(serve_http(function))
             return function
 
@@ -151,8 +153,8 @@ class ImageBook:
 
     def declare(self, name: str, declared: SimulatedImage) -> Image:
         """Say what an image does, in place of what was said of it before."""
-        if not name:
-            raise ClusterError('an image has a name: cluster.image("worker:1")')
+        if not isinstance(name, str) or not name:  # type: ignore[redundant-expr] # users' types
+            raise ClusterError(f'image {name!r}: an image has a name: cluster.image("worker:1")')
         image = Image(name, declared)
         self._images.pop(name, None)
         self._images[name] = image
@@ -212,6 +214,7 @@ def describe(
         run_seconds, exit_code = crash_after, 1 if exit_code is None else exit_code
     elif exit_code is not None and run_seconds is None:
         run_seconds = 0.0
+    _check_words(exit_code, ready, refuse, termination_message)
     reason, _, why = refuse.partition(":")
     pull_error = ""
     if reason in _PULL_REASONS:
@@ -247,15 +250,47 @@ def describe(
     )
 
 
+def _check_words(exit_code: Any, ready: Any, refuse: Any, message: Any) -> None:
+    if exit_code is not None and (
+        not isinstance(exit_code, int) or isinstance(exit_code, bool) or not 0 <= exit_code < 256
+    ):
+        raise ClusterError(f"exit_code={exit_code!r}: give a whole number from 0 to 255")
+    if ready is not None and not isinstance(ready, bool):
+        raise ClusterError(f"ready={ready!r}: give True or False")
+    for name, text in (("refuse", refuse), ("termination_message", message)):
+        if not isinstance(text, str):
+            raise ClusterError(f"{name}={text!r}: give a text")
+
+
+def _is_late_line(line: Any) -> bool:
+    return (
+        isinstance(line, tuple | list)
+        and len(line) == 2
+        and _is_span(line[0])
+        and isinstance(line[1], str)
+    )
+
+
 def _lines(logs: Logs) -> Lines | None:
     if callable(logs):
         function = logs
         return lambda process: function(container_for(process))
+    if not isinstance(logs, Iterable):
+        raise ClusterError(f"logs={logs!r}: give lines, or pairs of seconds and a line")
     lines = [logs] if isinstance(logs, str) else list(logs)
+    for line in lines:
+        if not isinstance(line, str) and not _is_late_line(line):
+            raise ClusterError(f"logs: {line!r} is no line, nor a pair of seconds and a line")
     return (lambda _: lines) if lines else None
 
 
+def _check_callable(function: Any, what: str) -> None:
+    if not callable(function):
+        raise TypeError(f"{function!r} is no function, and only one {what}")
+
+
 def _check_async(function: Any, what: str) -> None:
+    _check_callable(function, f"can be {what}")
     if inspect.isfunction(function) and not inspect.iscoroutinefunction(function):
         raise TypeError(
             f"{function.__qualname__} cannot be {what}: make it `async def`, since it lives on the "
@@ -267,4 +302,5 @@ __all__ = ["Image", "ImageBook", "describe", "without_tag"]
 
 
 def _is_span(value: object) -> bool:
-    return isinstance(value, int | float) and value >= 0  # NaN is not
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and value >= 0  # type: ignore[operator] # NaN is not

@@ -56,6 +56,20 @@ def _did_you_mean(wanted: str, kinds: Iterable[Kind]) -> str:
     return f": did you mean {near}?" if near else ""
 
 
+def check_subresource(kind: Kind, part: str) -> None:
+    """Refuse a subresource that a kind does not have.
+
+    Raises:
+        ValueError: It has none of that name.
+    """
+    if not part or part == "*" or part in kind.subresources:
+        return
+    near = nearest(part, kind.subresources)
+    there = ", ".join(kind.subresources) or "none"
+    hint = f"did you mean {near}?" if near else f"there are {there}"
+    raise ValueError(f"{kind.plural} have no subresource {part!r}: {hint}")
+
+
 def nearly(registry: KindRegistry, version: str, kind: str) -> str:
     """Return what to add to the refusal of a kind that is not in a version: what was meant."""
     versions = [each.api_version for each in registry.kinds() if each.kind == kind]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from orchestrator.access.accounts import split_user_name
-from orchestrator.embedded.kinds import find_kind
+from orchestrator.embedded.arguments import text_of, texts_of
+from orchestrator.embedded.guessing import nearest
+from orchestrator.embedded.kinds import check_subresource, find_kind
 from orchestrator.resources.kinds import KindRegistry
 from orchestrator.resources.objects import Object
+
+_VERBS: Final = (
+    *("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"),
+    *("use", "bind", "escalate", "impersonate", "approve", "sign", "attest", "proxy", "*"),
+)
 
 
 class Permission(NamedTuple):
@@ -39,7 +46,11 @@ def review_of(
 
     Raises:
         StatusError: 404, there is no such kind.
+        ValueError: The verb is nearly one that there is.
     """
+    text_of(user, "a user")
+    _check_verb(verb)
+    groups = texts_of(groups, "groups")
     spec: dict[str, Any] = {"user": user, "groups": [*groups, *_groups_of(user)]}
     if resource.startswith("/"):
         spec["nonResourceAttributes"] = {"verb": verb, "path": resource}
@@ -50,6 +61,13 @@ def review_of(
         "kind": "SubjectAccessReview",
         "spec": spec,
     }
+
+
+def _check_verb(verb: str) -> None:
+    """Refuse a verb that is a slip of the pen; there may be any, and nobody would be let."""
+    near = None if text_of(verb, "a verb") in _VERBS else nearest(verb, _VERBS, 0.8)
+    if near is not None:
+        raise ValueError(f"verb={verb!r}: did you mean {near}?")
 
 
 def permission_of(review: Object) -> Permission:
@@ -66,6 +84,7 @@ def _attributes(
     found: dict[str, Any] = {"verb": verb, "resource": "*", "group": "*", "version": "*"}
     if plural != "*":
         kind = find_kind(registry, plural)
+        check_subresource(kind, part)
         found |= {"resource": kind.plural, "group": kind.group, "version": kind.version}
         namespace = namespace if kind.namespaced else ""
     given = {"subresource": part, "name": name, "namespace": namespace}

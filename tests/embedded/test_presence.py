@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -270,3 +271,26 @@ async def test_a_cluster_that_could_not_start_says_so() -> None:
         with pytest.raises(ClusterError, match="could not start: make a new one"):
             await _tried(call)
     await cluster.stop()
+
+
+@on_a_real_loop
+async def test_two_clusters_at_one_place_do_not_hurt_each_other(tmp_path: Path) -> None:
+    """A second one at a socket took it away from the first; a file that was there was removed."""
+    place, file = tmp_path / "api.sock", tmp_path / "file"
+    file.write_text("mine")
+    async with Cluster(nodes=0, listen=place):
+        with pytest.raises(OSError, match="somebody listens there; choose another path"):
+            await Cluster(nodes=0, listen=place).start()
+        assert place.is_socket()
+        with pytest.raises(OSError, match="it is there, no socket; choose another path"):
+            await Cluster(nodes=0, listen=file).start()
+        assert file.read_text() == "mine"
+    assert not place.exists()
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(place))
+    async with Cluster(nodes=0, listen=place) as cluster:  # what is left of a killed one
+        assert cluster.socket == place
+    directory = tmp_path / "data"
+    async with Cluster(nodes=0, listen=None, data_dir=directory):
+        with pytest.raises(ClusterError, match=r"in use by process .* this one: close it there"):
+            await Cluster(nodes=0, listen=None, data_dir=directory).start()

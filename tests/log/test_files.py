@@ -200,7 +200,9 @@ async def test_a_log_in_use_is_refused_and_names_the_process(tmp_path: Path) -> 
     log = await SqliteLog.open(path)
     await log.append([Append("a", b"")])
     before = contents(tmp_path)
-    with pytest.raises(LogLocked, match=f"in use by process {os.getpid()}; stop it") as caught:
+    with pytest.raises(
+        LogLocked, match=f"in use by process {os.getpid()}; which is this"
+    ) as caught:
         await SqliteLog.open(path)
     assert caught.value.pid == os.getpid()
     assert contents(tmp_path) == before

@@ -57,6 +57,8 @@ class ClusterExtensions(ClusterObjects):
         from orchestrator.embedded.definitions import definition_of, is_model
 
         source = model
+        if kind is not None and not group:
+            raise ApplyError(f"the kind {kind} has no API group: give group='example.com'")
         if group or is_model(model):
             source = definition_of(
                 model,
