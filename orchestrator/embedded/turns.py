@@ -33,29 +33,40 @@ class Turns:
             ClusterError: The cluster has been stopped before it could begin.
         """
         begun = False
+        # Set by the turn itself: by a shielded task it would come some rounds of the loop later,
+        # in which all actors that a restore wakes have their turns.
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-        async def turn() -> T:
+        async def turn() -> None:
             nonlocal begun
-            async with self._lock:
-                if self._closed:
-                    raise ClusterError(MEANWHILE)
-                begun = True
-                return await work()
+            try:
+                async with self._lock:
+                    self._require_open()
+                    begun = True
+                    result = await work()
+            except Exception as error:  # noqa: BLE001 - raised in who waits, who may have left
+                if not answer.done():
+                    answer.set_exception(error)
+            except BaseException:
+                answer.cancel()
+                raise
+            else:
+                if not answer.done():
+                    answer.set_result(result)
 
         task = asyncio.create_task(turn(), name="cluster-turn")
         self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._tasks.discard)
         try:
-            return await asyncio.shield(task)
+            return await answer
         except asyncio.CancelledError:
             if not begun:
                 task.cancel()
             raise
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waited for it may have left
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ClusterError(MEANWHILE)
 
     async def close(self) -> None:
         """Let what has begun come to its end, and nothing else begin."""

@@ -144,9 +144,10 @@ class Sequencer(BatchActor[Commit]):
         rewound = draft.rewinds[-1] if draft.rewinds else 0
         tell = self._publish(draft.events, size, rewound)
         if rewound:
-            # Whoever put a state back does not wait until everybody has looked at all of it.
+            # Whoever put a state back does not wait until everybody has looked at all of it, so
+            # he has the next round of the loop to himself.
             _reply(answers)
-            tell()
+            asyncio.get_running_loop().call_soon(tell)
         else:
             tell()
             _reply(answers)

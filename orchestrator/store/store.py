@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from ipaddress import IPv4Network
 from typing import Any, cast
 
@@ -80,6 +79,7 @@ class Store(Writes):
         self._snapshot = 0
         self._snapshot_size = 0
         self._tail_size = 0
+        self._untold: tuple[Iterable[str], int, int] | None = None
 
     @classmethod
     async def open(
@@ -247,6 +247,7 @@ class Store(Writes):
     def _publish(
         self, events: builtins.list[ObjectEvent], size: int, rewound: int
     ) -> Callable[[], None]:
+        self._tell()  # of those before first
         self._projection.apply_all(events)
         self._overlay.settle(events)
         self._tail_size += size
@@ -258,9 +259,14 @@ class Store(Writes):
         if rewound:
             self._window.expire(rewound)
         self.admission.note(touched)
-        return partial(self._tell, touched, events[-1].sequence, rewound)
+        self._untold = touched, events[-1].sequence, rewound
+        return self._tell
 
-    def _tell(self, touched: Iterable[str], sequence: int, rewound: int) -> None:
+    def _tell(self) -> None:
+        """Tell those who follow of the last commit, unless they have been told."""
+        if self._untold is None:
+            return
+        (touched, sequence, rewound), self._untold = self._untold, None
         if rewound:
             self._followers.expire(rewound)
             self._recorder.tell(Forget())
