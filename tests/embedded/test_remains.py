@@ -73,7 +73,7 @@ async def serve() -> Seen:
             await client.get(path)
         await client.post("/api/v1/namespaces/default/configmaps", json=config_map("a"))
         async with client.stream("GET", "/api/v1/configmaps?watch=true") as watch:
-            await anext(watch.aiter_lines())
+            assert watch.is_success
             return parts(cluster)
     raise AssertionError("unreachable")
 
