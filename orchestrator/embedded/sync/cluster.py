@@ -15,6 +15,7 @@ from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.presence import STARTED
 from orchestrator.embedded.sync.portal import START_BY, Portal
 from orchestrator.embedded.sync.twins.cluster import SyncMethods
+from orchestrator.embedded.turns import MEANWHILE
 
 STOP_SECONDS: Final = 30.0
 """Real seconds for everything to end; containers that are processes get 10 of them."""
@@ -53,6 +54,7 @@ class SyncCluster(SyncMethods):
         cluster._presence.is_a_twins = True  # noqa: SLF001 - its twin
         self._owns_thread = portal is None
         self._forks: list[SyncCluster] = []
+        self._stopping = False
 
     def __repr__(self) -> str:
         return f"{self._async!r}".replace("<Cluster", "<SyncCluster", 1)
@@ -103,6 +105,7 @@ class SyncCluster(SyncMethods):
         if not self._portal.running:
             return
         witnesses.stopping(self)
+        self._stopping = True
         atexit.unregister(self._stop_at_exit)
         with contextlib.ExitStack() as exits:
             if self._owns_thread:
@@ -133,9 +136,18 @@ class SyncCluster(SyncMethods):
 
         See `Cluster.fork`. It ends with ``with``, with `stop`, or with this one.
         """
-        fork = SyncCluster(self._portal.call(self._async.fork, version), self._portal)
-        self._forks.append(fork)
+        fork = self._portal.call(self._fork, version)
         witnesses.started(fork)
+        return fork
+
+    async def _fork(self, version: int | None) -> SyncCluster:
+        """Start it, so that this one's end knows of it from its first moment on."""
+        started = await self._async.fork(version)
+        if self._stopping:
+            await started.stop()
+            raise ClusterError(MEANWHILE)
+        fork = SyncCluster(started, self._portal)
+        self._forks.append(fork)
         return fork
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

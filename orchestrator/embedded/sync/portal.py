@@ -24,6 +24,8 @@ T = TypeVar("T")
 START_BY: Final = "with Cluster.sync() as cluster"
 _CANCEL_SECONDS: Final = 5.0
 """Real seconds for what was interrupted to let go."""
+_END_SECONDS: Final = 1.0
+"""Real seconds for tasks that are about to end when everything has."""
 _JOIN_SECONDS: Final = 10.0
 """Real seconds for the thread to end; it does not while somebody's function blocks it."""
 
@@ -116,8 +118,10 @@ class Portal:
             task.cancel()
         if self._calls:
             await asyncio.wait(set(self._calls), timeout=_CANCEL_SECONDS)
-        own = asyncio.current_task()
-        self._left = sorted(repr(task) for task in asyncio.all_tasks() if task is not own)
+        own = {asyncio.current_task()}
+        if ending := asyncio.all_tasks() - own:  # what goes on to its end without its caller
+            await asyncio.wait(ending, timeout=_END_SECONDS)
+        self._left = sorted(repr(task) for task in asyncio.all_tasks() - own)
 
     def note(self, stream: Closable) -> None:
         """Close something with `close_streams`, should nobody do it before."""

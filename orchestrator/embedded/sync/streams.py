@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar, cast
 
+from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.sync.portal import Portal
 
 T = TypeVar("T")
@@ -30,6 +33,7 @@ class Stream(Generic[T]):
         self._portal = portal
         self._opened: AbstractAsyncContextManager[AsyncIterator[T]] | None = opened
         self._pieces: AsyncIterator[T] | None = None
+        self._fetching: asyncio.Task[Any] | None = None
 
     def __enter__(self) -> Self:
         self._open()
@@ -47,7 +51,7 @@ class Stream(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        """Wait for the next piece.
+        """Wait for the next piece; there is none once another thread has closed it.
 
         Raises:
             StatusError: The stream was refused, or broken off by the cluster.
@@ -57,10 +61,16 @@ class Stream(Generic[T]):
             raise StopIteration
 
         async def fetch() -> Any:
+            self._fetching = asyncio.current_task()
             return await anext(pieces, _END)
 
         try:
             piece = self._portal.call(fetch)
+        except (concurrent.futures.CancelledError, ClusterError):
+            if self._opened is None:
+                raise StopIteration from None
+            self.close()
+            raise
         except BaseException:
             self.close()
             raise
@@ -70,12 +80,21 @@ class Stream(Generic[T]):
         return cast("T", piece)
 
     def close(self) -> None:
-        """Let go of it; nothing comes any more. Safe to call twice."""
+        """Let go of it; nothing comes any more. Safe to call twice, and from any thread."""
         opened, self._opened = self._opened, None
         pieces, self._pieces = self._pieces, None
         self._portal.forget(self)
-        if opened is not None and pieces is not None and self._portal.running:
-            self._portal.call(opened.__aexit__, None, None, None)
+        if opened is None or pieces is None or not self._portal.running:
+            return
+
+        async def leave() -> None:
+            fetching = self._fetching
+            if fetching is not None and not fetching.done():  # another thread waits for a piece
+                fetching.cancel()
+                await asyncio.wait({fetching})
+            await opened.__aexit__(None, None, None)
+
+        self._portal.call(leave)
 
     def _open(self) -> AsyncIterator[T] | None:
         if self._pieces is None and self._opened is not None:
