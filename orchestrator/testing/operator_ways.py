@@ -118,7 +118,8 @@ def signals_kept() -> Iterator[None]:
         for number, handler in kept.items():
             with contextlib.suppress(NotImplementedError, RuntimeError):
                 asyncio.get_running_loop().remove_signal_handler(number)
-            signal.signal(number, handler)
+            if handler is not None:  # Python did not set it: nothing of kopf's came over it either
+                signal.signal(number, handler)
 
 
 class OthersThan:

@@ -192,11 +192,13 @@ async def test_a_wait_in_vain_tells_of_the_operator_s_trouble(file: Path) -> Non
     assert note.endswith("RuntimeError: it is too dark")
 
 
+@pytest.mark.parametrize("by", ["port", "socket"])
 @on_a_real_loop
-async def test_an_operator_s_own_roles_are_tested(file: Path) -> None:
-    """It is a ServiceAccount then, that may do what it may."""
+async def test_an_operator_s_own_roles_are_tested(file: Path, tmp_path: Path, by: str) -> None:
+    """It is a ServiceAccount then, that may do what it may, whichever way it comes."""
     account = "system:serviceaccount:default:counter"
-    async with Cluster(nodes=0) as cluster:
+    listen: Any = tmp_path / "api.sock" if by == "socket" else "http"
+    async with Cluster(nodes=0, listen=listen) as cluster:
         await cluster.apply(ROLES)
         async with kopf_operator(cluster, file, user=account, namespaces=None) as operator:
             await cluster.apply(counted("one"))
