@@ -37,6 +37,7 @@ class Visitors:
         requests: How many they made, without what is read while a condition is asked.
         came: Whether there was any.
         watches: How many watches of theirs are open, by path.
+        grace: Real seconds of silence after which they are taken to be done.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
@@ -45,7 +46,7 @@ class Visitors:
         self.requests = 0
         self.came = False
         self.watches: Counter[str] = Counter()
-        self._grace = grace
+        self.grace = grace
         self._quiet_from = 0.0
         self._opened = asyncio.Event()
         self._questions = 0
@@ -74,11 +75,11 @@ class Visitors:
 
     def answer(self) -> None:
         """Note that a request was answered."""
-        self._note(self._grace * ANSWERED)
+        self._note(self.grace * ANSWERED)
 
     def tell(self) -> None:
         """Note that a watch told of something."""
-        self._note(self._grace)
+        self._note(self.grace)
 
     def open(self, path: str) -> None:
         """Note that a watch begins."""

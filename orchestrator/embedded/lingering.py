@@ -39,7 +39,7 @@ def silence_allowed(visitors: Visitors, *, invited: bool) -> float:
         invited: Whether anybody was told the way in.
     """
     if visitors.watches or (invited and not visitors.came):
-        return _EXPECTED
+        return max(_EXPECTED, visitors.grace)
     return _PASSED if visitors.came else 0.0
 
 
@@ -48,11 +48,13 @@ class Lingering:
 
     Attributes:
         invited: Whether somebody was told how to reach the cluster.
+        ended: How the last wait in vain went on in real time; empty when it did not.
     """
 
     def __init__(self, clock: VirtualClock, visitors: Visitors) -> None:
         """Move ``clock``, with an eye on ``visitors``."""
         self.invited = False
+        self.ended = ""
         self._clock = clock
         self._visitors = visitors
 
@@ -79,13 +81,15 @@ class Lingering:
 
         if found := await self._clock.advance_until(asked, within=timeout, looks=looks):
             return found
-        heard_at = before = loop.time()
+        began = heard_at = before = loop.time()
         at_work = False
         while True:
             now = loop.time()
             if visitors.requests != heard:
                 heard, heard_at, at_work = visitors.requests, now, True
-            if now >= end or now - heard_at >= silence_allowed(visitors, invited=self.invited):
+            allowed = silence_allowed(visitors, invited=self.invited)
+            if now >= end or now - heard_at >= allowed:
+                self.ended = _told(visitors, now - began, now - heard_at) if allowed else ""
                 return found
             span = min(now - before, SLICE) * RATE if at_work else 0.0
             if found := await self._clock.advance_until(asked, within=span):
@@ -97,6 +101,17 @@ class Lingering:
     async def _heed(self, question: Awaitable[Any]) -> Any:
         with self._visitors.questioned():
             return await question
+
+
+def _told(visitors: Visitors, lasted: float, silent: float) -> str:
+    """Say how a wait went on in real time, and what to do about an operator that is slower."""
+    paths = ", ".join(visitors.watches)
+    who = f"those who watch {paths}" if paths else "clients outside"
+    return (
+        f"then it went on for {lasted:.1f} real seconds, in the last {silent:.1f} of which {who} "
+        "asked for nothing; who takes longer wants a longer timeout or client_grace, or "
+        "clock.held() while it is at work"
+    )
 
 
 async def pass_by_itself(clock: VirtualClock, rate: float) -> None:

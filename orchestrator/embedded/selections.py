@@ -118,8 +118,14 @@ class Selection:
             await asyncio.sleep(_RESTARTING)
         return held
 
-    def describe(self, condition: Condition, timeout: float) -> str:
-        """Say that a condition did not come true, and how things stand."""
+    def describe(self, condition: Condition, timeout: float, how: str = "") -> str:
+        """Say that a condition did not come true, and how things stand.
+
+        Args:
+            condition: Which.
+            timeout: Seconds of the cluster's time that it had.
+            how: What else is to be said of the wait.
+        """
         wanted = getattr(condition, "__name__", condition)
         span = f"within {timeout:g} s of the cluster's time"
         lines = [f"{self._target} did not come to {wanted} {span}"]
@@ -133,6 +139,8 @@ class Selection:
                 f"    {event.get('type')} {event.get('reason')}: {event.get('message')}"
                 for event in self._events_about(obj)[-_TELLING:]
             ]
+        if how:
+            lines.append(f"  {how}")
         return "\n".join(lines)
 
     def _elsewhere(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
 
 from orchestrator import Cluster, WaitTimeoutError
@@ -150,6 +151,33 @@ def test_clients_are_waited_for_as_long_as_they_may_still_act(
     if watching:
         visitors.open("/api/v1/pods")
     assert silence_allowed(visitors, invited=invited) == seconds
+
+
+@on_a_real_loop
+async def test_who_thinks_longer_than_the_grace_comes_late_and_is_told_of() -> None:
+    """docs/library/time.md: the wait goes on in real time, and says so where that was too short."""
+    async with Cluster(nodes=0) as cluster, httpx.AsyncClient(base_url=cluster.url) as http:
+        path = "/api/v1/namespaces/default/configmaps"
+        patch = {"content-type": "application/merge-patch+json"}
+
+        async def think() -> None:
+            async with http.stream("GET", path, params={"watch": "true"}, timeout=None) as watch:
+                async for line in watch.aiter_lines():
+                    if '"name":"settings"' in line and '"seen"' not in line:
+                        await asyncio.sleep(0.6)
+                        body = {"data": {"seen": "yes"}}
+                        await http.patch(f"{path}/settings", json=body, headers=patch)
+
+        thinking = asyncio.create_task(think())
+        await cluster.watched("configmaps")
+        began = cluster.clock.now()
+        await cluster.apply(config_map())
+        await cluster.wait("configmap/settings", "jsonpath={.data.seen}=yes", timeout=20)
+        assert cluster.clock.now() - began == 20  # which were over when it came
+        with pytest.raises(WaitTimeoutError, match=r"(?s)on for .* those who watch"):
+            await cluster.wait("configmap/settings", "jsonpath={.data.seen}=no", timeout=1)
+        thinking.cancel()
+        await asyncio.gather(thinking, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,9 @@ class ClusterObjects(ClusterLife):
             else:
                 held = await selection.followed_until(holds, timeout)
         if not held:
-            raise WaitTimeoutError(selection.describe(condition, timeout))
+            lingering = self.clock.lingering
+            how = lingering.ended if lingering is not None else ""
+            raise WaitTimeoutError(selection.describe(condition, timeout, how))
         return selection.named()
 
     async def watched(self, kind: str, *, timeout: float = 30.0) -> None:
