@@ -141,7 +141,10 @@ class Egress:
         Raises:
             CallError: ``ca_bundle`` holds no certificates.
         """
+        import httpcore
         import httpx
+
+        from orchestrator.egress.dialing import DialingBackend
 
         trusted = hashlib.sha256(ca_bundle).hexdigest() if verify else "any"
         key = f"{trusted} {certificate}"
@@ -154,21 +157,15 @@ class Egress:
         if certificate is not None:
             context.load_cert_chain(*certificate)
         limits = httpx.Limits(max_connections=256, max_keepalive_connections=16)
-        transport = None
-        if self.dial is not None:
-            import httpcore
-
-            from orchestrator.egress.dialing import DialingBackend
-
-            transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
-            # httpx has no parameter for it; its other pool was never used.
-            transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - see above
-                ssl_context=context,
-                max_connections=limits.max_connections,
-                max_keepalive_connections=limits.max_keepalive_connections,
-                keepalive_expiry=limits.keepalive_expiry,
-                network_backend=DialingBackend(self.dial),
-            )
+        transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+        # httpx has no parameter for it; its other pool was never used.
+        transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - see above
+            ssl_context=context,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=DialingBackend(self.dial),
+        )
         client = self._clients[key] = httpx.AsyncClient(
             verify=context,
             timeout=None,  # noqa: S113 - every call has a deadline of its own

@@ -1,4 +1,4 @@
-"""Connections to addresses that exist in this program only."""
+"""Connections to addresses that exist in this program only, and to all others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
+import anyio
 import httpcore
 
 
@@ -30,8 +31,8 @@ nobody listens."""
 class DialingBackend(httpcore.AsyncNetworkBackend):
     """Connects within the program where it can, and over the network elsewhere."""
 
-    def __init__(self, dial: Dial) -> None:
-        """Ask ``dial`` first."""
+    def __init__(self, dial: Dial | None) -> None:
+        """Ask ``dial`` first, if there is one."""
         self._dial = dial
         self._network = httpcore.AnyIOBackend()
 
@@ -45,16 +46,52 @@ class DialingBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect."""
         try:
-            line = await self._dial(host, port)
+            line = await self._dial(host, port) if self._dial is not None else None
         except ConnectionError as error:
             raise httpcore.ConnectError(str(error)) from error
         if line is not None:
             return _Stream(line)
-        return await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
+        wire = await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
+        return _Wire(wire)
 
     async def sleep(self, seconds: float) -> None:
         """Wait, in real time."""
         await self._network.sleep(seconds)
+
+
+class _Wire(httpcore.AsyncNetworkStream):
+    """A connection over the network that is closed, too, if its handshake is cancelled.
+
+    httpcore closes it after errors only, and leaves it to the collector otherwise.
+    """
+
+    def __init__(self, wire: httpcore.AsyncNetworkStream) -> None:
+        self._wire = wire
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._wire.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._wire.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._wire.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._wire.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._wire.get_extra_info(info)
 
 
 class _Stream(httpcore.AsyncNetworkStream):
