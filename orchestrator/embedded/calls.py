@@ -158,6 +158,8 @@ class Caller:
             elif data := message.get("body", b""):
                 await pieces.put(data)
 
+        restarts = self._presence.restarts
+
         async def run() -> None:
             try:
                 await self._app(scope, receive, send)
@@ -165,6 +167,10 @@ class Caller:
                 if not began.done():
                     began.set_exception(error)
                 await pieces.put(error)
+            else:
+                if self._presence.restarts != restarts:  # over a socket it is reset, too
+                    text = "Connection reset by peer: the control plane went down"
+                    await pieces.put(ConnectionResetError(text))
             finally:
                 if not began.done():
                     began.set_result(500)

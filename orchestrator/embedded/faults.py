@@ -120,6 +120,7 @@ class Faults:
         await self._clock.settle()
 
     async def _restart(self) -> None:
+        self._presence.restarts += 1
         self._point.cut_watches()
         self._gate.close()
         self._gate.lead_to(Down())

@@ -32,6 +32,7 @@ class Presence:
 
     Attributes:
         stage: How far it has come.
+        restarts: How often its control plane went down to come back.
         start_by: How a user starts it, for who has forgotten to.
         is_a_twins: Whether users only know its synchronous twin.
         turns: In which what concerns all of it is done.
@@ -43,6 +44,7 @@ class Presence:
         self.start_by = "async with Cluster() as cluster"
         self.is_a_twins = False
         self.turns = Turns()
+        self.restarts = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limits: set[asyncio.Timeout] = set()
 

@@ -95,3 +95,18 @@ async def test_what_is_no_watch_is_not_cut_as_one() -> None:
     async with Cluster(nodes=0, listen=None) as cluster:
         with pytest.raises(ValueError, match="objects are watched, not their subresources"):
             cluster.faults.api(kind="pods/log", drop_watch=True)
+
+
+@on_a_real_loop
+async def test_a_followed_log_breaks_off_where_the_control_plane_goes_down() -> None:
+    """As over a socket: an end would say that the container has ended."""
+    async with Cluster(nodes=1, listen=None) as cluster:
+        cluster.image("a:1", logs=["hello"])
+        await cluster.apply(POD)
+        await cluster.wait("pod/a")
+        async with cluster.api.follow_logs("a") as lines:
+            assert await anext(lines) == "hello"
+            await cluster.faults.restart()
+            with pytest.raises(ConnectionResetError):
+                await anext(lines)
+        assert await follows(cluster.api) == "hello"
