@@ -14,6 +14,7 @@ import heapq
 import inspect
 import itertools
 import math
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
@@ -30,10 +31,14 @@ _TURNS: Final = 2
 _BLIND_TURNS: Final = 1000
 """Turns waited for on a loop that neither shows what is ready nor lets it be counted."""
 _PATIENCE: Final = 5.0
-"""Real seconds after which time moves although there is no rest: somebody never pauses."""
+"""Real seconds after which time moves although there is no rest: somebody never pauses. In the loop
+itself they are seconds of work."""
 _TIRED: Final = 0.2
 """The same from then on, until there is rest again: who never pauses would otherwise hold up each
 moment of a day."""
+_STARVED: Final = 12
+"""How many times as long it may take a thread to work for so many seconds: on a busy machine it
+gets its turn seldom, which says nothing about whether it pauses."""
 _PURGE_FROM: Final = 64
 
 _askers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, int] = weakref.WeakKeyDictionary()
@@ -202,7 +207,7 @@ class VirtualClock:
 
         That is: nothing in the loop is ready, nobody holds the clock, ``courtesy`` knows of
         nothing. Where somebody never pauses, five real seconds are enough, and fewer from then on
-        until there is rest again.
+        until there is rest again; where it is a task of this loop, five seconds of its work.
 
         Args:
             courteous: Ask ``courtesy``; otherwise this is over in a moment.
@@ -210,9 +215,10 @@ class VirtualClock:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + _PATIENCE
-        spare = loop.time() + (_TIRED if self._tired else _PATIENCE)
+        patience = _TIRED if self._tired else _PATIENCE
+        spare, work = loop.time() + patience, _Work(loop, patience)
         while True:
-            if not await _at_rest(loop, spare):
+            if not await _at_rest(loop, work):
                 break
             if self._hold.count > own and (now := loop.time()) < end:
                 await self._hold.wait(end - now, own)
@@ -355,8 +361,22 @@ class VirtualClock:
             self._cancelled = 0
 
 
-async def _at_rest(loop: asyncio.AbstractEventLoop, end: float) -> bool:
-    """Give the loop turns until it has nothing ready; False when it has not until ``end``."""
+class _Work:
+    """So many seconds of a thread's work."""
+
+    __slots__ = ("_end", "_loop", "_real_end")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._end = time.thread_time() + seconds
+        self._real_end = loop.time() + _STARVED * seconds
+
+    def is_done(self) -> bool:
+        return time.thread_time() >= self._end or self._loop.time() >= self._real_end
+
+
+async def _at_rest(loop: asyncio.AbstractEventLoop, work: _Work) -> bool:
+    """Give the loop turns until it has nothing ready; False when it has not after that work."""
     ready: Any = getattr(loop, "_ready", None)
     soon = None if ready is not None else _Soon.on(loop)
     needed = _BLIND_TURNS if ready is None and soon is None else _TURNS
@@ -375,7 +395,7 @@ async def _at_rest(loop: asyncio.AbstractEventLoop, end: float) -> bool:
                 quiet += 1
             else:
                 quiet = 0
-                if loop.time() >= end:
+                if work.is_done():
                     return False
     finally:
         _askers[loop] -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -198,6 +199,26 @@ async def test_somebody_who_never_pauses_does_not_stop_time() -> None:
         await clock.advance(1)
     assert clock.monotonic() == 1
     spinning.cancel()
+
+
+@on_a_real_loop
+async def test_a_machine_that_gives_no_time_does_not_move_the_clocks() -> None:
+    """Patience with the loop's own tasks is measured in their work, not in real time."""
+    clock = VirtualClock()
+    done_at: list[float] = []
+
+    async def starve() -> None:
+        for _ in range(12):
+            time.sleep(0.005)
+            await asyncio.sleep(0)
+        done_at.append(clock.monotonic())
+
+    starved = asyncio.ensure_future(starve())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actors._virtual_clock._PATIENCE", 0.03)
+        await clock.advance(1)
+    await starved
+    assert done_at == [0]
 
 
 @on_a_real_loop
