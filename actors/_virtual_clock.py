@@ -300,9 +300,11 @@ class VirtualClock:
         others = [each for each in self._movers if each not in _asked_by.get()]
         if len(others) > 1:
             await self._wait_for_looks(before)
+        stood = self._moving is not None and self._moving.locked()
         async with self.still():
-            if self._steps != before:
-                return  # another has moved it meanwhile
+            if stood or self._steps != before:
+                # What was done while it stood comes to rest first, or another has moved it.
+                return
             self._steps += 1
             end = min(each.look for each in self._movers if each.looked == before or each is mover)
             due = self.next_due
