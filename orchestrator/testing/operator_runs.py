@@ -66,6 +66,7 @@ class OperatorRun:
         self._ended = threading.Event()
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
+        self._login: Any = None
 
     # -- what it needs
 
@@ -89,15 +90,13 @@ class OperatorRun:
 
     @contextlib.contextmanager
     def _environment(self, cluster: Cluster | SyncCluster) -> Iterator[None]:
-        token = None if self._user is None else cluster.token_for(self._user)
-        try:
-            socket = str(cluster.socket)
-        except ClusterError:
-            self._login = None
+        socket = _socket_of(cluster)
+        if socket is None:
             path = None if self._user is None else cluster.kubeconfig_for(self._user)
             with self._cluster.in_environment(path or cluster.kubeconfig):
                 yield
             return
+        token = None if self._user is None else cluster.token_for(self._user)
         self._login = login_by(socket, token)
         with without_kubeconfig():
             yield
@@ -232,6 +231,13 @@ class OperatorRun:
         if failures:
             errors = [failure.error for failure in failures]
             raise ExceptionGroup("handlers of the operator have failed", errors)
+
+
+def _socket_of(cluster: Cluster | SyncCluster) -> str | None:
+    try:
+        return str(cluster.socket)
+    except ClusterError:
+        return None
 
 
 async def first_of(one: Coroutine[Any, Any, Any], other: asyncio.Task[Any]) -> None:

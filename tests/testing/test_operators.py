@@ -190,6 +190,7 @@ async def test_a_wait_in_vain_tells_of_the_operator_s_trouble(file: Path) -> Non
             await run()
     (note,) = caught.value.__notes__
     assert note.endswith("RuntimeError: it is too dark")
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("by", ["port", "socket"])
