@@ -44,12 +44,27 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What the controllers of a kind set on its objects."""
 
+WANTED: Final = {
+    "APIService": "Available",
+    "CustomResourceDefinition": "Established",
+    "DaemonSet": "rollout",
+    "Deployment": "Available",
+    "Job": "Complete",
+    "StatefulSet": "rollout",
+}
+"""What is waited for where nothing is said, of kinds that are never ``Ready``."""
+
 ROLL_OUT: Final = ("Deployment", "DaemonSet", "StatefulSet")
 STATUSES: Final = ("true", "false", "unknown")
 _WORDS: Final = ("delete", "deleted", "exists", "create", "created")
 _INSTEAD: Final = (
     "wait for 'exists', 'delete', 'jsonpath={.PATH}=VALUE', or a function of the object"
 )
+
+
+def wanted_of(kind: Kind) -> str:
+    """Return the condition that is waited for where nothing is said."""
+    return "Ready" if kind.custom is not None else WANTED.get(kind.kind, "Ready")
 
 
 def refuse_impossible(kind: Kind, condition: Condition) -> None:

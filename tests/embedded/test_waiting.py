@@ -186,4 +186,29 @@ async def test_a_wait_in_vain_is_refused_at_once_or_says_what_there_was() -> Non
             await cluster.wait("deploymnt/web")
         assert cluster.clock.now() == began
         with pytest.raises(WaitTimeoutError, match=r"web: .*no condition Ready: a Deployment"):
-            await cluster.wait("deployment/web", timeout=5)
+            await cluster.wait("deployment/web", "Ready", timeout=5)
+
+
+@on_a_real_loop
+async def test_what_is_wanted_of_a_kind_need_not_be_said() -> None:
+    """Deployments are never Ready, Jobs complete, and what rolls out is there when it has."""
+    container = {"name": "main", "image": "work:1"}
+    once = {"restartPolicy": "Never", "containers": [container]}
+    head = {"apiVersion": "apps/v1", "metadata": {"name": "a"}}
+    selected = {
+        "selector": {"matchLabels": {"a": "a"}},
+        "template": {"metadata": {"labels": {"a": "a"}}, "spec": {"containers": [container]}},
+    }
+    async with Cluster(nodes=1, listen=None) as cluster:
+        cluster.image("work:1", run_seconds=60, exit_code=0)
+        for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+            await cluster.apply({**head, "kind": kind, "spec": selected})
+            found = await cluster.wait(f"{kind.lower()}/a")
+            assert found is not None
+            assert found["status"].get("readyReplicas", found["status"].get("numberReady")) == 1
+        job = {"template": {"spec": once}}
+        await cluster.apply({**head, "apiVersion": "batch/v1", "kind": "Job", "spec": job})
+        done = await cluster.wait("job/a", timeout=120)
+        assert done is not None
+        assert done["status"]["succeeded"] == 1
+        await cluster.wait("node/node-1")

@@ -121,7 +121,7 @@ class ClusterObjects(ClusterLife):
     async def wait(
         self,
         target: str,
-        condition: Condition = "Ready",
+        condition: Condition | None = None,
         *,
         namespace: str = "default",
         labels: str | None = None,
@@ -133,6 +133,9 @@ class ClusterObjects(ClusterLife):
             target: ``deployment/web``, or ``pods`` for all that ``labels`` select (at least one).
             condition: A condition's type (``Available``, ``Ready=False``), ``exists``, ``delete``,
                 ``rollout``, ``jsonpath={.status.phase}=Running``, or a function of the object.
+                Unless given it is what is wanted of the kind: ``Available`` of Deployments,
+                ``Complete`` of Jobs, ``rollout`` of StatefulSets and DaemonSets, ``Established`` of
+                definitions, ``Ready`` of all others.
             namespace: Where.
             labels: Which of them, where no one is named.
             timeout: Seconds of the cluster's time; when they are over and clients outside may still
@@ -147,13 +150,15 @@ class ClusterObjects(ClusterLife):
             ValueError: The target, the condition or the timeout cannot be read, or objects of the
                 kind can never be so.
         """
-        from orchestrator.embedded.possible import refuse_impossible
+        from orchestrator.embedded.possible import refuse_impossible, wanted_of
         from orchestrator.embedded.selections import Selection
         from orchestrator.embedded.waiting import check_of
 
         self._presence.require_here()
         span_of(timeout, "timeout")
         selection = Selection(lambda: self.store, target, namespace, labels)
+        if condition is None:
+            condition = wanted_of(selection.kind)
         holds = partial(selection.passes, check_of(condition))
         refuse_impossible(selection.kind, condition)
         async with self._presence.lasting():

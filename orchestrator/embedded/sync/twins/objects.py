@@ -72,7 +72,7 @@ class SyncObjects(SyncLife):
     def wait(
         self,
         target: str,
-        condition: Condition = "Ready",
+        condition: Condition | None = None,
         *,
         namespace: str = "default",
         labels: str | None = None,
@@ -84,6 +84,9 @@ class SyncObjects(SyncLife):
             target: ``deployment/web``, or ``pods`` for all that ``labels`` select (at least one).
             condition: A condition's type (``Available``, ``Ready=False``), ``exists``, ``delete``,
                 ``rollout``, ``jsonpath={.status.phase}=Running``, or a function of the object.
+                Unless given it is what is wanted of the kind: ``Available`` of Deployments,
+                ``Complete`` of Jobs, ``rollout`` of StatefulSets and DaemonSets, ``Established`` of
+                definitions, ``Ready`` of all others.
             namespace: Where.
             labels: Which of them, where no one is named.
             timeout: Seconds of the cluster's time; when they are over and clients outside may still
