@@ -40,6 +40,20 @@ def number_of(seconds: Any, what: str) -> float:
     return seconds
 
 
+def check_function(given: Any, what: str) -> None:
+    """Refuse what cannot be called.
+
+    Args:
+        given: What was passed.
+        what: What a function does there.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not callable(given):
+        raise TypeError(f"{given!r} is no function, and only one {what}")
+
+
 def text_of(given: Any, what: str) -> str:
     """Return a text, if it is one that says something.
 

@@ -51,7 +51,7 @@ class Command:
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so much of the cluster's time."""
-        await self._asked.clock.sleep(seconds)
+        await self.container.sleep(seconds)
 
     def held(self) -> AbstractContextManager[object]:
         """See `Container.held`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
+from orchestrator.embedded.arguments import check_function, number_of
 from orchestrator.embedded.calls import Caller
 from orchestrator.embedded.client import Client
 from orchestrator.embedded.clocks import ClusterClock
@@ -185,6 +187,8 @@ class Container:
 
     def log(self, *values: object, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line to its log, as ``print`` would."""
+        if stream not in ("stdout", "stderr"):
+            raise ValueError(f"stream={stream!r}: choose stdout or stderr")
         self._process.write(" ".join(map(str, values)), stream)
 
     def error(self, *values: object) -> None:
@@ -205,12 +209,15 @@ class Container:
 
         A probe that a function answers (`Image.exec`, `Image.port`) is not asked here.
         """
+        if not isinstance(ready, bool):
+            raise TypeError(f"say True or False of being ready, not {ready!r}")
         self._process.set_ready(ready)
 
     def on_exec(self, function: ExecFunction) -> ExecFunction:
         """Let a function answer commands in this container; see `Image.exec`."""
         from orchestrator.embedded.commands import program_of
 
+        check_function(function, "answers commands")
         self._process.program = program_of(function)
         return function
 
@@ -221,6 +228,8 @@ class Container:
 
     @termination_message.setter
     def termination_message(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"give the termination message as text, not {text!r}")
         self._process.message = text
 
     # -- time
@@ -235,7 +244,9 @@ class Container:
         return self.clock.time
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so much of the cluster's time."""
+        """Wait for so much of the cluster's time; after infinity for ever."""
+        if seconds != math.inf:
+            number_of(seconds, "sleep")
         await self._process.clock.sleep(seconds)
 
     def held(self) -> AbstractContextManager[object]:

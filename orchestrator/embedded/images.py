@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestrator.embedded.arguments import check_function
 from orchestrator.embedded.commands import (
     Connection,
     ExecFunction,
@@ -82,7 +83,7 @@ class Image:
             return NotImplemented
         ```
         """
-        _check_callable(function, "answers commands")
+        check_function(function, "answers commands")
         self.declared.program = program_of(function)
         return function
 
@@ -117,7 +118,7 @@ class Image:
         from orchestrator.embedded.serving import serve_http
 
         def declare(function: HttpFunction) -> HttpFunction:
-            _check_callable(function, "answers HTTP")
+            check_function(function, "answers HTTP")
             self.port(number)(serve_http(function))
             return function
 
@@ -284,13 +285,8 @@ def _lines(logs: Logs) -> Lines | None:
     return (lambda _: lines) if lines else None
 
 
-def _check_callable(function: Any, what: str) -> None:
-    if not callable(function):
-        raise TypeError(f"{function!r} is no function, and only one {what}")
-
-
 def _check_async(function: Any, what: str) -> None:
-    _check_callable(function, f"can be {what}")
+    check_function(function, f"can be {what}")
     if inspect.isfunction(function) and not inspect.iscoroutinefunction(function):
         raise TypeError(
             f"{function.__qualname__} cannot be {what}: make it `async def`, since it lives on the "

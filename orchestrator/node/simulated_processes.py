@@ -27,6 +27,8 @@ class Exit(Exception):  # noqa: N818 - it is no error, as SystemExit is none
 
     def __init__(self, code: int = 0) -> None:
         """Args: code: The exit code, 0 to 255."""
+        if not isinstance(code, int):
+            raise TypeError(f"an exit code is a whole number from 0 to 255, not {code!r}")
         super().__init__(code)
         self.code = code
 

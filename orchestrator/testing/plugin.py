@@ -312,5 +312,6 @@ def pytest_runtest_makereport(
         if "orchestrator.embedded" in sys.modules:
             from orchestrator.testing.reports import titled, told
 
-            report.sections += titled([*map(told, found), *item.stash[_OPENED].texts(everyone)])
+            own = item.stash.get(_OPENED, Opened())
+            report.sections += titled([*map(told, found), *own.texts(everyone)])
     return report

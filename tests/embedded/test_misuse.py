@@ -25,6 +25,7 @@ from orchestrator import (
     VersionError,
     WaitTimeoutError,
 )
+from orchestrator.embedded import Exit
 from orchestrator.embedded.manifests import read_objects
 from tests.embedded.kit import config_map, on_a_real_loop
 
@@ -467,3 +468,41 @@ def test_who_waits_for_ever_alone_is_a_deadlock() -> None:
         run_virtual(asyncio.sleep(math.inf))
     with pytest.raises(ValueError, match="a timer of nan seconds"):
         VirtualClock().call_later(math.nan, print)
+
+
+@on_a_real_loop
+async def test_a_containers_function_is_told_its_mistakes_and_ends_with_them() -> None:
+    """An exit code that was none left its container running for ever, with nothing behind it."""
+    said: list[str] = []
+    wrong: Any = "no"
+    async with Cluster(nodes=1, listen=None) as cluster:
+
+        @cluster.image("wrong:1")
+        async def mistaken(container: Any) -> None:
+            calls: tuple[Callable[[], Any], ...] = (
+                lambda: container.set_ready(wrong),
+                lambda: container.on_exec(wrong),
+                lambda: container.log("a", stream=wrong),
+                lambda: setattr(container, "termination_message", 5),
+            )
+            for call in calls:
+                with pytest.raises((TypeError, ValueError)) as refused:
+                    call()
+                said.append(str(refused.value))
+            with pytest.raises(TypeError) as refused:
+                await container.sleep(wrong)
+            said.append(str(refused.value))
+            raise Exit(wrong)
+
+        spec = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "wrong:1"}]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "wrong"}, "spec": spec}
+        await cluster.apply(pod)
+        await cluster.wait("pod/wrong", "jsonpath={.status.phase}=Failed")
+        assert "an exit code is a whole number" in await cluster.api.logs("wrong")
+    assert said == [
+        "say True or False of being ready, not 'no'",
+        "'no' is no function, and only one answers commands",
+        "stream='no': choose stdout or stderr",
+        "give the termination message as text, not 5",
+        "sleep: give a time as a number, not 'no'",
+    ]

@@ -26,9 +26,7 @@ def loaded() -> None:
 
     async def live() -> None:
         async with Cluster(nodes=1) as cluster:
-            await cluster.apply(
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
-            )
+            await cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n")
             reports.describe(cluster)
 
     run_virtual(live())
