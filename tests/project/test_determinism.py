@@ -22,6 +22,7 @@ OUTSIDE = "calls that leave the cluster are no part of a seed's history"
 ALLOWED = {
     "actors/_clocks.py": "the clock itself",
     "actors/_system.py": "a system that is given no seed draws one, and tells it",
+    "actors/_virtual_clock.py": "how long others work in real time before its own moves on",
     "orchestrator/api/_requests.py": "audit ids must differ between runs",
     "orchestrator/api/_token_requests.py": TOKEN,
     "orchestrator/api/application.py": "generated names must differ between runs",
