@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from orchestrator.embedded.arguments import texts_of, whole_of
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.kinds import check_subresource, find_kind
+from orchestrator.embedded.turns import to_its_end
 from orchestrator.embedded.webhooks import (
     Converter,
     Handler,
@@ -84,22 +85,25 @@ class Hooks:
             "timeoutSeconds": timeout,
             **options,
         }
+        begun = False
         try:
-            await self._client.create(
-                {
-                    "apiVersion": f"{_GROUP}/v1",
-                    "kind": kind,
-                    "metadata": {"name": found.name},
-                    "webhooks": [described],
-                }
-            )
-            try:
-                yield found
-            finally:
-                if await self._client.find(kind, found.name) is not None:
-                    await self._client.delete(kind, found.name)
+            if await self._client.find(kind, found.name) is None:
+                begun = True  # from here on it may be there, whatever becomes of the answer
+            configuration: Object = {
+                "apiVersion": f"{_GROUP}/v1",
+                "kind": kind,
+                "metadata": {"name": found.name},
+                "webhooks": [described],
+            }
+            await to_its_end(self._client.create(configuration))
+            yield found
         finally:
-            self.server.remove(path)
+            try:
+                there = begun and not self.server.stopped
+                if there and await self._client.find(kind, found.name) is not None:
+                    await self._client.delete(kind, found.name)
+            finally:
+                self.server.remove(path)
 
     @contextlib.asynccontextmanager
     async def conversion(self, kind: str, convert: Converter) -> AsyncIterator[Webhook]:
@@ -112,14 +116,15 @@ class Hooks:
         review: Literal["v1"] = "v1"
         webhook = {"clientConfig": config, "conversionReviewVersions": [review]}
         try:
-            await self._convert(found.name, {"strategy": "Webhook", "webhook": webhook})
-            try:
-                yield found
-            finally:
-                if await self._client.find("crd", found.name) is not None:
-                    await self._convert(found.name, {"strategy": "None", "webhook": None})
+            conversion: Object = {"strategy": "Webhook", "webhook": webhook}
+            await to_its_end(self._convert(found.name, conversion))
+            yield found
         finally:
-            self.server.remove(path)
+            try:
+                if not self.server.stopped and await self._client.find("crd", found.name):
+                    await self._convert(found.name, {"strategy": "None", "webhook": None})
+            finally:
+                self.server.remove(path)
 
     async def _convert(self, definition: str, conversion: Mapping[str, Any]) -> None:
         patch = {"spec": {"conversion": conversion}}

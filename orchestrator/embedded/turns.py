@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from orchestrator.embedded.errors import ClusterError
@@ -11,6 +11,18 @@ from orchestrator.embedded.errors import ClusterError
 T = TypeVar("T")
 
 MEANWHILE = "this cluster was stopped while this waited for it"
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await what may have an effect although it is cancelled: a cancellation waits for its end."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # nobody asks any more
+        raise
 
 
 class Turns:

@@ -73,7 +73,11 @@ class Webhook:
 
 
 class WebhookServer:
-    """One HTTPS server on a loopback port for all webhooks of a cluster."""
+    """One HTTPS server on a loopback port for all webhooks of a cluster.
+
+    Attributes:
+        stopped: Whether it has ended, as the cluster has or is about to.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Keep its certificates in ``directory``."""
@@ -82,7 +86,7 @@ class WebhookServer:
         self._answers: dict[str, Answer] = {}
         self._server: ApiServer | None = None
         self._starting = asyncio.Lock()
-        self._stopped = False
+        self.stopped = False
         self._files: Certificates | None = None
 
     def certificates(self) -> Certificates:
@@ -98,7 +102,7 @@ class WebhookServer:
         """Serve a function at a path of its own; returns the path and the ``clientConfig``."""
         async with self._starting:
             files = await asyncio.to_thread(self.certificates)
-            if self._stopped:
+            if self.stopped:
                 raise ClusterError(MEANWHILE)
             if self._server is None:
                 # The caller keeps its connections open, and does not look at one that is ended.
@@ -118,7 +122,7 @@ class WebhookServer:
 
     async def stop(self) -> None:
         """Listen no longer."""
-        self._stopped = True
+        self.stopped = True
         async with self._starting:
             server, self._server = self._server, None
         if server is not None:

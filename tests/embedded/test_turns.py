@@ -189,3 +189,29 @@ async def test_a_watch_that_is_given_up_while_it_is_opened_fails_nowhere() -> No
             if not opening.cancelled():
                 break
     assert not told
+
+
+@on_a_real_loop
+async def test_a_webhook_that_is_given_up_while_it_is_begun_is_asked_by_nobody() -> None:
+    """Its configuration may be there before who made it has been told: it goes all the same."""
+    async with Cluster(nodes=0, listen=None) as cluster:
+        async with cluster.webhook(lambda _: None, "secrets"):
+            pass  # from now on there is a server, so that nothing takes a thread
+        for turns in range(0, 40, 3):
+            beginning = asyncio.ensure_future(cluster.webhook(lambda _: None, "cm").__aenter__())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            beginning.cancel()
+            await asyncio.wait({beginning})
+            if beginning.cancelled():
+                assert await cluster.api.list("validatingwebhookconfigurations") == [], turns
+        await cluster.api.list("cm")
+
+
+@on_a_real_loop
+async def test_a_webhook_s_block_may_outlive_its_cluster() -> None:
+    """There is nothing to withdraw any more."""
+    cluster = Cluster(nodes=0, listen=None)
+    await cluster.start()
+    async with cluster.webhook(lambda _: None, "cm"):
+        await cluster.stop()
