@@ -17,12 +17,12 @@ if TYPE_CHECKING:
         kubernetes_client,
         lightkube_client,
     )
-    from orchestrator.testing.operator_logs import Failure
+    from orchestrator.testing.operator_logs import HandlerFailure
     from orchestrator.testing.operators import KopfOperator, SyncKopfOperator, kopf_operator
     from orchestrator.testing.reports import describe
 
 _HOMES: Final = {
-    "Failure": "orchestrator.testing.operator_logs",
+    "HandlerFailure": "orchestrator.testing.operator_logs",
     "KopfOperator": "orchestrator.testing.operators",
     "SyncKopfOperator": "orchestrator.testing.operators",
     "describe": "orchestrator.testing.reports",
@@ -35,7 +35,7 @@ _HOMES: Final = {
     "virtual": "actors.testing",
 }
 __all__ = [
-    "Failure",
+    "HandlerFailure",
     "KopfOperator",
     "SyncKopfOperator",
     "describe",

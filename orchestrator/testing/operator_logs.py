@@ -36,7 +36,7 @@ class _Place(NamedTuple):
     object: str
 
 
-class Failure(NamedTuple):
+class HandlerFailure(NamedTuple):
     """A handler that has failed for an object, and has not succeeded for it since.
 
     Attributes:
@@ -73,11 +73,11 @@ class HandlerLog(logging.Filter):
         self.fresh = 0
         self.told = False
         self._at_work: Counter[_Place] = Counter()
-        self._failures: dict[_Place, Failure] = {}
+        self._failures: dict[_Place, HandlerFailure] = {}
         self._least = logging.INFO
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[HandlerFailure]:
         """What has failed and was not made good, the oldest first."""
         return list(self._failures.values())
 
@@ -125,7 +125,7 @@ class HandlerLog(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, Exception):
             before = self._failures.pop(place, None)
-            self._failures[place] = Failure(*place, before.times + 1 if before else 1, error)
+            self._failures[place] = HandlerFailure(*place, before.times + 1 if before else 1, error)
         elif match["what"] == "succeeded":
             self._failures.pop(place, None)
         self.on_end()
@@ -135,7 +135,7 @@ LOGS: Final[weakref.WeakKeyDictionary[object, list[HandlerLog]]] = weakref.WeakK
 """Cluster → the logs of the operators that are at work beside it."""
 
 
-def failures_beside(cluster: object) -> list[Failure]:
+def failures_beside(cluster: object) -> list[HandlerFailure]:
     """Return what has failed in the operators beside a `Cluster`."""
     return [failure for log in LOGS.get(cluster, ()) for failure in log.failures]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from orchestrator.embedded import Cluster
 from orchestrator.embedded.sync import SyncCluster
-from orchestrator.testing.operator_logs import Failure, HandlerLog
+from orchestrator.testing.operator_logs import HandlerFailure, HandlerLog
 from orchestrator.testing.operator_runs import (
     SECONDS,
     OperatorRun,
@@ -31,7 +31,7 @@ class KopfOperator:
         self._log = log
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[HandlerFailure]:
         """Handlers that have raised, and have not succeeded for the same object since."""
         return self._log.failures
 
@@ -64,7 +64,7 @@ class SyncKopfOperator:
         self._log = log
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[HandlerFailure]:
         """Handlers that have raised, and have not succeeded for the same object since."""
         return self._log.failures
 
@@ -89,7 +89,7 @@ def kopf_operator(
     cluster: Cluster,
     *files: str | Path,
     registry: kopf.OperatorRegistry | None = None,
-    namespaces: str | tuple[str, ...] | None = "default",
+    namespaces: str | Collection[str] | None = "default",
     user: str | None = None,
     **options: Any,
 ) -> contextlib.AbstractAsyncContextManager[KopfOperator]: ...
@@ -98,7 +98,7 @@ def kopf_operator(
     cluster: SyncCluster,
     *files: str | Path,
     registry: kopf.OperatorRegistry | None = None,
-    namespaces: str | tuple[str, ...] | None = "default",
+    namespaces: str | Collection[str] | None = "default",
     user: str | None = None,
     **options: Any,
 ) -> contextlib.AbstractContextManager[SyncKopfOperator]: ...
@@ -106,7 +106,7 @@ def kopf_operator(
     cluster: Cluster | SyncCluster,
     *files: str | Path,
     registry: kopf.OperatorRegistry | None = None,
-    namespaces: str | tuple[str, ...] | None = "default",
+    namespaces: str | Collection[str] | None = "default",
     user: str | None = None,
     **options: Any,
 ) -> Any:

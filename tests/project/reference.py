@@ -83,7 +83,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "orchestrator.testing.operators.kopf_operator",
         "orchestrator.testing.operators.KopfOperator",
         "orchestrator.testing.operators.SyncKopfOperator",
-        "orchestrator.testing.operator_logs.Failure",
+        "orchestrator.testing.operator_logs.HandlerFailure",
     ),
     "Clients of other libraries": (
         "orchestrator.testing.clients.lightkube_client",
