@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.embedded.travel_changes import field_text, manager_of
 from orchestrator.resources.differences import changed_fields
 from orchestrator.testing.wellness import is_of_interest
 
 if TYPE_CHECKING:
+    from orchestrator.resources.differences import FieldChange
     from orchestrator.store.events import ObjectEvent
 
 HEADS: Final = ("VERSION", "TIME", "ACTOR", "TYPE", "OBJECT", "CHANGED")
@@ -87,8 +88,21 @@ def _changed(event: ObjectEvent) -> str:
         return ""
     fields = changed_fields(event.previous, event.object)
     telling = [field for field in fields if field.path not in _DULL] or fields
-    text = "; ".join(map(field_text, telling[:_FIELDS])).replace("\n", " ")
+    text = "; ".join(map(_told, telling[:_FIELDS])).replace("\n", " ")
     more = f"; {len(telling) - _FIELDS} more" if len(telling) > _FIELDS else ""
     if len(text) > _CHANGED:
         text = f"{text[: _CHANGED - 3]}..."
     return f"{text}{more}"
+
+
+def _told(field: FieldChange) -> str:
+    """Return a change in a line; of a condition that is new, what it says."""
+    new = field.new if isinstance(field.new, list) else [field.new]
+    if ".conditions" not in field.path or not all(map(_is_condition, new)):
+        return field_text(field)
+    said = (f"{each['type']}={each['status']}" for each in new)
+    return f"{field.path.partition('[')[0]}: + {', '.join(said)}"
+
+
+def _is_condition(value: Any) -> bool:
+    return isinstance(value, dict) and "type" in value and "status" in value

@@ -97,3 +97,22 @@ def test_a_node_s_own_word_is_left_out() -> None:
         ObjectEvent(4, "MODIFIED", key, lost, node, Stamp(0, "node-controller")),
     ]
     assert [row[2:5] for row in rows_of(events, 10)] == [["node-controller", "MODIFIED", "nodes n"]]
+
+
+def test_a_new_condition_is_told_by_what_it_says() -> None:
+    """One that is added, several at once; one that changed, by what changed in it."""
+    ready, known = (
+        {"type": name, "status": "True", "lastProbeTime": None, "message": "x" * 100}
+        for name in ("Ready", "Known")
+    )
+
+    def pod(*conditions: Any) -> Object:
+        return {"metadata": {"name": "a"}, "status": {"conditions": list(conditions)}}
+
+    def changed(now: Object, before: Object) -> str:
+        return rows_of([event(3, "MODIFIED", now, before)], 1)[0][-1]
+
+    assert changed(pod(ready), {**pod(), "status": {}}) == "status.conditions: + Ready=True"
+    assert changed(pod(ready, known), pod(ready)) == "status.conditions: + Known=True"
+    lost = {**ready, "status": "False"}
+    assert changed(pod(lost), pod(ready)) == 'status.conditions[Ready].status: "True" -> "False"'
