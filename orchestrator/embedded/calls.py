@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import orjson
 
 from orchestrator.api.gate import INTERNAL
+from orchestrator.embedded.turns import end_task
 from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:
@@ -187,9 +188,7 @@ class Caller:
             yield _Pieces(pieces, running)
         finally:
             left.set()
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+            await end_task(running)
 
     def _scope(
         self, method: str, path: str, query: Mapping[str, Any] | None, content_type: str

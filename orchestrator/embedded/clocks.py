@@ -17,6 +17,7 @@ from orchestrator.embedded.arguments import number_of, span_of
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.lingering import RATE, Lingering, pass_by_itself
 from orchestrator.embedded.presence import Presence
+from orchestrator.embedded.turns import end_task
 
 Mode: TypeAlias = Literal["real", "manual", "auto"]
 """``real``: time passes by itself. ``manual``: it stands until told to advance. ``auto``: it moves
@@ -184,9 +185,7 @@ class ClusterClock:
         try:
             yield
         finally:
-            passing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await passing
+            await end_task(passing)
 
     def held(self) -> contextlib.AbstractContextManager[Any]:
         """Let no time pass while the block is at work in real time, in a thread or a socket.
@@ -303,9 +302,7 @@ class ClusterClock:
         try:
             yield
         finally:
-            driving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await driving
+            await end_task(driving)
 
     async def _drive(self) -> None:
         clock = self._clock

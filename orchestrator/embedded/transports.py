@@ -8,12 +8,12 @@ httpx2) alike: whose classes to answer with is handed in.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from orchestrator.api._requests import PEER
 from orchestrator.api.gate import INTERNAL
+from orchestrator.embedded.turns import end_task
 
 if TYPE_CHECKING:
     from orchestrator.api.server import Application
@@ -132,9 +132,7 @@ class _Stream:
 
     async def aclose(self) -> None:
         self._exchange.left.set()
-        self._running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._running
+        await end_task(self._running)
 
 
 def _scope(request: Any) -> dict[str, Any]:

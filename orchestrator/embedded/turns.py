@@ -20,9 +20,28 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # nobody asks any more
+        heed(task)
         raise
+
+
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task of one's own, wait until it has ended, and raise its error, if it had one.
+
+    If whoever waits is cancelled meanwhile, that is not taken for the task's cancellation.
+    """
+    task.cancel()
+    try:
+        await asyncio.wait({task})
+    finally:
+        task.add_done_callback(heed)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+
+
+def heed(task: asyncio.Task[Any]) -> None:
+    """Look at a task's error, should nobody wait for it any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Turns:

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator import Cluster, ClusterError, StatusError
 from orchestrator.embedded.clocks import Mode
-from orchestrator.embedded.turns import Turns
+from orchestrator.embedded.turns import Turns, end_task
 from tests.embedded.kit import EPOCH, config_map, deployment, on_a_real_loop
 
 
@@ -215,3 +215,35 @@ async def test_a_webhook_s_block_may_outlive_its_cluster() -> None:
     await cluster.start()
     async with cluster.webhook(lambda _: None, "cm"):
         await cluster.stop()
+
+
+@on_a_real_loop
+async def test_who_is_cancelled_while_it_ends_its_task_is_cancelled() -> None:
+    """Twice at once, as by a deadline and by the end of a test: neither is lost."""
+    begun, let_go = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            await let_go.wait()
+            raise LookupError("nobody waits for this")
+
+    task = asyncio.create_task(slow_to_end())
+    await begun.wait()
+    ending = asyncio.create_task(end_task(task))
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.wait({ending})
+    assert ending.cancelled()
+    let_go.set()
+    await asyncio.wait({task})
+
+    async def fail() -> None:
+        raise LookupError("this is raised")
+
+    failing = asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    with pytest.raises(LookupError, match="this is raised"):
+        await end_task(failing)

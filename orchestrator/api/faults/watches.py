@@ -8,7 +8,6 @@ behind too far expires, as with any slow client.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -305,8 +304,9 @@ async def _left(receive: Receive) -> None:
 
 async def _cancelled(task: asyncio.Task[Any]) -> None:
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})  # a cancellation of who waits is not the task's
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
 
 
 def _body(chunk: bytes) -> bytes:

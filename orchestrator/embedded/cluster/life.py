@@ -22,6 +22,7 @@ from orchestrator.embedded.cluster.settings import Setting
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.lingering import Lingering
 from orchestrator.embedded.presence import STARTED, STOPPED, Presence
+from orchestrator.embedded.turns import heed
 
 if TYPE_CHECKING:
     from orchestrator.api.application import ApiApplication
@@ -118,7 +119,7 @@ class ClusterLife:
                 witnesses.stopping(self)
             # Like all that concerns the whole of it, it goes on though whoever waits is cancelled.
             self._stopping = asyncio.create_task(self._stop(), name="cluster-stop")
-            self._stopping.add_done_callback(_heed)
+            self._stopping.add_done_callback(heed)
         elif self._stopping.done():
             return
         await asyncio.shield(self._stopping)
@@ -203,12 +204,6 @@ class ClusterLife:
     def seed(self) -> int:
         """What its chance began with; pass it again to repeat a run."""
         return self.core.seed
-
-
-def _heed(stopping: asyncio.Task[None]) -> None:
-    """Look at an error, should nobody wait for it any more."""
-    if not stopping.cancelled():
-        stopping.exception()
 
 
 class _Gone:
