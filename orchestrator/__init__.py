@@ -21,9 +21,9 @@ if TYPE_CHECKING:
         VersionError,
         WaitTimeoutError,
     )
-    from orchestrator.embedded.containers import Container
+    from orchestrator.embedded.containers.containers import Container
     from orchestrator.embedded.sync import SyncCluster
-    from orchestrator.embedded.travel_changes import UnknownObjectError
+    from orchestrator.embedded.travel.changes import UnknownObjectError
     from orchestrator.resources.errors import StatusError
 
 _HOMES: Final = {
@@ -31,12 +31,12 @@ _HOMES: Final = {
     "Cluster": "orchestrator.embedded",
     "ClusterConfig": "orchestrator.cluster",
     "ClusterError": "orchestrator.embedded",
-    "Container": "orchestrator.embedded.containers",
+    "Container": "orchestrator.embedded.containers.containers",
     "DrainError": "orchestrator.embedded",
     "Exit": "orchestrator.embedded",
     "StatusError": "orchestrator.resources.errors",
     "SyncCluster": "orchestrator.embedded.sync",
-    "UnknownObjectError": "orchestrator.embedded.travel_changes",
+    "UnknownObjectError": "orchestrator.embedded.travel.changes",
     "VersionError": "orchestrator.embedded",
     "WaitTimeoutError": "orchestrator.embedded",
 }

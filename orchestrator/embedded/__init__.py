@@ -1,6 +1,6 @@
 """A whole cluster inside a Python program or test, with its own clock."""
 
-from orchestrator.embedded.clocks import ClusterClock
+from orchestrator.embedded.clock.clocks import ClusterClock
 from orchestrator.embedded.cluster import Cluster
 from orchestrator.embedded.errors import (
     ApplyError,

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestrator.embedded.travel_changes import field_text, manager_of
+from orchestrator.embedded.travel.changes import field_text, manager_of
 from orchestrator.resources.differences import changed_fields
 from orchestrator.testing.wellness import is_of_interest
 

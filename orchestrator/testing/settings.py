@@ -10,7 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from orchestrator import Cluster, SyncCluster
-    from orchestrator.embedded.manifests import Source
+    from orchestrator.embedded.kinds.manifests import Source
 
 ALIVE: Final[pytest.StashKey[list[Cluster | SyncCluster]]] = pytest.StashKey()
 """The clusters of a test, or of the session, that reports are about."""

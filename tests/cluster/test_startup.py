@@ -27,10 +27,10 @@ SELDOM: Final = frozenset(
         "orchestrator.api.protobuf",  # a client that speaks it
         "orchestrator.bench",
         "orchestrator.cli",
-        "orchestrator.embedded.client",
-        "orchestrator.embedded.manifests",  # objects to apply
-        "orchestrator.embedded.possible",  # a wait
-        "orchestrator.embedded.waiting",
+        "orchestrator.embedded.client.client",
+        "orchestrator.embedded.kinds.manifests",  # objects to apply
+        "orchestrator.embedded.waiting.possible",  # a wait
+        "orchestrator.embedded.waiting.conditions",
         "orchestrator.network",  # processes
         "orchestrator.node.process",
         "orchestrator.resources.cel.compiling",  # policies and rules of custom resources

@@ -10,7 +10,7 @@ import pytest
 from orchestrator import Cluster, WaitTimeoutError
 from orchestrator.api.gate import is_bookmark
 from orchestrator.api.visitors import Visitors, watches
-from orchestrator.embedded.lingering import silence_allowed
+from orchestrator.embedded.clock.lingering import silence_allowed
 from tests.embedded.kit import EPOCH, config_map, deployment, on_a_real_loop
 from tests.embedded.operators import SHOP_KIND, make_operator, operating, shop
 

@@ -11,7 +11,7 @@ import asyncio
 import pytest
 
 from orchestrator import Cluster, StatusError
-from orchestrator.embedded.commands import Command
+from orchestrator.embedded.containers.commands import Command
 from tests.embedded.kit import on_a_real_loop
 
 POD = """

@@ -13,8 +13,8 @@ import pytest
 from pydantic import AnyUrl, BaseModel, Field, TypeAdapter
 
 from orchestrator import ApplyError, Cluster, StatusError
-from orchestrator.embedded.definitions import definition_of, kopf_peerings, plural_of
-from orchestrator.embedded.schemas import structural
+from orchestrator.embedded.kinds.definitions import definition_of, kopf_peerings, plural_of
+from orchestrator.embedded.kinds.schemas import structural
 from tests.embedded.kit import config_map, on_a_real_loop
 
 FREE = {"x-kubernetes-preserve-unknown-fields": True}

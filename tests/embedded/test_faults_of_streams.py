@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from orchestrator import Cluster, StatusError
-from orchestrator.embedded.client import Client
+from orchestrator.embedded.client.client import Client
 from tests.embedded.kit import on_a_real_loop
 
 POD = {

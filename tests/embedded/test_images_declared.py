@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from orchestrator import Cluster, ClusterError, Container, Exit, StatusError
-from orchestrator.embedded.commands import Command, Connection
-from orchestrator.embedded.images import without_tag
-from orchestrator.embedded.serving import Request
+from orchestrator.embedded.containers.commands import Command, Connection
+from orchestrator.embedded.containers.images import without_tag
+from orchestrator.embedded.containers.serving import Request
 from orchestrator.node.usage.objects import pod_metrics
 from orchestrator.resources.objects import Object
 from tests.embedded.kit import EPOCH, deployment, on_a_real_loop

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from orchestrator import Cluster, Container
-from orchestrator.embedded.commands import Command, Connection
+from orchestrator.embedded.containers.commands import Command, Connection
 from tests.embedded.kit import EPOCH, on_a_real_loop
 from tests.embedded.test_images import pod
 

@@ -26,7 +26,7 @@ from orchestrator import (
     WaitTimeoutError,
 )
 from orchestrator.embedded import Exit
-from orchestrator.embedded.manifests import read_objects
+from orchestrator.embedded.kinds.manifests import read_objects
 from tests.embedded.kit import config_map, on_a_real_loop
 
 
@@ -148,7 +148,7 @@ async def test_a_handler_that_fails_is_shown_and_not_how_it_was_called() -> None
     said = refused.value.message
     assert "LookupError: settings" in said
     assert "in careless" in said
-    assert "embedded/webhooks.py" not in said
+    assert "embedded/webhooks/server.py" not in said
 
 
 def test_a_cluster_that_nobody_stopped_leaves_no_directory() -> None:

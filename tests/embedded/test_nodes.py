@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import Cluster
 from orchestrator.embedded import ClusterError, DrainError, WaitTimeoutError
-from orchestrator.embedded.taints import parse_taint, with_taint, without_taint
+from orchestrator.embedded.nodes.taints import parse_taint, with_taint, without_taint
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from tests.embedded.kit import deployment, on_a_real_loop

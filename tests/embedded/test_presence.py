@@ -14,10 +14,10 @@ from typing import Any, cast
 import pytest
 
 from orchestrator import Cluster, ClusterError, SyncCluster
-from orchestrator.embedded.client import Client
-from orchestrator.embedded.clocks import ClusterClock
-from orchestrator.embedded.faults import Faults
-from orchestrator.embedded.nodes import NodeHandle, Nodes
+from orchestrator.embedded.client.client import Client
+from orchestrator.embedded.clock.clocks import ClusterClock
+from orchestrator.embedded.faults.faults import Faults
+from orchestrator.embedded.nodes.nodes import NodeHandle, Nodes
 from tests.embedded.kit import config_map, on_a_real_loop
 
 Call = Callable[[], Any]

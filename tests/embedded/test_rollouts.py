@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Cluster, WaitTimeoutError
-from orchestrator.embedded.waiting import is_rolled_out
+from orchestrator.embedded.waiting.conditions import is_rolled_out
 from orchestrator.resources.objects import Object
 from tests.embedded.kit import config_map, on_a_real_loop
 

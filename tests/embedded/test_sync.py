@@ -16,8 +16,8 @@ import pytest
 
 from orchestrator import Cluster, StatusError
 from orchestrator.embedded import ClusterError, WaitTimeoutError
-from orchestrator.embedded.client import Client
-from orchestrator.embedded.clocks import ClusterClock
+from orchestrator.embedded.client.client import Client
+from orchestrator.embedded.clock.clocks import ClusterClock
 from orchestrator.embedded.sync import SyncClient, SyncClock, SyncCluster
 from tests.embedded.kit import EPOCH, config_map, deployment
 from tests.project.twins import LEFT_OUT, TARGET, sources

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from orchestrator import Cluster
-from orchestrator.embedded.travel_changes import UnknownObjectError
+from orchestrator.embedded.travel.changes import UnknownObjectError
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 from orchestrator.store.history import VersionError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Cluster, ClusterError, StatusError
-from orchestrator.embedded.clocks import Mode
+from orchestrator.embedded.clock.clocks import Mode
 from orchestrator.embedded.turns import Turns, end_task
 from tests.embedded.kit import EPOCH, config_map, deployment, on_a_real_loop
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from orchestrator import Cluster, StatusError, WaitTimeoutError
-from orchestrator.embedded.awaited_paths import NOTHING, read_path
-from orchestrator.embedded.possible import not_seen, refuse_impossible
-from orchestrator.embedded.waiting import describe_state
+from orchestrator.embedded.waiting.conditions import describe_state
+from orchestrator.embedded.waiting.paths import NOTHING, read_path
+from orchestrator.embedded.waiting.possible import not_seen, refuse_impossible
 from orchestrator.resources.kinds import registry
 from orchestrator.resources.objects import Object
 from tests.embedded.kit import deployment, on_a_real_loop

@@ -13,7 +13,7 @@ import kopf
 import pytest
 
 from orchestrator import Cluster, StatusError
-from orchestrator.embedded.webhooks import json_patch, response_of
+from orchestrator.embedded.webhooks.server import json_patch, response_of
 from orchestrator.resources.patches import apply_json_patch
 from tests.embedded.kit import EPOCH, config_map, deployment, on_a_real_loop
 from tests.embedded.operators import SHOP_KIND, make_operator, operating, shop

@@ -21,12 +21,12 @@ PACKAGE: Final = "orchestrator.embedded.sync.twins"
 TARGET = ROOT.joinpath(*PACKAGE.split("."))
 
 TWINS: Final = {
-    "orchestrator.embedded.clocks.ClusterClock": "SyncClock",
-    "orchestrator.embedded.client.Client": "SyncClient",
+    "orchestrator.embedded.clock.clocks.ClusterClock": "SyncClock",
+    "orchestrator.embedded.client.client.Client": "SyncClient",
     "orchestrator.api.faults.rules.ApiFault": "SyncFault",
-    "orchestrator.embedded.faults.Faults": "SyncFaults",
-    "orchestrator.embedded.nodes.NodeHandle": "SyncNode",
-    "orchestrator.embedded.nodes.Nodes": "SyncNodes",
+    "orchestrator.embedded.faults.faults.Faults": "SyncFaults",
+    "orchestrator.embedded.nodes.nodes.NodeHandle": "SyncNode",
+    "orchestrator.embedded.nodes.nodes.Nodes": "SyncNodes",
     "orchestrator.embedded.cluster.life.ClusterLife": "SyncLife",
     "orchestrator.embedded.cluster.access.ClusterAccess": "SyncAccess",
     "orchestrator.embedded.cluster.objects.ClusterObjects": "SyncObjects",

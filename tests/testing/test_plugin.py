@@ -425,9 +425,9 @@ def test_a_traceback_is_about_the_test_not_the_library(
     result = run(pytester, THROUGH_THE_LIBRARY, option, "--show-capture=no")
     result.assert_outcomes(failed=4)
     shown = result.stdout.str()
-    for file in ("embedded/calls.py", "embedded/sync/portal.py", "embedded/clocks.py"):
+    for file in ("embedded/client/calls.py", "embedded/sync/portal.py", "embedded/clock/clocks.py"):
         assert (file in shown) == inner
-    assert "embedded/waiting.py" in shown  # a TypeError is kept whole
+    assert "embedded/waiting/conditions.py" in shown  # a TypeError is kept whole
     result.stdout.fnmatch_lines(
         [
             '>*await cluster.wait("pod/none", timeout=1)',

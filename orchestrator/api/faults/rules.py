@@ -202,7 +202,7 @@ class ApiFault:
         description: str,
         switch: Callable[[ApiFault, bool], None],
     ) -> None:
-        """Made by `orchestrator.embedded.faults.Faults.api`; ``switch`` puts it into force."""
+        """Made by `Cluster.faults`; ``switch`` puts it into force."""
         self.matching: Final = matching
         self.schedule: Final = schedule
         self.effect: Final = effect

@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.bench.tables import Cell, Table
 from orchestrator.cli.past.reading import fields_json, load, run, show, write_json
-from orchestrator.embedded.travel_changes import difference, value_text
+from orchestrator.embedded.travel.changes import difference, value_text
 from orchestrator.resources.differences import ABSENT
 
 _STYLES: Final = {"added": "green", "removed": "red", "changed": ""}

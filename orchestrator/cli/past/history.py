@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from orchestrator.bench.tables import Cell, Table
 from orchestrator.cli.past.reading import fields_json, load, run, show, write_json
-from orchestrator.embedded.travel_changes import Revision, field_text, revisions, time_text
+from orchestrator.embedded.travel.changes import Revision, field_text, revisions, time_text
 from orchestrator.resources.kinds import registry
 
 _STYLES: Final = {"added": "green", "removed": "red", "changed": "", "held": "dim"}

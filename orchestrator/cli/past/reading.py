@@ -17,7 +17,7 @@ import typer
 from actors.log import LogError
 from orchestrator.bench.progress import progress
 from orchestrator.bench.tables import Table
-from orchestrator.embedded.travel_changes import UnknownObjectError
+from orchestrator.embedded.travel.changes import UnknownObjectError
 from orchestrator.resources.differences import ABSENT, FieldChange
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.selectors import SelectorError

@@ -11,8 +11,8 @@ import typer
 
 from orchestrator.bench.tables import Table
 from orchestrator.cli.past.reading import load, run, show, write_json
-from orchestrator.embedded.kinds import find_kind
-from orchestrator.embedded.travel_past import Past
+from orchestrator.embedded.kinds.names import find_kind
+from orchestrator.embedded.travel.past import Past
 from orchestrator.resources.kinds import Kind, registry
 from orchestrator.resources.objects import Object, namespace_of
 from orchestrator.resources.printing import table

@@ -11,9 +11,9 @@ from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import ClusterError
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.access import Doors
-    from orchestrator.embedded.conversing import CommandResult
-    from orchestrator.embedded.permissions import Permission
+    from orchestrator.embedded.access.kubeconfigs import Doors
+    from orchestrator.embedded.access.permissions import Permission
+    from orchestrator.embedded.client.conversing import CommandResult
 
 
 class ClusterAccess(ClusterLife):
@@ -125,13 +125,13 @@ class ClusterAccess(ClusterLife):
         Raises:
             StatusError: 404, there is no such kind.
         """
-        from orchestrator.embedded.permissions import permission_of, review_of
+        from orchestrator.embedded.access.permissions import permission_of, review_of
 
         self._presence.require_here()
         review = review_of(
             self.store.registry, user, verb, resource, name, namespace=namespace, groups=groups
         )
-        from orchestrator.embedded.calls import Caller
+        from orchestrator.embedded.client.calls import Caller
 
         caller = Caller(self.asgi, presence=self._presence)
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -143,7 +143,7 @@ class ClusterAccess(ClusterLife):
         Args:
             kubeconfig: Whose; the administrator's unless given.
         """
-        from orchestrator.embedded.access import environment_with
+        from orchestrator.embedded.access.kubeconfigs import environment_with
 
         cache = self.core.directory / "kubectl-cache"
         return environment_with(kubeconfig or self.kubeconfig, cache)
@@ -156,7 +156,7 @@ class ClusterAccess(ClusterLife):
         Those that looked on import (``kubernetes``, ``kubernetes_asyncio``) see it too, and kr8s
         forgets the client that it would hand out again.
         """
-        from orchestrator.embedded.access import entered
+        from orchestrator.embedded.access.kubeconfigs import entered
 
         return entered(self.environment(kubeconfig))
 
@@ -170,7 +170,7 @@ class ClusterAccess(ClusterLife):
             library: The module whose transport it is to be: ``httpx``, unless given, or one that
                 continues it (lightkube has ``httpx2``).
         """
-        from orchestrator.embedded.transports import ClusterTransport
+        from orchestrator.embedded.client.transports import ClusterTransport
 
         if library is None:
             import httpx as library
@@ -197,7 +197,7 @@ class ClusterAccess(ClusterLife):
             ClusterError: It failed (the text has what it said), or is not installed.
             TimeoutError: It took longer.
         """
-        from orchestrator.embedded.programs import run_program
+        from orchestrator.embedded.access.programs import run_program
 
         async with self.clock.running():
             return await run_program(
@@ -206,7 +206,7 @@ class ClusterAccess(ClusterLife):
 
     @cached_property
     def _doors(self) -> Doors:
-        from orchestrator.embedded.access import Doors
+        from orchestrator.embedded.access.kubeconfigs import Doors
 
         return Doors(self.core, self._served, lambda: self._app)
 

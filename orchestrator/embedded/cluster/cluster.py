@@ -11,7 +11,7 @@ from actors import VirtualClock
 from orchestrator.api.visitors import GRACE
 from orchestrator.cluster import ClusterConfig
 from orchestrator.embedded.arguments import check_cluster
-from orchestrator.embedded.clocks import Mode
+from orchestrator.embedded.clock.clocks import Mode
 from orchestrator.embedded.cluster.access import ClusterAccess
 from orchestrator.embedded.cluster.extensions import ClusterExtensions
 from orchestrator.embedded.cluster.images import ClusterImages

@@ -13,10 +13,10 @@ from orchestrator.resources.objects import Object
 
 if TYPE_CHECKING:
     from orchestrator.api.certificates import Certificates
-    from orchestrator.embedded.definitions import Model
-    from orchestrator.embedded.hooking import Hooks
-    from orchestrator.embedded.manifests import Source
-    from orchestrator.embedded.webhooks import Converter, Handler, Webhook
+    from orchestrator.embedded.kinds.definitions import Model
+    from orchestrator.embedded.kinds.manifests import Source
+    from orchestrator.embedded.webhooks.hooking import Hooks
+    from orchestrator.embedded.webhooks.server import Converter, Handler, Webhook
 
 
 class ClusterExtensions(ClusterObjects):
@@ -54,7 +54,7 @@ class ClusterExtensions(ClusterObjects):
             ApplyError: There is no schema, no group, or no definition in what was given.
             StatusError: The API refuses the definition.
         """
-        from orchestrator.embedded.definitions import definition_of, is_model
+        from orchestrator.embedded.kinds.definitions import definition_of, is_model
 
         source = model
         if kind is not None and not group:
@@ -78,7 +78,7 @@ class ClusterExtensions(ClusterObjects):
 
     async def install_kopf_peering(self) -> None:
         """Define kopf's peerings, and make one for operators everywhere and in ``default``."""
-        from orchestrator.embedded.definitions import kopf_peerings
+        from orchestrator.embedded.kinds.definitions import kopf_peerings
 
         await self.apply(kopf_peerings())
 
@@ -146,8 +146,8 @@ class ClusterExtensions(ClusterObjects):
 
     @cached_property
     def _hooks(self) -> Hooks:
-        from orchestrator.embedded.hooking import Hooks
-        from orchestrator.embedded.webhooks import WebhookServer
+        from orchestrator.embedded.webhooks.hooking import Hooks
+        from orchestrator.embedded.webhooks.server import WebhookServer
 
         server = WebhookServer(self.core.directory / "webhooks")
         self._exits.push_async_callback(server.stop)

@@ -8,7 +8,7 @@ from orchestrator.embedded.cluster.life import ClusterLife
 from orchestrator.embedded.errors import ClusterError
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
+    from orchestrator.embedded.containers.images import Amount, Image, ImageBook, Logs
 
 
 class ClusterImages(ClusterLife):
@@ -76,7 +76,7 @@ class ClusterImages(ClusterLife):
                 f"image {name!r}: with runtime='process' containers are programs, and do what "
                 "these do; make the cluster with runtime='simulated' to say what images do"
             )
-        from orchestrator.embedded.images import describe
+        from orchestrator.embedded.containers.images import describe
 
         declared = describe(
             start_seconds=start_seconds,

@@ -16,11 +16,11 @@ from orchestrator.api.faults import ApiFaults
 from orchestrator.api.gate import INTERNAL, Gate
 from orchestrator.api.serving import ServedCluster, ServingConfig
 from orchestrator.cluster import BareCluster, ClusterConfig, Origin
-from orchestrator.embedded.clocks import ClusterClock, make_clock
+from orchestrator.embedded.clock.clocks import ClusterClock, make_clock
+from orchestrator.embedded.clock.lingering import Lingering
 from orchestrator.embedded.cluster.lookups import ImageLookup
 from orchestrator.embedded.cluster.settings import Setting
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.lingering import Lingering
 from orchestrator.embedded.presence import STARTED, STOPPED, Presence
 from orchestrator.embedded.turns import heed
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.embedded.cluster.life import ClusterLife
-    from orchestrator.embedded.containers import Home
-    from orchestrator.embedded.images import Image, ImageBook
+    from orchestrator.embedded.containers.containers import Home
+    from orchestrator.embedded.containers.images import Image, ImageBook
     from orchestrator.embedded.presence import Presence
     from orchestrator.node.images import SimulatedImage
 
@@ -26,7 +26,7 @@ class ImageLookup:
     @cached_property
     def home(self) -> Home:
         """What the cluster's containers share."""
-        from orchestrator.embedded.containers import Home
+        from orchestrator.embedded.containers.containers import Home
 
         return Home(self._cluster, self._presence)
 
@@ -47,7 +47,7 @@ class ImageLookup:
 
     def declare(self, name: str, declared: SimulatedImage) -> Image:
         """Say what containers of an image do; see `ImageBook.declare`."""
-        from orchestrator.embedded.images import ImageBook
+        from orchestrator.embedded.containers.images import ImageBook
 
         if self.book is None:
             self.book = ImageBook()

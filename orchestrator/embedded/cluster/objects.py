@@ -16,9 +16,9 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, name_of, namespace_of
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.client import Client
-    from orchestrator.embedded.manifests import Source
-    from orchestrator.embedded.waiting import Condition
+    from orchestrator.embedded.client.client import Client
+    from orchestrator.embedded.kinds.manifests import Source
+    from orchestrator.embedded.waiting.conditions import Condition
 
 
 class ClusterObjects(ClusterLife):
@@ -46,8 +46,8 @@ class ClusterObjects(ClusterLife):
     def _client(
         self, namespace: str, user: str | None = None, groups: tuple[str, ...] = ()
     ) -> Client:
-        from orchestrator.embedded.calls import Caller
-        from orchestrator.embedded.client import Client
+        from orchestrator.embedded.client.calls import Caller
+        from orchestrator.embedded.client.client import Client
 
         text_of(namespace, "a namespace")
         if user is not None:
@@ -74,7 +74,7 @@ class ClusterObjects(ClusterLife):
             StatusError: The API refused one; those before it stay.
         """
         self._presence.require_here()
-        from orchestrator.embedded.manifests import read_objects
+        from orchestrator.embedded.kinds.manifests import read_objects
 
         client = self._client(namespace)
         applied = []
@@ -94,7 +94,7 @@ class ClusterObjects(ClusterLife):
         What they own goes too, as with ``kubectl delete``.
         """
         self._presence.require_here()
-        from orchestrator.embedded.manifests import read_objects
+        from orchestrator.embedded.kinds.manifests import read_objects
 
         client = self._client(namespace)
         for obj in reversed(await read_objects(source)):
@@ -111,7 +111,7 @@ class ClusterObjects(ClusterLife):
         """Refuse a kind that cannot be gone: only custom ones are, with their definitions."""
         group = version.rpartition("/")[0]
         if any(each.group == group and each.custom is None for each in self.store.registry.kinds()):
-            from orchestrator.embedded.kinds import nearly
+            from orchestrator.embedded.kinds.names import nearly
 
             message = f'no matches for kind "{kind}" in version "{version}"'
             raise StatusError(
@@ -150,9 +150,9 @@ class ClusterObjects(ClusterLife):
             ValueError: The target, the condition or the timeout cannot be read, or objects of the
                 kind can never be so.
         """
-        from orchestrator.embedded.possible import refuse_impossible, wanted_of
-        from orchestrator.embedded.selections import Selection
-        from orchestrator.embedded.waiting import check_of
+        from orchestrator.embedded.waiting.conditions import check_of
+        from orchestrator.embedded.waiting.possible import refuse_impossible, wanted_of
+        from orchestrator.embedded.waiting.selections import Selection
 
         self._presence.require_here()
         span_of(timeout, "timeout")
@@ -186,7 +186,7 @@ class ClusterObjects(ClusterLife):
             WaitTimeoutError: Nobody did in time.
             StatusError: 404, there is no such kind.
         """
-        from orchestrator.embedded.kinds import find_kind, path_of_version
+        from orchestrator.embedded.kinds.names import find_kind, path_of_version
 
         self._presence.require_here()
         span_of(timeout, "timeout")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from orchestrator.embedded.cluster.life import ClusterLife
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.travel import Travels
-    from orchestrator.embedded.travel_changes import Difference, Revisions
-    from orchestrator.embedded.travel_past import Past
-    from orchestrator.embedded.travel_snapshots import ClusterSnapshot
+    from orchestrator.embedded.travel.changes import Difference, Revisions
+    from orchestrator.embedded.travel.past import Past
+    from orchestrator.embedded.travel.snapshots import ClusterSnapshot
+    from orchestrator.embedded.travel.travels import Travels
 
 
 class ClusterPast(ClusterLife):
@@ -110,6 +110,6 @@ class ClusterPast(ClusterLife):
     @cached_property
     def _travels(self) -> Travels:
         # Loaded by who looks back: others start without it.
-        from orchestrator.embedded.travel import Travels
+        from orchestrator.embedded.travel.travels import Travels
 
         return Travels(self.core, self._lookup)

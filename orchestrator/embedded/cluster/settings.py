@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.embedded.clocks import Mode
+from orchestrator.embedded.clock.clocks import Mode
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.records import dataclass
 

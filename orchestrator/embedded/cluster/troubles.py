@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from orchestrator.embedded.cluster.objects import ClusterObjects
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.faults import Faults
-    from orchestrator.embedded.nodes import Nodes
+    from orchestrator.embedded.faults.faults import Faults
+    from orchestrator.embedded.nodes.nodes import Nodes
 
 
 class ClusterTroubles(ClusterObjects):
@@ -18,7 +18,7 @@ class ClusterTroubles(ClusterObjects):
     @cached_property
     def faults(self) -> Faults:
         """What can be made to go wrong between it and its clients."""
-        from orchestrator.embedded.faults import Faults
+        from orchestrator.embedded.faults.faults import Faults
 
         core = self.core
         return Faults(self._gate, core, self._served, self.clock, self._presence)
@@ -26,6 +26,6 @@ class ClusterTroubles(ClusterObjects):
     @cached_property
     def nodes(self) -> Nodes:
         """Its nodes by name, to let them crash, to cut them off, to drain them."""
-        from orchestrator.embedded.nodes import Nodes
+        from orchestrator.embedded.nodes.nodes import Nodes
 
         return Nodes(self.core, self.api, self.clock, self._presence)

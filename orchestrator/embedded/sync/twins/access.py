@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from orchestrator.embedded.access.permissions import Permission
+    from orchestrator.embedded.client.conversing import CommandResult
     from orchestrator.embedded.cluster.access import ClusterAccess
-    from orchestrator.embedded.conversing import CommandResult
-    from orchestrator.embedded.permissions import Permission
 
 
 class SyncAccess(SyncLife):

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.embedded.client import MANAGER
+from orchestrator.embedded.client.client import MANAGER
 from orchestrator.embedded.sync.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Literal
 
-    from orchestrator.embedded.client import Client, WatchEvent
-    from orchestrator.embedded.conversing import CommandResult
+    from orchestrator.embedded.client.client import Client, WatchEvent
+    from orchestrator.embedded.client.conversing import CommandResult
     from orchestrator.embedded.sync.portal import Portal
     from orchestrator.resources.kinds import Kind
     from orchestrator.resources.objects import Object

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.embedded.lingering import RATE
+from orchestrator.embedded.clock.lingering import RATE
 from orchestrator.embedded.sync.streams import around, as_is, entered
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from orchestrator.embedded.clocks import ClusterClock, Mode
+    from orchestrator.embedded.clock.clocks import ClusterClock, Mode
     from orchestrator.embedded.sync.portal import Portal
 
 

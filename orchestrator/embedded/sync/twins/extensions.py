@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from orchestrator.api.certificates import Certificates
     from orchestrator.embedded.cluster.extensions import ClusterExtensions
-    from orchestrator.embedded.definitions import Model
-    from orchestrator.embedded.manifests import Source
-    from orchestrator.embedded.webhooks import Converter, Handler, Webhook
+    from orchestrator.embedded.kinds.definitions import Model
+    from orchestrator.embedded.kinds.manifests import Source
+    from orchestrator.embedded.webhooks.server import Converter, Handler, Webhook
     from orchestrator.resources.objects import Object
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orchestrator.api.faults import ApiRequest
-    from orchestrator.embedded.faults import Faults
+    from orchestrator.embedded.faults.faults import Faults
     from orchestrator.embedded.sync.portal import Portal
     from orchestrator.resources.errors import StatusError
 

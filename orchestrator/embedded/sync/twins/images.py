@@ -11,7 +11,7 @@ from orchestrator.embedded.sync.twins.life import SyncLife
 
 if TYPE_CHECKING:
     from orchestrator.embedded.cluster.images import ClusterImages
-    from orchestrator.embedded.images import Amount, Image, ImageBook, Logs
+    from orchestrator.embedded.containers.images import Amount, Image, ImageBook, Logs
 
 
 class SyncImages(SyncLife):

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from orchestrator.embedded.draining import DRAIN_SECONDS
+from orchestrator.embedded.nodes.draining import DRAIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-    from orchestrator.embedded.nodes import NodeHandle, Nodes, State
+    from orchestrator.embedded.nodes.nodes import NodeHandle, Nodes, State
     from orchestrator.embedded.sync.portal import Portal
     from orchestrator.resources.objects import Object
 

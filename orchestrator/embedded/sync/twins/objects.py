@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import contextlib
 
     from orchestrator.embedded.cluster.objects import ClusterObjects
-    from orchestrator.embedded.manifests import Source
-    from orchestrator.embedded.waiting import Condition
+    from orchestrator.embedded.kinds.manifests import Source
+    from orchestrator.embedded.waiting.conditions import Condition
     from orchestrator.resources.objects import Object
 
 

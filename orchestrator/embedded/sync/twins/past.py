@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.embedded.cluster.past import ClusterPast
-    from orchestrator.embedded.travel_changes import Difference, Revisions
-    from orchestrator.embedded.travel_past import Past
-    from orchestrator.embedded.travel_snapshots import ClusterSnapshot
+    from orchestrator.embedded.travel.changes import Difference, Revisions
+    from orchestrator.embedded.travel.past import Past
+    from orchestrator.embedded.travel.snapshots import ClusterSnapshot
 
 
 class SyncPast(SyncLife):

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.embedded.awaited_paths import PREFIX, read_path
 from orchestrator.embedded.guessing import nearest
+from orchestrator.embedded.waiting.paths import PREFIX, read_path
 from orchestrator.resources.definitions import schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.embedded.awaited_paths import Steps
-    from orchestrator.embedded.waiting import Condition
+    from orchestrator.embedded.waiting.conditions import Condition
+    from orchestrator.embedded.waiting.paths import Steps
     from orchestrator.resources.definitions import SchemaNode
     from orchestrator.resources.kinds import Kind
 

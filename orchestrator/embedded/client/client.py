@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 import orjson
 
 from orchestrator.embedded.arguments import text_of, whole_of
-from orchestrator.embedded.calls import error_from
-from orchestrator.embedded.kinds import find_kind, nearly, path_of
+from orchestrator.embedded.client.calls import error_from
+from orchestrator.embedded.kinds.names import find_kind, nearly, path_of
 from orchestrator.resources.errors import StatusError, bad_request
 from orchestrator.resources.objects import Object, annotations_of, name_of, namespace_of
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.calls import Caller
-    from orchestrator.embedded.clocks import ClusterClock
-    from orchestrator.embedded.conversing import CommandResult
+    from orchestrator.embedded.client.calls import Caller
+    from orchestrator.embedded.client.conversing import CommandResult
+    from orchestrator.embedded.clock.clocks import ClusterClock
     from orchestrator.resources.kinds import Kind, KindRegistry
 
 MANAGER: Final = "orchestrator-library"

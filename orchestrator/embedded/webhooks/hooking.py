@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from orchestrator.embedded.arguments import texts_of, whole_of
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.kinds import check_subresource, find_kind
+from orchestrator.embedded.kinds.names import check_subresource, find_kind
 from orchestrator.embedded.turns import to_its_end
-from orchestrator.embedded.webhooks import (
+from orchestrator.embedded.webhooks.server import (
     Converter,
     Handler,
     Webhook,
@@ -22,7 +22,7 @@ from orchestrator.embedded.webhooks import (
 from orchestrator.resources.objects import Object
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.client import Client
+    from orchestrator.embedded.client.client import Client
     from orchestrator.resources.kinds import KindRegistry
 
 _GROUP = "admissionregistration.k8s.io"

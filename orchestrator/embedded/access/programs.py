@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.embedded.arguments import span_of
-from orchestrator.embedded.conversing import CommandResult
+from orchestrator.embedded.client.conversing import CommandResult
 from orchestrator.embedded.errors import ClusterError
 
 

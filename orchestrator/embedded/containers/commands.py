@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
-from orchestrator.embedded.containers import Container, container_for
+from orchestrator.embedded.containers.containers import Container, container_for
 from orchestrator.node.pipes import MemoryPipe
 from orchestrator.node.simulated_commands import Invocation, Program, run_builtin
 from orchestrator.node.simulated_ports import Visit

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
 from actors import Clock, RealClock, VirtualClock
-from orchestrator.embedded.answering import asked_of, refuse_to_wait
 from orchestrator.embedded.arguments import number_of, span_of
+from orchestrator.embedded.clock.lingering import RATE, Lingering, pass_by_itself
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.lingering import RATE, Lingering, pass_by_itself
 from orchestrator.embedded.presence import Presence
 from orchestrator.embedded.turns import end_task
+from orchestrator.embedded.webhooks.answering import asked_of, refuse_to_wait
 
 Mode: TypeAlias = Literal["real", "manual", "auto"]
 """``real``: time passes by itself. ``manual``: it stands until told to advance. ``auto``: it moves
@@ -272,7 +272,7 @@ class ClusterClock:
         Raises:
             ValueError: Nothing of that name is loaded.
         """
-        from orchestrator.embedded.wall_clocks import shown_to
+        from orchestrator.embedded.clock.wall_clocks import shown_to
 
         number_of(skew, "skew")
         if not packages or not all(isinstance(each, str) for each in packages):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
-from orchestrator.embedded.awaited_paths import NOTHING, PREFIX, read_path
+from orchestrator.embedded.waiting.paths import NOTHING, PREFIX, read_path
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.objects import Object, spec_of, status_of
 
@@ -155,7 +155,7 @@ def _asked_for(obj: Object, condition: Condition) -> Iterator[str]:
     there = [str(each.get("type")) for each in status.get("conditions") or ()]
     if name in _WORDS or not status or name.lower() in map(str.lower, there):
         return
-    from orchestrator.embedded.possible import CONDITIONS, not_seen
+    from orchestrator.embedded.waiting.possible import CONDITIONS, not_seen
 
     if name in CONDITIONS.get(str(obj.get("kind")), ()):
         return  # it has it as soon as it comes so far

@@ -17,7 +17,7 @@ from actors.log.protocol import Record
 from orchestrator.cluster import Origin
 from orchestrator.embedded.arguments import version_of
 from orchestrator.embedded.errors import ClusterError
-from orchestrator.embedded.travel_snapshots import ClusterSnapshot, let_stand, standing_of
+from orchestrator.embedded.travel.snapshots import ClusterSnapshot, let_stand, standing_of
 from orchestrator.resources.conditions import is_condition_true
 from orchestrator.store.history import History, VersionError
 from orchestrator.store.housekeeping import snapshot_entries
@@ -25,8 +25,8 @@ from orchestrator.store.housekeeping import snapshot_entries
 if TYPE_CHECKING:
     from orchestrator.cluster import BareCluster
     from orchestrator.embedded.cluster.lookups import ImageLookup
-    from orchestrator.embedded.travel_changes import Difference, Revisions
-    from orchestrator.embedded.travel_past import Past
+    from orchestrator.embedded.travel.changes import Difference, Revisions
+    from orchestrator.embedded.travel.past import Past
     from orchestrator.node import NodeConfig
 
 
@@ -146,18 +146,18 @@ class Travels:
 
     def at(self, version: int) -> Past:
         """See `Cluster.at`."""
-        from orchestrator.embedded.travel_past import Past
+        from orchestrator.embedded.travel.past import Past
 
         return Past(self.past, self._core.store.built_in, version_of(version))
 
     def diff(self, before: int, after: int) -> Difference:
         """See `Cluster.diff`."""
-        from orchestrator.embedded.travel_changes import difference
+        from orchestrator.embedded.travel.changes import difference
 
         return difference(self.past, version_of(before), version_of(after))
 
     def history(self, target: str, namespace: str) -> Revisions:
         """See `Cluster.history`."""
-        from orchestrator.embedded.travel_changes import revisions
+        from orchestrator.embedded.travel.changes import revisions
 
         return revisions(self.past, self._core.store.built_in, target, namespace)

@@ -8,13 +8,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.embedded.arguments import check_function
-from orchestrator.embedded.commands import (
+from orchestrator.embedded.containers.commands import (
     Connection,
     ExecFunction,
     PortFunction,
     program_of,
 )
-from orchestrator.embedded.containers import Container, MainFunction, container_for
+from orchestrator.embedded.containers.containers import Container, MainFunction, container_for
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.node.images import Line, Lines, SimulatedImage
 from orchestrator.node.simulated_processes import hide_frames
@@ -23,7 +23,7 @@ from orchestrator.node.usage.courses import parse_course
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from orchestrator.embedded.serving import HttpFunction
+    from orchestrator.embedded.containers.serving import HttpFunction
     from orchestrator.node.simulated_ports import Visit
     from orchestrator.node.simulated_processes import SimulatedProcess
 
@@ -115,7 +115,7 @@ class Image:
             return {"path": request.path} if request.path != "/healthz" else 200
         ```
         """
-        from orchestrator.embedded.serving import serve_http
+        from orchestrator.embedded.containers.serving import serve_http
 
         def declare(function: HttpFunction) -> HttpFunction:
             check_function(function, "answers HTTP")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.embedded.arguments import text_of
-from orchestrator.embedded.kinds import find_reference
-from orchestrator.embedded.waiting import Check, Condition, describe_state
+from orchestrator.embedded.kinds.names import find_reference
+from orchestrator.embedded.waiting.conditions import Check, Condition, describe_state
 from orchestrator.resources.objects import Object, name_of, namespace_of
 from orchestrator.resources.selectors import SelectorError, parse_label_selector
 from orchestrator.store import Expired

@@ -20,7 +20,7 @@ from orchestrator.api.streaming.channels import (
     decode_piece,
     encode_piece,
 )
-from orchestrator.embedded.calls import error_from, error_of
+from orchestrator.embedded.client.calls import error_from, error_of
 
 if TYPE_CHECKING:
     from orchestrator.api.server import Application

@@ -15,7 +15,7 @@ from orchestrator.store.operations import Rewind
 
 if TYPE_CHECKING:
     from actors.log import EventLog
-    from orchestrator.embedded.images import ImageBook
+    from orchestrator.embedded.containers.images import ImageBook
     from orchestrator.node import NodeManager
     from orchestrator.node.runtime import Courses
 

@@ -14,8 +14,8 @@ from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, status_of
 
 if TYPE_CHECKING:
-    from orchestrator.embedded.client import Client
-    from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.client.client import Client
+    from orchestrator.embedded.clock.clocks import ClusterClock
 
 DRAIN_SECONDS: Final = 600.0
 """Seconds of the cluster's time that a drain has by default; kubectl waits for ever."""

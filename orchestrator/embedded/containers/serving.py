@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
-from orchestrator.embedded.commands import Connection, PortFunction
-from orchestrator.embedded.containers import Container
+from orchestrator.embedded.containers.commands import Connection, PortFunction
+from orchestrator.embedded.containers.containers import Container
 
 LIMIT: Final = 16 * 1024 * 1024
 """Bytes of a request's body that are read."""

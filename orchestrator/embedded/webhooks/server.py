@@ -24,9 +24,9 @@ import orjson
 from actors import RealClock
 from orchestrator.api.certificates import Certificates, ensure_certificates
 from orchestrator.api.server import ApiServer, Tls
-from orchestrator.embedded.answering import answering
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.turns import MEANWHILE
+from orchestrator.embedded.webhooks.answering import answering
 from orchestrator.resources.errors import StatusError
 from orchestrator.resources.objects import Object
 

@@ -16,17 +16,17 @@ from orchestrator.api.faults import (
 from orchestrator.api.faults.refusals import refusal_of
 from orchestrator.api.faults.rules import GROUPS, LOSSES, VERBS, Loss
 from orchestrator.embedded.arguments import text_of
-from orchestrator.embedded.checking_faults import check_fault
 from orchestrator.embedded.errors import ClusterError
+from orchestrator.embedded.faults.checking import check_fault
 from orchestrator.embedded.guessing import nearest
-from orchestrator.embedded.kinds import check_subresource, find_kind
+from orchestrator.embedded.kinds.names import check_subresource, find_kind
 from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:
     from orchestrator.api.gate import Gate
     from orchestrator.api.serving import ServedCluster
     from orchestrator.cluster import BareCluster
-    from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.clock.clocks import ClusterClock
     from orchestrator.embedded.presence import Presence
 
 _FOREVER: Final = float("inf")

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 from orchestrator.embedded.arguments import check_function, number_of
-from orchestrator.embedded.calls import Caller
-from orchestrator.embedded.client import Client
-from orchestrator.embedded.clocks import ClusterClock
+from orchestrator.embedded.client.calls import Caller
+from orchestrator.embedded.client.client import Client
+from orchestrator.embedded.clock.clocks import ClusterClock
 from orchestrator.node.expansion import expand
 from orchestrator.node.simulated_processes import Exit, SimulatedProcess
 from orchestrator.resources.objects import Object, name_of, namespace_of, spec_of, uid_of
@@ -20,7 +20,7 @@ from orchestrator.resources.objects import Object, name_of, namespace_of, spec_o
 if TYPE_CHECKING:
     from orchestrator.api._requests import Receive, Scope, Send
     from orchestrator.embedded.cluster.life import ClusterLife
-    from orchestrator.embedded.commands import ExecFunction
+    from orchestrator.embedded.containers.commands import ExecFunction
     from orchestrator.embedded.presence import Presence
     from orchestrator.store import Store
 
@@ -215,7 +215,7 @@ class Container:
 
     def on_exec(self, function: ExecFunction) -> ExecFunction:
         """Let a function answer commands in this container; see `Image.exec`."""
-        from orchestrator.embedded.commands import program_of
+        from orchestrator.embedded.containers.commands import program_of
 
         check_function(function, "answers commands")
         self._process.program = program_of(function)

@@ -6,7 +6,7 @@ import builtins
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
-from orchestrator.embedded.kinds import find_kind
+from orchestrator.embedded.kinds.names import find_kind
 from orchestrator.resources.custom.kinds import DEFINITIONS, CustomKinds
 from orchestrator.resources.errors import not_found
 from orchestrator.resources.kinds import Kind, KindRegistry

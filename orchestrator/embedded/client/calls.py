@@ -16,7 +16,7 @@ from orchestrator.resources.errors import StatusError
 
 if TYPE_CHECKING:
     from orchestrator.api.server import Application
-    from orchestrator.embedded.conversing import CommandResult
+    from orchestrator.embedded.client.conversing import CommandResult
     from orchestrator.embedded.presence import Presence
 
 JSON: Final = "application/json"
@@ -121,7 +121,7 @@ class Caller:
             StatusError: The API refused, or the command could not be started.
             ConnectionResetError: A fault made it break.
         """
-        from orchestrator.embedded.conversing import PROTOCOL, Conversation
+        from orchestrator.embedded.client.conversing import PROTOCOL, Conversation
 
         self._presence.require_here()
         scope = self._scope("GET", path, query, JSON)

@@ -8,8 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from orchestrator.embedded.kinds import find_reference
-from orchestrator.embedded.travel_past import registry_at
+from orchestrator.embedded.kinds.names import find_reference
+from orchestrator.embedded.travel.past import registry_at
 from orchestrator.resources.custom.kinds import DEFINITIONS, CustomKinds
 from orchestrator.resources.differences import ABSENT, FieldChange, changed_fields
 from orchestrator.resources.kinds import KindRegistry

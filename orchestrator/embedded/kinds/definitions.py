@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from orchestrator.embedded.errors import ApplyError
-from orchestrator.embedded.schemas import FREE, FREE_OBJECT, Schema, structural
+from orchestrator.embedded.kinds.schemas import FREE, FREE_OBJECT, Schema, structural
 from orchestrator.resources.objects import Object
 
 Model: TypeAlias = Any

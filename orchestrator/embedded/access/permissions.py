@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from orchestrator.access.accounts import split_user_name
 from orchestrator.embedded.arguments import text_of, texts_of
 from orchestrator.embedded.guessing import nearest
-from orchestrator.embedded.kinds import check_subresource, find_kind
+from orchestrator.embedded.kinds.names import check_subresource, find_kind
 from orchestrator.resources.kinds import KindRegistry
 from orchestrator.resources.objects import Object
 

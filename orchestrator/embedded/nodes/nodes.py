@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from orchestrator.embedded.arguments import check_capacity, text_of, texts_of
-from orchestrator.embedded.draining import DRAIN_SECONDS, Drain
 from orchestrator.embedded.errors import ClusterError
 from orchestrator.embedded.guessing import nearest
-from orchestrator.embedded.taints import parse_taint, with_taint, without_taint
+from orchestrator.embedded.nodes.draining import DRAIN_SECONDS, Drain
+from orchestrator.embedded.nodes.taints import parse_taint, with_taint, without_taint
 from orchestrator.resources import names
 from orchestrator.resources.conditions import find_condition
 from orchestrator.resources.errors import StatusError
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from orchestrator.cluster import BareCluster
-    from orchestrator.embedded.client import Client
-    from orchestrator.embedded.clocks import ClusterClock
+    from orchestrator.embedded.client.client import Client
+    from orchestrator.embedded.clock.clocks import ClusterClock
     from orchestrator.embedded.presence import Presence
     from orchestrator.node import NodeManager
 

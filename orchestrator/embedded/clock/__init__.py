@@ -1,0 +1,1 @@
+"""The cluster's clock: who moves it, and who is waited for."""

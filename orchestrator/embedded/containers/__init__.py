@@ -1,0 +1,1 @@
+"""Images and containers of simulated pods: what they do, in functions or declared."""

@@ -1,0 +1,1 @@
+"""Nodes in the hands of a test."""

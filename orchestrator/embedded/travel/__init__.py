@@ -1,0 +1,1 @@
+"""Travel through a cluster's versions: read, compare, fork, put back."""

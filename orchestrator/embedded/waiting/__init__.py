@@ -1,0 +1,1 @@
+"""What can be waited for, and what is said where it does not come."""
