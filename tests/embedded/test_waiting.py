@@ -190,6 +190,21 @@ async def test_a_wait_in_vain_is_refused_at_once_or_says_what_there_was() -> Non
 
 
 @on_a_real_loop
+async def test_a_wait_in_vain_says_what_went_wrong_below() -> None:
+    """Of a Deployment, the warnings of its pods: the same of many pods is said once."""
+    async with Cluster(nodes=1, listen=None) as cluster:
+        large = deployment("web", replicas=3)
+        container = large["spec"]["template"]["spec"]["containers"][0]
+        container["resources"] = {"requests": {"cpu": "900"}}
+        await cluster.apply(large)
+        with pytest.raises(WaitTimeoutError) as caught:
+            await cluster.wait("deployment/web", timeout=5)
+        said = str(caught.value)
+        assert said.count("Warning FailedScheduling of pod/web-") == 1
+        assert "0/1 nodes are available: 1 Insufficient cpu." in said
+
+
+@on_a_real_loop
 async def test_what_is_wanted_of_a_kind_need_not_be_said() -> None:
     """Deployments are never Ready, Jobs complete, and what rolls out is there when it has."""
     container = {"name": "main", "image": "work:1"}

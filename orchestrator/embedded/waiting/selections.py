@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _TELLING: Final = 8
 """Events of an object that are shown to who waited for it in vain."""
 
+_LOOKED_AT: Final = 1000
+"""Objects below it of which warnings are looked for."""
+
 _RESTARTING: Final = 0.02
 """Real seconds between looks whether a control plane is there again."""
 
@@ -139,6 +142,7 @@ class Selection:
                 f"    {event.get('type')} {event.get('reason')}: {event.get('message')}"
                 for event in self._events_about(obj)[-_TELLING:]
             ]
+            lines += [f"    {line}" for line in self._warnings_below(obj)[-_TELLING:]]
         if how:
             lines.append(f"  {how}")
         return "\n".join(lines)
@@ -153,6 +157,22 @@ class Selection:
         found = self._store.list(kind.resource, labels=self._labels)
         others = sorted({namespace_of(obj) for obj in found if name in ("", name_of(obj))})
         return f" in the namespace {where}, but in {', '.join(others)}" if others else ""
+
+    def _warnings_below(self, obj: Object) -> list[str]:
+        """Say what went wrong with what it owns, once each: a pod, most often, holds it up."""
+        owners, below = [obj], dict[str, Object]()
+        while owners and len(below) < _LOOKED_AT:
+            owned = self._store.by_owner(owners.pop()["metadata"]["uid"])
+            owners += [one for one in owned if one["metadata"]["uid"] not in below]
+            below.update((one["metadata"]["uid"], one) for one in owned)
+        told = {}
+        for event in self._store.list("events"):
+            about = event.get("involvedObject") or {}
+            if event.get("type") == "Warning" and about.get("uid") in below:
+                what = event.get("reason"), event.get("message")
+                which = f"{str(about.get('kind')).lower()}/{about.get('name')}"
+                told[what] = f"Warning {what[0]} of {which}: {what[1]}"
+        return list(told.values())
 
     def _events_about(self, obj: Object) -> list[Object]:
         uid = obj["metadata"].get("uid")
