@@ -116,6 +116,7 @@ def signals_kept() -> Iterator[None]:
         yield
     finally:
         for number, handler in kept.items():
+            # Loops without signals never had kopf's handler, nor has a test without a loop.
             with contextlib.suppress(NotImplementedError, RuntimeError):
                 asyncio.get_running_loop().remove_signal_handler(number)
             if handler is not None:  # Python did not set it: nothing of kopf's came over it either

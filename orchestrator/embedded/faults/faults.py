@@ -126,7 +126,7 @@ class Faults:
         self._gate.lead_to(Down())
         try:
             await self._served.restart()
-        except Exception:
+        except Exception:  # whatever it was: without a control plane there is no cluster
             self._presence.fail()
             raise
 
